@@ -1,0 +1,21 @@
+/**
+ * Delivery: a message on its way through the program. It stands in the model because queue and store both speak of it and must
+ * not know each other.
+ */
+
+/** One message of a queue pair, unacknowledged until it is settled. */
+export interface Delivery {
+  /** Unique for ever where the sender drew it; else made of what was sent. Redelivery keeps it. */
+  readonly id: string;
+  /** JSON in UTF-8, unchecked. */
+  readonly body: Buffer;
+  readonly priority: boolean;
+  /** True when it may have been handed out before. */
+  readonly redelivered: boolean;
+  /** True when the queue itself never delivers a settled id again, so that no inbox row is needed. */
+  readonly once: boolean;
+  /** How often a process or lane broke while it held this message, as far as the queue knows. */
+  readonly attempts: number;
+  /** The message is done with. Inside a store transaction it becomes part of it. A delivery of a lost connection ignores it. */
+  settle(): void;
+}

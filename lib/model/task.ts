@@ -1,0 +1,30 @@
+/** Task: data-points, TTL tokens or a delete of one entity; the unit of work. Its forms inside the program. */
+import type { DataPoint } from './datapoint.js';
+import type { Instant } from './time.js';
+
+/** A task that was validated against the model: ids canonical, defaults filled in, values in canonical form. Frozen. */
+export interface Task {
+  readonly etype: string;
+  /** Canonical text of the entity id, whatever its type. */
+  readonly eid: string;
+  /** `etype:eid`: the routing key, and the name of the lane. */
+  readonly key: string;
+  readonly dataPoints: readonly DataPoint[];
+  readonly tags: readonly unknown[];
+  readonly ttlTokens: ReadonlyMap<string, Instant> | null;
+  readonly delete: boolean;
+  /** How many tasks were derived from each other before this one; 0 for what a producer sent. */
+  readonly depth: number;
+}
+
+/** A task on its way to a queue pair. */
+export interface OutgoingTask {
+  /** Drawn once; every repeat of the publish uses it again. */
+  readonly id: string;
+  readonly key: string;
+  /** Process index whose queue pair it goes to. */
+  readonly index: number;
+  readonly priority: boolean;
+  /** JSON in UTF-8, as wire.md says. */
+  readonly body: Buffer;
+}

@@ -1,0 +1,48 @@
+/**
+ * Queue: how tasks reach an index and how they are sent to one. One interface, adapters behind open.ts.
+ *
+ * A delivery settles itself; nobody downstream knows which broker it came from. The store settles the deliveries of a commit:
+ * inside its transaction where queue and store live in one place, otherwise right after it.
+ */
+import type { Delivery } from '../model/delivery.js';
+import type { OutgoingTask } from '../model/task.js';
+import type { Service } from '../runtime/service.js';
+
+/** What a reader tells its owner. `onLost`: the connection is gone and every open delivery with it (product.md, rule 7). */
+export interface ReaderEvents {
+  onDelivery(delivery: Delivery): void;
+  onLost(): void;
+  onRestored(): void;
+}
+
+export interface QueueDepth {
+  readonly normal: number;
+  readonly priority: number;
+}
+
+/** Reads the queue pair of one index, priority first, within the window (count and bytes of open deliveries). */
+export interface TaskReader extends Service {
+  /** Connects and checks that the queue pair is there; hands nothing out yet. */
+  start(): Promise<void>;
+  /** Begins to hand out deliveries; called once, after ownership was taken. */
+  consume(events: ReaderEvents): Promise<void>;
+  /** Hands out nothing until `resume`; what arrives meanwhile is set aside in order. */
+  pause(): void;
+  resume(): void;
+  depth(): Promise<QueueDepth>;
+  /** Open deliveries and the bounds they count against. */
+  readonly window: {
+    readonly tasks: number;
+    readonly bytes: number;
+    readonly tasksLimit: number;
+    readonly bytesLimit: number;
+  };
+}
+
+/** Sends tasks to queue pairs. Order per key is kept; a full normal queue makes the caller wait. */
+export interface TaskWriter extends Service {
+  /** Resolves when all are durable in their queues, in the given order per key. Safe to repeat with the same ids. */
+  send(tasks: readonly OutgoingTask[]): Promise<void>;
+  /** Called with true when a full queue makes `send` wait, with false when it goes on. */
+  onBlocked(listener: (blocked: boolean) => void): void;
+}

@@ -1,0 +1,70 @@
+/**
+ * The catalogue of errors: code, sentence, and what the caller does next.
+ *
+ * Errors are sorted by what follows, not by where they come from. Expected trouble of the data path (a bad message, a lost
+ * connection) travels as data in outcomes; an ApplicationError is for what ends an operation and is read by a person.
+ */
+
+/** What the caller does after an error: `refuse` the input, `quarantine` the task, `retry` later, `exit` with 1 or with 2 (configuration). */
+export type WhatFollows = 'refuse' | 'quarantine' | 'retry' | 'exit-1' | 'exit-2';
+
+/** Every code of the program, the sentence that explains it in the documentation, and what follows. */
+export const ERRORS = {
+  CONFIG_INVALID: { sentence: 'The configuration has errors; nothing was started.', follows: 'exit-2' },
+  USAGE: { sentence: 'The command was called in a way it does not understand.', follows: 'exit-2' },
+  MODULE_INVALID: {
+    sentence: 'A module can not be loaded or registers a hook that does not exist.',
+    follows: 'exit-2',
+  },
+  MODULE_START_FAILED: { sentence: "A module's start function failed.", follows: 'exit-1' },
+  MESSAGE_INVALID: { sentence: 'A message is no valid task of the configured model.', follows: 'quarantine' },
+  VALUE_INVALID: { sentence: 'A value is not of the type its attribute has.', follows: 'refuse' },
+  TASK_UNSTORABLE: { sentence: 'The store can never hold the data of this task.', follows: 'quarantine' },
+  ATTEMPTS_EXHAUSTED: {
+    sentence: 'The task broke its lane or its process as often as is allowed.',
+    follows: 'quarantine',
+  },
+  CHAIN_TOO_DEEP: { sentence: 'A chain of derived tasks is deeper than is allowed.', follows: 'quarantine' },
+  STORE_UNAVAILABLE: { sentence: 'The store does not answer at the moment.', follows: 'retry' },
+  STORE_FAILED: {
+    sentence: 'The store can not be used: folder not writable, disk full or data damaged.',
+    follows: 'exit-1',
+  },
+  STORE_MISMATCH: { sentence: 'The store was made with other settings than those configured.', follows: 'exit-2' },
+  QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
+  QUEUE_MISSING: { sentence: 'A queue or exchange that must exist does not.', follows: 'exit-1' },
+  OWNED_ELSEWHERE: { sentence: 'Another process owns this index.', follows: 'exit-1' },
+  OWNERSHIP_LOST: { sentence: 'Another process has taken over this index.', follows: 'exit-1' },
+  NOT_RUNNING: { sentence: 'No program runs on this data folder.', follows: 'exit-1' },
+  DRAIN_INCOMPLETE: {
+    sentence: 'Some tasks did not finish before the deadline; they stay in the queue.',
+    follows: 'exit-1',
+  },
+  TOO_MANY_CRASHES: { sentence: 'A worker crashed more often than is allowed.', follows: 'exit-1' },
+  TOO_MANY_RESTARTS: { sentence: 'Lanes of a worker broke more often than is allowed.', follows: 'exit-1' },
+} as const satisfies Record<string, { sentence: string; follows: WhatFollows }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a code of the catalogue; `message` says what happened, where, what was given and what is allowed. */
+export class ApplicationError extends Error {
+  override readonly name = 'ApplicationError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+
+  /** What the caller does next, from the catalogue. */
+  get follows(): WhatFollows {
+    return ERRORS[this.code].follows;
+  }
+}
+
+/** The message of anything that was thrown, without a stack. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,102 @@
+/**
+ * Store: owners, records, history, raw data-points, inbox, outbox and quarantine of an application. Small interfaces, adapters
+ * behind open.ts; the worker's side (Store) is used by the owner of an index alone, the reader's side by anyone.
+ */
+import type { Delivery } from '../model/delivery.js';
+import type { HistoryRow, RecordView, TaskResult } from '../model/record.js';
+import type { OutgoingTask } from '../model/task.js';
+import type { Instant } from '../model/time.js';
+import type { Service } from '../runtime/service.js';
+
+/** The right to commit for an index; each take-over raises the epoch. */
+export interface Ownership {
+  readonly index: number;
+  readonly epoch: number;
+}
+
+export interface BatchEntry {
+  readonly delivery: Delivery;
+  readonly result: TaskResult;
+}
+
+/** Results in commit order; several of one key follow each other in the key's order, the last record state counts. */
+export interface Batch {
+  readonly ownership: Ownership;
+  readonly entries: readonly BatchEntry[];
+  /** Whether ids go into the inbox (effectively-once); deliveries that are `once` never need it. */
+  readonly inbox: boolean;
+}
+
+/** `stored`: committed and every delivery settled. All else: nothing was stored and nothing settled. */
+export type CommitOutcome =
+  | { readonly kind: 'stored' }
+  /** These ids were committed before; execute the others again from fresh records (rule 2). */
+  | { readonly kind: 'done-before'; readonly ids: ReadonlySet<string> }
+  /** These entries can never be stored (rule 4). */
+  | { readonly kind: 'unstorable'; readonly entries: ReadonlyMap<BatchEntry, string> }
+  /** A passing reason: the same batch again later. */
+  | { readonly kind: 'unavailable'; readonly why: string }
+  /** Another process took over: stop. */
+  | { readonly kind: 'outdated' };
+
+export interface Store extends Service {
+  /** Takes the index: epoch + 1. Throws OWNED_ELSEWHERE while a living process of this machine owns it (embedded). */
+  own(index: number): Promise<Ownership>;
+  release(ownership: Ownership): Promise<void>;
+  /** Which of these ids are committed already. */
+  known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Newest committed state of each key, given as [etype, eid], in the order asked. */
+  load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]>;
+  commit(batch: Batch): Promise<CommitOutcome>;
+  /** Derived tasks committed and not yet published; null where the commit itself puts them into their queues. */
+  readonly outbox: Outbox | null;
+  readonly quarantine: QuarantineDesk;
+}
+
+export interface Outbox {
+  /** The oldest rows in commit order. */
+  next(index: number, limit: number): Promise<readonly OutgoingTask[]>;
+  published(index: number, ids: readonly string[]): Promise<void>;
+  /** Milliseconds since the oldest row was committed, 0 when empty. */
+  age(index: number): Promise<number>;
+}
+
+export interface QuarantinedTask {
+  readonly id: string;
+  readonly index: number;
+  readonly time: Instant;
+  readonly etype: string | null;
+  readonly eid: string | null;
+  readonly code: string;
+  readonly reason: string;
+  readonly body: Buffer;
+}
+
+/** What an operator does with quarantined tasks; run by the owner of their index. */
+export interface QuarantineDesk {
+  /** Gives the task a new id and sends it to its own queue pair, in the transaction that removes it. False if there is none. */
+  retry(index: number, id: string): Promise<boolean>;
+  drop(index: number, id: string): Promise<boolean>;
+}
+
+export interface HistoryRange {
+  readonly attr?: string;
+  readonly from?: Instant;
+  readonly to?: Instant;
+  readonly limit?: number;
+}
+
+export interface ListedRecord {
+  readonly eid: string;
+  readonly updated: Instant;
+}
+
+/** Reading for people and programs; sees what is committed, never goes through the workers. */
+export interface StoreReader extends Service {
+  get(etype: string, eid: string): Promise<RecordView>;
+  /** Rows of the record's incarnation that overlap the range, by attribute and t1. */
+  history(etype: string, eid: string, range: HistoryRange): AsyncIterable<HistoryRow>;
+  list(etype: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ListedRecord[]>;
+  quarantined(): AsyncIterable<QuarantinedTask>;
+  counts(): Promise<{ readonly records: number; readonly quarantined: number }>;
+}
