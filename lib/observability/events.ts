@@ -1,0 +1,197 @@
+/**
+ * Events: one typed map of everything the program tells about itself. Whoever does the work emits; logs, metrics and tests listen.
+ *
+ * The data path must not depend on who listens: emitting never throws, a listener that throws is reported once per call and the
+ * others are still called. Listeners are called at once, in the order they came; they must be quick and must not wait.
+ * Refused: Node's EventEmitter, because `error` without a listener throws there and a throwing listener stops the others.
+ */
+import type { Outcome } from '../model/record.js';
+
+/** Why a hook's call counts as `module_error`: it threw or rejected, did not settle in time, or returned what it may not. */
+export type HookFailure = 'threw' | 'timed-out' | 'bad-return';
+
+/** Every event: its name, its payload, and when it fires. Durations are in milliseconds. */
+export interface EventMap {
+  // ── Deliveries
+
+  /** The reader handed a delivery to the worker; nothing of it was read yet. */
+  'task-received': { readonly bytes: number; readonly priority: boolean; readonly redelivered: boolean };
+  /** The id of a delivery was committed before; it was settled without being executed. */
+  'task-known': { readonly id: string };
+  /** A message without an id, whose identical twin is in flight, was taken as a task of its own. */
+  'task-ambiguous': { readonly id: string };
+  /** A task of another index was committed as forwarded to that index. */
+  'task-forwarded': { readonly id: string; readonly key: string; readonly index: number };
+  /** The lane of a key started its task. */
+  'task-started': { readonly id: string; readonly key: string };
+
+  // ── Execution
+
+  /** A task (with its inline chain) was executed; its result waits for its commit. */
+  'task-executed': { readonly key: string; readonly outcome: Outcome; readonly durationMs: number };
+  /** A hook denied the creation of the entity. */
+  'task-denied': { readonly key: string; readonly module: string };
+  /** A task made a record that did not exist. */
+  'record-created': { readonly key: string };
+  /** A task took longer than a second. `created`: its record is new. */
+  'task-slow': { readonly key: string; readonly durationMs: number; readonly created: boolean };
+  /** A task runs longer than `hang_timeout`; fires once for each task. `hook`: what it waits for, as far as known. */
+  'task-hanging': { readonly key: string; readonly durationMs: number; readonly hook: string | null };
+  /** A task is in quarantine: the commit that put it there is durable. */
+  'task-quarantined': {
+    readonly id: string;
+    readonly key: string | null;
+    readonly code: string;
+    readonly reason: string;
+  };
+  /** The drain deadline passed before this task was done; it stays in its queue. */
+  'task-abandoned': { readonly id: string; readonly key: string };
+
+  // ── Commits and the outbox
+
+  /** One transaction is durable and its deliveries are settled. */
+  'commit-stored': { readonly tasks: number; readonly durationMs: number };
+  /** The store did not answer; the same batch is sent again after the pause. */
+  'commit-retried': {
+    readonly tasks: number;
+    readonly attempt: number;
+    readonly pauseMs: number;
+    readonly why: string;
+  };
+  /** A batch was refused: ids known already, data that can not be stored, or an outdated epoch. What is left is executed again. */
+  'commit-failed': {
+    readonly tasks: number;
+    readonly kind: 'done-before' | 'unstorable' | 'outdated';
+    readonly why: string;
+  };
+  /** Rows of the outbox are durable in their queues. */
+  'outbox-published': { readonly tasks: number; readonly durationMs: number };
+  /** Rows of the outbox could not be published; they are tried again after the pause. */
+  'outbox-failed': { readonly attempt: number; readonly pauseMs: number; readonly why: string };
+
+  // ── Lanes
+
+  /** The executor itself failed; the lane was restarted. `restarts`: of this worker so far. */
+  'lane-broken': { readonly id: string; readonly key: string; readonly error: unknown; readonly restarts: number };
+  /** The window is full, so reading pauses. `key` holds most of it. */
+  'window-full': { readonly key: string | null; readonly tasks: number; readonly bytes: number };
+
+  // ── Hooks and modules
+
+  /** A call of a hook has ended, well or not. `tasks`: how many it returned; `allowed`: the decision of allowEntityCreation. */
+  'hook-called': {
+    readonly module: string;
+    readonly hook: string;
+    readonly durationMs: number;
+    readonly tasks: number;
+    readonly allowed: boolean | null;
+  };
+  /** A call of a hook counts as module_error; the task goes on without what it returned. `key` is null outside tasks. */
+  'module-error': {
+    readonly module: string;
+    readonly hook: string;
+    readonly key: string | null;
+    readonly kind: HookFailure;
+    readonly error: unknown;
+  };
+  /** A module has started; its start function, if any, has settled. */
+  'module-started': { readonly module: string; readonly durationMs: number };
+  /** A scheduled job was left out: its last run is not over, or it came too late. */
+  'job-skipped': { readonly module: string; readonly job: string; readonly why: 'overlap' | 'misfire' };
+
+  // ── Reader and writer
+
+  /** The reader hands nothing out until it is resumed. */
+  'reader-paused': { readonly why: string };
+  /** The reader hands out deliveries again. */
+  'reader-resumed': { readonly pausedMs: number };
+  /** The reader lost its connection, and every open delivery with it. */
+  'reader-lost': { readonly why: string };
+  /** The reader is connected again and consumes. */
+  'reader-restored': { readonly lostMs: number };
+  /** A full queue makes the writer wait. */
+  'writer-blocked': Readonly<Record<never, never>>;
+  /** The writer goes on. */
+  'writer-unblocked': { readonly blockedMs: number };
+
+  // ── Processes
+
+  /** The worker owns its index. */
+  'ownership-taken': { readonly index: number; readonly epoch: number };
+  /** Another process has taken over the index; the worker stops. */
+  'ownership-lost': { readonly index: number; readonly epoch: number };
+  /** The worker is up: its modules are started, it owns its index and consumes. */
+  'worker-ready': { readonly index: number; readonly pid: number; readonly startMs: number };
+  /** A heartbeat of the worker reached the primary. */
+  'worker-heartbeat': { readonly index: number; readonly pid: number };
+  /** A worker process is gone. `planned`: it was asked to. */
+  'worker-exited': {
+    readonly index: number;
+    readonly pid: number;
+    readonly code: number | null;
+    readonly signal: string | null;
+    readonly planned: boolean;
+  };
+  /** A crashed worker is forked again after the pause. */
+  'worker-respawned': { readonly index: number; readonly crashes: number; readonly pauseMs: number };
+  /** A worker did not send a heartbeat within `hang_timeout` and is killed. */
+  'worker-hanging': { readonly index: number; readonly pid: number; readonly silentMs: number };
+  /** Some component asked for an ordered stop of the program. */
+  'stop-requested': { readonly reason: string; readonly exitCode: number };
+  /** The drain began. */
+  'drain-started': { readonly open: number };
+  /** The drain ended. `unfinished`: deliveries left in the queue. */
+  'drain-ended': { readonly unfinished: number; readonly durationMs: number };
+}
+
+export type EventName = keyof EventMap;
+export type Listener<N extends EventName> = (payload: EventMap[N]) => void;
+
+export interface Events {
+  /** Calls the listeners of `name`. Never throws. */
+  emit<N extends EventName>(name: N, payload: EventMap[N]): void;
+  /** True when someone listens to `name`. For the hottest places: `if (events.hears(n)) events.emit(n, {...})` builds no payload in vain. */
+  hears(name: EventName): boolean;
+  /** Listens until the returned function is called. */
+  on<N extends EventName>(name: N, listener: Listener<N>): () => void;
+}
+
+type AnyListener = (payload: never) => void;
+
+/** `onListenerError` is told of a listener that threw; what it throws itself is ignored. */
+export function createEvents(onListenerError: (name: EventName, error: unknown) => void = () => {}): Events {
+  // The arrays are replaced, never changed, so that a listener may come or go while an event is handed out.
+  const listeners = new Map<EventName, readonly AnyListener[]>();
+  return {
+    emit(name, payload) {
+      const called = listeners.get(name);
+      if (called === undefined) return;
+      for (const listener of called) {
+        try {
+          listener(payload as never);
+        } catch (error) {
+          report(onListenerError, name, error);
+        }
+      }
+    },
+    hears: (name) => listeners.has(name),
+    on(name, listener) {
+      // An own function for each call: the same listener may be given twice and is taken away once.
+      const own: AnyListener = (payload) => listener(payload);
+      listeners.set(name, [...(listeners.get(name) ?? []), own]);
+      return () => {
+        const left = (listeners.get(name) ?? []).filter((other) => other !== own);
+        if (left.length > 0) listeners.set(name, left);
+        else listeners.delete(name);
+      };
+    },
+  };
+}
+
+function report(onListenerError: (name: EventName, error: unknown) => void, name: EventName, error: unknown): void {
+  try {
+    onListenerError(name, error);
+  } catch {
+    // Nobody is left to tell.
+  }
+}

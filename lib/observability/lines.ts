@@ -1,0 +1,77 @@
+/**
+ * Lines: how one entry of the log looks, as JSON for programs and in columns for people.
+ *
+ * The names `time`, `level` and `message` belong to the line itself; a field of such a name gets an underscore behind it, so
+ * that no field can change what was said. Control characters never reach a terminal: what is logged may come from strangers.
+ */
+import { createColors } from 'picocolors';
+import { maskCredentials, type Plain, plainField } from './serialise.js';
+
+export type Level = 'error' | 'warn' | 'info' | 'debug';
+
+export interface Entry {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly level: Level;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+const OWN_NAMES: ReadonlySet<string> = new Set(['time', 'level', 'message']);
+
+/** One JSON object: time (ISO 8601, UTC), level, message, then the fields. */
+export function jsonLine(entry: Entry): string {
+  const line: Record<string, Plain> = Object.create(null);
+  line['time'] = new Date(entry.time).toISOString();
+  line['level'] = entry.level;
+  line['message'] = maskCredentials(entry.message);
+  for (const [name, value] of fieldsOf(entry)) line[OWN_NAMES.has(name) ? `${name}_` : name] = value;
+  return JSON.stringify(line);
+}
+
+/** Time of day (UTC), level, message, fields as name=value; the stacks of errors below it. */
+export function prettyLine(entry: Entry, coloured: boolean): string {
+  const colours = createColors(coloured);
+  const colour = { error: colours.red, warn: colours.yellow, info: colours.green, debug: colours.gray }[entry.level];
+  const time = new Date(entry.time).toISOString().slice(11, 23);
+  const parts = [colours.gray(time), colour(entry.level.padEnd(5)), visible(maskCredentials(entry.message))];
+  const below: string[] = [];
+  for (const [name, value] of fieldsOf(entry)) {
+    parts.push(`${colours.gray(`${visible(name)}=`)}${shown(value)}`);
+    collectStacks(value, below);
+  }
+  return [parts.join(' '), ...below.map((line) => colours.gray(`    ${visible(line)}`))].join('\n');
+}
+
+function* fieldsOf(entry: Entry): Generator<readonly [string, Plain]> {
+  for (const [name, value] of Object.entries(entry.fields)) {
+    if (value !== undefined) yield [name, plainField(name, value)];
+  }
+}
+
+/** A value in one line: short words bare, everything else as JSON; of an error only its message. */
+function shown(value: Plain): string {
+  if (typeof value === 'string' && /^[\w.:/@+-]+$/.test(value)) return value;
+  const error = asError(value);
+  return visible(JSON.stringify(error ? error['message'] : value));
+}
+
+function collectStacks(value: Plain, lines: string[]): void {
+  for (let error = asError(value), first = true; error; error = asError(error['cause'] ?? null), first = false) {
+    const [head = '', ...frames] = String(error['stack']).split('\n');
+    lines.push(first ? head : `caused by ${head}`, ...frames);
+  }
+}
+
+function asError(value: Plain): Readonly<Record<string, Plain>> | null {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return null;
+  const fields = value as Readonly<Record<string, Plain>>;
+  return typeof fields['stack'] === 'string' && 'message' in fields ? fields : null;
+}
+
+/** Control characters, also those of Unicode, in writing: `\u001b`. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}

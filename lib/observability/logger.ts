@@ -1,0 +1,192 @@
+/**
+ * Logger: lines about what happens, over winston, to a stream and to a rotating file.
+ *
+ * Ours are: the check of the level (a line below it costs a comparison; where even building its fields is too much, ask
+ * `debugOn` first), child loggers, and the lines (lines.ts). winston carries them to stream and file: its own formats lose errors,
+ * and its check of the level costs microseconds. Logging never throws and never ends the program: a log that can not be written
+ * is told to the other one, then left out. Refused: a file that several processes write; rotating it loses lines.
+ */
+import { basename, dirname, join } from 'node:path';
+import type { Writable } from 'node:stream';
+import winston from 'winston';
+import DailyRotateFile from 'winston-daily-rotate-file';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { type Entry, jsonLine, type Level, prettyLine } from './lines.js';
+
+export type { Level } from './lines.js';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface Logger {
+  /** Whether debug lines are written: on hot paths asked before their fields are built. */
+  readonly debugOn: boolean;
+  /** A logger that adds these fields to each of its lines. */
+  child(fields: Fields): Logger;
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+}
+
+export interface RootLogger extends Logger {
+  /** Resolves when every line has been handed to the operating system. Lines that come later are dropped. */
+  close(): Promise<void>;
+}
+
+export interface LogFile {
+  /** The file of one process, in a folder that is made if missing: `logs/dp3.worker-0` becomes `logs/dp3.worker-0.2026-11-24.log`. */
+  readonly path: string;
+  /** A new file is begun each day (UTC) and whenever the file has this many bytes. */
+  readonly maxBytes: number;
+  /** How many files of this process are kept. */
+  readonly maxFiles: number;
+}
+
+export interface LoggerOptions {
+  readonly level: Level;
+  /** `auto`: pretty when the stream is a terminal, else JSON lines. The file always has JSON lines. */
+  readonly format: 'auto' | 'pretty' | 'json';
+  /** stderr if not given, so that stdout stays with what a command prints. */
+  readonly stream?: Writable & { readonly isTTY?: boolean };
+  readonly file?: LogFile;
+  readonly clock?: Clock;
+  /** Fields of every line. */
+  readonly fields?: Fields;
+}
+
+const RANKS: Readonly<Record<Level, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
+
+export function createLogger(options: LoggerOptions): RootLogger {
+  const clock = options.clock ?? systemClock;
+  const outlets = openOutlets(options);
+  const write: Write = (level, message, fields) => outlets.write({ time: clock.now(), level, message, fields });
+  return Object.assign(makeLogger(write, options.level, options.fields ?? {}), { close: () => outlets.close() });
+}
+
+type Write = (level: Level, message: string, fields: Fields) => void;
+
+/** A logger over anything that takes its lines; lines below `lowest` are not even handed to it. */
+export function makeLogger(write: Write, lowest: Level, own: Fields): Logger {
+  const at = (level: Level) => {
+    if (RANKS[level] > RANKS[lowest]) return () => {};
+    return (message: string, fields?: Fields) => {
+      write(level, message, fields === undefined ? own : { ...own, ...fields });
+    };
+  };
+  return {
+    debugOn: lowest === 'debug',
+    child: (fields) => makeLogger(write, lowest, { ...own, ...fields }),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+  };
+}
+
+interface Outlets {
+  write(entry: Entry): void;
+  close(): Promise<void>;
+}
+
+interface Line extends winston.Logform.TransformableInfo {
+  readonly entry: Entry;
+}
+
+function openOutlets(options: LoggerOptions): Outlets {
+  const stream = options.stream ?? process.stderr;
+  const tell = (what: string, error: unknown) => {
+    const line = jsonLine({ time: Date.now(), level: 'error', message: what, fields: { error } });
+    if (stream.writable) stream.write(`${line}\n`);
+  };
+  // A reader of the log that goes away (EPIPE) must not end the program.
+  const ignore = () => {};
+  stream.on('error', ignore);
+  const pretty = options.format === 'pretty' || (options.format === 'auto' && stream.isTTY === true);
+  const format = pretty ? written((entry) => prettyLine(entry, stream.isTTY === true)) : written(jsonLine);
+  const console = new winston.transports.Stream({ stream, format });
+  const file = options.file && openFile(options.file, (error) => tell('the log file can not be written', error));
+  const carrier = winston.createLogger({
+    level: 'debug',
+    format: winston.format((info) => info)(),
+    transports: file ? [console, file.transport] : [console],
+  });
+  carrier.on('error', (error) => tell('a line of the log was lost', error));
+  let closing: Promise<void> | undefined;
+  return {
+    write(entry) {
+      if (closing) return;
+      try {
+        carrier.log({ level: entry.level, message: '', entry } satisfies Line as winston.LogEntry);
+      } catch (error) {
+        tell('a line of the log was lost', error);
+      }
+    },
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+
+  async function close(): Promise<void> {
+    const ended = [console, ...(file ? [file.transport] : [])].map(finished);
+    carrier.end();
+    await Promise.all(ended);
+    await file?.flushed();
+    if (stream.writable) await new Promise((resolve) => stream.write('', resolve));
+    stream.off('error', ignore);
+  }
+}
+
+function finished(transport: winston.transport): Promise<void> {
+  return new Promise((resolve) => transport.once('finish', () => resolve()));
+}
+
+/** winston writes what stands under this symbol. */
+const WRITTEN = Symbol.for('message');
+
+function written(line: (entry: Entry) => string): winston.Logform.Format {
+  return winston.format((info) => Object.assign(info, { [WRITTEN]: line((info as Line).entry) }))();
+}
+
+interface OpenFile {
+  readonly transport: DailyRotateFile;
+  /** Ends the file and resolves when it and those rotated before it are written and closed. */
+  flushed(): Promise<void>;
+}
+
+function openFile(file: LogFile, onError: (error: unknown) => void): OpenFile {
+  const folder = dirname(file.path);
+  const name = basename(file.path);
+  const transport = new DailyRotateFile({
+    dirname: folder,
+    filename: `${name}.%DATE%`,
+    extension: '.log',
+    datePattern: 'YYYY-MM-DD',
+    utc: true,
+    maxSize: file.maxBytes,
+    maxFiles: file.maxFiles,
+    auditFile: join(folder, `.${name}.audit.json`),
+    format: written(jsonLine),
+  });
+  let open = 1;
+  let allClosed = () => {};
+  transport.logStream.on('error', onError);
+  transport.on('rotate', () => {
+    open += 1;
+  });
+  transport.logStream.on('close', () => {
+    open -= 1;
+    if (open === 0) allClosed();
+  });
+  return {
+    transport,
+    async flushed() {
+      if (open === 0) return;
+      const closed = new Promise<void>((resolve) => {
+        allClosed = resolve;
+      });
+      transport.logStream.end();
+      await closed;
+    },
+  };
+}
