@@ -48,6 +48,8 @@ export interface Store extends Service {
   /** Newest committed state of each key, given as [etype, eid], in the order asked. */
   load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]>;
   commit(batch: Batch): Promise<CommitOutcome>;
+  /** Removes a bounded amount of what nobody can ask for any more (histories of deleted records, old inbox ids); for idle moments. True while more is left. */
+  purge(): Promise<boolean>;
   /** Derived tasks committed and not yet published; null where the commit itself puts them into their queues. */
   readonly outbox: Outbox | null;
   readonly quarantine: QuarantineDesk;
