@@ -1,0 +1,193 @@
+/**
+ * Primitive data types: for each a function from what came in to the canonical value.
+ *
+ * They take what pydantic's lax mode takes in Python (DP3 checks values there after it has parsed the JSON), so booleans pass
+ * as the numbers 0 and 1, and text as the number it spells. Named differences: no NaN or Infinity, no text that can not be
+ * stored (text.ts), and no telling 5.0 from 5 in places where DP3 refuses the first (an address given as a number).
+ */
+import { canonicalIpv4, canonicalIpv6, canonicalMac } from './address.js';
+import { parseJson, stringifyJson } from './json.js';
+import { ALLOWED_TEXT, checkText, isStorable } from './text.js';
+import { instantOf } from './time.js';
+import { ValueError, within } from './value-error.js';
+
+/** From a raw value to its canonical form. @throws ValueError */
+export type Validate = (value: unknown) => unknown;
+
+/** How deep lists and objects may lie in each other in values of type json and special. */
+export const MAX_JSON_DEPTH = 200;
+
+/** Python reads no integer with more digits from text. */
+const MAX_INTEGER_CHARACTERS = 4300;
+const INT64 = 2 ** 63;
+const ALLOWED_INTEGER = 'an integer';
+const ALLOWED_FLOAT = 'a finite number';
+const ALLOWED_BOOLEAN = 'true or false (or 1, 0, yes, no, on, off, t, f, y, n)';
+
+export const PRIMITIVE_NAMES = [
+  'tag',
+  'binary',
+  'string',
+  'int',
+  'int64',
+  'float',
+  'ipv4',
+  'ipv6',
+  'mac',
+  'time',
+  'special',
+  'json',
+] as const;
+export type PrimitiveName = (typeof PRIMITIVE_NAMES)[number];
+
+/** The validator of every primitive type. */
+export const PRIMITIVES: Readonly<Record<PrimitiveName, Validate>> = {
+  tag: booleanOf,
+  binary: booleanOf,
+  string: stringOf,
+  int: integerOf,
+  int64: integerOf,
+  float: floatOf,
+  ipv4: canonicalIpv4,
+  ipv6: canonicalIpv6,
+  mac: canonicalMac,
+  time: instantOf,
+  special: (value) => copyJson(value, 0),
+  json: jsonOf,
+};
+
+/** A boolean: itself, 0 or 1, or one of the words that pydantic knows, in any case. @throws ValueError */
+export function booleanOf(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  if (value === 1 || value === 1n) return true;
+  if (value === 0 || value === 0n) return false;
+  switch (typeof value === 'string' && value.length <= 5 ? value.toLowerCase() : '') {
+    case 'true':
+    case 'yes':
+    case 'on':
+    case 't':
+    case 'y':
+    case '1':
+      return true;
+    case 'false':
+    case 'no':
+    case 'off':
+    case 'f':
+    case 'n':
+    case '0':
+      return false;
+    default:
+      throw ValueError.of(value, ALLOWED_BOOLEAN);
+  }
+}
+
+/** Text, and text alone. @throws ValueError */
+export function stringOf(value: unknown): string {
+  if (typeof value !== 'string') throw ValueError.of(value, 'a string');
+  return checkText(value);
+}
+
+/** An integer of any size, exact: a number where that is safe, else a bigint. @throws ValueError */
+export function integerOf(value: unknown): number | bigint {
+  if (Number.isSafeInteger(value)) return (value as number) + 0;
+  if (typeof value === 'bigint') return narrow(value);
+  if (typeof value === 'string') return integerOfText(value);
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  // A double beyond 2^63 says nothing exact; DP3 refuses it too.
+  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < INT64) return BigInt(value);
+  throw ValueError.of(value, ALLOWED_INTEGER);
+}
+
+/** Digits with sign, blanks around, single underscores between, and a fraction of zeros: as pydantic reads them. */
+function integerOfText(text: string): number | bigint {
+  const trimmed = text.trim();
+  const match =
+    trimmed.length <= MAX_INTEGER_CHARACTERS ? /^([+-]?)(?:0[0_]*(?=\d))?(\d+(?:_\d+)*)(?:\.0+)?$/.exec(trimmed) : null;
+  if (match === null) throw ValueError.of(text, ALLOWED_INTEGER);
+  const digits = (match[2] ?? '').replaceAll('_', '');
+  const size = digits.length < 16 ? Number(digits) : narrow(BigInt(digits));
+  // No negative zero.
+  return match[1] === '-' && size !== 0 ? -size : size;
+}
+
+function narrow(value: bigint): number | bigint {
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}
+
+/** A finite number, or text that spells one. @throws ValueError */
+export function floatOf(value: unknown): number {
+  let found = Number.NaN;
+  if (typeof value === 'number') found = value;
+  else if (typeof value === 'bigint' || typeof value === 'boolean') found = Number(value);
+  else if (typeof value === 'string') found = floatOfText(value.trim());
+  if (!Number.isFinite(found)) throw ValueError.of(value, ALLOWED_FLOAT);
+  return found;
+}
+
+function floatOfText(text: string): number {
+  if (text.startsWith('_') || text.endsWith('_') || text.includes('__')) return Number.NaN;
+  const plain = text.replaceAll('_', '');
+  return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(plain) ? Number(plain) : Number.NaN;
+}
+
+/** A list, an object, or text that holds any JSON: the value of that. @throws ValueError */
+function jsonOf(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) return copyJson(value, 0);
+  if (typeof value === 'string') {
+    let parsed: unknown;
+    try {
+      parsed = parseJson(value);
+    } catch {
+      throw ValueError.of(value, 'a list, an object, or text that holds JSON');
+    }
+    return copyJson(parsed, 0);
+  }
+  throw ValueError.of(value, 'a list, an object, or text that holds JSON');
+}
+
+/** A json value as a message carries it: lists and objects as they are, anything else as the text that jsonOf takes. */
+export function jsonToWire(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? value : stringifyJson(value);
+}
+
+/** A frozen copy of anything that JSON can hold, so that no module shares it; objects without prototype. @throws ValueError */
+function copyJson(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return checkText(value);
+  if (typeof value === 'boolean' || typeof value === 'bigint' || value === null) return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (depth >= MAX_JSON_DEPTH) throw ValueError.of(value, `at most ${MAX_JSON_DEPTH} lists and objects in each other`);
+  if (Array.isArray(value)) return copyList(value, depth);
+  if (isObject(value)) return copyObject(value, depth);
+  throw ValueError.of(value, 'what JSON can hold');
+}
+
+function copyList(list: readonly unknown[], depth: number): readonly unknown[] {
+  const copy = new Array<unknown>(list.length);
+  let at = 0;
+  try {
+    for (; at < list.length; at++) copy[at] = copyJson(list[at], depth + 1);
+  } catch (error) {
+    throw within(at, error);
+  }
+  return Object.freeze(copy);
+}
+
+function copyObject(object: Readonly<Record<string, unknown>>, depth: number): unknown {
+  const copy: Record<string, unknown> = Object.create(null);
+  for (const key of Object.keys(object)) {
+    if (!isStorable(key)) throw ValueError.of(key, `keys of ${ALLOWED_TEXT}`);
+    try {
+      copy[key] = copyJson(object[key], depth + 1);
+    } catch (error) {
+      throw within(key, error);
+    }
+  }
+  return Object.freeze(copy);
+}
+
+/** A plain object, with or without prototype: what a JSON parser makes. Own keys may be `__proto__`. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
