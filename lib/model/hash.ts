@@ -1,0 +1,42 @@
+/**
+ * Routing: which process a key belongs to. The same on every producer and worker, Python ones included, so nothing here is a
+ * matter of taste: md5 of the key, its last 16 bits, modulo the number of processes (wire.md, "Routing"; DP3's `HASH`).
+ *
+ * The digest costs more than the rest of a task's routing, and few keys make most of the traffic: `createHashCache` keeps what
+ * was computed, within a bound. Refused: a cache in this module (state that nobody owns), md5 written by hand.
+ */
+import { hash } from 'node:crypto';
+
+/** How many keys a hash cache holds, twice at most: one full generation and the one that grows. */
+export const HASH_CACHE_KEYS = 32_768;
+
+/** Longer keys are not cached, so that the bound is one of memory too. */
+const CACHED_KEY_LENGTH = 128;
+
+/** The 16-bit routing hash of a key `etype:eid`, the id in canonical text. */
+export function hashOf(key: string): number {
+  return Number.parseInt(hash('md5', key, 'hex').slice(-4), 16);
+}
+
+/** The index of the process that a key belongs to, 0 .. numProcesses - 1. */
+export function indexOf(key: string, numProcesses: number): number {
+  return hashOf(key) % numProcesses;
+}
+
+/** `hashOf` with a bounded memory of its own. Keys that come again stay, the others leave a generation later. */
+export function createHashCache(keys = HASH_CACHE_KEYS): (key: string) => number {
+  let young = new Map<string, number>();
+  let old = new Map<string, number>();
+  return (key) => {
+    const known = young.get(key);
+    if (known !== undefined) return known;
+    if (key.length > CACHED_KEY_LENGTH) return hashOf(key);
+    const found = old.get(key) ?? hashOf(key);
+    if (young.size >= keys) {
+      old = young;
+      young = new Map();
+    }
+    young.set(key, found);
+    return found;
+  };
+}
