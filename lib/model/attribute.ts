@@ -13,7 +13,7 @@ interface AttributeBase {
   readonly description: string;
   /** How much longer the entity lives for a data-point of this attribute; 0 for no longer. */
   readonly ttl: Duration;
-  /** The canonical form of a value; a canonical value is returned as it is. @throws ValueError with the path inside the value */
+  /** The canonical form of a value, frozen; that of a canonical value is equal to it. @throws ValueError with the path in the value */
   validate(value: unknown): unknown;
   /** The form of a canonical value in a message, where it is another one (a json attribute whose value is no object or list). */
   toWire(value: unknown): unknown;

@@ -36,9 +36,25 @@ export type ReferenceReader = (etype: string) => ((raw: unknown) => string) | un
 export function compileDataType(text: unknown, references: ReferenceReader): { dataType: DataType; notes: string[] } {
   const definition = parseDefinition(text);
   const written = String(text);
+  return { dataType: compileDefinition(written, definition, references), notes: dp3Notes(written, definition) };
+}
+
+/** The type of a definition that was not read from text. @throws ValueError where a link has no target */
+export function compileDefinition(text: string, definition: Definition, references: ReferenceReader): DataType {
   const { validate, toWire } = compile(definition, references);
-  const dataType = Object.freeze({ text: written, definition, link: linkOf(definition), validate, toWire });
-  return { dataType, notes: dp3Notes(written, definition) };
+  return Object.freeze({ text, definition: freezeTree(definition), link: linkOf(definition), validate, toWire });
+}
+
+function freezeTree<T>(tree: T): T {
+  if (typeof tree === 'object' && tree !== null) for (const part of Object.values(tree)) freezeTree(part);
+  return Object.freeze(tree);
+}
+
+/** All links in a type, the outermost first. */
+export function linksOf(definition: Definition): LinkDefinition[] {
+  if (definition.kind === 'array' || definition.kind === 'set') return linksOf(definition.element);
+  if (definition.kind !== 'link') return [];
+  return [definition, ...(definition.data === null ? [] : linksOf(definition.data))];
 }
 
 function linkOf(definition: Definition): LinkDefinition | null {

@@ -6,7 +6,7 @@
  * stored (text.ts), and no telling 5.0 from 5 in places where DP3 refuses the first (an address given as a number).
  */
 import { canonicalIpv4, canonicalIpv6, canonicalMac } from './address.js';
-import { parseJson, stringifyJson } from './json.js';
+import { MAX_JSON_DEPTH, parseJson, stringifyJson } from './json.js';
 import { ALLOWED_TEXT, checkText, isStorable } from './text.js';
 import { instantOf } from './time.js';
 import { ValueError, within } from './value-error.js';
@@ -14,8 +14,8 @@ import { ValueError, within } from './value-error.js';
 /** From a raw value to its canonical form. @throws ValueError */
 export type Validate = (value: unknown) => unknown;
 
-/** How deep lists and objects may lie in each other in values of type json and special. */
-export const MAX_JSON_DEPTH = 200;
+/** How deep lists and objects may lie in each other in values of type json and special: leaves room for what a task puts around. */
+export const MAX_VALUE_DEPTH = MAX_JSON_DEPTH - 20;
 
 /** Python reads no integer with more digits from text. */
 const MAX_INTEGER_CHARACTERS = 4300;
@@ -155,7 +155,8 @@ function copyJson(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return checkText(value);
   if (typeof value === 'boolean' || typeof value === 'bigint' || value === null) return value;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  if (depth >= MAX_JSON_DEPTH) throw ValueError.of(value, `at most ${MAX_JSON_DEPTH} lists and objects in each other`);
+  if (depth >= MAX_VALUE_DEPTH)
+    throw ValueError.of(value, `at most ${MAX_VALUE_DEPTH} lists and objects in each other`);
   if (Array.isArray(value)) return copyList(value, depth);
   if (isObject(value)) return copyObject(value, depth);
   throw ValueError.of(value, 'what JSON can hold');
