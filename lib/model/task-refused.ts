@@ -1,0 +1,36 @@
+/**
+ * TaskRefused: the error for a message, a producer's data-point or a module's task that the model does not allow. Its message is
+ * the sentence that an operator reads in quarantine, so it names the entity, the attribute and the place in the value.
+ */
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { suggestion } from '../runtime/nearest.js';
+import { describe, ValueError } from './value-error.js';
+
+export class TaskRefused extends ApplicationError {
+  constructor(
+    sentence: string,
+    /** Entity type and canonical id, where they could be read. */
+    readonly etype: string | null = null,
+    readonly eid: string | null = null,
+    cause?: unknown,
+  ) {
+    super('MESSAGE_INVALID', sentence, { cause });
+  }
+}
+
+/** The sentence for an error at `place`; a path of the error goes on from there. */
+export function refusal(place: string, error: unknown): string {
+  if (!(error instanceof ValueError)) return `${place}: ${messageOf(error)}`;
+  const path = error.path === '' ? '' : `, ${error.path}`;
+  return `${place}${path}: given ${error.given}, allowed is ${error.allowed}.`;
+}
+
+/** The error for an entity type or attribute that the model does not have; not a name at all is said differently. */
+export function unknownName(given: unknown, what: string, known: ReadonlyMap<string, unknown>): Error {
+  if (typeof given === 'string') {
+    return new Error(`${describe(given)} is no ${what} of the model.${suggestion(given, known.keys())}`);
+  }
+  return given === undefined
+    ? ValueError.missing(`the name of an ${what}`, '')
+    : ValueError.of(given, `the name of an ${what}`);
+}

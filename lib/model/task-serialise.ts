@@ -1,0 +1,57 @@
+/**
+ * Writing tasks to the wire, so that a Python DP3 worker takes them, and a reader of ours finds the same task again.
+ *
+ * What has its default is left out, as DP3 does; t2 is always written, and c for observations. `depth` is a key of ours that
+ * DP3 ignores; one of its workers so starts a chain of derived tasks anew.
+ */
+import type { DataPoint } from './datapoint.js';
+import type { EntitySpec } from './entity.js';
+import { indexOf } from './hash.js';
+import { stringifyJson } from './json.js';
+import { integerOf } from './primitive.js';
+import type { ModelSpec } from './spec.js';
+import type { OutgoingTask, Task } from './task.js';
+import { newTaskId } from './task-id.js';
+
+/** The body of a message that carries the task. The model knows the entity: it is the one that the task was checked against. */
+export function serialiseTask(task: Task, spec: ModelSpec): Buffer {
+  const entity = spec.entity(task.etype);
+  const eid = entity?.idType === 'int' ? integerOf(task.eid) : task.eid;
+  const message: Record<string, unknown> = { etype: task.etype, eid };
+  if (task.dataPoints.length > 0)
+    message['data_points'] = task.dataPoints.map((point) => pointToWire(point, eid, entity));
+  if (task.tags.length > 0) message['tags'] = task.tags;
+  // fromEntries makes own keys even of `__proto__`.
+  if (task.ttlTokens !== null) message['ttl_tokens'] = Object.fromEntries(task.ttlTokens);
+  if (task.delete) message['delete'] = true;
+  if (task.depth > 0) message['depth'] = task.depth;
+  return Buffer.from(stringifyJson(message));
+}
+
+function pointToWire(point: DataPoint, eid: unknown, entity: EntitySpec | undefined): Record<string, unknown> {
+  const attribute = entity?.attributes.get(point.attr);
+  const v = attribute === undefined ? point.v : attribute.toWire(point.v);
+  const wire: Record<string, unknown> = { etype: point.etype, eid, attr: point.attr, v };
+  if (point.t1 !== null) wire['t1'] = point.t1;
+  if (point.t2 !== null) wire['t2'] = point.t2;
+  if (attribute?.type === 'observations') wire['c'] = point.c;
+  if (point.src !== null) wire['src'] = point.src;
+  return wire;
+}
+
+export interface OutgoingOptions {
+  readonly spec: ModelSpec;
+  readonly numProcesses: number;
+  readonly priority: boolean;
+  /** A fresh one where none is given. */
+  readonly id?: string;
+}
+
+/** The task with everything a writer needs: id, body, and the process index that its key belongs to. */
+export function outgoing(
+  task: Task,
+  { spec, numProcesses, priority, id = newTaskId() }: OutgoingOptions,
+): OutgoingTask {
+  const index = indexOf(task.key, numProcesses);
+  return Object.freeze({ id, key: task.key, index, priority, body: serialiseTask(task, spec) });
+}
