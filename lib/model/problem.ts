@@ -4,6 +4,8 @@ export interface Problem {
   /** An error refuses the configuration; a warning is said once and goes on. */
   readonly severity: 'error' | 'warning';
   readonly file: string;
+  /** Where in the file, from 1; absent where it is not known. */
+  readonly line?: number;
   /** Dotted path of the key, `attribs.open_ports.data_type`; empty for the file itself. */
   readonly key: string;
   /** A whole sentence: what was given, what is allowed. */
