@@ -75,9 +75,12 @@ function whyNotJson(text: string, error: unknown): string {
   return `The text is not JSON: ${error instanceof Error ? error.message : String(error)}.`;
 }
 
-/** Whether objects and lists are nested too deep. Few texts have enough brackets to be read character by character. */
+/**
+ * Whether objects and lists are nested too deep: every level that is closed again takes two characters, and few texts have
+ * enough brackets to be read character by character.
+ */
 function isTooDeep(text: string): boolean {
-  if (text.length <= MAX_JSON_DEPTH) return false;
+  if (text.length <= 2 * MAX_JSON_DEPTH) return false;
   let brackets = 0;
   for (const bracket of ['{', '[']) {
     for (let at = text.indexOf(bracket); at !== -1 && brackets <= MAX_JSON_DEPTH; at = text.indexOf(bracket, at + 1)) {
