@@ -1,0 +1,169 @@
+/**
+ * Types of modules: what a module author writes against. Every hook is a key of one object type, so that a misspelt hook does
+ * not compile; where there is no compiler the same table stops the start (registration.ts).
+ *
+ * A hook gets what it is about first and a context last, and returns tasks. The context can be taken apart in the parameter
+ * list (`{ task, record }`): nothing in it depends on `this`. Refused: a base class (what a module overrides is found out
+ * too late), register functions (their order is invisible, and a check needs the module to run), a name inside the module
+ * (it has one: that of its file, which `enabled_modules` lists).
+ */
+import type { DataPoint } from '../model/datapoint.js';
+import type { HistoryRow, HistorySummary, PlainValue } from '../model/record.js';
+import type { CronFields } from '../model/schedule.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { Task } from '../model/task.js';
+import type { Instant } from '../model/time.js';
+import type { Logger } from '../observability/logger.js';
+
+export type { CronFields, DataPoint, HistoryRow, HistorySummary, Instant, Logger, ModelSpec, PlainValue, Task };
+
+/** A module's own configuration, `modules/<name>.yml`: deeply frozen, `{}` where there is none. */
+export interface ModuleConfig {
+  readonly [key: string]: unknown;
+}
+
+/** Where a module runs. */
+export interface Platform {
+  readonly app: string;
+  /** Process index, 0 .. numProcesses - 1. */
+  readonly index: number;
+  readonly numProcesses: number;
+  readonly model: ModelSpec;
+}
+
+/** A point in time as authors write it: a Date, ISO 8601 text, or seconds since 1970 (milliseconds above 2e10). */
+export type TimeInput = Date | Instant | string | number;
+
+/** A data-point as authors write it; the entity is that of its task. */
+export interface NewDataPoint {
+  readonly attr: string;
+  readonly v: unknown;
+  /** Needed for observations and time series: when the value began to be valid. */
+  readonly t1?: TimeInput;
+  /** Until when; t1 for observations and the end of the series for time series where it is left out. */
+  readonly t2?: TimeInput;
+  /** Confidence, 0 to 1; 1 where it is left out. */
+  readonly c?: number;
+  readonly src?: string;
+}
+
+/** What a task may carry besides data-points. */
+export interface TaskOptions {
+  /** Until when the entity shall live at least, by name of the token. */
+  readonly ttlTokens?: Readonly<Record<string, TimeInput>> | ReadonlyMap<string, TimeInput>;
+  readonly tags?: readonly unknown[];
+  /** Deletes the entity; data-points of such a task are not written. */
+  readonly delete?: boolean;
+}
+
+/**
+ * A task for an entity, checked at once against the model, so that a mistake points at the line that made it. `dataPoints` may
+ * be empty where the options hold a TTL token or delete. Throws with a sentence that names entity, attribute and place.
+ */
+export type MakeTask = (
+  etype: string,
+  eid: string | number | bigint,
+  dataPoints: readonly NewDataPoint[],
+  options?: TaskOptions,
+) => Task;
+
+/** The record of an entity as hooks see it: frozen, dictionaries without prototype, by attribute name. */
+export interface EntityRecord {
+  readonly etype: string;
+  readonly eid: string;
+  readonly created: Instant;
+  readonly updated: Instant;
+  readonly ttlTokens: Readonly<Record<string, Instant>>;
+  readonly plain: Readonly<Record<string, PlainValue>>;
+  /** How many rows there are and the newest of them; the rows themselves stand in the store. */
+  readonly observations: Readonly<Record<string, HistorySummary>>;
+  readonly timeseries: Readonly<Record<string, HistorySummary>>;
+}
+
+interface BaseContext<Config> {
+  /** What `configure` returned; the module's configuration itself where there is no `configure`. */
+  readonly config: Config;
+  readonly platform: Platform;
+  /** Lines carry the name of the module. */
+  readonly log: Logger;
+  /** Fires when the time limit (`hook_timeout`) has passed; the call counts as failed then, and its context is revoked. */
+  readonly signal: AbortSignal;
+  readonly task: MakeTask;
+}
+
+/** The context of a call about an entity. It is revoked when the call ends: `task` and `record` throw from then on. */
+export interface HookContext<Config = ModuleConfig> extends BaseContext<Config> {
+  /** The entity's record as this call finds it; null where it does not exist. */
+  readonly record: () => EntityRecord | null;
+}
+
+export interface ScheduledContext<Config = ModuleConfig> extends BaseContext<Config> {
+  /** The time that the schedule named for this run. */
+  readonly due: Instant;
+}
+
+/** The context of `start`. It stays valid until the module has stopped, for timers and sockets; `signal` fires when it shall stop. */
+export interface StartContext<Config = ModuleConfig> extends BaseContext<Config> {
+  /**
+   * Sends a task from outside of hooks; resolves when it is safe in its queue. At least once: if the process dies before, the
+   * caller can not know whether it was sent. A hook returns its tasks instead, which are committed with its own.
+   */
+  readonly emit: (task: Task) => Promise<void>;
+}
+
+/** What a function without a return statement gives. */
+type Nothing = ReturnType<() => void>;
+
+/** The tasks to be processed next, in this order; nothing is none. Everything else counts as module_error. */
+export type HookTasks = readonly Task[] | null | undefined | Nothing;
+
+type Awaitable<T> = T | Promise<T>;
+
+export type TaskStartHook<Config> = (task: Task, context: HookContext<Config>) => Awaitable<void>;
+/** True allows the record; the first denial ends the task. Anything but a boolean denies and counts as module_error. */
+export type AllowHook<Config> = (eid: string, task: Task, context: HookContext<Config>) => Awaitable<boolean>;
+export type CreationHook<Config> = (eid: string, task: Task, context: HookContext<Config>) => Awaitable<HookTasks>;
+export type NewValueHook<Config> = (
+  eid: string,
+  dataPoint: DataPoint,
+  context: HookContext<Config>,
+) => Awaitable<HookTasks>;
+
+/** A job that runs by the calendar; never twice at once, and left out where it comes more than a second late. */
+export interface ScheduledJob<Config> {
+  /**
+   * Six fields, `second minute hour day month weekday` (0 and 7 are Sunday), or named fields as in DP3 (0 is Monday; what is
+   * finer than the finest named field is at its least, everything else at any value). All fields must match.
+   */
+  readonly cron: string | CronFields;
+  /** IANA time zone, UTC where it is left out. */
+  readonly zone?: string;
+  /** In the process of index 0 alone, or in every process. */
+  readonly on: 'index-0' | 'all';
+  readonly run: (context: ScheduledContext<Config>) => Awaitable<HookTasks>;
+}
+
+export type OneOrMore<T> = T | readonly T[];
+export type ByEntity<T> = Readonly<Record<string, OneOrMore<T>>>;
+export type ByAttribute<T> = Readonly<Record<string, ByEntity<T>>>;
+
+/** A module. Several functions for one hook are called in their order; those of modules in the order of `enabled_modules`. */
+export interface ModuleDefinition<Config = ModuleConfig> {
+  /** Reads the module's configuration, at once and without side effects; `check` calls it too. What it throws stops the start. */
+  readonly configure?: (config: ModuleConfig, platform: Platform) => Config;
+  /** First, for every task, deletes too. */
+  readonly onTaskStart?: OneOrMore<TaskStartHook<Config>>;
+  /** By entity type: the entity has no record yet. */
+  readonly allowEntityCreation?: ByEntity<AllowHook<Config>>;
+  /** By entity type: its record was allowed and is new. */
+  readonly onEntityCreation?: ByEntity<CreationHook<Config>>;
+  /** By entity type and attribute, one call a data-point, after all data-points of the task were written. */
+  readonly onNewPlain?: ByAttribute<NewValueHook<Config>>;
+  readonly onNewObservation?: ByAttribute<NewValueHook<Config>>;
+  readonly onNewTimeseriesChunk?: ByAttribute<NewValueHook<Config>>;
+  readonly scheduled?: OneOrMore<ScheduledJob<Config>>;
+  /** Before the first task; what it throws stops the start. */
+  readonly start?: (context: StartContext<Config>) => Awaitable<void>;
+  /** After the last task, within the time that is left to stop. */
+  readonly stop?: (context: StartContext<Config>) => Awaitable<void>;
+}
