@@ -183,8 +183,9 @@ function tokensOf({ ttl_tokens: given }: Message): ReadonlyMap<string, Instant> 
   const entries: Iterable<readonly [unknown, unknown]> = given instanceof Map ? given : Object.entries(given);
   for (const [name, time] of entries) {
     if (typeof name !== 'string') throw ValueError.of(name, 'text as the name of a token');
+    checkText(name);
     try {
-      tokens.set(checkText(name), instantOf(time));
+      tokens.set(name, instantOf(time));
     } catch (error) {
       throw within(name, error);
     }

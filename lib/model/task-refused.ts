@@ -21,7 +21,8 @@ export class TaskRefused extends ApplicationError {
 /** The sentence for an error at `place`; a path of the error goes on from there. */
 export function refusal(place: string, error: unknown): string {
   if (!(error instanceof ValueError)) return `${place}: ${messageOf(error)}`;
-  const path = error.path === '' ? '' : `, ${error.path}`;
+  // Keys of a value may be long and hold anything: escaped and cut, as what was given is.
+  const path = error.path === '' ? '' : `, ${describe(error.path).replace(/^"|"$/g, '')}`;
   return `${place}${path}: given ${error.given}, allowed is ${error.allowed}.`;
 }
 
