@@ -37,7 +37,10 @@ export function referenceReader(type: IdDataType): (raw: unknown) => string {
   };
 }
 
-/** The same where a task names its entity: DP3 makes text of a number there. Other things it makes text of (null) are refused. */
+/**
+ * The same where a task names its entity: DP3 makes text of a number there. Named differences: whatever else Python makes
+ * text of (null becomes "None") and fractions that it cuts off (5.9 becomes 5) are refused.
+ */
 export function idReader(type: IdDataType): (raw: unknown) => string {
   const canonical = referenceReader(type);
   if (type !== 'string') return canonical;

@@ -121,7 +121,8 @@ export function floatOf(value: unknown): number {
   else if (typeof value === 'bigint' || typeof value === 'boolean') found = Number(value);
   else if (typeof value === 'string') found = floatOfText(value.trim());
   if (!Number.isFinite(found)) throw ValueError.of(value, ALLOWED_FLOAT);
-  return found;
+  // JSON as JavaScript writes it has no negative zero.
+  return found + 0;
 }
 
 function floatOfText(text: string): number {
@@ -153,8 +154,9 @@ export function jsonToWire(value: unknown): unknown {
 /** A frozen copy of anything that JSON can hold, so that no module shares it; objects without prototype. @throws ValueError */
 function copyJson(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return checkText(value);
-  if (typeof value === 'boolean' || typeof value === 'bigint' || value === null) return value;
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (typeof value === 'boolean' || value === null) return value;
+  if (typeof value === 'bigint') return narrow(value);
+  if (typeof value === 'number' && Number.isFinite(value)) return value + 0;
   if (depth >= MAX_VALUE_DEPTH)
     throw ValueError.of(value, `at most ${MAX_VALUE_DEPTH} lists and objects in each other`);
   if (Array.isArray(value)) return copyList(value, depth);
