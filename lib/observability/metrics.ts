@@ -1,0 +1,249 @@
+/**
+ * Metrics: figures of one process, counted from its events. The data path does not know that they exist.
+ *
+ * A snapshot is plain data, so that workers can push theirs to the primary every second and the primary answers from memory:
+ * asking the workers would let one that hangs hold up the answer. Counters only grow; whoever keeps figures beyond the life of a
+ * worker merges its last snapshot in.
+ */
+import type { Outcome } from '../model/record.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import type { EventName, Events } from './events.js';
+import { createHistogram, type Histogram, mergeTimings, type Timing } from './histogram.js';
+
+/** Events of which only the number counts, each a counter of the same name. */
+const COUNTED = [
+  'task-received',
+  'task-known',
+  'task-ambiguous',
+  'task-forwarded',
+  'task-denied',
+  'task-slow',
+  'task-hanging',
+  'task-quarantined',
+  'task-abandoned',
+  'record-created',
+  'commit-retried',
+  'commit-failed',
+  'outbox-failed',
+  'lane-broken',
+  'module-error',
+  'job-skipped',
+  'reader-paused',
+  'reader-lost',
+  'writer-blocked',
+] as const satisfies readonly EventName[];
+
+const OUTCOMES = [
+  'applied',
+  'denied',
+  'deleted',
+  'nothing-to-delete',
+  'forwarded',
+  'quarantined',
+] as const satisfies readonly Outcome[];
+
+export type CounterName = (typeof COUNTED)[number];
+
+/** Figures of one hook of one module. */
+export interface HookFigures {
+  readonly module: string;
+  readonly hook: string;
+  readonly calls: number;
+  /** Calls that threw, or returned what they may not. */
+  readonly errors: number;
+  readonly timeouts: number;
+  /** Tasks returned. */
+  readonly tasks: number;
+  /** Decisions of allowEntityCreation. */
+  readonly allowed: number;
+  readonly denied: number;
+  /** All calls together. */
+  readonly milliseconds: number;
+  readonly timing: Timing;
+}
+
+export interface MetricsSnapshot {
+  /** Tasks committed. */
+  readonly tasksDone: number;
+  /** Tasks committed a second, over the last ten seconds. */
+  readonly tasksPerSecond: number;
+  readonly counters: Readonly<Record<CounterName, number>>;
+  /** Tasks executed, by how they ended. */
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  /** Rows of the outbox that are in their queues. */
+  readonly published: number;
+  readonly execution: Timing;
+  readonly commits: Timing;
+  readonly hooks: readonly HookFigures[];
+}
+
+export interface Metrics {
+  snapshot(): MetricsSnapshot;
+  /** Stops listening; the figures stay. */
+  close(): void;
+}
+
+/** Listens to the events until it is closed. */
+export function collectMetrics(events: Events, clock: Clock = systemClock): Metrics {
+  const counters = zeros(COUNTED);
+  const outcomes = zeros(OUTCOMES);
+  const execution = createHistogram();
+  const commits = createHistogram();
+  const hooks = createHooks();
+  const rate = createRate(clock);
+  let tasksDone = 0;
+  let published = 0;
+  const listening = [
+    ...COUNTED.map((name) =>
+      events.on(name, () => {
+        counters[name] += 1;
+      }),
+    ),
+    events.on('task-executed', ({ outcome, durationMs }) => {
+      outcomes[outcome] += 1;
+      execution.record(durationMs);
+    }),
+    events.on('commit-stored', ({ tasks, durationMs }) => {
+      tasksDone += tasks;
+      rate.add(tasks);
+      commits.record(durationMs);
+    }),
+    events.on('outbox-published', ({ tasks }) => {
+      published += tasks;
+    }),
+    events.on('hook-called', ({ module, hook, durationMs, tasks, allowed }) => {
+      const counts = hooks.of(module, hook);
+      counts.timing.record(durationMs);
+      counts.tasks += tasks;
+      if (allowed !== null) counts[allowed ? 'allowed' : 'denied'] += 1;
+    }),
+    events.on('module-error', ({ module, hook, kind }) => {
+      hooks.of(module, hook)[kind === 'timed-out' ? 'timeouts' : 'errors'] += 1;
+    }),
+  ];
+  return {
+    snapshot: () => ({
+      tasksDone,
+      tasksPerSecond: rate.perSecond(),
+      counters: { ...counters },
+      outcomes: { ...outcomes },
+      published,
+      execution: execution.snapshot(),
+      commits: commits.snapshot(),
+      hooks: hooks.snapshot(),
+    }),
+    close() {
+      for (const stop of listening) stop();
+    },
+  };
+}
+
+/** The figures of several processes added up; hooks in the order in which they first appear. */
+export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+  const sum = (of: (snapshot: MetricsSnapshot) => number) => snapshots.reduce((total, next) => total + of(next), 0);
+  const counters = zeros(COUNTED);
+  for (const name of COUNTED) counters[name] = sum((snapshot) => snapshot.counters[name]);
+  const outcomes = zeros(OUTCOMES);
+  for (const outcome of OUTCOMES) outcomes[outcome] = sum((snapshot) => snapshot.outcomes[outcome]);
+  const hooks = new Map<string, HookFigures>();
+  for (const next of snapshots.flatMap((snapshot) => snapshot.hooks)) {
+    const key = hookKey(next.module, next.hook);
+    const before = hooks.get(key);
+    hooks.set(key, before ? mergeHook(before, next) : next);
+  }
+  return {
+    tasksDone: sum((snapshot) => snapshot.tasksDone),
+    tasksPerSecond: sum((snapshot) => snapshot.tasksPerSecond),
+    counters,
+    outcomes,
+    published: sum((snapshot) => snapshot.published),
+    execution: mergeTimings(snapshots.map((snapshot) => snapshot.execution)),
+    commits: mergeTimings(snapshots.map((snapshot) => snapshot.commits)),
+    hooks: [...hooks.values()],
+  };
+}
+
+function mergeHook(one: HookFigures, other: HookFigures): HookFigures {
+  return {
+    module: one.module,
+    hook: one.hook,
+    calls: one.calls + other.calls,
+    errors: one.errors + other.errors,
+    timeouts: one.timeouts + other.timeouts,
+    tasks: one.tasks + other.tasks,
+    allowed: one.allowed + other.allowed,
+    denied: one.denied + other.denied,
+    milliseconds: one.milliseconds + other.milliseconds,
+    timing: mergeTimings([one.timing, other.timing]),
+  };
+}
+
+interface HookCounts {
+  readonly timing: Histogram;
+  errors: number;
+  timeouts: number;
+  tasks: number;
+  allowed: number;
+  denied: number;
+}
+
+/** Counts by module and hook: two maps, so that a call builds no key. */
+function createHooks() {
+  const modules = new Map<string, Map<string, HookCounts>>();
+  return {
+    of(module: string, hook: string): HookCounts {
+      let hooks = modules.get(module);
+      if (!hooks) {
+        hooks = new Map();
+        modules.set(module, hooks);
+      }
+      let counts = hooks.get(hook);
+      if (!counts) {
+        counts = { timing: createHistogram(), errors: 0, timeouts: 0, tasks: 0, allowed: 0, denied: 0 };
+        hooks.set(hook, counts);
+      }
+      return counts;
+    },
+    snapshot: (): HookFigures[] =>
+      [...modules].flatMap(([module, hooks]) =>
+        [...hooks].map(([hook, counts]) => {
+          const timing = counts.timing.snapshot();
+          return { module, hook, ...counts, calls: timing.count, milliseconds: timing.sumMs, timing };
+        }),
+      ),
+  };
+}
+
+const RATE_SECONDS = 10;
+
+/** Counts by whole seconds; the rate is that of the last ten that are over, or of as many as there were. */
+function createRate(clock: Clock) {
+  const startedAt = Math.floor(clock.monotonic() / 1_000);
+  const counts = new Array<number>(RATE_SECONDS + 1).fill(0);
+  let second = startedAt;
+  const advance = () => {
+    const now = Math.floor(clock.monotonic() / 1_000);
+    for (let at = Math.max(second + 1, now - RATE_SECONDS); at <= now; at++) counts[at % counts.length] = 0;
+    second = Math.max(second, now);
+    return second % counts.length;
+  };
+  return {
+    add(count: number) {
+      const at = advance();
+      counts[at] = (counts[at] ?? 0) + count;
+    },
+    perSecond() {
+      const at = advance();
+      const done = counts.reduce((sum, count, index) => (index === at ? sum : sum + count), 0);
+      return done / Math.max(1, Math.min(RATE_SECONDS, second - startedAt));
+    },
+  };
+}
+
+function hookKey(module: string, hook: string): string {
+  return JSON.stringify([module, hook]);
+}
+
+function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}
