@@ -1,0 +1,126 @@
+/**
+ * Control socket: how commands talk to a running program. A Unix socket in a folder that only its owner can enter; JSON lines;
+ * one request a connection. Who listens on a name is alive: a socket file left behind by kill -9 refuses connections and is
+ * replaced at the next start.
+ */
+import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+import type { Service } from '../runtime/service.js';
+import { socketFolder } from '../runtime/socket-path.js';
+import type { ControlReply, ControlRequest } from './messages.js';
+
+/** Longest request, in bytes, and how many connections may be open at once. */
+const REQUEST_BYTES_LIMIT = 64 * 1024;
+const CONNECTIONS_LIMIT = 32;
+const SOCKET_NAME = /^program-\d+\.sock$/;
+
+export type ControlHandler = (request: ControlRequest, reply: (reply: ControlReply) => void) => Promise<void>;
+
+/** The listening side. `firstIndex` names the socket: two programs on one folder serve different indexes. */
+export class ControlServer implements Service {
+  readonly name = 'control socket';
+  readonly path: string;
+  private server: Server | null = null;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(
+    folder: string,
+    firstIndex: number,
+    private readonly handle: ControlHandler,
+  ) {
+    this.path = join(socketFolder(folder), `program-${firstIndex}.sock`);
+  }
+
+  async start(): Promise<void> {
+    if (await answers(this.path)) {
+      throw new ApplicationError('OWNED_ELSEWHERE', `a program already listens on ${this.path}; stop it first`);
+    }
+    rmSync(this.path, { force: true });
+    const server = createServer((socket) => this.accept(socket));
+    server.maxConnections = CONNECTIONS_LIMIT;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.path, resolve);
+    });
+    chmodSync(this.path, 0o600);
+    this.server = server;
+  }
+
+  async stop(): Promise<void> {
+    const server = this.server;
+    this.server = null;
+    if (!server) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of this.sockets) socket.end();
+    for (const socket of this.sockets) socket.unref();
+    await Promise.race([closed, new Promise<void>((resolve) => setTimeout(resolve, 200).unref())]);
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private accept(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    const received: Buffer[] = [];
+    let bytes = 0;
+    const read = (chunk: Buffer) => {
+      received.push(chunk);
+      bytes += chunk.length;
+      if (!chunk.includes(10) && bytes < REQUEST_BYTES_LIMIT) return;
+      socket.off('data', read);
+      const line = Buffer.concat(received).subarray(0, REQUEST_BYTES_LIMIT).toString('utf8').split('\n', 1)[0] ?? '';
+      void this.serve(socket, line);
+    };
+    socket.on('data', read);
+  }
+
+  private async serve(socket: Socket, line: string): Promise<void> {
+    const reply = (message: ControlReply) => {
+      if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
+    };
+    try {
+      await this.handle(JSON.parse(line) as ControlRequest, reply);
+    } catch (error) {
+      reply({ type: 'done', ok: false, sentence: messageOf(error) });
+    }
+    socket.end();
+  }
+}
+
+/** The sockets of all living programs of a folder, by first index. */
+export async function livingPrograms(folder: string): Promise<string[]> {
+  const sockets = socketFolder(folder);
+  const names = readdirSync(sockets).filter((name) => SOCKET_NAME.test(name));
+  names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const living: string[] = [];
+  for (const name of names) if (await answers(join(sockets, name))) living.push(join(sockets, name));
+  return living;
+}
+
+/** Sends one request and yields the replies; ends when the other side closes. Throws NOT_RUNNING when nobody answers. */
+export async function* ask(path: string, request: ControlRequest): AsyncIterable<ControlReply> {
+  const socket = createConnection(path);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', (error) =>
+      reject(new ApplicationError('NOT_RUNNING', `nothing answers on ${path}`, { cause: error })),
+    );
+  });
+  socket.on('error', () => socket.destroy());
+  socket.write(`${JSON.stringify(request)}\n`);
+  for await (const line of createInterface({ input: socket })) yield JSON.parse(line) as ControlReply;
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

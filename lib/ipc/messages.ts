@@ -1,0 +1,52 @@
+/**
+ * Messages between the primary and its workers over Node's IPC channel, and what a control socket is asked. Closed unions: a
+ * message that is not listed here does not exist.
+ */
+import type { ProgramStatus, WorkerStatus } from './status.js';
+
+/** What a worker needs to start: it reads the configuration itself, with the same arguments as the primary. */
+export interface Assignment {
+  readonly index: number;
+  readonly config: ConfigurationArguments;
+}
+
+/** Where the configuration comes from; plain data, so that it can be handed to another process. */
+export interface ConfigurationArguments {
+  readonly dir: string;
+  readonly app?: string;
+  readonly env?: string;
+  /** Values of flags by configuration key. */
+  readonly flags: Readonly<Record<string, string>>;
+}
+
+export type ToWorker =
+  | { readonly type: 'assign'; readonly assignment: Assignment }
+  | { readonly type: 'drain' }
+  | { readonly type: 'ask'; readonly id: number; readonly question: Question };
+
+export type FromWorker =
+  | { readonly type: 'heartbeat' }
+  | { readonly type: 'waiting'; readonly why: string }
+  | { readonly type: 'ready'; readonly epoch: number }
+  | { readonly type: 'stats'; readonly status: WorkerStatus }
+  | { readonly type: 'stop-program'; readonly reason: string; readonly exitCode: 0 | 1 | 2 }
+  | { readonly type: 'drained'; readonly left: number }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer };
+
+/** What the owner of an index is asked to do in its store. */
+export type Question = { readonly type: 'quarantine'; readonly action: 'retry' | 'drop'; readonly task: string };
+export type Answer = { readonly ok: true; readonly value: boolean } | { readonly ok: false; readonly why: string };
+
+/** What a control socket is asked, one JSON line. */
+export type ControlRequest =
+  | { readonly type: 'status' }
+  | { readonly type: 'stop' }
+  | { readonly type: 'reload' }
+  | { readonly type: 'ask'; readonly index: number; readonly question: Question };
+
+/** What it answers: any number of `progress` lines, then one of the others. */
+export type ControlReply =
+  | { readonly type: 'progress'; readonly sentence: string }
+  | { readonly type: 'status'; readonly status: ProgramStatus }
+  | { readonly type: 'done'; readonly ok: boolean; readonly sentence: string }
+  | { readonly type: 'answer'; readonly answer: Answer };

@@ -1,0 +1,51 @@
+/** What a running program says of itself: plain data, shown by `status` and sent between processes. */
+
+export type WorkerState = 'starting' | 'standby' | 'running' | 'draining' | 'down';
+
+export interface HookStatus {
+  readonly module: string;
+  readonly hook: string;
+  readonly calls: number;
+  readonly errors: number;
+  readonly timeouts: number;
+  readonly tasks: number;
+  readonly milliseconds: number;
+}
+
+/** Figures of one worker; counters count since its start. */
+export interface WorkerStatus {
+  readonly epoch: number;
+  readonly tasksDone: number;
+  readonly tasksPerSecond: number;
+  readonly lanes: { readonly busy: number; readonly waiting: number; readonly keys: number; readonly restarts: number };
+  readonly window: {
+    readonly tasks: number;
+    readonly tasksLimit: number;
+    readonly bytes: number;
+    readonly bytesLimit: number;
+    /** The key with most waiting tasks, when the window is full. */
+    readonly fullestKey: string | null;
+  };
+  readonly queue: { readonly normal: number; readonly priority: number };
+  readonly outboxAgeMs: number;
+  readonly storeAvailable: boolean;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly hooks: readonly HookStatus[];
+}
+
+export interface SlotStatus {
+  readonly index: number;
+  readonly pid: number | null;
+  readonly state: WorkerState;
+  readonly uptimeMs: number;
+  readonly respawns: number;
+  readonly worker: WorkerStatus | null;
+}
+
+export interface ProgramStatus {
+  readonly app: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+  readonly numProcesses: number;
+  readonly slots: readonly SlotStatus[];
+}

@@ -1,0 +1,67 @@
+/**
+ * Forks: worker processes as the primary sees them. throng forks the first of each; it knows neither indexes nor limits nor
+ * pauses and would revive a worker whose predecessor still drains, so its reviving is off (`lifetime: 0`) and later forks are ours.
+ * throng forwards signals to the workers, which ignore them; its own last resort is put out of reach by the longest possible grace.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { fileURLToPath } from 'node:url';
+import throng from 'throng';
+import type { FromWorker, ToWorker } from '../ipc/messages.js';
+
+/** A worker process. `exited` resolves when the process is really gone, not when its channel closes. */
+export interface Fork {
+  readonly pid: number;
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  send(message: ToWorker): void;
+  kill(signal: NodeJS.Signals): void;
+  onMessage(listener: (message: FromWorker) => void): void;
+}
+
+/** How the supervisor gets processes; a simulation hands in its own. */
+export interface Forks {
+  /** The first `count` processes, in order; called once. */
+  first(count: number): Promise<readonly Fork[]>;
+  another(): Fork;
+}
+
+/** The longest delay a timer takes: throng's forced end is not to come before ours. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/** Forks of bin/worker over Node's cluster. */
+export function clusterForks(): Forks {
+  const exec = fileURLToPath(new URL('../../bin/worker.js', import.meta.url));
+  return {
+    async first(count) {
+      cluster.setupPrimary({ exec, args: [] });
+      const forked: Worker[] = [];
+      const collect = (worker: Worker) => forked.push(worker);
+      cluster.on('fork', collect);
+      await throng({ count, lifetime: 0, grace: NEVER_MS, worker: () => {} });
+      // 'fork' is emitted in the next tick after cluster.fork()
+      while (forked.length < count) await new Promise((resolve) => setImmediate(resolve));
+      cluster.off('fork', collect);
+      return forked.map(forkOf);
+    },
+    another: () => forkOf(cluster.fork()),
+  };
+}
+
+function forkOf(worker: Worker): Fork {
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    worker.process.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  worker.on('error', () => {}); // a send to a process that has just died; 'exit' tells
+  return {
+    pid: worker.process.pid ?? 0,
+    exited,
+    send(message) {
+      if (worker.isConnected()) worker.send(message, () => {});
+    },
+    kill(signal) {
+      worker.process.kill(signal);
+    },
+    onMessage(listener) {
+      worker.on('message', (message: FromWorker) => listener(message));
+    },
+  };
+}

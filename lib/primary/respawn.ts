@@ -1,0 +1,65 @@
+/**
+ * Respawn policy: when a crashed worker comes back, and when crashing has gone on for too long. Per index the pause doubles;
+ * a worker that stayed up for the whole window starts again from the first pause.
+ */
+import { type Backoff, doubling } from '../runtime/backoff.js';
+
+export interface RespawnLimits {
+  /** Crashes of one index within the window that stop the program; that many times the number of indexes in total do too. */
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly backoffMs: number;
+  readonly backoffMostMs: number;
+}
+
+/** `again` after a pause, or `give-up` with the reason. */
+export type RespawnDecision =
+  | { readonly kind: 'again'; readonly pauseMs: number }
+  | { readonly kind: 'give-up'; readonly reason: string };
+
+export class RespawnPolicy {
+  private readonly crashes = new Map<number, number[]>();
+  private readonly pauses = new Map<number, Backoff>();
+
+  constructor(
+    private readonly limits: RespawnLimits,
+    private readonly indexes: number,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  /** Counts a crash of `index` at `now` (milliseconds that only grow) and decides. */
+  crashed(index: number, now: number): RespawnDecision {
+    for (const [other, times] of this.crashes) this.crashes.set(other, this.recent(times, now));
+    const own = this.crashes.get(index) ?? [];
+    if (own.length === 0) this.pauses.get(index)?.reset();
+    own.push(now);
+    this.crashes.set(index, own);
+
+    const { limit, windowMs } = this.limits;
+    const seconds = Math.round(windowMs / 1000);
+    if (own.length >= limit) {
+      return {
+        kind: 'give-up',
+        reason: `the worker of index ${index} crashed ${own.length} times within ${seconds} s`,
+      };
+    }
+    const total = [...this.crashes.values()].reduce((sum, times) => sum + times.length, 0);
+    if (total >= limit * this.indexes) {
+      return { kind: 'give-up', reason: `the workers crashed ${total} times within ${seconds} s` };
+    }
+    return { kind: 'again', pauseMs: this.pauseOf(index).nextMs() };
+  }
+
+  private recent(times: readonly number[], now: number): number[] {
+    return times.filter((time) => time > now - this.limits.windowMs);
+  }
+
+  private pauseOf(index: number): Backoff {
+    let pause = this.pauses.get(index);
+    if (!pause) {
+      pause = doubling(this.limits.backoffMs, this.limits.backoffMostMs, this.random);
+      this.pauses.set(index, pause);
+    }
+    return pause;
+  }
+}

@@ -1,0 +1,80 @@
+/** Slots: one for each index that this primary serves; which process fills it, in what state, and what it last said of itself. */
+import type { Answer, Question } from '../ipc/messages.js';
+import type { SlotStatus, WorkerState, WorkerStatus } from '../ipc/status.js';
+import type { Fork } from './forks.js';
+
+/** Questions a worker may have open at once. */
+const QUESTIONS_LIMIT = 1_000;
+
+export class Slot {
+  fork: Fork | null = null;
+  state: WorkerState = 'down';
+  respawns = 0;
+  /** A drain that the primary ordered is under way: the exit that follows is no crash. */
+  leaving = false;
+  /** When the worker last gave a sign of life, in milliseconds that only grow. */
+  lastHeartbeat = 0;
+  private since = 0;
+  private status: WorkerStatus | null = null;
+  private nextQuestion = 1;
+  private readonly questions = new Map<number, (answer: Answer) => void>();
+
+  constructor(readonly index: number) {}
+
+  filled(fork: Fork, now: number): void {
+    this.fork = fork;
+    this.state = 'starting';
+    this.leaving = false;
+    this.since = now;
+    this.lastHeartbeat = now;
+    this.status = null;
+  }
+
+  emptied(): void {
+    this.fork = null;
+    this.state = 'down';
+    this.status = null;
+    for (const answer of this.questions.values())
+      answer({ ok: false, why: `the worker of index ${this.index} has ended` });
+    this.questions.clear();
+  }
+
+  reported(status: WorkerStatus): void {
+    this.status = status;
+  }
+
+  /** Asks the worker; answers with a reason when there is none or it ends meanwhile. */
+  ask(question: Question): Promise<Answer> {
+    const fork = this.fork;
+    if (!fork || this.state !== 'running') {
+      return Promise.resolve({ ok: false, why: `the worker of index ${this.index} is ${this.state}` });
+    }
+    if (this.questions.size >= QUESTIONS_LIMIT) {
+      return Promise.resolve({
+        ok: false,
+        why: `the worker of index ${this.index} has ${QUESTIONS_LIMIT} open questions`,
+      });
+    }
+    const id = this.nextQuestion++;
+    return new Promise((resolve) => {
+      this.questions.set(id, resolve);
+      fork.send({ type: 'ask', id, question });
+    });
+  }
+
+  answered(id: number, answer: Answer): void {
+    this.questions.get(id)?.(answer);
+    this.questions.delete(id);
+  }
+
+  describe(now: number): SlotStatus {
+    return {
+      index: this.index,
+      pid: this.fork?.pid ?? null,
+      state: this.state,
+      uptimeMs: this.fork ? Math.round(now - this.since) : 0,
+      respawns: this.respawns,
+      worker: this.status,
+    };
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Supervisor: forks a worker for each index, keeps them alive within limits, and ends them in order. It processes no task.
+ *
+ * It forks **for an index**: a crashed worker's successor gets the same index, after a pause, once the old process is really gone.
+ * Exit code 2 of a worker means that its configuration is wrong: no respawn helps. An ordered stop may come from a signal, a
+ * command, a worker or the supervisor itself; the first one decides reason and exit code, unless a later one is worse.
+ */
+import type { Answer, ConfigurationArguments, FromWorker, Question } from '../ipc/messages.js';
+import type { ProgramStatus } from '../ipc/status.js';
+import type { Logger } from '../observability/logger.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Fork, Forks } from './forks.js';
+import { type RespawnLimits, RespawnPolicy } from './respawn.js';
+import { Slot } from './slots.js';
+import { watchHeartbeats } from './watch.js';
+
+export interface SupervisorOptions {
+  readonly app: string;
+  readonly numProcesses: number;
+  readonly indexes: readonly number[];
+  readonly config: ConfigurationArguments;
+  readonly respawn: RespawnLimits;
+  readonly hangTimeoutMs: number;
+  /** How long a drain may take; the workers get it from the same configuration. */
+  readonly shutdownTimeMs: number;
+}
+
+export type ExitCode = 0 | 1 | 2;
+
+/** What a worker gets beyond the drain deadline to write its last lines, before it is killed. */
+const KILL_GRACE_MS = 5_000;
+
+export class Supervisor {
+  readonly slots: readonly Slot[];
+  /** Resolves with the exit code when every worker has ended after an ordered stop. */
+  readonly finished: Promise<ExitCode>;
+  private readonly policy: RespawnPolicy;
+  private readonly startedAt: number;
+  private readonly pauses = new Map<Slot, () => void>();
+  private readonly readyListeners = new Set<(slot: Slot, ready: boolean) => void>();
+  private stopping: { reason: string; exitCode: ExitCode } | null = null;
+  private readonly finish: (exitCode: ExitCode) => void;
+  private started = false;
+  private endWatch = () => {};
+  private endDeadline = () => {};
+
+  constructor(
+    private readonly options: SupervisorOptions,
+    private readonly forks: Forks,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+  ) {
+    this.slots = options.indexes.map((index) => new Slot(index));
+    this.policy = new RespawnPolicy(options.respawn, options.indexes.length);
+    this.startedAt = clock.monotonic();
+    const { promise, resolve } = settledFromOutside<ExitCode>();
+    this.finished = promise;
+    this.finish = resolve;
+  }
+
+  async start(): Promise<void> {
+    const first = await this.forks.first(this.slots.length);
+    for (const [n, slot] of this.slots.entries()) {
+      const fork = first[n];
+      if (fork) this.adopt(slot, fork);
+    }
+    this.started = true;
+    this.endWatch = watchHeartbeats(this.slots, this.options.hangTimeoutMs, this.clock, this.log);
+    if (this.stopping) this.drainAll();
+  }
+
+  /** Ends the program in order: every worker drains. A worse exit code replaces the one of an earlier call. */
+  stop(reason: string, exitCode: ExitCode): void {
+    if (this.stopping) {
+      if (exitCode > this.stopping.exitCode) this.stopping.exitCode = exitCode;
+      return;
+    }
+    this.stopping = { reason, exitCode };
+    this.log.info('stopping', { reason, exitCode });
+    for (const cancel of this.pauses.values()) cancel();
+    this.pauses.clear();
+    this.drainAll();
+  }
+
+  /** Ends the program at once: what is unfinished stays in the queue. */
+  kill(reason: string): void {
+    this.stop(reason, 1);
+    this.log.warn('killing the workers that are left', { reason });
+    if (this.stopping) this.stopping.exitCode = 1;
+    for (const slot of this.slots) slot.fork?.kill('SIGKILL');
+  }
+
+  get isStopping(): boolean {
+    return this.stopping !== null;
+  }
+
+  /** Drains the worker of a slot and forks its successor; resolves true when that one is ready, false when it failed to. */
+  async replace(slot: Slot): Promise<boolean> {
+    const ready = new Promise<boolean>((resolve) => {
+      const listener = (other: Slot, isReady: boolean) => {
+        if (other !== slot) return;
+        this.readyListeners.delete(listener);
+        resolve(isReady);
+      };
+      this.readyListeners.add(listener);
+    });
+    if (slot.fork) this.drain(slot);
+    else if (!this.stopping) this.forkFor(slot);
+    return ready;
+  }
+
+  ask(index: number, question: Question): Promise<Answer> {
+    const slot = this.slots.find((candidate) => candidate.index === index);
+    if (!slot) return Promise.resolve({ ok: false, why: `index ${index} is not served by this program` });
+    return slot.ask(question);
+  }
+
+  status(): ProgramStatus {
+    const now = this.clock.monotonic();
+    const { app, numProcesses } = this.options;
+    const slots = this.slots.map((slot) => slot.describe(now));
+    return { app, pid: process.pid, uptimeMs: Math.round(now - this.startedAt), numProcesses, slots };
+  }
+
+  private forkFor(slot: Slot): void {
+    this.pauses.delete(slot);
+    this.adopt(slot, this.forks.another());
+  }
+
+  private adopt(slot: Slot, fork: Fork): void {
+    slot.filled(fork, this.clock.monotonic());
+    fork.onMessage((message) => this.heard(slot, fork, message));
+    fork.send({ type: 'assign', assignment: { index: slot.index, config: this.options.config } });
+    void fork.exited.then(({ code, signal }) => this.exited(slot, code, signal));
+  }
+
+  private heard(slot: Slot, fork: Fork, message: FromWorker): void {
+    if (slot.fork !== fork) return;
+    slot.lastHeartbeat = this.clock.monotonic();
+    switch (message.type) {
+      case 'heartbeat':
+        return;
+      case 'waiting':
+        slot.state = 'standby';
+        this.log.warn('worker waits', { index: slot.index, why: message.why });
+        return;
+      case 'ready':
+        if (!slot.leaving) slot.state = 'running';
+        this.log.info('worker ready', { index: slot.index, pid: fork.pid, epoch: message.epoch });
+        this.tellReady(slot, true);
+        return;
+      case 'stats':
+        slot.reported(message.status);
+        return;
+      case 'stop-program':
+        this.stop(message.reason, message.exitCode);
+        return;
+      case 'drained':
+        if (message.left > 0 && this.stopping) this.stop('tasks were left unfinished', 1);
+        return;
+      case 'answer':
+        slot.answered(message.id, message.answer);
+        return;
+    }
+  }
+
+  private exited(slot: Slot, code: number | null, signal: string | null): void {
+    const { leaving } = slot;
+    const pid = slot.fork?.pid;
+    slot.emptied();
+    const fields = { index: slot.index, pid, code, signal };
+    if (this.stopping) {
+      if (code !== 0) this.stop('a worker did not end in order', 1);
+      this.log.info('worker ended', fields);
+      if (this.slots.every((each) => each.fork === null)) this.end();
+      return;
+    }
+    if (leaving) {
+      this.log.info('worker ended as planned', fields);
+      this.forkFor(slot);
+      return;
+    }
+    this.tellReady(slot, false);
+    if (code === 2) {
+      this.stop(`the worker of index ${slot.index} refused its configuration`, 2);
+      return;
+    }
+    this.crashed(slot, fields);
+  }
+
+  private crashed(slot: Slot, fields: Record<string, unknown>): void {
+    const decision = this.policy.crashed(slot.index, this.clock.monotonic());
+    if (decision.kind === 'give-up') {
+      this.log.error('worker crashed', fields);
+      this.stop(decision.reason, 1);
+      return;
+    }
+    this.log.error('worker crashed; it comes back after a pause', { ...fields, pauseMs: decision.pauseMs });
+    slot.respawns++;
+    const cancel = this.clock.after(decision.pauseMs, () => this.forkFor(slot), true);
+    this.pauses.set(slot, cancel);
+  }
+
+  private drain(slot: Slot): void {
+    slot.leaving = true;
+    slot.state = 'draining';
+    slot.fork?.send({ type: 'drain' });
+  }
+
+  private drainAll(): void {
+    const open = this.slots.filter((slot) => slot.fork !== null);
+    for (const slot of open) this.drain(slot);
+    if (open.length === 0) {
+      if (this.started) this.end();
+      return;
+    }
+    this.endDeadline();
+    this.endDeadline = this.clock.after(
+      this.options.shutdownTimeMs + KILL_GRACE_MS,
+      () => this.kill('the drain deadline has passed'),
+      true,
+    );
+  }
+
+  private tellReady(slot: Slot, ready: boolean): void {
+    for (const listener of [...this.readyListeners]) listener(slot, ready);
+  }
+
+  private end(): void {
+    this.endWatch();
+    this.endDeadline();
+    for (const slot of this.slots) this.tellReady(slot, false);
+    this.finish(this.stopping?.exitCode ?? 0);
+  }
+}
+
+function settledFromOutside<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
