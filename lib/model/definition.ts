@@ -3,7 +3,8 @@
  *
  * Blanks may stand anywhere between words and signs. DP3 reads definitions with regular expressions that allow them in some
  * places only; `dp3Notes` says where it would refuse (or treat otherwise) what is read here. What DP3 refuses for another
- * reason than its blanks - elements that are no primitive or link - is refused here too.
+ * reason than its blanks - elements that are no primitive or link - is refused here too. One named difference: a dict that
+ * names a key twice is refused, where DP3 lets the last one count.
  */
 import { PRIMITIVE_NAMES, type PrimitiveName } from './primitive.js';
 import { ValueError } from './value-error.js';
