@@ -12,9 +12,14 @@ import type { Service } from '../runtime/service.js';
 import { socketFolder } from '../runtime/socket-path.js';
 import type { ControlReply, ControlRequest } from './messages.js';
 
-/** Longest request, in bytes, and how many connections may be open at once. */
-const REQUEST_BYTES_LIMIT = 64 * 1024;
-const CONNECTIONS_LIMIT = 32;
+/** Bounds of a socket: connections open at once, and the length of a request in bytes. */
+export interface ControlLimits {
+  readonly connections: number;
+  readonly requestBytes: number;
+}
+
+/** How long clients may take to read the last reply. */
+const CLOSE_MS = 200;
 const SOCKET_NAME = /^program-\d+\.sock$/;
 
 export type ControlHandler = (request: ControlRequest, reply: (reply: ControlReply) => void) => Promise<void>;
@@ -29,6 +34,7 @@ export class ControlServer implements Service {
   constructor(
     folder: string,
     firstIndex: number,
+    private readonly limits: ControlLimits,
     private readonly handle: ControlHandler,
   ) {
     this.path = join(socketFolder(folder), `program-${firstIndex}.sock`);
@@ -40,7 +46,7 @@ export class ControlServer implements Service {
     }
     rmSync(this.path, { force: true });
     const server = createServer((socket) => this.accept(socket));
-    server.maxConnections = CONNECTIONS_LIMIT;
+    server.maxConnections = this.limits.connections;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.path, resolve);
@@ -56,7 +62,7 @@ export class ControlServer implements Service {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const socket of this.sockets) socket.end();
     for (const socket of this.sockets) socket.unref();
-    await Promise.race([closed, new Promise<void>((resolve) => setTimeout(resolve, 200).unref())]);
+    await Promise.race([closed, new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
     for (const socket of this.sockets) socket.destroy();
   }
 
@@ -69,9 +75,10 @@ export class ControlServer implements Service {
     const read = (chunk: Buffer) => {
       received.push(chunk);
       bytes += chunk.length;
-      if (!chunk.includes(10) && bytes < REQUEST_BYTES_LIMIT) return;
+      if (!chunk.includes(10) && bytes < this.limits.requestBytes) return;
       socket.off('data', read);
-      const line = Buffer.concat(received).subarray(0, REQUEST_BYTES_LIMIT).toString('utf8').split('\n', 1)[0] ?? '';
+      const line =
+        Buffer.concat(received).subarray(0, this.limits.requestBytes).toString('utf8').split('\n', 1)[0] ?? '';
       void this.serve(socket, line);
     };
     socket.on('data', read);

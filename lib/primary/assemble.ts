@@ -1,0 +1,113 @@
+/**
+ * The primary put together: supervisor, control socket, signals. Its order of start: no other living program serves one of
+ * its indexes, then its socket, then its workers. It ends with the exit code that the reason of the stop decided.
+ */
+
+import type { Configuration } from '../config/configuration.js';
+import { loadConfiguration } from '../config/load.js';
+import { ask, ControlServer, livingPrograms } from '../ipc/control.js';
+import type { ConfigurationArguments, ControlReply, ControlRequest } from '../ipc/messages.js';
+import type { Logger } from '../observability/logger.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { ApplicationError } from '../runtime/errors.js';
+import { clusterForks, type Forks } from './forks.js';
+import { Reloader } from './reload.js';
+import { reloadRefusal } from './reload-refusal.js';
+import { onSignals } from './signals.js';
+import { type ExitCode, Supervisor } from './supervisor.js';
+
+export interface PrimaryOptions {
+  readonly configuration: Configuration;
+  /** With these every worker reads the same configuration itself. */
+  readonly arguments: ConfigurationArguments;
+  readonly indexes: readonly number[];
+  readonly log: Logger;
+  readonly forks?: Forks;
+  readonly clock?: Clock;
+}
+
+/** Runs until an ordered stop has ended; resolves with the exit code. Throws when another program serves one of the indexes. */
+export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
+  const { configuration, indexes, log } = options;
+  await refuseSharedIndexes(configuration.runtimeDir, indexes);
+
+  const supervisor = new Supervisor(
+    {
+      app: configuration.app,
+      numProcesses: configuration.numProcesses,
+      indexes,
+      config: options.arguments,
+      respawn: configuration.respawn,
+      hangTimeoutMs: configuration.hangTimeoutMs,
+      shutdownTimeMs: configuration.shutdownTimeMs,
+    },
+    options.forks ?? clusterForks(),
+    options.clock ?? systemClock,
+    log,
+  );
+  const refusal = async () => reloadRefusal(configuration, await loadConfiguration(options.arguments));
+  const reloader = new Reloader(supervisor, refusal, log);
+  const serve = (request: ControlRequest, reply: (message: ControlReply) => void) =>
+    answer(supervisor, reloader, request, reply);
+  const control = new ControlServer(configuration.runtimeDir, indexes[0] ?? 0, configuration.control, serve);
+
+  await control.start();
+  const offSignals = onSignals(supervisor, reloader);
+  try {
+    log.info('starting', {
+      app: configuration.app,
+      indexes,
+      numProcesses: configuration.numProcesses,
+      pid: process.pid,
+    });
+    await supervisor.start();
+    return await supervisor.finished;
+  } finally {
+    offSignals();
+    await control.stop();
+  }
+}
+
+async function answer(
+  supervisor: Supervisor,
+  reloader: Reloader,
+  request: ControlRequest,
+  reply: (message: ControlReply) => void,
+): Promise<void> {
+  switch (request.type) {
+    case 'status':
+      reply({ type: 'status', status: supervisor.status() });
+      return;
+    case 'stop': {
+      supervisor.stop('ordered by command', 0);
+      const exitCode = await supervisor.finished;
+      const sentence = exitCode === 0 ? 'stopped in order' : `stopped with exit code ${exitCode}; see the log`;
+      reply({ type: 'done', ok: exitCode === 0, sentence });
+      return;
+    }
+    case 'reload': {
+      const { ok, sentence } = await reloader.reload((progress) => reply({ type: 'progress', sentence: progress }));
+      reply({ type: 'done', ok, sentence });
+      return;
+    }
+    case 'ask':
+      reply({ type: 'answer', answer: await supervisor.ask(request.index, request.question) });
+      return;
+    default:
+      reply({ type: 'done', ok: false, sentence: 'this request is not known' });
+  }
+}
+
+/** Two programs on one folder are fine as long as they serve different indexes. */
+async function refuseSharedIndexes(folder: string, indexes: readonly number[]): Promise<void> {
+  for (const path of await livingPrograms(folder)) {
+    for await (const reply of ask(path, { type: 'status' })) {
+      if (reply.type !== 'status') continue;
+      const shared = reply.status.slots.map((slot) => slot.index).filter((index) => indexes.includes(index));
+      if (shared.length === 0) continue;
+      const which = shared.length === 1 ? `index ${shared[0]}` : `indexes ${shared.join(', ')}`;
+      const sentence = `process ${reply.status.pid} already serves ${which} of ${folder}; stop it, or start other indexes (--indexes)`;
+      throw new ApplicationError('OWNED_ELSEWHERE', sentence);
+    }
+  }
+}
