@@ -68,8 +68,8 @@ export function addFormats(): void {
   for (const name of Object.keys(READERS) as FormatName[]) {
     convict.addFormat({
       name,
-      validate: (value: unknown, bounds: Bounds) => {
-        readAs(name, name === 'duration' ? `${value}ms` : value, bounds);
+      validate: (value: unknown, setting: convict.SchemaObj & Bounds) => {
+        readAs(name, name === 'duration' ? `${value}ms` : value, setting);
       },
     });
   }

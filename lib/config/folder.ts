@@ -1,0 +1,101 @@
+/** Folder: the parts of a configuration folder that are not settings: entity types, configurations of modules, files out of place. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Problem } from '../model/problem.js';
+import { loadSpec, type ModelFile, type ModelSpec } from '../model/spec.js';
+import { nearest, suggestion } from '../runtime/nearest.js';
+import { type Keys, sectionFiles } from './keys.js';
+import { readYaml, type YamlFile } from './yaml.js';
+
+/** Names in a folder, sorted; undefined when there is no such folder. */
+export function namesIn(dir: string): string[] | undefined {
+  try {
+    return readdirSync(dir).sort();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads `db_entities/*.yml`. The model is null when anything in there is wrong. */
+export function readModel(dir: string, problems: Problem[]): ModelSpec | null {
+  const folder = join(dir, 'db_entities');
+  const names = namesIn(folder);
+  const files = names?.filter((name) => name.endsWith('.yml')) ?? [];
+  if (names === undefined || files.length === 0) {
+    const sentence =
+      names === undefined
+        ? `There is no such folder; it holds one file for each entity type.${suggestion('db_entities', namesIn(dir) ?? [])}`
+        : 'No file *.yml is in this folder; at least one entity type is needed.';
+    problems.push({ severity: 'error', file: folder, key: '', sentence });
+    return null;
+  }
+  warnOfYaml(folder, names, problems);
+  const read = new Map<string, YamlFile>();
+  for (const name of files) {
+    const file = readYaml(join(folder, name), join(folder, name), problems);
+    if (file !== undefined) read.set(file.file, file);
+  }
+  const documents: ModelFile[] = [...read.values()].map(({ file, value }) => ({ file, document: value }));
+  const model = loadSpec(documents);
+  for (const problem of model.problems) {
+    const line = read.get(problem.file)?.lineOf(problem.key);
+    problems.push(line === undefined ? problem : { ...problem, line });
+  }
+  return read.size === files.length ? model.spec : null;
+}
+
+/** Reads `modules/<name>.yml` of the enabled modules: plain data, its objects without prototype. A missing file is an empty one. */
+export function readModules(dir: string, enabled: readonly string[], problems: Problem[]): Map<string, unknown> {
+  const folder = join(dir, 'modules');
+  const names = namesIn(folder) ?? [];
+  warnOfYaml(folder, names, problems);
+  const read = new Map<string, unknown>();
+  for (const name of enabled) {
+    const path = join(folder, `${name}.yml`);
+    if (!names.includes(`${name}.yml`)) {
+      const near = nearest(
+        name,
+        names.filter((each) => each.endsWith('.yml')).map((each) => each.slice(0, -4)),
+      );
+      if (near !== null && !enabled.includes(near)) {
+        const sentence = `The module ${name} has no file here, but ${near}.yml looks like one for it; it is not read.`;
+        problems.push({ severity: 'warning', file: folder, key: '', sentence });
+      }
+      read.set(name, Object.create(null));
+      continue;
+    }
+    const file = readYaml(path, path, problems);
+    if (file !== undefined) read.set(name, plain(file.value ?? new Map()));
+  }
+  return read;
+}
+
+/** Names beside the known ones that look like mistakes: a section with a typing error, or `.yaml`, which DP3 does not read. */
+export function checkNames(dir: string, env: string, keys: Keys, problems: Problem[]): void {
+  const names = namesIn(dir) ?? [];
+  warnOfYaml(dir, names, problems);
+  const known = ['default', 'development', 'test', 'production', env, ...sectionFiles(keys)];
+  for (const name of names) {
+    if (!name.endsWith('.yml') || known.includes(name.slice(0, -4))) continue;
+    const near = nearest(name.slice(0, -4), known);
+    if (near === null) continue;
+    const sentence = `This file is not read. Did you mean "${near}.yml"?`;
+    problems.push({ severity: 'warning', file: join(dir, name), key: '', sentence });
+  }
+}
+
+function warnOfYaml(folder: string, names: readonly string[], problems: Problem[]): void {
+  for (const name of names) {
+    if (!name.endsWith('.yaml')) continue;
+    const sentence = `This file is not read; only names ending in .yml are. Call it ${name.replace(/yaml$/, 'yml')}.`;
+    problems.push({ severity: 'warning', file: join(folder, name), key: '', sentence });
+  }
+}
+
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (!(value instanceof Map)) return value;
+  const object: Record<string, unknown> = Object.create(null);
+  for (const [key, inner] of value) object[String(key)] = plain(inner);
+  return object;
+}

@@ -1,0 +1,133 @@
+/**
+ * Values: layers of given values over the schema's defaults, by convict, and from them the Configuration. convict is used for what it
+ * does well: one schema with defaults, later values over earlier ones, a last strict validation, typed access. It never sees files,
+ * variables or arguments itself (it would read process.argv), nor any value that was not read before.
+ */
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import convict from 'convict';
+import type { Configuration } from './configuration.js';
+import { addFormats } from './formats.js';
+import type { Given } from './layers.js';
+import { makeSchema } from './schema.js';
+
+export interface Place {
+  /** Absolute. */
+  readonly dir: string;
+  readonly env: string;
+}
+
+/** Defaults of the environments that need no server; every other environment is taken for a production one. */
+const SERVERLESS = ['development', 'test'];
+
+export type Values = ReturnType<typeof mergeValues>;
+
+/** The values of all settings; later layers win. */
+export function mergeValues(layers: readonly Given[]) {
+  addFormats();
+  const merged = convict(makeSchema(), { env: {}, args: [] });
+  for (const { key, value } of layers) merged.set(key, value);
+  merged.validate({ allowed: 'strict' });
+  return merged.getProperties();
+}
+
+/** The kinds of broker and store, where they were not given. */
+export function kindsOf(values: Values, env: string) {
+  const serverless = SERVERLESS.includes(env);
+  const { msg_broker, store } = values.processing_core;
+  return {
+    broker: msg_broker.kind ?? (serverless ? 'embedded' : 'rabbitmq'),
+    store: store.kind ?? (serverless ? 'embedded' : 'postgres'),
+  } as const;
+}
+
+/** The configuration that the values mean; its modules are added by the caller. */
+export function configurationOf(
+  values: Values,
+  place: Place,
+  moduleConfigurations: ReadonlyMap<string, unknown>,
+): Configuration {
+  const core = values.processing_core;
+  const { dir, env } = place;
+  const kinds = kindsOf(values, env);
+  const path = join(resolve(dir, core.store.path), values.app);
+  return {
+    app: values.app,
+    env,
+    dir,
+    numProcesses: core.worker_processes ?? availableParallelism(),
+    workerThreads: core.worker_threads,
+    modulesDir: resolve(dir, core.modules_dir),
+    enabledModules: core.enabled_modules,
+    moduleConfigurations,
+    delivery: core.delivery,
+    maxInlineGeneratedTasks: core.max_inline_generated_tasks,
+    maxChainDepth: core.max_chain_depth,
+    normalEvery: core.normal_every,
+    hookTimeoutMs: core.hook_timeout,
+    hangTimeoutMs: core.hang_timeout,
+    shutdownTimeMs: core.shutdown_time,
+    slowTaskMs: core.slow_task,
+    maxMemoryBytes: core.max_memory,
+    runtimeDir: core.runtime_dir === null ? path : resolve(dir, core.runtime_dir),
+    broker: brokerOf(core.msg_broker, kinds.broker),
+    store: {
+      kind: kinds.store,
+      path,
+      url: core.store.url,
+      mapSizeBytes: core.store.map_size,
+      maxReaders: core.store.max_readers,
+      readerCheckIntervalMs: core.store.reader_check_interval,
+    },
+    window: core.window,
+    commit: { tasks: core.commit.tasks, ageMs: core.commit.age },
+    cache: core.cache,
+    outbox: core.outbox,
+    inbox: { retentionMs: core.inbox.retention },
+    message: core.message,
+    respawn: {
+      limit: core.respawn.limit,
+      windowMs: core.respawn.window,
+      backoffMs: core.respawn.backoff,
+      backoffMostMs: core.respawn.backoff_max,
+    },
+    quarantine: { maxAttempts: core.quarantine.max_attempts },
+    heartbeat: { intervalMs: core.heartbeat.interval },
+    watchdog: { intervalMs: core.watchdog.interval, maxRestarts: core.watchdog.max_restarts },
+    scheduler: { misfireGraceMs: core.scheduler.misfire_grace },
+    control: { connections: core.control.connections, requestBytes: core.control.request_bytes },
+    logging: loggingOf(values.logging, dir),
+  };
+}
+
+function brokerOf(
+  broker: Values['processing_core']['msg_broker'],
+  kind: Configuration['broker']['kind'],
+): Configuration['broker'] {
+  return {
+    kind,
+    host: broker.host,
+    port: broker.port,
+    virtualHost: broker.virtual_host,
+    username: broker.username,
+    password: broker.password,
+    tls: broker.tls,
+    prefetch: broker.prefetch,
+    queueType: broker.queue_type,
+    declare: broker.declare,
+    maxLength: broker.max_length,
+    heartbeatMs: broker.heartbeat,
+    outstanding: broker.outstanding,
+    consumerTimeoutMs: broker.consumer_timeout,
+  };
+}
+
+function loggingOf(logging: Values['logging'], dir: string): Configuration['logging'] {
+  return {
+    level: logging.level,
+    format: logging.format,
+    file: logging.file === null ? null : resolve(dir, logging.file),
+    maxBytes: logging.max_bytes,
+    maxFiles: logging.max_files,
+  };
+}
