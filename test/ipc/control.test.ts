@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ask, type ControlHandler, ControlServer, livingPrograms } from '../../lib/ipc/control.js';
+import { socketFolder } from '../../lib/runtime/socket-path.js';
+
+const LIMITS = { connections: 4, requestBytes: 1_024 };
+let folder: string;
+let servers: ControlServer[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dp3-control-'));
+  servers = [];
+});
+
+afterEach(async () => {
+  for (const server of servers) await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function listening(firstIndex: number, handle: ControlHandler): Promise<ControlServer> {
+  const server = new ControlServer(folder, firstIndex, LIMITS, handle);
+  servers.push(server);
+  await server.start();
+  return server;
+}
+
+async function replies(path: string, request: Parameters<typeof ask>[1]) {
+  const all = [];
+  for await (const reply of ask(path, request)) all.push(reply);
+  return all;
+}
+
+const done: ControlHandler = async (_request, reply) => reply({ type: 'done', ok: true, sentence: 'yes' });
+
+describe('control socket', () => {
+  it('carries a request and every line of its answer', async () => {
+    const server = await listening(0, async (request, reply) => {
+      reply({ type: 'progress', sentence: `got ${request.type}` });
+      await Promise.resolve();
+      reply({ type: 'done', ok: true, sentence: 'stopped' });
+    });
+    expect(await replies(server.path, { type: 'stop' })).toEqual([
+      { type: 'progress', sentence: 'got stop' },
+      { type: 'done', ok: true, sentence: 'stopped' },
+    ]);
+  });
+
+  it('can be used by its owner alone', async () => {
+    const server = await listening(0, done);
+    expect(statSync(server.path).mode & 0o777).toBe(0o600);
+    expect(statSync(socketFolder(folder)).mode & 0o777).toBe(0o700);
+  });
+
+  it('refuses a second program on the same first index and replaces a socket that nobody listens on', async () => {
+    const server = await listening(0, done);
+    await expect(listening(0, done)).rejects.toThrow('already listens');
+    await server.stop();
+    writeFileSync(server.path, '');
+    const next = await listening(0, done);
+    expect(await replies(next.path, { type: 'status' })).toHaveLength(1);
+  });
+
+  it('lists the living programs of a folder in the order of their indexes', async () => {
+    const second = await listening(10, done);
+    const first = await listening(2, done);
+    writeFileSync(join(socketFolder(folder), 'program-3.sock'), '');
+    expect(await livingPrograms(folder)).toEqual([first.path, second.path]);
+  });
+
+  it('answers what is no JSON, what fails, and what is too long with a sentence', async () => {
+    const server = await listening(0, async () => {
+      throw new Error('the handler failed');
+    });
+    expect(await replies(server.path, { type: 'status' })).toEqual([
+      { type: 'done', ok: false, sentence: 'the handler failed' },
+    ]);
+    for (const text of ['not json\n', 'x'.repeat(5_000)]) {
+      const answer = await new Promise<string>((resolve) => {
+        let all = '';
+        const socket = createConnection(server.path, () => socket.write(text));
+        socket.on('data', (chunk) => {
+          all += chunk.toString();
+        });
+        socket.on('close', () => resolve(all));
+      });
+      expect(JSON.parse(answer)).toMatchObject({ type: 'done', ok: false });
+    }
+  });
+
+  it('uses a short folder where the real one is too deep for a socket', async () => {
+    const deep = join(folder, 'x'.repeat(120));
+    const server = new ControlServer(deep, 0, LIMITS, done);
+    servers.push(server);
+    await server.start();
+    expect(Buffer.byteLength(server.path)).toBeLessThan(104);
+    expect(await livingPrograms(deep)).toEqual([server.path]);
+    rmSync(socketFolder(deep), { recursive: true, force: true });
+  });
+
+  it('says that nothing runs when nobody answers', async () => {
+    await expect(replies(join(socketFolder(folder), 'program-0.sock'), { type: 'status' })).rejects.toMatchObject({
+      code: 'NOT_RUNNING',
+    });
+  });
+});

@@ -1,0 +1,60 @@
+/** Simulated worker processes for the supervisor: a test plays their part. */
+import type { FromWorker, ToWorker } from '../../lib/ipc/messages.js';
+import type { Fork, Forks } from '../../lib/primary/forks.js';
+
+export interface SimulatedFork extends Fork {
+  readonly received: ToWorker[];
+  readonly signals: string[];
+  say(message: FromWorker): void;
+  exit(code: number | null, signal?: string): Promise<void>;
+}
+
+export interface SimulatedForks extends Forks {
+  readonly all: readonly SimulatedFork[];
+  last(): SimulatedFork;
+}
+
+export function simulatedForks(): SimulatedForks {
+  const all: SimulatedFork[] = [];
+  const make = () => {
+    const fork = simulatedFork(1000 + all.length);
+    all.push(fork);
+    return fork;
+  };
+  return {
+    all,
+    first: async (count) => Array.from({ length: count }, make),
+    another: make,
+    last: () => all.at(-1)!,
+  };
+}
+
+function simulatedFork(pid: number): SimulatedFork {
+  let leave: (end: { code: number | null; signal: string | null }) => void = () => {};
+  let listener: (message: FromWorker) => void = () => {};
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    leave = resolve;
+  });
+  const received: ToWorker[] = [];
+  const signals: string[] = [];
+  return {
+    pid,
+    exited,
+    received,
+    signals,
+    send: (message) => void received.push(message),
+    kill(signal) {
+      signals.push(signal);
+      leave({ code: null, signal });
+    },
+    onMessage: (hear) => {
+      listener = hear;
+    },
+    say: (message) => listener(message),
+    async exit(code, signal) {
+      leave({ code, signal: signal ?? null });
+      await exited;
+      await Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { Supervisor, type SupervisorOptions } from '../../lib/primary/supervisor.js';
+import { manualClock } from '../support/clock.js';
+import { capturingLogger } from '../support/logger.js';
+import { simulatedForks } from './forks.js';
+
+const OPTIONS: SupervisorOptions = {
+  app: 'test',
+  numProcesses: 2,
+  indexes: [0, 1],
+  config: { dir: 'config', flags: {} },
+  respawn: { limit: 3, windowMs: 60_000, backoffMs: 500, backoffMostMs: 30_000 },
+  hangTimeoutMs: 10_000_000,
+  shutdownTimeMs: 60_000,
+};
+
+async function started(options: Partial<SupervisorOptions> = {}) {
+  const forks = simulatedForks();
+  const clock = manualClock();
+  const log = capturingLogger();
+  const supervisor = new Supervisor({ ...OPTIONS, ...options }, forks, clock, log);
+  await supervisor.start();
+  return { forks, clock, log, supervisor };
+}
+
+describe('supervisor', () => {
+  it('gives each worker an index and repeats that index to its successor', async () => {
+    const { forks, clock } = await started({ indexes: [3, 5], numProcesses: 8 });
+    const indexes = () =>
+      forks.all.map((fork) => (fork.received[0]?.type === 'assign' ? fork.received[0].assignment.index : null));
+    expect(indexes()).toEqual([3, 5]);
+    await forks.all[1]!.exit(1);
+    clock.pass(500);
+    expect(indexes()).toEqual([3, 5, 5]);
+  });
+
+  it('lets a crashed worker come back only after a pause, which doubles', async () => {
+    const { forks, clock } = await started({ respawn: { ...OPTIONS.respawn, limit: 10 } });
+    await forks.all[0]!.exit(null, 'SIGKILL');
+    clock.pass(249);
+    expect(forks.all).toHaveLength(2);
+    clock.pass(251);
+    expect(forks.all).toHaveLength(3);
+    await forks.last().exit(1);
+    clock.pass(499);
+    expect(forks.all).toHaveLength(3);
+    clock.pass(501);
+    expect(forks.all).toHaveLength(4);
+  });
+
+  it('stops the program with exit code 1 when one index crashes too often', async () => {
+    const { forks, clock, supervisor } = await started();
+    await forks.all[0]!.exit(1);
+    clock.pass(30_000);
+    await forks.last().exit(1);
+    clock.pass(20_000);
+    await forks.last().exit(1);
+    expect(forks.all[1]!.received.at(-1)).toEqual({ type: 'drain' });
+    await forks.all[1]!.exit(0);
+    expect(await supervisor.finished).toBe(1);
+  });
+
+  it('forgets crashes that are older than the window', async () => {
+    const { forks, clock, supervisor } = await started();
+    for (let n = 0; n < 6; n++) {
+      await (n === 0 ? forks.all[0]! : forks.last()).exit(1);
+      clock.pass(61_000);
+    }
+    expect(supervisor.isStopping).toBe(false);
+    expect(forks.all).toHaveLength(8);
+  });
+
+  it('never respawns a worker that refuses its configuration, and ends with exit code 2', async () => {
+    const { forks, clock, supervisor } = await started();
+    await forks.all[0]!.exit(2);
+    clock.pass(60_000);
+    await forks.all[1]!.exit(0);
+    expect(await supervisor.finished).toBe(2);
+    expect(forks.all).toHaveLength(2);
+  });
+
+  it('drains every worker on an ordered stop and ends with exit code 0', async () => {
+    const { forks, supervisor } = await started();
+    supervisor.stop('test', 0);
+    supervisor.stop('again', 0);
+    for (const fork of forks.all) expect(fork.received.filter(({ type }) => type === 'drain')).toHaveLength(1);
+    await forks.all[0]!.exit(0);
+    await forks.all[1]!.exit(0);
+    expect(await supervisor.finished).toBe(0);
+  });
+
+  it('lets a worker ask for a stop of the program, whose exit code decides', async () => {
+    const { forks, log, supervisor } = await started();
+    forks.all[1]!.say({ type: 'stop-program', reason: 'disk full', exitCode: 1 });
+    expect((await log.line('stopping')).fields).toMatchObject({ reason: 'disk full', exitCode: 1 });
+    for (const fork of forks.all) await fork.exit(0);
+    expect(await supervisor.finished).toBe(1);
+  });
+
+  it('ends with exit code 1 when a worker left tasks unfinished', async () => {
+    const { forks, supervisor } = await started();
+    supervisor.stop('test', 0);
+    forks.all[0]!.say({ type: 'drained', left: 2 });
+    await forks.all[0]!.exit(1);
+    await forks.all[1]!.exit(0);
+    expect(await supervisor.finished).toBe(1);
+  });
+
+  it('cancels waiting respawns on a stop', async () => {
+    const { forks, clock, supervisor } = await started();
+    await forks.all[0]!.exit(1);
+    supervisor.stop('test', 0);
+    clock.pass(60_000);
+    await forks.all[1]!.exit(0);
+    expect(await supervisor.finished).toBe(0);
+    expect(forks.all).toHaveLength(2);
+  });
+
+  it('kills what has not drained some seconds after the deadline', async () => {
+    const { forks, clock, supervisor } = await started();
+    supervisor.stop('test', 0);
+    await forks.all[0]!.exit(0);
+    clock.pass(64_999);
+    expect(forks.all[1]!.signals).toEqual([]);
+    clock.pass(1);
+    expect(forks.all[1]!.signals).toEqual(['SIGKILL']);
+    expect(await supervisor.finished).toBe(1);
+  });
+
+  it('kills a worker that gives no sign of life, and no other', async () => {
+    const { forks, clock } = await started({ hangTimeoutMs: 10_000 });
+    for (let second = 0; second < 12; second++) {
+      clock.pass(1_000);
+      forks.all[1]!.say({ type: 'heartbeat' });
+    }
+    expect(forks.all[0]!.signals).toEqual(['SIGKILL']);
+    expect(forks.all[1]!.signals).toEqual([]);
+  });
+
+  it('replaces a worker as planned: drain, successor, ready; and counts no crash', async () => {
+    const { forks, supervisor } = await started();
+    const replaced = supervisor.replace(supervisor.slots[0]!);
+    expect(forks.all[0]!.received.at(-1)).toEqual({ type: 'drain' });
+    expect(forks.all).toHaveLength(2);
+    await forks.all[0]!.exit(0);
+    expect(forks.all).toHaveLength(3);
+    forks.last().say({ type: 'ready', epoch: 2 });
+    expect(await replaced).toBe(true);
+    expect(supervisor.status().slots[0]).toMatchObject({ state: 'running', respawns: 0, pid: 1002 });
+  });
+
+  it('says that a replacement failed when the successor does not start', async () => {
+    const { forks, supervisor } = await started();
+    const replaced = supervisor.replace(supervisor.slots[0]!);
+    await forks.all[0]!.exit(0);
+    await forks.last().exit(1);
+    expect(await replaced).toBe(false);
+  });
+
+  it('answers open questions with a reason when their worker ends', async () => {
+    const { forks, supervisor } = await started();
+    forks.all[0]!.say({ type: 'ready', epoch: 1 });
+    const asked = supervisor.ask(0, { type: 'quarantine', action: 'drop', task: 'x' });
+    await forks.all[0]!.exit(null, 'SIGKILL');
+    expect(await asked).toEqual({ ok: false, why: 'the worker of index 0 has ended' });
+    expect(await supervisor.ask(7, { type: 'quarantine', action: 'drop', task: 'x' })).toMatchObject({ ok: false });
+  });
+});
