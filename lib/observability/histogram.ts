@@ -9,6 +9,7 @@
 const BUCKETS_PER_DOUBLING = 4;
 const SMALLEST_MS = 0.001;
 const BUCKETS = 32 * BUCKETS_PER_DOUBLING;
+const LONGEST_MS = SMALLEST_MS * 2 ** 32;
 
 /** Durations in milliseconds as plain data. `buckets[i]` counts those up to 0.001 * 2^(i/4) ms; zeros at the end are left out. */
 export interface Timing {
@@ -30,11 +31,13 @@ export function createHistogram(): Histogram {
   let maxMs = 0;
   return {
     record(durationMs) {
-      const bucket = bucketOf(durationMs);
+      // A clock that was set back must not spoil the sum for ever.
+      const ms = durationMs > 0 ? Math.min(durationMs, LONGEST_MS) : 0;
+      const bucket = bucketOf(ms);
       buckets[bucket] = (buckets[bucket] ?? 0) + 1;
       count += 1;
-      sumMs += durationMs;
-      if (durationMs > maxMs) maxMs = durationMs;
+      sumMs += ms;
+      if (ms > maxMs) maxMs = ms;
     },
     snapshot: () => ({ count, sumMs, maxMs, buckets: buckets.slice(0, buckets.findLastIndex((n) => n > 0) + 1) }),
   };
@@ -64,6 +67,6 @@ export function quantile(timing: Timing, share: number): number {
 }
 
 function bucketOf(durationMs: number): number {
-  if (!(durationMs > SMALLEST_MS)) return 0;
+  if (durationMs <= SMALLEST_MS) return 0;
   return Math.min(BUCKETS - 1, Math.ceil(Math.log2(durationMs / SMALLEST_MS) * BUCKETS_PER_DOUBLING));
 }

@@ -104,11 +104,12 @@ function openOutlets(options: LoggerOptions): Outlets {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && stream.isTTY === true);
   const format = pretty ? written((entry) => prettyLine(entry, stream.isTTY === true)) : written(jsonLine);
   const console = new winston.transports.Stream({ stream, format });
-  const file = options.file && openFile(options.file, (error) => tell('the log file can not be written', error));
+  const file = options.file && tryFile(options.file, (error) => tell('the log file can not be written', error));
+  const transports = [console, ...(file ? [file.transport] : [])];
   const carrier = winston.createLogger({
     level: 'debug',
     format: winston.format((info) => info)(),
-    transports: file ? [console, file.transport] : [console],
+    transports,
   });
   carrier.on('error', (error) => tell('a line of the log was lost', error));
   let closing: Promise<void> | undefined;
@@ -128,7 +129,7 @@ function openOutlets(options: LoggerOptions): Outlets {
   };
 
   async function close(): Promise<void> {
-    const ended = [console, ...(file ? [file.transport] : [])].map(finished);
+    const ended = transports.map(finished);
     carrier.end();
     await Promise.all(ended);
     await file?.flushed();
@@ -152,6 +153,15 @@ interface OpenFile {
   readonly transport: DailyRotateFile;
   /** Ends the file and resolves when it and those rotated before it are written and closed. */
   flushed(): Promise<void>;
+}
+
+function tryFile(file: LogFile, onError: (error: unknown) => void): OpenFile | undefined {
+  try {
+    return openFile(file, onError);
+  } catch (error) {
+    onError(error);
+    return undefined;
+  }
 }
 
 function openFile(file: LogFile, onError: (error: unknown) => void): OpenFile {
