@@ -45,7 +45,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
     options.clock ?? systemClock,
     log,
   );
-  const refusal = async () => reloadRefusal(configuration, await loadConfiguration(options.arguments));
+  const refusal = () => reloadRefusal(configuration, loadConfiguration(options.arguments));
   const reloader = new Reloader(supervisor, refusal, log);
   const serve = (request: ControlRequest, reply: (message: ControlReply) => void) =>
     answer(supervisor, reloader, request, reply);

@@ -17,7 +17,7 @@ export class Reloader {
   /** `refusal` reads the configuration anew and says why it can not be taken over without a restart, or null. */
   constructor(
     private readonly supervisor: Supervisor,
-    private readonly refusal: () => Promise<string | null>,
+    private readonly refusal: () => string | null,
     private readonly log: Logger,
   ) {}
 
@@ -36,7 +36,7 @@ export class Reloader {
   }
 
   private async replaceAll(progress: (sentence: string) => void): Promise<ReloadResult> {
-    const refused = await this.refusal();
+    const refused = this.refusal();
     if (refused !== null) return { ok: false, sentence: refused };
     for (const slot of this.supervisor.slots) {
       if (!(await this.supervisor.replace(slot))) {
