@@ -21,8 +21,9 @@ const APP_NAME = {
   sentence: 'letters, digits, _, . and -, starting with a letter or digit, at most 100 characters',
 };
 const MODULE_NAME = {
-  test: /^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$/,
-  sentence: 'the name of a file in modules_dir without its extension (letters, digits, _ and -)',
+  test: /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/,
+  sentence:
+    'the name of a file in modules_dir without its extension (letters, digits, _ and -, starting with a letter or _)',
 };
 
 const IN_DEVELOPMENT = 'in development and test, otherwise';

@@ -1,0 +1,87 @@
+/**
+ * `check`: every mistake of the configuration, then what holds in the end. Problems go to stderr, what holds to stdout; with --json
+ * everything is one document on stdout. Nothing is started.
+ */
+import type { Configuration } from '../../config/configuration.js';
+import type { EffectiveSetting } from '../../config/effective.js';
+import { loadConfiguration, problemLine } from '../../config/load.js';
+import { redacted } from '../../config/redact.js';
+import type { Problem } from '../../model/problem.js';
+import type { ModelSpec } from '../../model/spec.js';
+import type { Invocation, Run } from '../command.js';
+import { type Cell, type Output, shown } from '../output.js';
+import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
+
+/** Loads the modules as a start would, and says what is wrong with them. */
+export type CheckModules = (configuration: Configuration, spec: ModelSpec) => Promise<readonly Problem[]>;
+
+export const run: Run = checkWith(async () => []);
+
+/** The command, with what checks the modules. */
+export function checkWith(checkModules: CheckModules): Run {
+  return async (invocation) => {
+    const { configuration, spec, problems: found, settings } = loadConfiguration(invocation.request);
+    const problems = [...found];
+    if (configuration !== null && spec !== null) problems.push(...(await checkModules(configuration, spec)));
+    const ok = !problems.some(({ severity }) => severity === 'error');
+    if (invocation.has('json')) {
+      const modules = configuration === null ? null : redacted(configuration.moduleConfigurations);
+      const model = spec === null ? null : [...spec.entities.values()].map(entityDocument);
+      const byKey = settings.map(({ key, value, from }) => [key, { value, from }]);
+      await invocation.output.json({ ok, problems, configuration: Object.fromEntries(byKey), modules, model });
+    } else {
+      if (ok && configuration !== null && spec !== null) {
+        await printConfiguration(invocation.output, configuration, settings);
+        await printModel(invocation.output, spec);
+      }
+      printProblems(invocation, problems);
+    }
+    return ok ? 0 : 2;
+  };
+}
+
+function printProblems({ output }: Invocation, problems: readonly Problem[]): void {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  for (const problem of problems) {
+    if (problem.severity === 'warning') output.note(`warning  ${shown(problemLine(problem))}`);
+  }
+  for (const problem of errors) output.error(`error    ${shown(problemLine(problem))}`);
+  output.note(`${count(errors.length, 'error')}, ${count(problems.length - errors.length, 'warning')}`);
+}
+
+async function printConfiguration(
+  output: Output,
+  configuration: Configuration,
+  settings: readonly EffectiveSetting[],
+): Promise<void> {
+  await output.heading(
+    `Configuration of ${configuration.app} in ${configuration.dir}, environment ${configuration.env}`,
+  );
+  const rows = settings.map(({ key, value, from }): Cell[] => [key, cellOf(value), from]);
+  await output.table(['key', 'value', 'from'], rows);
+  for (const [name, module] of configuration.moduleConfigurations) {
+    await output.heading(`\nModule ${name}`);
+    await output.json(redacted(module));
+  }
+}
+
+async function printModel(output: Output, spec: ModelSpec): Promise<void> {
+  for (const entity of spec.entities.values()) {
+    const snapshot = entity.snapshot ? 'with snapshots' : 'without snapshots';
+    const about = [entity.name, `ids ${entity.idType}`, lifetimeText(entity.lifetime), snapshot].map(shown).join(', ');
+    await output.heading(`\nEntity type ${shown(entity.id)} (${about})`);
+    await output.table(
+      ['attribute', 'type', 'data type', 'settings'],
+      [...entity.attributes.values()].map(attributeRow),
+    );
+  }
+}
+
+function cellOf(value: unknown): Cell {
+  if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(', ');
+  return value === null || typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

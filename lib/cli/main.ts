@@ -1,0 +1,173 @@
+/**
+ * The command line: a table of commands over commander, and what all of them share: the flags that name the configuration, help with an
+ * example, errors as one sentence on stderr (a stack only with --verbose), exit codes 0 done, 1 failed, 2 wrong configuration or usage.
+ * A command's file is imported when it is called, so that help, mistakes and small commands are fast.
+ */
+import { readFileSync } from 'node:fs';
+import { Command as Commander, CommanderError } from 'commander';
+import type { ConfigurationRequest } from '../config/load.js';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+import type { Command, ExitCode, Invocation, Option } from './command.js';
+import { Output, type Screen } from './output.js';
+
+const JSON_LINES: Option = { flags: '--json', sentence: 'print JSON' };
+const PROCESSES: Option = {
+  flags: '--processes <n>',
+  sentence: 'number of worker processes, over the configuration',
+  key: 'processing_core.worker_processes',
+};
+
+/** Every command. A new one is a line here and a file in commands/. */
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'check',
+    sentence: 'Read the whole configuration, name every mistake with its file and key, print what holds.',
+    example: 'check --config config --env production',
+    options: [JSON_LINES],
+    load: () => import('./commands/check.js'),
+  },
+  {
+    name: 'route',
+    args: '<etype> [eid]',
+    sentence:
+      'Show to which worker an entity belongs; with - instead of ETYPE EID, for JSON lines {"etype","eid"} on stdin.',
+    example: 'route ip 192.0.2.1 --processes 4',
+    options: [JSON_LINES, PROCESSES],
+    load: () => import('./commands/route.js'),
+  },
+];
+
+/** The streams of a process. */
+export interface Streams {
+  readonly stdin: NodeJS.ReadableStream;
+  readonly stdout: Screen;
+  readonly stderr: Screen;
+}
+
+/** Runs one command; never throws. */
+export async function main(argv: readonly string[], streams: Streams, commands = COMMANDS): Promise<ExitCode> {
+  const output = new Output(streams.stdout, streams.stderr);
+  let exitCode: ExitCode = 0;
+  const program = makeProgram(output);
+  for (const command of commands) {
+    addCommand(program, command, async (invocation) => {
+      const { run } = await command.load();
+      exitCode = await run({ ...invocation, input: streams.stdin, output });
+    });
+  }
+  try {
+    if (argv.length === 0) program.help({ error: true });
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    output.error(sentenceOf(error));
+    if (program.opts()['verbose'] === true && error instanceof Error) output.note(error.stack ?? '');
+    return error instanceof ApplicationError && error.follows === 'exit-2' ? 2 : 1;
+  }
+}
+
+/** What a person is told: the message, with those of its causes. */
+function sentenceOf(error: unknown): string {
+  const messages: string[] = [];
+  for (
+    let next: unknown = error;
+    next !== undefined && messages.length < 5;
+    next = next instanceof Error ? next.cause : undefined
+  ) {
+    const message = messageOf(next);
+    if (!messages.some((known) => known.includes(message))) messages.push(message);
+  }
+  return `dp3-cluster: ${messages.join(': ')}`;
+}
+
+function makeProgram(output: Output): Commander {
+  const program = new Commander('npx dp3-cluster');
+  program
+    .description('Keeps profiles of entities while data about them keeps arriving.')
+    .version(versionOfPackage(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .option('--config <dir>', 'configuration folder (DP3_CONFIG, else config)')
+    .option('--app <name>', 'name of the application (DP3_APP, else as configured)')
+    .option('--env <name>', 'environment (NODE_ENV, else development)')
+    .option('--verbose', 'print the stack of an error')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void output.line(text.trimEnd()),
+      writeErr: (text) => output.note(text.trimEnd()),
+      outputError: (text) =>
+        output.error(
+          `dp3-cluster: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replaceAll('\n', ' ')}`,
+        ),
+    })
+    .addHelpText('after', '\nExample:\n  npx dp3-cluster check --config config')
+    .exitOverride();
+  return program;
+}
+
+function addCommand(
+  program: Commander,
+  command: Command,
+  action: (invocation: Omit<Invocation, 'input' | 'output'>) => Promise<void>,
+): void {
+  const words = command.name.split(' ');
+  const name = words.pop() ?? '';
+  const [group] = words;
+  const parent = group === undefined ? program : groupOf(program, group);
+  const own = parent.command(`${name} ${command.args ?? ''}`.trim());
+  own.description(command.sentence).helpOption('-h, --help', 'print help');
+  own.addHelpText('after', `\nExample:\n  npx dp3-cluster ${command.example}`);
+  for (const { flags, sentence } of command.options ?? []) own.option(flags, sentence);
+  own.action(async () => {
+    const given = own.optsWithGlobals<Record<string, unknown>>();
+    const option = (long: string): string | undefined => {
+      const value = given[camelCase(long)];
+      return typeof value === 'string' ? value : undefined;
+    };
+    const request = requestOf(command, option);
+    await action({ args: own.args, request, option, has: (long) => given[camelCase(long)] === true });
+  });
+}
+
+/** The commander of a group of commands, made when its first one is added. */
+function groupOf(program: Commander, name: string): Commander {
+  return (
+    program.commands.find((each) => each.name() === name) ?? program.command(name).description(`commands of ${name}`)
+  );
+}
+
+function requestOf(command: Command, option: (name: string) => string | undefined): ConfigurationRequest {
+  const flags: Record<string, string> = {};
+  for (const { flags: written, key } of command.options ?? []) {
+    const value = option(/--([a-z-]+)/.exec(written)?.[1] ?? '');
+    if (key !== undefined && value !== undefined) flags[key] = value;
+  }
+  const [dir, app, env] = [option('config'), option('app'), option('env')];
+  return {
+    ...(dir !== undefined && { dir }),
+    ...(app !== undefined && { app }),
+    ...(env !== undefined && { env }),
+    flags,
+  };
+}
+
+function camelCase(long: string): string {
+  return long.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The package's file stands above dist/lib/cli as well as above lib/cli, at another distance. */
+function versionOfPackage(): string {
+  for (const above of ['../../../package.json', '../../package.json']) {
+    try {
+      const { version } = JSON.parse(readFileSync(new URL(above, import.meta.url), 'utf8')) as { version?: string };
+      if (version !== undefined) return version;
+    } catch {
+      // Not there: it is the other one.
+    }
+  }
+  return 'unknown';
+}
