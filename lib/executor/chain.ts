@@ -1,0 +1,85 @@
+/**
+ * Chain: one delivered task and the tasks of the same entity that are executed inline after it, as one piece of work with one
+ * result. The steps work on it one after another; what it holds at the end is the result.
+ */
+import type { Hook } from '../hooks/hook.js';
+import type { DataPoint } from '../model/datapoint.js';
+import type { EntitySpec } from '../model/entity.js';
+import type { HistoryRow, Outcome, QuarantineReason, RecordState, RecordView, TaskResult } from '../model/record.js';
+import type { OutgoingTask, Task } from '../model/task.js';
+import type { Instant } from '../model/time.js';
+
+const NO_DERIVED: readonly OutgoingTask[] = Object.freeze([]);
+
+export class Chain {
+  /** The task that the steps are at. */
+  task: Task;
+  /** How it ended; null while it has not. */
+  outcome: Outcome | null = null;
+  /** How the delivered task ended: that is the outcome of the whole. */
+  outcomeOfFirst: Outcome | null = null;
+  reason: QuarantineReason | null = null;
+
+  /** The record as it is now; null where there is none. */
+  state: RecordState | null = null;
+  /** Of the last record that was, where there is none now. */
+  lastIncarnation = 0;
+  touched = false;
+  /** Whether the present task created the record. */
+  isNew = false;
+  /** Whether any task of the chain created it. */
+  created = false;
+  /** Rows of the incarnation that `state` has. */
+  history: HistoryRow[] = [];
+  raw: readonly DataPoint[] = [];
+
+  /** What the hooks of the present task returned, in order. */
+  readonly returned: Task[] = [];
+  /** Tasks of this entity that are executed next. */
+  readonly inline: Task[] = [];
+  /** How many more tasks of this chain may be executed inline. */
+  inlineLeft: number;
+  readonly derived: OutgoingTask[] = [];
+
+  /** The step that comes next. */
+  step = 0;
+  /** The hook that runs, or ran last. */
+  hook: Hook | null = null;
+
+  constructor(
+    task: Task,
+    /** Id of the delivery. */
+    readonly id: string,
+    readonly entity: EntitySpec,
+    /** The time of everything this chain writes. */
+    readonly now: Instant,
+    readonly startedAt: number,
+    maxInline: number,
+  ) {
+    this.task = task;
+    this.inlineLeft = maxInline;
+  }
+
+  addRaw(points: readonly DataPoint[]): void {
+    if (points.length > 0) this.raw = this.raw.length === 0 ? points : [...this.raw, ...points];
+  }
+
+  /** The record is gone, and with it the rows this chain gave it. */
+  removeState(state: RecordState): void {
+    this.lastIncarnation = state.incarnation;
+    this.state = null;
+    this.touched = true;
+    this.history = [];
+  }
+
+  result(): TaskResult {
+    const { task, state, history, raw } = this;
+    const derived = this.derived.length === 0 ? NO_DERIVED : this.derived;
+    const outcome = this.outcomeOfFirst ?? 'applied';
+    const { etype, eid } = task;
+    if (this.reason !== null) return { outcome, etype, eid, history, raw, derived, reason: this.reason };
+    if (!this.touched) return { outcome, etype, eid, history, raw, derived };
+    const record: RecordView = state === null ? { state, lastIncarnation: this.lastIncarnation } : { state };
+    return { outcome, etype, eid, record, history, raw, derived };
+  }
+}

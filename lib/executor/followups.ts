@@ -1,0 +1,42 @@
+/**
+ * Follow-ups: what becomes of the tasks that hooks returned. Those of the same entity may be executed at once, within the result
+ * of their cause; all others go to the priority queue of their index, in the transaction of the result.
+ *
+ * The rules are DP3's (`max_inline_generated_tasks`): the delivered task and everything executed inline after it share one
+ * allowance, first come, first served; inline tasks wait in a line; what finds no place left is sent. Order per entity is kept:
+ * once one task of it was sent, the allowance is used up, so that none overtakes it.
+ */
+import type { ModelSpec } from '../model/spec.js';
+import type { OutgoingTask, Task } from '../model/task.js';
+import { outgoing } from '../model/task-serialise.js';
+import type { Chain } from './chain.js';
+
+/** Makes a derived task ready to be sent; its id is drawn here, once. */
+export type ToOutgoing = (task: Task) => OutgoingTask;
+
+/** `draw` is a seam for simulations. */
+export function derivedTasks(spec: ModelSpec, numProcesses: number, draw?: () => string): ToOutgoing {
+  return (task) => outgoing(task, { spec, numProcesses, priority: true, ...(draw !== undefined && { id: draw() }) });
+}
+
+/**
+ * Sorts what the hooks of the present task returned, and puts the next inline task in its place; false when there
+ * is none. A task that is deeper than a chain may be is sent, and goes to quarantine where it arrives.
+ */
+export function nextInline(chain: Chain, toOutgoing: ToOutgoing, maxDepth: number): boolean {
+  for (const task of chain.returned) {
+    if (chain.inlineLeft > 0 && task.key === chain.task.key && task.depth <= maxDepth) {
+      chain.inlineLeft -= 1;
+      chain.inline.push(task);
+    } else {
+      chain.derived.push(toOutgoing(task));
+    }
+  }
+  chain.returned.length = 0;
+  const next = chain.inline.shift();
+  if (next === undefined) return false;
+  chain.task = next;
+  chain.outcome = null;
+  chain.isNew = false;
+  return true;
+}

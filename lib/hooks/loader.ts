@@ -1,0 +1,153 @@
+/**
+ * Loader: finds the files of the enabled modules and imports them. All are tried, so that one run reports every mistake.
+ *
+ * A module is `<modules_dir>/<name>` with .js, .mjs or .ts, the compiled file first. TypeScript is imported like the others:
+ * whether that works depends on how this process was started (tsx, or a Node.js that strips types); where it does not, the
+ * error says so. Refused: compiling here - a server should not need a compiler, and stale output would be ours to find.
+ */
+import { access, readdir } from 'node:fs/promises';
+import { isAbsolute, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Problem, problemsOf } from '../model/problem.js';
+import { describe } from '../model/value-error.js';
+import { messageOf } from '../runtime/errors.js';
+import { suggestion } from '../runtime/nearest.js';
+import { isModule, type Module } from './define.js';
+import { freezeDeep } from './entity-record.js';
+import type { ModuleConfig } from './types.js';
+
+export interface LoaderOptions {
+  /** The configuration folder; a relative `modulesDir` is seen from it. */
+  readonly configDir: string;
+  readonly modulesDir: string;
+  /** In the order in which their hooks are called. */
+  readonly enabled: readonly string[];
+  /** The configuration of a module (`modules/<name>.yml`) as plain data, dictionaries as Map or object; undefined where there is none. */
+  readonly configOf: (name: string) => unknown;
+  /** A seam for tests; imports by file URL where none is given. */
+  readonly importFile?: (url: string) => Promise<unknown>;
+}
+
+/** A module whose file could be imported and exports a module; its hooks are not checked yet. */
+export interface LoadedModule {
+  readonly name: string;
+  readonly file: string;
+  readonly module: Module;
+  readonly config: ModuleConfig;
+}
+
+const EXTENSIONS = ['.js', '.mjs', '.ts'] as const;
+
+/** Imports the enabled modules; those that can not be are left out and stand among the problems. Never throws. */
+export async function loadModules(options: LoaderOptions): Promise<{ modules: LoadedModule[]; problems: Problem[] }> {
+  const { configDir, modulesDir, enabled, configOf } = options;
+  const folder = isAbsolute(modulesDir) ? modulesDir : resolve(configDir, modulesDir);
+  const modules: LoadedModule[] = [];
+  const problems: Problem[] = [];
+  const seen = new Set<string>();
+  for (const name of enabled) {
+    const listed = problemsOf('processing_core.enabled_modules', problems);
+    if (!/^[a-zA-Z_][a-zA-Z0-9_-]*$/.test(name)) {
+      listed.error(
+        '',
+        `${describe(name)} is no name of a module: letters, digits, _ and - are allowed, beginning with a letter or _.`,
+      );
+      continue;
+    }
+    if (seen.has(name)) {
+      listed.error('', `The module ${name} is listed twice.`);
+      continue;
+    }
+    seen.add(name);
+    const file = await findFile(folder, name);
+    if (file === null) {
+      listed.error(
+        '',
+        `Module ${name}: there is no ${name}.js, .mjs or .ts in ${folder}.${await nearestFile(folder, name)}`,
+      );
+      continue;
+    }
+    const found = await importModule(file, options.importFile ?? importFile);
+    if (isModule(found)) modules.push({ name, file, module: found, config: plainConfig(configOf(name)) });
+    else problemsOf(file, problems).error('', `Module ${name}: ${found}`);
+  }
+  return { modules, problems };
+}
+
+async function findFile(folder: string, name: string): Promise<string | null> {
+  for (const extension of EXTENSIONS) {
+    const file = join(folder, `${name}${extension}`);
+    if (
+      await access(file).then(
+        () => true,
+        () => false,
+      )
+    )
+      return file;
+  }
+  return null;
+}
+
+async function nearestFile(folder: string, name: string): Promise<string> {
+  try {
+    const files = await readdir(folder);
+    const names = files.filter((file) => /\.(m?js|ts)$/.test(file) && !file.endsWith('.d.ts'));
+    return suggestion(
+      name,
+      names.map((file) => file.replace(/\.\w+$/, '')),
+    );
+  } catch (error) {
+    return ` The folder can not be read: ${messageOf(error)}.`;
+  }
+}
+
+function importFile(url: string): Promise<unknown> {
+  return import(url);
+}
+
+/** The module that a file exports, or a sentence why there is none. */
+async function importModule(file: string, importIt: (url: string) => Promise<unknown>): Promise<Module | string> {
+  let exported: unknown;
+  try {
+    exported = await importIt(pathToFileURL(file).href);
+  } catch (error) {
+    return whyNotImported(file, error);
+  }
+  const found =
+    typeof exported === 'object' && exported !== null && 'default' in exported ? exported.default : undefined;
+  if (isModule(found)) return found;
+  // A CommonJS build of an ES module has its default export one level deeper.
+  const inner = typeof found === 'object' && found !== null && 'default' in found ? found.default : undefined;
+  if (isModule(inner)) return inner;
+  if (found === undefined) return `The file has no default export; export default defineModule({...}) is needed.`;
+  return 'The default export did not come from defineModule (or from that of another version of this package).';
+}
+
+function whyNotImported(file: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (file.endsWith('.ts') && code === 'ERR_UNKNOWN_FILE_EXTENSION') {
+    return 'This process can not load TypeScript. Compile the file to JavaScript beside it, or start the program under tsx.';
+  }
+  const why = `The file can not be imported: ${messageOf(error)}`;
+  const isCommonJs =
+    error instanceof SyntaxError && /import statement outside a module|Unexpected token 'export'/.test(error.message);
+  return isCommonJs
+    ? `${why}. Node.js took it for CommonJS: name it .mjs, or put a package.json with "type": "module" beside it.`
+    : why;
+}
+
+/** Plain, deeply frozen data; dictionaries have no prototype. */
+function plainConfig(config: unknown): ModuleConfig {
+  const plain = plainOf(config ?? {});
+  const isObject = typeof plain === 'object' && plain !== null && !Array.isArray(plain);
+  return freezeDeep(isObject ? (plain as ModuleConfig) : Object.assign(Object.create(null), { value: plain }));
+}
+
+function plainOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plainOf);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries: Iterable<readonly [unknown, unknown]> = value instanceof Map ? value : Object.entries(value);
+  const plain: Record<string, unknown> = Object.create(null);
+  for (const [key, item] of entries) plain[String(key)] = plainOf(item);
+  return plain;
+}

@@ -1,0 +1,73 @@
+/**
+ * Registry: every hook of every module, by the place where it is called, in the order of `enabled_modules` and then of the
+ * module. Built once at the start and never changed; what a hook is registered for is known to exist from then on.
+ */
+import type { ModelSpec } from '../model/spec.js';
+import type { EntityHooks, Hook, RunningModule, ScheduledHook } from './hook.js';
+
+export interface Registry {
+  /** In the order of `enabled_modules`. */
+  readonly modules: readonly RunningModule[];
+  readonly taskStart: readonly Hook[];
+  readonly scheduled: readonly ScheduledHook[];
+  /** The hooks of an entity type; without any where it has none. */
+  entity(etype: string): EntityHooks;
+}
+
+const NO_HOOKS: EntityHooks = Object.freeze({ allow: [], created: [], values: new Map() });
+
+/** A place where hooks can stand; adding keeps their order. */
+export type Place =
+  | { readonly kind: 'task-start' }
+  | { readonly kind: 'allow' | 'created'; readonly etype: string }
+  | { readonly kind: 'value'; readonly etype: string; readonly attr: string };
+
+interface Draft {
+  readonly allow: Hook[];
+  readonly created: Hook[];
+  readonly values: Map<string, Hook[]>;
+}
+
+/** Collects hooks; what registration.ts has found valid goes in here. */
+export class RegistryBuilder {
+  readonly #modules: RunningModule[] = [];
+  readonly #taskStart: Hook[] = [];
+  readonly #scheduled: ScheduledHook[] = [];
+  readonly #entities: ReadonlyMap<string, Draft>;
+
+  constructor(spec: ModelSpec) {
+    this.#entities = new Map(
+      Array.from(spec.entities.keys(), (etype) => [etype, { allow: [], created: [], values: new Map() }]),
+    );
+  }
+
+  addModule(module: RunningModule): void {
+    this.#modules.push(module);
+  }
+
+  addScheduled(hook: ScheduledHook): void {
+    this.#scheduled.push(hook);
+  }
+
+  add(place: Place, hook: Hook): void {
+    this.#listOf(place).push(hook);
+  }
+
+  build(): Registry {
+    const [entities, modules, taskStart, scheduled] = [this.#entities, this.#modules, this.#taskStart, this.#scheduled];
+    return { modules, taskStart, scheduled, entity: (etype) => entities.get(etype) ?? NO_HOOKS };
+  }
+
+  #listOf(place: Place): Hook[] {
+    if (place.kind === 'task-start') return this.#taskStart;
+    const entity = this.#entities.get(place.etype);
+    if (entity === undefined) throw new Error(`hooks of the unknown entity type ${place.etype} can not be added`);
+    if (place.kind !== 'value') return entity[place.kind];
+    let list = entity.values.get(place.attr);
+    if (list === undefined) {
+      list = [];
+      entity.values.set(place.attr, list);
+    }
+    return list;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Task maker: makes the tasks of module code and knows its own, so that a hook can not return anything that was not checked
+ * against the model. Refused: checking what a hook returns (the error would point at no line of the author's).
+ */
+import type { RawPoint } from '../model/datapoint-rules.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { Task } from '../model/task.js';
+import { makeTask } from '../model/task-parse.js';
+import { TaskRefused } from '../model/task-refused.js';
+import { describe } from '../model/value-error.js';
+import { suggestion } from '../runtime/nearest.js';
+import type { NewDataPoint, TaskOptions } from './types.js';
+
+export interface TaskMaker {
+  /** A task at this depth of a chain. @throws TaskRefused with the reason as one sentence */
+  make(
+    depth: number,
+    etype: string,
+    eid: string | number | bigint,
+    points: readonly NewDataPoint[],
+    options?: TaskOptions,
+  ): Task;
+  /** Whether the value is a task that this maker made. */
+  made(value: unknown): value is Task;
+}
+
+const POINT_KEYS: ReadonlySet<string> = new Set(['etype', 'eid', 'attr', 'v', 't1', 't2', 'c', 'src']);
+const OPTION_KEYS: ReadonlySet<string> = new Set(['ttlTokens', 'tags', 'delete']);
+
+export function createTaskMaker(spec: ModelSpec): TaskMaker {
+  const own = new WeakSet<object>();
+  return {
+    make(depth, etype, eid, points, options = {}) {
+      if (!Array.isArray(points))
+        throw refused(`data-points must be a list (an empty one for none), given was ${describe(points)}`);
+      checkKeys(options, OPTION_KEYS, 'option of a task');
+      const { ttlTokens, tags, delete: deletes } = options;
+      const task = makeTask(spec, {
+        etype,
+        eid,
+        dataPoints: points.map(plainPoint),
+        ...(ttlTokens !== undefined && { ttlTokens: plainTokens(ttlTokens) }),
+        ...(tags !== undefined && { tags }),
+        ...(deletes !== undefined && { delete: deletes }),
+        depth,
+      });
+      own.add(task);
+      return task;
+    },
+    made: (value): value is Task => typeof value === 'object' && value !== null && own.has(value),
+  };
+}
+
+/** A producer's unknown keys are ignored, an author's are most likely misspelt. What is no object is refused further on. */
+function plainPoint(point: NewDataPoint): RawPoint {
+  if (typeof point !== 'object' || point === null) return point;
+  checkKeys(point, POINT_KEYS, 'key of a data-point');
+  const { t1, t2, v } = point;
+  if (!(t1 instanceof Date || t2 instanceof Date || v instanceof Date)) return point;
+  return { ...point, v: plainTime(v), t1: plainTime(t1), t2: plainTime(t2) };
+}
+
+function plainTokens(tokens: NonNullable<TaskOptions['ttlTokens']>): ReadonlyMap<string, unknown> {
+  if (typeof tokens !== 'object' || tokens === null)
+    throw refused(`ttlTokens must be an object or map of times, given was ${describe(tokens)}`);
+  const entries: Iterable<readonly [string, unknown]> = tokens instanceof Map ? tokens : Object.entries(tokens);
+  return new Map(Array.from(entries, ([name, time]) => [name, plainTime(time)]));
+}
+
+/** Dates as text; an invalid one as text that is refused with its name and place. */
+function plainTime(value: unknown): unknown {
+  if (!(value instanceof Date)) return value;
+  return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+}
+
+function checkKeys(given: object, known: ReadonlySet<string>, what: string): void {
+  for (const key of Object.keys(given)) {
+    if (!known.has(key))
+      throw refused(`${describe(key)} is no ${what} (${[...known].join(', ')}).${suggestion(key, known)}`);
+  }
+}
+
+function refused(sentence: string): TaskRefused {
+  return new TaskRefused(`Task of a module: ${sentence}`);
+}

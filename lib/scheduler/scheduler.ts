@@ -1,0 +1,125 @@
+/**
+ * Scheduler: runs jobs by the calendar and submits the tasks they make.
+ *
+ * Its rules are those DP3 sets for APScheduler: never two runs of one job at once; of several due times that passed together
+ * only the last one counts; a run that would begin more than a second late is left out. When a job is due is the schedule's
+ * matter (croner's search); waiting is done here over the clock, because croner's own timers can be neither replaced nor
+ * asked why they did not fire. A wait is cut into minutes, so that a clock that was set does not delay a job for hours.
+ */
+import type { Schedule } from '../model/schedule.js';
+import type { Task } from '../model/task.js';
+import { type Instant, instantOfMs } from '../model/time.js';
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Deadline } from '../runtime/deadline.js';
+import type { Service } from '../runtime/service.js';
+
+export const MISFIRE_GRACE_MS = 1_000;
+export const LONGEST_WAIT_MS = 60_000;
+
+export interface Job {
+  readonly module: string;
+  readonly name: string;
+  readonly schedule: Schedule;
+  /** One run for the due time; resolves with the tasks it made. */
+  readonly run: (due: Instant) => readonly Task[] | Promise<readonly Task[]>;
+}
+
+export interface SchedulerOptions {
+  readonly jobs: readonly Job[];
+  /** Sends tasks as derived ones are sent; resolves when they are durable. A job counts as running until then. */
+  readonly submit: (tasks: readonly Task[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+}
+
+export class Scheduler implements Service {
+  readonly name = 'scheduler';
+  readonly #options: SchedulerOptions;
+  /** What cancels the wait of each job; empty when stopped. */
+  readonly #waits = new Map<Job, () => void>();
+  readonly #runs = new Map<Job, Promise<void>>();
+  #started = false;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) return;
+    this.#started = true;
+    const now = this.#options.clock.now();
+    for (const job of this.#options.jobs) this.#wait(job, job.schedule.next(now));
+  }
+
+  /** Starts no more runs, and waits for those under way as long as the deadline allows. */
+  async stop(deadline?: Deadline): Promise<void> {
+    this.#started = false;
+    for (const cancel of this.#waits.values()) cancel();
+    this.#waits.clear();
+    const runs = Promise.all(this.#runs.values());
+    if (deadline === undefined) await runs;
+    else await deadline.allows(runs);
+  }
+
+  #wait(job: Job, due: number | null): void {
+    if (due === null) {
+      this.#waits.delete(job);
+      this.#options.log.info('a scheduled job will not be due any more', { module: job.module, job: job.name });
+      return;
+    }
+    const { clock } = this.#options;
+    const leftMs = due - clock.now();
+    const wake = () => (clock.now() < due ? this.#wait(job, this.#dueAgain(job, due)) : this.#due(job, due));
+    this.#waits.set(job, clock.after(Math.min(Math.max(leftMs, 0), LONGEST_WAIT_MS), wake));
+  }
+
+  /** A clock that was set back may have put earlier due times in front of the one that is waited for. */
+  #dueAgain(job: Job, due: number): number {
+    const next = job.schedule.next(this.#options.clock.now());
+    return next === null ? due : Math.min(due, next);
+  }
+
+  #due(job: Job, first: number): void {
+    const { clock, events, log } = this.#options;
+    const now = clock.now();
+    const { due, next } = lastDue(job.schedule, first, now);
+    this.#wait(job, next);
+    const { module, name } = job;
+    if (now - due > MISFIRE_GRACE_MS) {
+      log.warn('a scheduled job is left out: it comes too late', { module, job: name, lateMs: now - due });
+      events.emit('job-skipped', { module, job: name, why: 'misfire' });
+    } else if (this.#runs.has(job)) {
+      log.warn('a scheduled job is left out: its last run is not over', { module, job: name });
+      events.emit('job-skipped', { module, job: name, why: 'overlap' });
+    } else {
+      const run = this.#run(job, instantOfMs(due)).finally(() => this.#runs.delete(job));
+      this.#runs.set(job, run);
+    }
+  }
+
+  async #run(job: Job, due: Instant): Promise<void> {
+    const { submit, log } = this.#options;
+    const { module, name } = job;
+    let tasks: readonly Task[] = [];
+    try {
+      tasks = await job.run(due);
+      if (tasks.length > 0) await submit(tasks);
+    } catch (error) {
+      log.error('a scheduled job failed', { module, job: name, tasksLost: tasks.length, error });
+    }
+  }
+}
+
+/** The last due time from `first` up to `now`, looked for in the last second only: what is older is too late anyway. */
+function lastDue(schedule: Schedule, first: number, now: number): { due: number; next: number | null } {
+  let due = first;
+  let next = schedule.next(Math.max(first, now - MISFIRE_GRACE_MS - 1_000));
+  while (next !== null && next <= now) {
+    due = next;
+    next = schedule.next(next);
+  }
+  return { due, next };
+}
