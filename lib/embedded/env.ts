@@ -1,0 +1,279 @@
+/**
+ * An environment: the LMDB files of one process index or one producer, written by its owner alone and read by everyone.
+ *
+ * One environment per process, because writers of one LMDB environment wait for each other: with a single one for all, a stopped
+ * process stopped the others. What must be atomic (records, inbox, cursors of the queue, own outbox) lives in the environment of the
+ * process that commits it, so one transaction holds it all. Everything that keeps state in memory and rows in the environment joins
+ * its transactions as a participant: it writes at their end, and puts its memory back when they fail.
+ *
+ * Only `transactionSync` is used: an asynchronous transaction of the library does not roll back when its function throws.
+ *
+ * Opening is not owning: a successor opens the environment while its predecessor drains. `claim` makes this process the owner; the
+ * row it writes is checked in every transaction, so whoever was taken over can never write again.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { RootDatabase } from 'lmdb';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { ApplicationError } from '../runtime/errors.js';
+import type { Service } from '../runtime/service.js';
+import type { DataFolder } from './folder.js';
+import { identityOf, isAlive, type ProcessIdentity } from './liveness.js';
+import {
+  type Database,
+  explained,
+  isLmdbError,
+  type Key,
+  type MapOptions,
+  openLmdb,
+  type TableOptions,
+} from './lmdb.js';
+
+/** Row `owner`: who may write, and how often it changed hands. No identity: released. */
+interface OwnerRow {
+  readonly epoch: number;
+  readonly identity: ProcessIdentity | null;
+}
+
+export const SELF_TABLE = 'self';
+export const SELF_OPTIONS = { encoding: 'string' } as const satisfies TableOptions;
+const READER_CHECK_MS = 1_000;
+
+export interface EnvironmentOptions extends MapOptions {
+  /** How often readers that died are looked for, which would let the files grow; 1 s where not given. */
+  readonly readerCheckIntervalMs?: number;
+  readonly clock?: Clock;
+  /** Who claims; this process. */
+  readonly identity?: ProcessIdentity;
+}
+
+/** State in memory that has rows in the environment. */
+export interface Participant {
+  /** The environment was claimed: rows may have changed hands since they were last read. */
+  claimed?(): void;
+  /** The end of a transaction: write what changed. */
+  write(): void;
+  committed(): void;
+  /** The transaction failed: memory goes back to what is stored. */
+  rolledBack(): void;
+}
+
+/** An environment as anyone may read it. */
+export interface ReadableEnvironment {
+  readonly name: string;
+  /** Drawn when it was made; a folder that was removed and made again has another one. */
+  readonly id: string;
+  /** Null while its owner has not made the table. The same options wherever it is opened. */
+  readTable<V, K extends Key>(name: string, options: TableOptions): Database<V, K> | null;
+  /** Lets go of the snapshot: what is read next is the newest, and no pages are held. Call it before and after reading. */
+  refresh(): void;
+}
+
+export class Environment implements Service, ReadableEnvironment {
+  readonly path: string;
+  private root: RootDatabase | null = null;
+  private readonly tables = new Map<string, Database>();
+  private readonly participants = new Set<Participant>();
+  private readonly clock: Clock;
+  private cancelCheck = () => {};
+  private heldEpoch = 0;
+  private drawnId = '';
+  private transacting = false;
+
+  constructor(
+    readonly folder: DataFolder,
+    readonly name: string,
+    private readonly options: EnvironmentOptions = {},
+  ) {
+    this.path = join(folder.path, name);
+    this.clock = options.clock ?? systemClock;
+  }
+
+  get id(): string {
+    return this.drawnId;
+  }
+
+  /** The epoch of this process's claim; 0 without one. */
+  get epoch(): number {
+    return this.heldEpoch;
+  }
+
+  /** True inside `transaction`. */
+  get inTransaction(): boolean {
+    return this.transacting;
+  }
+
+  /** Opens the environment, or makes it; writes nothing else. Throws STORE_FAILED. */
+  async start(): Promise<void> {
+    if (this.root !== null) return;
+    this.root = openLmdb(this.path, 'write', this.options);
+    const self = this.self();
+    this.drawnId = self.get('id') ?? '';
+    if (this.drawnId === '') {
+      this.drawnId = this.guarded(() =>
+        this.opened().transactionSync(() => {
+          const drawn = self.get('id') ?? randomUUID();
+          self.putSync('id', drawn);
+          return drawn;
+        }),
+      );
+    }
+    this.scheduleCheck();
+  }
+
+  /** Gives the claim back and closes. */
+  async stop(): Promise<void> {
+    const root = this.root;
+    if (root === null) return;
+    this.cancelCheck();
+    try {
+      this.release();
+    } finally {
+      this.root = null;
+      this.tables.clear();
+      await root.close();
+    }
+  }
+
+  /** A table of this environment, made if it is missing; to be called outside of transactions. */
+  table<V, K extends Key>(name: string, options: TableOptions): Database<V, K> {
+    let table = this.tables.get(name);
+    if (table === undefined) {
+      table = this.guarded(() => this.opened().openDB({ name, ...options }));
+      this.tables.set(name, table);
+    }
+    return table as Database<V, K>;
+  }
+
+  readTable<V, K extends Key>(name: string, options: TableOptions): Database<V, K> {
+    return this.table<V, K>(name, options);
+  }
+
+  refresh(): void {
+    if (!this.transacting) this.opened().resetReadTxn();
+  }
+
+  /**
+   * Becomes the owner and returns the new epoch. A dead owner is succeeded without further ado; a living one is refused with
+   * OWNED_ELSEWHERE before any lock is waited for, so that a stopped owner does not stop the one that asks.
+   */
+  claim(): number {
+    this.refresh();
+    this.refuseLivingOwner();
+    const identity = this.options.identity ?? identityOf();
+    const epoch = this.guarded(() =>
+      this.opened().transactionSync(() => {
+        const previous = this.refuseLivingOwner();
+        const row: OwnerRow = { epoch: previous + 1, identity };
+        this.self().putSync('owner', JSON.stringify(row));
+        return row.epoch;
+      }),
+    );
+    this.heldEpoch = epoch;
+    for (const participant of this.participants) participant.claimed?.();
+    return epoch;
+  }
+
+  /** Gives the claim back, if this process still has it. */
+  release(): void {
+    if (this.heldEpoch === 0) return;
+    const epoch = this.heldEpoch;
+    this.heldEpoch = 0;
+    this.guarded(() =>
+      this.opened().transactionSync(() => {
+        if (this.owner()?.epoch !== epoch) return;
+        const row: OwnerRow = { epoch, identity: null };
+        this.self().putSync('owner', JSON.stringify(row));
+      }),
+    );
+  }
+
+  /** State that takes part in every transaction from now on; returns what ends that. */
+  join(participant: Participant): () => void {
+    this.participants.add(participant);
+    if (this.heldEpoch > 0) participant.claimed?.();
+    return () => this.participants.delete(participant);
+  }
+
+  /**
+   * Runs `work` in one durable transaction, together with what the participants write at its end. All of it or, when anything throws,
+   * nothing. A transaction inside a transaction is part of the outer one; do not catch what it throws. Throws OWNERSHIP_LOST when
+   * another process has taken over, STORE_FAILED when LMDB fails (disk full), and whatever `work` throws.
+   */
+  transaction<T>(work: () => T): T {
+    if (this.transacting) return work();
+    let result: T;
+    this.transacting = true;
+    try {
+      result = this.opened().transactionSync(() => {
+        this.refuseOutdated();
+        const returned = work();
+        if (returned instanceof Promise) throw new TypeError('work of a transaction must not be asynchronous');
+        for (const participant of this.participants) participant.write();
+        return returned;
+      });
+    } catch (error) {
+      this.transacting = false;
+      for (const participant of this.participants) participant.rolledBack();
+      throw isLmdbError(error) ? explained(this.path, error) : error;
+    }
+    this.transacting = false;
+    for (const participant of this.participants) participant.committed();
+    return result;
+  }
+
+  /** Frees what readers that died still hold; done on a timer too. Call it when a process of the program has died. */
+  checkReaders(): number {
+    return this.opened().readerCheck();
+  }
+
+  private scheduleCheck(): void {
+    this.cancelCheck = this.clock.after(this.options.readerCheckIntervalMs ?? READER_CHECK_MS, () => {
+      this.checkReaders();
+      this.scheduleCheck();
+    });
+  }
+
+  private owner(): OwnerRow | null {
+    const row = this.self().get('owner');
+    return row === undefined ? null : (JSON.parse(row) as OwnerRow);
+  }
+
+  /** The epoch of the last owner. */
+  private refuseLivingOwner(): number {
+    const owner = this.owner();
+    if (owner === null) return 0;
+    const mine = this.heldEpoch > 0 && owner.epoch === this.heldEpoch;
+    if (!mine && owner.identity !== null && isAlive(owner.identity)) {
+      throw new ApplicationError(
+        'OWNED_ELSEWHERE',
+        `${this.path} is owned by process ${owner.identity.pid}, which lives`,
+      );
+    }
+    return owner.epoch;
+  }
+
+  private refuseOutdated(): void {
+    const epoch = this.owner()?.epoch ?? 0;
+    if (this.heldEpoch > 0 && epoch === this.heldEpoch) return;
+    const why = this.heldEpoch === 0 ? 'is not claimed by this process' : `was taken over (epoch ${epoch})`;
+    throw new ApplicationError('OWNERSHIP_LOST', `${this.path} ${why}: nothing was written`);
+  }
+
+  private self(): Database<string, string> {
+    return this.table<string, string>(SELF_TABLE, SELF_OPTIONS);
+  }
+
+  private opened(): RootDatabase {
+    if (this.root === null) throw new Error(`environment ${this.path} is not open`);
+    return this.root;
+  }
+
+  private guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw isLmdbError(error) ? explained(this.path, error) : error;
+    }
+  }
+}

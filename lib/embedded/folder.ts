@@ -1,0 +1,165 @@
+/**
+ * The data folder of one application: what it was made for, and the environments in it.
+ *
+ *     meta.json        number of processes, delivery, version of the format
+ *     index-0/ ...     one LMDB environment for each process index, written by the worker of that index alone
+ *     producer-0/ ...  one for each program that sends tasks; a dead producer's environment is taken over by the next one
+ *     run/             sockets (lib/runtime/socket-path.ts)
+ *
+ * The number of processes decides where a key belongs, the delivery whether an inbox is kept: another value would silently mix up
+ * what is stored, so it is refused. Refused too was to remove environments of dead producers: their number is bounded by how many
+ * producers run at once, and what nobody removes nobody can remove too early.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+
+const FORMAT = 1;
+const META = 'meta.json';
+const ENVIRONMENT = /^(index|producer)-(0|[1-9]\d{0,4})$/;
+
+/** What a data folder is made for; fixed when it is made. */
+export interface FolderSettings {
+  readonly numProcesses: number;
+  /** `processing_core.delivery`. */
+  readonly delivery: string;
+}
+
+export interface DataFolder extends FolderSettings {
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** Opens the data folder, or makes it. Throws STORE_MISMATCH when it was made for other settings, STORE_FAILED when it can not be used. */
+export function openFolder(path: string, settings: FolderSettings): DataFolder {
+  const absolute = resolve(path);
+  try {
+    mkdirSync(absolute, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new ApplicationError('STORE_FAILED', `data folder ${absolute} can not be made: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const found = readFolder(absolute);
+  if (found === null) {
+    writeMeta(absolute, settings);
+    // Two programs may make the folder at once: the last one's file stands, and both compare with what stands.
+    return openMade(absolute, settings);
+  }
+  refuseOther(found, settings);
+  return found;
+}
+
+/** A data folder as it was made, for commands that only read; null when there is none. */
+export function readFolder(path: string): DataFolder | null {
+  const absolute = resolve(path);
+  const file = join(absolute, META);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw new ApplicationError('STORE_FAILED', `${file} can not be read: ${messageOf(error)}`, { cause: error });
+  }
+  const meta = parseMeta(text);
+  if (meta === null) throw new ApplicationError('STORE_FAILED', `${file} is damaged: ${text.slice(0, 100)}`);
+  if (meta.format !== FORMAT) {
+    const sentence = `${absolute} has format ${meta.format}, this version of the program reads format ${FORMAT}: use the version that wrote it`;
+    throw new ApplicationError('STORE_MISMATCH', sentence);
+  }
+  return { path: absolute, numProcesses: meta.numProcesses, delivery: meta.delivery };
+}
+
+/** Name of the environment of an index. */
+export function indexName(index: number): string {
+  return `index-${index}`;
+}
+
+/** Name of the environment of the n-th producer. */
+export function producerName(n: number): string {
+  return `producer-${n}`;
+}
+
+/** The index whose environment this is, or null for a producer's. */
+export function indexOfName(name: string): number | null {
+  const match = ENVIRONMENT.exec(name);
+  return match?.[1] === 'index' ? Number(match[2]) : null;
+}
+
+/** Names of all environments in the folder, sorted. */
+export function environmentNames(folder: DataFolder): string[] {
+  try {
+    return readdirSync(folder.path)
+      .filter((name) => ENVIRONMENT.test(name))
+      .sort();
+  } catch (error) {
+    throw new ApplicationError('STORE_FAILED', `data folder ${folder.path} can not be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function openMade(path: string, settings: FolderSettings): DataFolder {
+  const made = readFolder(path);
+  if (made === null) throw new ApplicationError('STORE_FAILED', `${join(path, META)} vanished while it was made`);
+  refuseOther(made, settings);
+  return made;
+}
+
+function refuseOther(folder: DataFolder, settings: FolderSettings): void {
+  if (folder.numProcesses !== settings.numProcesses) {
+    throw mismatch(folder, 'num_processes', folder.numProcesses, settings.numProcesses);
+  }
+  if (folder.delivery !== settings.delivery) throw mismatch(folder, 'delivery', folder.delivery, settings.delivery);
+}
+
+function mismatch(folder: DataFolder, key: string, made: string | number, given: string | number): ApplicationError {
+  const how = `set ${key} to ${made}, or stop the program and start with another folder (store.path) and send the data again`;
+  return new ApplicationError(
+    'STORE_MISMATCH',
+    `data folder ${folder.path} was made with ${key} ${made}, configured is ${given}: ${how}`,
+  );
+}
+
+/** Whole or not at all: written beside, made durable, then renamed. */
+function writeMeta(path: string, settings: FolderSettings): void {
+  const meta = { format: FORMAT, num_processes: settings.numProcesses, delivery: settings.delivery };
+  const beside = join(path, `${META}.${process.pid}`);
+  try {
+    const file = openSync(beside, 'w', 0o600);
+    try {
+      writeSync(file, `${JSON.stringify(meta)}\n`);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(beside, join(path, META));
+    const folder = openSync(path, 'r');
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  } catch (error) {
+    throw new ApplicationError('STORE_FAILED', `data folder ${path} can not be written: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function parseMeta(text: string): { format: unknown; numProcesses: number; delivery: string } | null {
+  let meta: unknown;
+  try {
+    meta = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof meta !== 'object' || meta === null) return null;
+  const { format, num_processes: numProcesses, delivery } = meta as Record<string, unknown>;
+  if (typeof numProcesses !== 'number' || typeof delivery !== 'string') return null;
+  return { format, numProcesses, delivery };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

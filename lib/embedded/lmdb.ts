@@ -1,0 +1,79 @@
+/**
+ * The one place where LMDB is opened: the same options in every process, one way to explain what fails.
+ *
+ * `overlappingSync` is off: with it, transactions that had been reported as committed were lost when a neighbour process was
+ * killed. The map is as large as is allowed from the start (address space, not memory or disk): no process has to follow another
+ * one's growth. Keys are at most 1978 bytes.
+ */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, type Key, open, type RootDatabase } from 'lmdb';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { checkDataFile } from './data-file.js';
+
+/** Longest key of a table in bytes, as LMDB encodes it. */
+export const LONGEST_KEY_BYTES = 1978;
+/** Tables in one environment. */
+const MOST_TABLES = 32;
+/** Bound of one environment where none is given: 1 TiB of address space. */
+const MAP_BYTES = 2 ** 40;
+/** Read transactions on one environment over all processes, where no number is given. */
+const READERS = 512;
+
+export type { Database, Key };
+
+/** How the bytes of a table are made from keys and values; must be the same wherever the table is opened. */
+export interface TableOptions {
+  readonly encoding: 'binary' | 'json' | 'msgpack' | 'string' | 'ordered-binary';
+  readonly keyEncoding?: 'binary' | 'ordered-binary' | 'uint32';
+}
+
+/** Keys and values as they are. */
+export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const satisfies TableOptions;
+
+export interface MapOptions {
+  /** Bound of each environment in bytes; address space is reserved, not disk. 1 TiB where not given. */
+  readonly mapSizeBytes?: number;
+  /** Read transactions on one environment at once, over all processes; 512 where not given. */
+  readonly maxReaders?: number;
+}
+
+/** Opens an environment in a folder of its own (made owner-only). Throws STORE_FAILED with the path. Null: to be read, and not made yet. */
+export function openLmdb(path: string, mode: 'write' | 'read', options: MapOptions = {}): RootDatabase | null {
+  try {
+    if (mode === 'write') {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    }
+    const state = checkDataFile(join(path, 'data.mdb'));
+    if (typeof state === 'object') throw new Error(`data.mdb is damaged: ${state.damage}`);
+    if (mode === 'read' && state !== 'good') return null;
+    const settings = {
+      path,
+      noSubdir: false,
+      overlappingSync: false,
+      readOnly: mode === 'read',
+      maxDbs: MOST_TABLES,
+      mapSize: options.mapSizeBytes ?? MAP_BYTES,
+      maxReaders: options.maxReaders ?? READERS,
+      permissionsMode: 0o600,
+      encoding: 'binary' as const,
+    };
+    return open(settings);
+  } catch (error) {
+    throw explained(path, error);
+  }
+}
+
+/** LMDB's own errors carry a number as code; anything else that is thrown stays what it is. */
+export function isLmdbError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number';
+}
+
+/** STORE_FAILED that says which environment and why. */
+export function explained(path: string, error: unknown): ApplicationError {
+  if (error instanceof ApplicationError) return error;
+  return new ApplicationError('STORE_FAILED', `environment ${path} can not be used: ${messageOf(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,87 @@
+/**
+ * A process's membership of a data folder: its own environment with the outbox in it, the environments of the others to read, and
+ * the wake-ups between them. A worker joins as its index; owning the index is a step of its own (`environment.claim`), because a
+ * successor joins while its predecessor drains. A producer joins with the first environment whose owner is gone.
+ */
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { socketFolder } from '../runtime/socket-path.js';
+import { Environment, type EnvironmentOptions } from './env.js';
+import { type DataFolder, indexName, producerName } from './folder.js';
+import { Neighbours } from './neighbours.js';
+import { Outbox } from './outbox.js';
+import { Wakeups } from './wakeup.js';
+
+/** Producers that may send into one data folder at once. */
+const MOST_PRODUCERS = 64;
+
+export interface Member {
+  readonly folder: DataFolder;
+  readonly environment: Environment;
+  readonly neighbours: Neighbours;
+  readonly outbox: Outbox;
+  readonly wakeups: Wakeups;
+  /** Gives the claim back and closes everything; may be called twice. */
+  leave(): Promise<void>;
+}
+
+/** Joins as a process index, owning nothing yet. Throws STORE_FAILED. */
+export async function joinAsIndex(
+  folder: DataFolder,
+  index: number,
+  options: EnvironmentOptions = {},
+): Promise<Member> {
+  const environment = new Environment(folder, indexName(index), options);
+  await environment.start();
+  return memberOf(environment, options);
+}
+
+/** Joins as a producer and owns its environment. Throws QUEUE_UNAVAILABLE when too many producers run, STORE_FAILED. */
+export async function joinAsProducer(folder: DataFolder, options: EnvironmentOptions = {}): Promise<Member> {
+  for (let n = 0; n < MOST_PRODUCERS; n++) {
+    const environment = new Environment(folder, producerName(n), options);
+    await environment.start();
+    try {
+      environment.claim();
+    } catch (error) {
+      await environment.stop();
+      if (error instanceof ApplicationError && error.code === 'OWNED_ELSEWHERE') continue;
+      throw error;
+    }
+    return memberOf(environment, options);
+  }
+  const sentence = `${MOST_PRODUCERS} producers send into ${folder.path} already: wait until one has ended`;
+  throw new ApplicationError('QUEUE_UNAVAILABLE', sentence);
+}
+
+async function memberOf(environment: Environment, options: EnvironmentOptions): Promise<Member> {
+  const { folder } = environment;
+  let sockets: string;
+  try {
+    sockets = socketFolder(folder.path);
+  } catch (error) {
+    await environment.stop();
+    throw new ApplicationError('STORE_FAILED', messageOf(error), { cause: error });
+  }
+  const neighbours = new Neighbours(folder, options, environment);
+  const wakeups = new Wakeups(sockets, environment.name);
+  const outbox = new Outbox(environment, neighbours, wakeups, options.clock);
+  outbox.start();
+  let left: Promise<void> | null = null;
+  const leave = async () => {
+    outbox.stop();
+    await wakeups.close();
+    await neighbours.close();
+    await environment.stop();
+  };
+  return {
+    folder,
+    environment,
+    neighbours,
+    outbox,
+    wakeups,
+    leave: () => {
+      left ??= leave();
+      return left;
+    },
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * The outbox of an environment: tasks on their way to the queue pairs of all indexes, until their receivers have settled them.
+ *
+ * The sender writes only here, and the receiver comes and reads (pull): so no process waits for a lock of another, and a stopped one
+ * harms nobody. Sequences are counted for each destination and kind and never used again; the receiver's cursor in its own
+ * environment says which are finished, and takes the place of both removal and inbox. What is finished is deleted here, by the sender,
+ * along with its next transaction or, when it has none, on a timer.
+ */
+
+import type { OutgoingTask } from '../model/task.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { ChunkBuilder, chunkKey, type Kind, NORMAL, PRIORITY, readChunkKey } from './chunk.js';
+import { CURSORS_TABLE, cursorKey } from './cursors.js';
+import type { Environment, Participant } from './env.js';
+import { Finished, SEQUENCE_BYTES } from './finished.js';
+import { indexName } from './folder.js';
+import { BINARY, type Database } from './lmdb.js';
+import type { Neighbours } from './neighbours.js';
+import type { Wakeups } from './wakeup.js';
+
+export const OUTBOX_TABLE = 'outbox';
+export const ENDS_TABLE = 'outbox-ends';
+/** How long finished tasks may wait for their deletion. */
+const TRIM_MS = 250;
+/** Rows deleted in one go, so that no transaction becomes long. */
+const TRIM_ROWS = 2_000;
+
+/** One destination and kind. */
+interface Lane {
+  readonly destination: number;
+  readonly kind: Kind;
+  /** Sequence of the next task, stored. */
+  end: number;
+  /** Tasks of the transaction that is open. */
+  builder: ChunkBuilder | null;
+  /** How many finished sequences were deleted, by the cursor's count. */
+  trimmed: number;
+}
+
+export class Outbox implements Participant {
+  private readonly lanes = new Map<number, Lane>();
+  private rows: Database<Buffer, Buffer> | null = null;
+  private ends: Database<Buffer, Buffer> | null = null;
+  private leave = () => {};
+  private cancelTrim = () => {};
+  private trimScheduled = false;
+  private trimDueAt = 0;
+
+  constructor(
+    private readonly environment: Environment,
+    private readonly neighbours: Neighbours,
+    private readonly wakeups: Wakeups,
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  /** The environment must be open. */
+  start(): void {
+    this.rows = this.environment.table<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+    this.ends = this.environment.table<Buffer, Buffer>(ENDS_TABLE, BINARY);
+    this.leave = this.environment.join(this);
+  }
+
+  stop(): void {
+    this.cancelTrim();
+    this.leave();
+  }
+
+  /**
+   * Puts tasks into the queue pairs of their indexes, inside a transaction of the environment. Receivers are woken after it. `once`:
+   * the transaction itself makes sure that these ids are put into a queue once, so the receiver keeps no inbox row.
+   */
+  enqueue(tasks: readonly OutgoingTask[], once: boolean): void {
+    if (!this.environment.inTransaction) throw new Error('tasks are put into the outbox inside a transaction only');
+    for (const task of tasks) {
+      const lane = this.lane(task.index, task.priority ? PRIORITY : NORMAL);
+      lane.builder ??= new ChunkBuilder(lane.destination, lane.kind, lane.end, (key, value) => {
+        this.opened().rows.putSync(key, value);
+      });
+      lane.builder.add({ id: task.id, body: task.body, once });
+    }
+  }
+
+  /** Tasks of this outbox that its receiver has not settled yet, by what it has committed. */
+  unfinished(destination: number, kind: Kind): number {
+    const lane = this.lane(destination, kind);
+    return lane.end - this.finished(lane).count;
+  }
+
+  claimed(): void {
+    this.lanes.clear();
+    for (const { key, value } of this.opened().ends.getRange({})) {
+      const lane = this.lane(key.readUInt16BE(0), key[2] === PRIORITY ? PRIORITY : NORMAL);
+      lane.end = value.readUIntBE(0, SEQUENCE_BYTES);
+    }
+    this.environment.refresh();
+    this.scheduleTrim();
+  }
+
+  write(): void {
+    for (const lane of this.lanes.values()) {
+      if (lane.builder === null) continue;
+      const end = Buffer.allocUnsafe(SEQUENCE_BYTES);
+      end.writeUIntBE(lane.builder.flush(), 0, SEQUENCE_BYTES);
+      this.opened().ends.putSync(endKey(lane.destination, lane.kind), end);
+    }
+    if (this.clock.monotonic() >= this.trimDueAt) this.trim();
+  }
+
+  committed(): void {
+    for (const lane of this.lanes.values()) {
+      if (lane.builder === null) continue;
+      lane.end = lane.builder.flush();
+      lane.builder = null;
+      this.wakeups.notify(indexName(lane.destination), 'tasks');
+      this.scheduleTrim();
+    }
+  }
+
+  rolledBack(): void {
+    for (const lane of this.lanes.values()) {
+      lane.builder = null;
+      // Deletions came back with the rows; count them again.
+      lane.trimmed = 0;
+    }
+    this.scheduleTrim();
+  }
+
+  /** Deletes what receivers have finished. Inside a transaction. */
+  private trim(): void {
+    this.trimDueAt = this.clock.monotonic() + TRIM_MS;
+    let left = TRIM_ROWS;
+    for (const lane of this.lanes.values()) {
+      const finished = this.finished(lane);
+      if (finished.count === lane.trimmed) continue;
+      left -= this.trimLane(lane, finished, left);
+      if (left <= 0) {
+        this.trimDueAt = 0;
+        return;
+      }
+      lane.trimmed = finished.count;
+    }
+  }
+
+  /** Deletes rows that lie whole inside a finished range; a row with both finished and unfinished tasks waits. */
+  private trimLane(lane: Lane, finished: Finished, most: number): number {
+    const { rows } = this.opened();
+    let deleted = 0;
+    for (const [start, end] of finished.ranges()) {
+      const range = {
+        start: chunkKey(lane.destination, lane.kind, start),
+        end: chunkKey(lane.destination, lane.kind, end),
+        limit: most - deleted,
+      };
+      for (const key of [...rows.getKeys(range)]) {
+        const { first, count } = readChunkKey(key);
+        if (first + count > end) break;
+        rows.removeSync(key);
+        if (++deleted >= most) return deleted;
+      }
+    }
+    return deleted;
+  }
+
+  /** A transaction of its own for what nobody else's transaction has deleted in time. */
+  private scheduleTrim(): void {
+    if (this.trimScheduled) return;
+    this.trimScheduled = true;
+    this.cancelTrim = this.clock.after(TRIM_MS, () => {
+      this.trimScheduled = false;
+      if (this.environment.epoch === 0) return;
+      const lanes = [...this.lanes.values()];
+      if (lanes.some((lane) => this.finished(lane).count !== lane.trimmed)) this.environment.transaction(() => {});
+      if (lanes.some((lane) => lane.trimmed < lane.end)) this.scheduleTrim();
+    });
+  }
+
+  private finished(lane: Lane): Finished {
+    const receiver = this.neighbours.get(indexName(lane.destination));
+    const cursors = receiver?.readTable<Buffer, Buffer>(CURSORS_TABLE, BINARY);
+    receiver?.refresh();
+    const row = cursors?.get(cursorKey(this.environment.id, lane.kind));
+    receiver?.refresh();
+    return row === undefined ? Finished.none() : Finished.decode(row);
+  }
+
+  private lane(destination: number, kind: Kind): Lane {
+    const at = destination * 2 + kind;
+    let lane = this.lanes.get(at);
+    if (lane === undefined) {
+      lane = { destination, kind, end: 0, builder: null, trimmed: 0 };
+      this.lanes.set(at, lane);
+    }
+    return lane;
+  }
+
+  private opened(): { rows: Database<Buffer, Buffer>; ends: Database<Buffer, Buffer> } {
+    if (this.rows === null || this.ends === null) throw new Error(`outbox of ${this.environment.name} is not started`);
+    return { rows: this.rows, ends: this.ends };
+  }
+}
+
+/** Key of the row that holds the sequence of the next task. */
+export function endKey(destination: number, kind: Kind): Buffer {
+  return Buffer.from([destination >> 8, destination & 0xff, kind]);
+}
