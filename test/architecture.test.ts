@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import {
+  adaptersNotOpened,
+  breaksOfMap,
+  bucketsIn,
+  cyclesIn,
+  filesWithoutDesign,
+  type ImportMap,
+  longFiles,
+  longFunctions,
+  packagesIn,
+  readSources,
+  wordsIn,
+} from './support/architecture.js';
+
+const root = join(import.meta.dirname, '..');
+const program = readSources(root, ['lib', 'bin']);
+const tests = readSources(root, ['test']);
+
+const GROUND = ['model', 'runtime'];
+const MIDDLE = ['config', 'observability', 'ipc', 'embedded', 'queue', 'store'];
+
+/** Imports go down a floor, never sideways, never up; `model` and `runtime` are free to all above them. */
+const MAP: ImportMap = {
+  runtime: [],
+  model: ['runtime'],
+  config: GROUND,
+  observability: GROUND,
+  ipc: GROUND,
+  embedded: GROUND,
+  queue: [...GROUND, 'config', 'observability', 'embedded'],
+  store: [...GROUND, 'config', 'observability', 'embedded'],
+  hooks: [...GROUND, 'observability'],
+  scheduler: [...GROUND, 'observability'],
+  lanes: [...GROUND, 'queue', 'observability'],
+  executor: [...GROUND, 'hooks', 'store', 'observability'],
+  commit: [...GROUND, 'store', 'queue', 'observability'],
+  worker: [...GROUND, ...MIDDLE, 'hooks', 'scheduler', 'lanes', 'executor', 'commit'],
+  primary: [...GROUND, 'ipc', 'config', 'observability'],
+  cli: [...GROUND, 'primary', 'worker', 'hooks', 'queue', 'store', 'config', 'ipc'],
+  bin: [...GROUND, 'cli', 'worker'],
+  index: [...GROUND, 'hooks'],
+};
+
+/** Files that declare rather than do: tables of types, keys and statements may be longer. */
+const DECLARATIVE = new Set(['lib/config/schema.ts']);
+const working = program.filter(({ path }) => !DECLARATIVE.has(path));
+
+/** Where the program meets its process: nowhere else are signals, exits, environment and forks. */
+const PROCESS_SIDE = /^(bin|lib\/primary)\/|^lib\/worker\/process\.ts$|^lib\/config\/load\.ts$/;
+const inside = program.filter(({ path }) => !PROCESS_SIDE.test(path));
+
+test('there is something to check', () => {
+  expect(program.length).toBeGreaterThan(20);
+});
+
+test('every folder imports only what the map allows, types too', () => {
+  expect(breaksOfMap(program, MAP)).toEqual([]);
+});
+
+test('no files import each other in a circle', () => {
+  expect(cyclesIn(program)).toEqual([]);
+});
+
+test('adapters are reached through open.ts alone', () => {
+  expect(adaptersNotOpened(program, ['queue', 'store'])).toEqual([]);
+});
+
+test('no file is longer than 300 lines, but those that only declare', () => {
+  expect(
+    longFiles(
+      program.filter(({ path }) => !DECLARATIVE.has(path)),
+      300,
+    ),
+  ).toEqual([]);
+});
+
+test('no function is longer than 70 lines', () => {
+  expect(longFunctions(working, 70)).toEqual([]);
+});
+
+test('files in bin are under 20 lines', () => {
+  expect(
+    longFiles(
+      program.filter(({ path }) => path.startsWith('bin/')),
+      19,
+    ),
+  ).toEqual([]);
+});
+
+test('signals, exits, environment and forks are met at the edge of the program only', () => {
+  const why = 'belongs into bin, lib/primary, lib/worker/process.ts or lib/config/load.ts';
+  expect([
+    ...wordsIn(inside, /\bprocess\s*\.\s*(exit|on|once|env)\b|\bcluster\s*\./, why),
+    ...packagesIn(inside, ['node:cluster', 'cluster', 'throng', 'node:process', 'process'], why),
+  ]).toEqual([]);
+});
+
+test('no folder or file is a bucket', () => {
+  expect(bucketsIn(program)).toEqual([]);
+});
+
+test('every file opens with what it is', () => {
+  expect(filesWithoutDesign(program)).toEqual([]);
+});
+
+test('no module keeps state of its own', () => {
+  expect(wordsIn(program, /^(export )?(let|var)\b/, 'a module has no state of its own')).toEqual([]);
+});
+
+test('the program does not know that it is tested', () => {
+  const why = 'the program must not know its tests';
+  expect([
+    ...wordsIn(program, /\b(VITEST\w*|JEST\w*|is_?(under_?)?test(ing)?|for_?tests?(only)?|test_?mode)\b/i, why),
+    ...packagesIn(program, ['vitest', 'fast-check', 'tsx'], why),
+  ]).toEqual([]);
+});
+
+test('no check is switched off, in no file', () => {
+  // Written in pieces, because this file is read too.
+  const off = new RegExp(`@ts-(${'ignore'}|${'nocheck'}|${'expect-error'})|biome-${'ignore'}|eslint-${'disable'}`);
+  const lines = [...program, ...tests].flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, at) => (off.test(line) ? [`${path}:${at + 1}: ${line.trim()}`] : [])),
+  );
+  expect(lines).toEqual([]);
+});
+
+test('no test is left out', () => {
+  expect(wordsIn(tests, /\b(test|it|describe)\s*\.\s*(skip|only|todo|skipIf|runIf|fails)\b/, 'is not run')).toEqual([]);
+});
