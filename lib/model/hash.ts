@@ -23,15 +23,15 @@ export function indexOf(key: string, numProcesses: number): number {
   return hashOf(key) % numProcesses;
 }
 
-/** `hashOf` with a bounded memory of its own. Keys that come again stay, the others leave a generation later. */
-export function createHashCache(keys = HASH_CACHE_KEYS): (key: string) => number {
+/** `compute` with a bounded memory of its own. Keys that come again stay, the others leave a generation later. */
+export function createHashCache(keys = HASH_CACHE_KEYS, compute = hashOf): (key: string) => number {
   let young = new Map<string, number>();
   let old = new Map<string, number>();
   return (key) => {
     const known = young.get(key);
     if (known !== undefined) return known;
-    if (key.length > CACHED_KEY_LENGTH) return hashOf(key);
-    const found = old.get(key) ?? hashOf(key);
+    if (key.length > CACHED_KEY_LENGTH) return compute(key);
+    const found = old.get(key) ?? compute(key);
     if (young.size >= keys) {
       old = young;
       young = new Map();

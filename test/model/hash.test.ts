@@ -61,4 +61,20 @@ describe('the hash cache', () => {
     }
     for (const key of ['__proto__', 'constructor', '', 'x'.repeat(10_000)]) expect(cached(key)).toBe(hashOf(key));
   });
+
+  test('computes a key that comes again and again once, and forgets the others', () => {
+    const computed: string[] = [];
+    const cached = createHashCache(10, (key) => {
+      computed.push(key);
+      return hashOf(key);
+    });
+    for (let i = 0; i < 1000; i++) {
+      cached('ip:busy');
+      cached(`ip:${i}`);
+    }
+    expect(computed.filter((key) => key === 'ip:busy')).toHaveLength(1);
+    computed.length = 0;
+    for (let i = 0; i < 1000; i++) cached(`ip:${i}`);
+    expect(computed.length).toBeGreaterThanOrEqual(980);
+  });
 });

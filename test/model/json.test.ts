@@ -25,6 +25,13 @@ describe('parseJson keeps integers exact', () => {
     (text) => expect(parseJson(`[${text}]`)).toEqual([Number(text)]),
   );
 
+  test('wherever in the text they stand', () => {
+    for (let blanks = 0; blanks < 50; blanks++) {
+      const text = `[${' '.repeat(blanks)}9007199254740993,1]`;
+      expect(parseJson(text)).toEqual([9007199254740993n, 1]);
+    }
+  });
+
   test('digits in text are no number', () => expect(parseJson(`["${BIG}"]`)).toEqual([BIG]));
 
   test('a body with a large integer is otherwise read as JSON.parse reads it', () => {
