@@ -63,6 +63,17 @@ export function readAs(format: FormatName, given: unknown, bounds: Bounds): unkn
   return READERS[format](given, bounds);
 }
 
+/** What a format accepts, as the end of a sentence. */
+export function allowedFor(format: FormatName, bounds: Bounds): string {
+  try {
+    readAs(format, undefined, bounds);
+  } catch (error) {
+    if (error instanceof Refusal) return error.allowed;
+    throw error;
+  }
+  throw new Error(`the format ${format} accepts nothing at all as a value`);
+}
+
 /** Makes the formats known to convict, for values that were read already. convict keeps formats globally; again changes nothing. */
 export function addFormats(): void {
   for (const name of Object.keys(READERS) as FormatName[]) {
@@ -100,12 +111,12 @@ function readFlag(given: unknown): boolean {
 }
 
 function readText(given: unknown, bounds: Bounds): string {
+  const allowed = bounds.pattern?.sentence ?? 'text that is not empty';
   if (typeof given !== 'string') {
     const written = typeof given === 'number' || typeof given === 'boolean' || typeof given === 'bigint';
-    throw new Refusal('text', written ? 'write it in quotes' : undefined);
+    throw new Refusal(allowed, written ? 'write it in quotes' : undefined);
   }
-  if (given === '') throw new Refusal('text that is not empty');
-  if (bounds.pattern !== undefined && !bounds.pattern.test.test(given)) throw new Refusal(bounds.pattern.sentence);
+  if (given === '' || bounds.pattern?.test.test(given) === false) throw new Refusal(allowed);
   return given;
 }
 
@@ -116,13 +127,12 @@ function readChoice(given: unknown, bounds: Bounds): string {
 }
 
 function readDuration(given: unknown, bounds: Bounds): number {
-  const ends = range(bounds, showDuration);
-  const sentence = `a duration such as 30s, 0.5s, 5ms, 10m, 2h or 7d, or a number of seconds${ends}`;
+  const sentence = `a duration such as 30s, 0.5s, 5ms, 10m, 2h or 7d, or a number of seconds${range(bounds, showDuration, ',')}`;
   return inRange(withUnit(given, DURATION_UNITS, 's', sentence), bounds, sentence);
 }
 
 function readSize(given: unknown, bounds: Bounds): number {
-  const sentence = `a size such as 64MiB, 10kB or 1GiB, or a number of bytes${range(bounds, showSize)}`;
+  const sentence = `a size such as 64MiB, 10kB or 1GiB, or a number of bytes${range(bounds, showSize, ',')}`;
   return inRange(withUnit(given, SIZE_UNITS, 'B', sentence), bounds, sentence);
 }
 
@@ -160,11 +170,11 @@ function wholeSentence(bounds: Bounds): string {
   return `a whole number${range(bounds, String)}`;
 }
 
-function range(bounds: Bounds, show: (value: number) => string): string {
+function range(bounds: Bounds, show: (value: number) => string, comma = ''): string {
   const { least, most } = bounds;
-  if (least !== undefined && most !== undefined) return ` from ${show(least)} to ${show(most)}`;
-  if (least !== undefined) return ` of at least ${show(least)}`;
-  return most !== undefined ? ` of at most ${show(most)}` : '';
+  if (least !== undefined && most !== undefined) return `${comma} from ${show(least)} to ${show(most)}`;
+  if (least !== undefined) return `${comma} of at least ${show(least)}`;
+  return most !== undefined ? `${comma} of at most ${show(most)}` : '';
 }
 
 function listed(words: readonly string[]): string {
