@@ -16,6 +16,10 @@ export interface Delivery {
   readonly once: boolean;
   /** How often a process or lane broke while it held this message, as far as the queue knows. */
   readonly attempts: number;
+  /** A lane begins to run it: should the process die before `ended`, the next delivery counts an attempt more. Cheap; may do nothing. */
+  started(): void;
+  /** It no longer runs, whatever came of it; its commit may still be to come. */
+  ended(): void;
   /** The message is done with. Inside a store transaction it becomes part of it. A delivery of a lost connection ignores it. */
   settle(): void;
 }
