@@ -5,6 +5,7 @@
 
 /** Bytes of a sequence in keys and rows: 2^48 tasks are 89 years at 100,000 a second, and a double holds them exactly. */
 export const SEQUENCE_BYTES = 6;
+export const LAST_SEQUENCE = 2 ** (8 * SEQUENCE_BYTES) - 1;
 
 export class Finished {
   private constructor(

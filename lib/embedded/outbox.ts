@@ -10,18 +10,20 @@
 import type { OutgoingTask } from '../model/task.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ChunkBuilder, chunkKey, type Kind, NORMAL, PRIORITY, readChunkKey } from './chunk.js';
-import { CURSORS_TABLE, cursorKey } from './cursors.js';
-import type { Environment, Participant } from './env.js';
-import { Finished, SEQUENCE_BYTES } from './finished.js';
+import { finishedOf } from './cursors.js';
+import type { Environment, Participant, ReadableEnvironment } from './env.js';
+import { type Finished, SEQUENCE_BYTES } from './finished.js';
 import { indexName } from './folder.js';
 import { BINARY, type Database } from './lmdb.js';
 import type { Neighbours } from './neighbours.js';
 import type { Wakeups } from './wakeup.js';
 
 export const OUTBOX_TABLE = 'outbox';
-export const ENDS_TABLE = 'outbox-ends';
-/** How long finished tasks may wait for their deletion. */
+const ENDS_TABLE = 'outbox-ends';
+/** How long finished tasks wait for their deletion while there are transactions it can go along with. */
 const TRIM_MS = 250;
+/** The same where it needs a transaction of its own. */
+const LONE_TRIM_MS = 1_000;
 /** Rows deleted in one go, so that no transaction becomes long. */
 const TRIM_ROWS = 2_000;
 
@@ -165,22 +167,25 @@ export class Outbox implements Participant {
   private scheduleTrim(): void {
     if (this.trimScheduled) return;
     this.trimScheduled = true;
-    this.cancelTrim = this.clock.after(TRIM_MS, () => {
+    this.cancelTrim = this.clock.after(LONE_TRIM_MS, () => {
       this.trimScheduled = false;
       if (this.environment.epoch === 0) return;
       const lanes = [...this.lanes.values()];
-      if (lanes.some((lane) => this.finished(lane).count !== lane.trimmed)) this.environment.transaction(() => {});
+      try {
+        if (lanes.some((lane) => this.finished(lane).count !== lane.trimmed)) this.environment.transaction(() => {});
+      } catch {
+        // Nothing waits for the deletion; a lasting fault is reported by the next transaction that someone does wait for.
+      }
       if (lanes.some((lane) => lane.trimmed < lane.end)) this.scheduleTrim();
     });
   }
 
   private finished(lane: Lane): Finished {
     const receiver = this.neighbours.get(indexName(lane.destination));
-    const cursors = receiver?.readTable<Buffer, Buffer>(CURSORS_TABLE, BINARY);
     receiver?.refresh();
-    const row = cursors?.get(cursorKey(this.environment.id, lane.kind));
+    const finished = finishedOf(receiver, this.environment.id, lane.kind);
     receiver?.refresh();
-    return row === undefined ? Finished.none() : Finished.decode(row);
+    return finished;
   }
 
   private lane(destination: number, kind: Kind): Lane {
@@ -199,7 +204,12 @@ export class Outbox implements Participant {
   }
 }
 
-/** Key of the row that holds the sequence of the next task. */
-export function endKey(destination: number, kind: Kind): Buffer {
+/** Sequence of the next task that a source will put into a queue, as committed. */
+export function endOf(source: ReadableEnvironment, destination: number, kind: Kind): number {
+  const row = source.readTable<Buffer, Buffer>(ENDS_TABLE, BINARY)?.get(endKey(destination, kind));
+  return row === undefined ? 0 : row.readUIntBE(0, SEQUENCE_BYTES);
+}
+
+function endKey(destination: number, kind: Kind): Buffer {
   return Buffer.from([destination >> 8, destination & 0xff, kind]);
 }

@@ -1,0 +1,50 @@
+/** A task that was read from an outbox, until it is settled. */
+import type { Delivery } from '../../model/delivery.js';
+import type { Source, SourceTask } from './source.js';
+
+/** Open; settled in a transaction that is not yet committed; done with (or its reader has stopped). */
+export type DeliveryState = 'open' | 'settling' | 'closed';
+
+/** What a delivery asks of its reader. */
+export interface DeliveryOwner {
+  started(delivery: EmbeddedDelivery): void;
+  ended(delivery: EmbeddedDelivery): void;
+  settle(delivery: EmbeddedDelivery): void;
+}
+
+export class EmbeddedDelivery implements Delivery {
+  readonly id: string;
+  readonly body: Buffer;
+  readonly redelivered: boolean;
+  readonly once: boolean;
+  readonly sequence: number;
+  state: DeliveryState = 'open';
+  /** Number of its slot among the running tasks; -1 while it does not run. */
+  slot = -1;
+
+  constructor(
+    private readonly owner: DeliveryOwner,
+    readonly source: Source,
+    readonly priority: boolean,
+    readonly attempts: number,
+    task: SourceTask,
+  ) {
+    this.id = task.id;
+    this.body = task.body;
+    this.once = task.once;
+    this.redelivered = task.redelivered;
+    this.sequence = task.sequence;
+  }
+
+  started(): void {
+    this.owner.started(this);
+  }
+
+  ended(): void {
+    this.owner.ended(this);
+  }
+
+  settle(): void {
+    this.owner.settle(this);
+  }
+}

@@ -1,0 +1,24 @@
+/** How many tasks wait in the queue pair of an index, over all outboxes, by what is committed; for anyone who can read the folder. */
+import { KINDS, type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
+import { finishedOf } from '../../embedded/cursors.js';
+import { indexName } from '../../embedded/folder.js';
+import type { Neighbours } from '../../embedded/neighbours.js';
+import { endOf } from '../../embedded/outbox.js';
+import type { QueueDepth } from '../queue.js';
+
+export function depthOf(neighbours: Neighbours, index: number): QueueDepth {
+  const receiver = neighbours.get(indexName(index));
+  const waiting = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]));
+  for (const source of neighbours.list()) {
+    source.refresh();
+    receiver?.refresh();
+    for (const kind of KINDS) {
+      // The end is read first: a task can not be finished before it was put there, so the difference is never too small by a race.
+      const end = endOf(source, index, kind);
+      waiting.set(kind, waiting.get(kind)! + Math.max(0, end - finishedOf(receiver, source.id, kind).count));
+    }
+    source.refresh();
+    receiver?.refresh();
+  }
+  return { normal: waiting.get(NORMAL)!, priority: waiting.get(PRIORITY)! };
+}

@@ -1,0 +1,175 @@
+/**
+ * One source as its receiver reads it: the normal or the priority tasks of one outbox that are for this index, in sequence.
+ *
+ * Rows are read a few at a time in one snapshot that is let go at once. What the outbox no longer has was finished and deleted: a
+ * gap before or between rows counts as finished (it can be seen only when this index lost its cursors, or was handed an outbox
+ * whose beginning was settled before).
+ */
+import { type ChunkKey, ChunkReader, type ChunkTask, chunkKey, type Kind, readChunkKey } from '../../embedded/chunk.js';
+import { CURSORS_TABLE, cursorKey, finishedOf } from '../../embedded/cursors.js';
+import type { Environment, ReadableEnvironment } from '../../embedded/env.js';
+import { type Finished, LAST_SEQUENCE } from '../../embedded/finished.js';
+import { BINARY, type Database } from '../../embedded/lmdb.js';
+import { endOf, OUTBOX_TABLE } from '../../embedded/outbox.js';
+
+/** Rows and bytes that one look into an outbox brings along, beside the window. */
+const READ_ROWS = 64;
+const READ_BYTES = 256 * 1024;
+
+interface LoadedRow extends ChunkKey {
+  readonly value: Buffer;
+}
+
+export interface SourceTask extends ChunkTask {
+  readonly sequence: number;
+  /** An earlier process of this index may have had it. */
+  readonly redelivered: boolean;
+}
+
+export class Source {
+  /** False when a look found nothing; a wake-up sets it. */
+  mayHaveMore = true;
+  private done: Finished;
+  /** As stored, while a transaction is open that changes it. */
+  private stored: Finished | null = null;
+  private foundGap = false;
+  private position: number;
+  /** Below it tasks may be finished already, for they were read by an earlier process. */
+  private readonly seenBelow: number;
+  private readonly redeliveredBelow: number;
+  private rows: LoadedRow[] = [];
+  private current: ChunkReader | null = null;
+  private left = 0;
+
+  /** Reads where the index stands with this source. The index must be owned. */
+  constructor(
+    private readonly own: Environment,
+    readonly environment: ReadableEnvironment,
+    private readonly index: number,
+    readonly kind: Kind,
+  ) {
+    this.own.refresh();
+    this.environment.refresh();
+    this.done = finishedOf(own, environment.id, kind);
+    this.position = this.done.next;
+    let seen = this.position;
+    for (const [, end] of this.done.ranges()) seen = end;
+    this.seenBelow = seen;
+    this.redeliveredBelow = endOf(environment, index, kind);
+    this.own.refresh();
+    this.environment.refresh();
+  }
+
+  /** The next task in sequence, null when there is none. */
+  take(): SourceTask | null {
+    for (;;) {
+      if (this.left === 0 && !this.open()) return null;
+      const sequence = this.position++;
+      this.left--;
+      if (sequence < this.seenBelow && this.done.has(sequence)) {
+        this.current!.skip(1);
+        continue;
+      }
+      const { id, body, once } = this.current!.next();
+      return { id, body, once, sequence, redelivered: sequence < this.redeliveredBelow };
+    }
+  }
+
+  /** Whether `take` would return a task. */
+  ready(): boolean {
+    return this.left > 0 || this.rows.length > 0 || (this.mayHaveMore && this.read());
+  }
+
+  finished(sequence: number): boolean {
+    return this.done.has(sequence);
+  }
+
+  /** Inside a transaction; `write` must follow, then `keep` or `undo`. */
+  settle(sequence: number): void {
+    this.stored ??= this.done.copy();
+    this.done.add(sequence);
+  }
+
+  /** Whether the row of the cursor is to be written. */
+  get changed(): boolean {
+    return this.stored !== null || this.foundGap;
+  }
+
+  write(): void {
+    this.own
+      .table<Buffer, Buffer>(CURSORS_TABLE, BINARY)
+      .putSync(cursorKey(this.environment.id, this.kind), this.done.encode());
+  }
+
+  keep(): void {
+    this.stored = null;
+    this.foundGap = false;
+  }
+
+  undo(): void {
+    if (this.stored !== null) this.done = this.stored;
+    this.stored = null;
+  }
+
+  /** Opens the next row that has something left. */
+  private open(): boolean {
+    for (;;) {
+      const row = this.rows.shift();
+      if (row === undefined) {
+        if (!this.mayHaveMore || !this.read()) return false;
+        continue;
+      }
+      this.skipTo(row.first);
+      const passed = this.position - row.first;
+      if (passed >= row.count) continue;
+      this.current = new ChunkReader(row.value);
+      this.current.skip(passed);
+      this.left = row.count - passed;
+      return true;
+    }
+  }
+
+  /** Reads rows from the position on; true when there are any. */
+  private read(): boolean {
+    const table = this.environment.readTable<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+    this.environment.refresh();
+    const end = endOf(this.environment, this.index, this.kind);
+    if (table !== null && end > this.position) this.rows = this.rowsOf(table, this.startOfRow(table));
+    this.environment.refresh();
+    this.mayHaveMore = this.rows.length > 0;
+    if (!this.mayHaveMore) this.skipTo(end);
+    return this.mayHaveMore;
+  }
+
+  private rowsOf(table: Database<Buffer, Buffer>, start: Buffer): LoadedRow[] {
+    const rows: LoadedRow[] = [];
+    let bytes = 0;
+    const end = chunkKey(this.index, this.kind, LAST_SEQUENCE);
+    for (const { key, value } of table.getRange({ start, end, limit: READ_ROWS })) {
+      rows.push({ ...readChunkKey(key), value });
+      bytes += value.length;
+      if (bytes >= READ_BYTES) break;
+    }
+    return rows;
+  }
+
+  /** Key of the row that holds the position, which may lie in the middle of it. */
+  private startOfRow(table: Database<Buffer, Buffer>): Buffer {
+    const start = chunkKey(this.index, this.kind, this.position, 0xffff);
+    const end = chunkKey(this.index, this.kind, 0);
+    const [before] = table.getKeys({ start, end, reverse: true, limit: 1 });
+    if (before !== undefined) {
+      const { first, count } = readChunkKey(before);
+      if (first + count > this.position) return before;
+    }
+    return chunkKey(this.index, this.kind, this.position);
+  }
+
+  private skipTo(sequence: number): void {
+    if (sequence <= this.position) return;
+    this.done.add(this.position, sequence);
+    this.stored?.add(this.position, sequence);
+    this.foundGap = true;
+    this.position = sequence;
+  }
+}

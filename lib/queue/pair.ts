@@ -1,0 +1,19 @@
+/**
+ * In which order the two queues of a pair are read: priority first, but where both have tasks, at least one in 16 is a normal one
+ * (product.md, Fairness).
+ */
+
+const NORMAL_SHARE = 16;
+
+export class PairOrder {
+  private priorityInARow = 0;
+
+  /** Whether the normal queue is asked first for the next task. */
+  get normalIsDue(): boolean {
+    return this.priorityInARow >= NORMAL_SHARE - 1;
+  }
+
+  taken(priority: boolean): void {
+    this.priorityInARow = priority ? this.priorityInARow + 1 : 0;
+  }
+}
