@@ -9,7 +9,6 @@ import { describe } from '../model/value-error.js';
 import { suggestion } from '../runtime/nearest.js';
 import { Refusal, readAs } from './formats.js';
 import { type Keys, PYTHON_KEYS, sectionFiles, suggestKey } from './keys.js';
-import { isSecretName } from './redact.js';
 import { readYaml, type YamlFile } from './yaml.js';
 
 /** A value that was given for a setting, and where. */
@@ -105,11 +104,11 @@ class FileReader {
     if (!existsSync(path)) return;
     const found: Problem[] = [];
     const file = readYaml(path, path, found);
-    // A sentence about a secret would show it.
     for (const problem of found) {
-      if (problem.severity === 'warning' && isSecretName(problem.key)) continue;
       const key = [section, problem.key].filter((part) => part !== '').join('.');
-      this.problems.push({ ...problem, key });
+      // The warning of a surprising value would show the secret.
+      if (problem.severity === 'error' || !this.keys.settings.get(key)?.sensitive)
+        this.problems.push({ ...problem, key });
     }
     if (file?.value === null) this.warn(file, section, '', 'The file is empty.');
     else if (file !== undefined) this.walk(file, file.value, section, '');

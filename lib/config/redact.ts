@@ -5,7 +5,8 @@
 
 export const REDACTED = '***';
 
-const SECRET_NAME = /pass(?:word|wd|phrase)?$|secret|token$|api_?key|private_?key|credential|authorization|^dsn$/i;
+const SECRET_NAME =
+  /pass(?:word|wd|phrase)|(?:^|[_-])pass$|secret|token$|api_?key|private_?key|credential|authorization/i;
 const PASSWORD_IN_URL = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):\S*@/gi;
 
 /** Whether the last part of a dotted key names a secret. */

@@ -20,6 +20,7 @@ import type { Problem } from '../model/problem.js';
 import { isStorable } from '../model/text.js';
 import { describe } from '../model/value-error.js';
 import { readPlain } from './plain.js';
+import { isSecretName } from './redact.js';
 import { Fault, MAX_DEPTH, parseYaml, TOO_DEEP } from './yaml-source.js';
 
 /** Values that all aliases of a file may unfold to. */
@@ -173,10 +174,12 @@ class TreeReader {
 
   private checked(text: string, path: string, node: unknown): string {
     if (isStorable(text)) return text;
-    throw new Fault(path, this.lineOf(node), `${describe(text)} holds NUL or lone surrogates, which are not allowed.`);
+    throw new Fault(path, this.lineOf(node), 'The text holds NUL or lone surrogates, which are not allowed.');
   }
 
   private warn(key: string, node: unknown, sentence: string): void {
+    // The sentence would show the secret.
+    if (isSecretName(key)) return;
     const line = this.lineOf(node);
     this.problems.push({ severity: 'warning', file: this.file, key, sentence, ...(line !== undefined && { line }) });
   }
