@@ -4,7 +4,7 @@
 export function frozenMap<K, V>(entries: Iterable<readonly [K, V]>): ReadonlyMap<K, V> {
   const map = new Map(entries);
   const refuse = (): never => {
-    throw new TypeError('This map is part of the loaded model and can not be changed.');
+    throw new TypeError('This map is shared and can not be changed.');
   };
   for (const method of ['set', 'delete', 'clear']) Object.defineProperty(map, method, { value: refuse });
   return Object.freeze(map);

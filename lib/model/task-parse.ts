@@ -8,6 +8,7 @@
 import type { DataPoint } from './datapoint.js';
 import { dataPointOf, type RawPoint } from './datapoint-rules.js';
 import type { EntitySpec } from './entity.js';
+import { frozenMap } from './frozen-map.js';
 import { parseJson } from './json.js';
 import { booleanOf, isObject, PRIMITIVES } from './primitive.js';
 import type { ModelSpec } from './spec.js';
@@ -190,7 +191,7 @@ function tokensOf({ ttl_tokens: given }: Message): ReadonlyMap<string, Instant> 
       throw within(name, error);
     }
   }
-  return tokens.size === 0 ? null : tokens;
+  return tokens.size === 0 ? null : frozenMap(tokens);
 }
 
 /** A message of another program may use the word for something else. */
