@@ -72,6 +72,7 @@ export function microsOf(at: Instant): bigint {
 
 function readIso(text: string): Instant | null {
   if (!isDate(text)) return null;
+  if (isCanonical(text)) return text as Instant;
   if (text.length === 10) return `${text}T00:00:00.000000Z` as Instant;
   const separator = text.charCodeAt(10);
   if (separator !== T && separator !== LOWER_T && separator !== SPACE && separator !== UNDERSCORE) return null;
@@ -94,13 +95,29 @@ function readIso(text: string): Instant | null {
   }
   const offset = readOffset(text, at);
   if (offset === null) return null;
-  if (offset === 0) {
-    if (text.length === 27 && at === 26 && separator === T && text.endsWith('Z') && text[19] === '.')
-      return text as Instant;
-    return `${text.slice(0, 10)}T${text.slice(11, 16)}:${seconds}.${micros}Z` as Instant;
-  }
   const local = `${text.slice(0, 10)}T${text.slice(11, 16)}:${seconds}.${micros}Z` as Instant;
-  return ofMs(msOf(local) - offset * 60_000, number(micros, 3, 3));
+  return offset === 0 ? local : ofMs(msOf(local) - offset * 60_000, number(micros, 3, 3));
+}
+
+/** Whether text that starts with a date is an instant as it is: most are, and nothing need be cut out of those. */
+function isCanonical(text: string): boolean {
+  return (
+    text.length === 27 &&
+    text.charCodeAt(10) === T &&
+    isBelow(number(text, 11, 2), 24) &&
+    text.charCodeAt(13) === COLON &&
+    isBelow(number(text, 14, 2), 60) &&
+    text.charCodeAt(16) === COLON &&
+    isBelow(number(text, 17, 2), 60) &&
+    text.charCodeAt(19) === POINT &&
+    number(text, 20, 6) >= 0 &&
+    text.charCodeAt(26) === Z
+  );
+}
+
+/** Whether what `number` gave is digits and below the limit. */
+function isBelow(value: number, limit: number): boolean {
+  return value >= 0 && value < limit;
 }
 
 /** A calendar date at the start of the text, of a year above 0. */
