@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ApplicationError, ERRORS, messageOf } from '../../lib/runtime/errors.js';
+import { errorsPage } from '../../scripts/errors-page.js';
 
 test('an error knows its code, its cause and what follows', () => {
   const cause = new Error('ENOSPC');
@@ -21,4 +23,8 @@ test('whatever was thrown has a message', () => {
     'undefined',
     'null',
   ]);
+});
+
+test('docs/errors.md is up to date (npm run docs)', () => {
+  expect(readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')).toBe(errorsPage());
 });
