@@ -75,11 +75,16 @@ export class Output {
 
   /** One sentence about what went wrong. */
   error(text: string): void {
-    this.note(this.stderr.isTTY && picocolors.isColorSupported ? picocolors.red(text) : text);
+    const colours = picocolors.createColors(this.stderr.isTTY === true && picocolors.isColorSupported);
+    this.tell(linesOf(text).map(colours.red).join('\n'));
   }
 
   /** A line that is not part of the result. */
   note(text: string): void {
+    this.tell(linesOf(text).join('\n'));
+  }
+
+  private tell(text: string): void {
     if (!this.stderr.destroyed) this.stderr.write(`${text}\n`);
   }
 
@@ -95,6 +100,11 @@ export class Output {
 
 /** Control characters, ends of lines, and what turns the direction of text around. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** The lines of a text, each as it may be shown. */
+function linesOf(text: string): string[] {
+  return text.split('\n').map(shown);
+}
 
 /** A value as text for a person: what could move the cursor escaped, - for null. */
 export function shown(value: Cell): string {

@@ -74,7 +74,8 @@ export function loadConfiguration(
 export class ConfigurationError extends ApplicationError {
   constructor(readonly problems: readonly Problem[]) {
     const errors = problems.filter(({ severity }) => severity === 'error');
-    super('CONFIG_INVALID', `the configuration has ${errors.length} error(s):\n${errors.map(problemLine).join('\n')}`);
+    const many = errors.length === 1 ? 'an error' : `${errors.length} errors`;
+    super('CONFIG_INVALID', `the configuration has ${many}:\n${errors.map(problemLine).join('\n')}`);
   }
 }
 

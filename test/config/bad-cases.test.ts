@@ -1,4 +1,7 @@
 /** Configurations that are wrong, each with what is said about it: where, what was given, what is allowed. Never a stack. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ConfigurationRequest, loadConfiguration, problemLine } from '../../lib/config/load.js';
 import { makeFolder, THING } from '../support/folder.js';
@@ -348,6 +351,27 @@ describe('a wrong configuration', () => {
         'entity.snapshot',
         'attribs',
       ].sort(),
+    );
+  });
+
+  it('never throws, whatever stands in its files', () => {
+    const dir = makeFolder();
+    const word = fc.constantFrom(
+      ...'a: |- |  |\n|\t|[|]|{|}|,|&a |*a |<<: |"|\'|# |!!str |!x |? |yes|010|null|---\n|processing_core:\n  |logging|entity: |attribs: |%|@|`|>|\u0000|\ufeff|ü|\r\n|__proto__: '.split(
+        '|',
+      ),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(word, { maxLength: 30 }),
+        fc.constantFrom('default.yml', 'db_entities/thing.yml'),
+        (words, file) => {
+          writeFileSync(join(dir, file), words.join(''));
+          const { problems } = loadConfiguration({ dir }, {});
+          for (const problem of problems) expect(problemLine(problem)).toMatch(/^[^\n]{1,1500}$/);
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 });

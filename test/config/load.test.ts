@@ -287,7 +287,7 @@ describe('a loaded configuration', () => {
     const request = { dir: makeFolder({ 'default.yml': 'a: 1\nb: 2\nlogging:\n' }) };
     expect(() => requireConfiguration(request, {})).toThrow(ConfigurationError);
     expect(() => requireConfiguration(request, {})).toThrow(
-      /2 error\(s\):\n.*default\.yml:1 a: .*\n.*default\.yml:2 b: /,
+      /has 2 errors:\n.*default\.yml:1 a: .*\n.*default\.yml:2 b: /,
     );
     const { warnings } = requireConfiguration({ dir: makeFolder({ 'default.yml': 'logging:\n' }) }, {});
     expect(warnings).toHaveLength(1);

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { checkWith } from '../../lib/cli/commands/check.js';
+import { makeFolder } from '../support/folder.js';
+import { invocation } from './invocation.js';
+import { dp3 } from './program.js';
+
+describe('check', () => {
+  it('passes for the shipped example and prints settings, their origin and the model', async () => {
+    const { code, stdout, stderr } = await dp3(['check', '--config', 'config']);
+    expect([code, stderr]).toEqual([0, '0 errors, 0 warnings\n']);
+    expect(stdout).toMatch(/^processing_core\.worker_threads\s+8\s+config\/default\.yml:\d+$/m);
+    expect(stdout).toMatch(/^processing_core\.hook_timeout\s+30s\s+/m);
+    expect(stdout).toMatch(/^Entity type ip \(IP address, ids ipv4/m);
+    expect(stdout).toMatch(/^network\s+plain\s+link<network;mirror=addresses>$/m);
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  it('names every error with file and key on stderr and exits with 2', async () => {
+    const dir = makeFolder({
+      'default.yml': 'processing_core:\n  worker_threds: 4\n  hook_timeout: soon\nlogging: {level: loud}\n',
+      'database.yml': 'db_name: x\n',
+    });
+    const { code, stdout, stderr } = await dp3(['check', '--config', dir]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr.split('\n')).toEqual([
+      `warning  ${dir}/database.yml:1 database.db_name: Only the Python program of DP3 uses this key; it has no effect here.`,
+      expect.stringMatching(
+        /^error {4}.*default\.yml:2 processing_core\.worker_threds: This key is not known\. Did you mean "worker_threads"\?$/,
+      ),
+      expect.stringMatching(/^error {4}.*default\.yml:3 processing_core\.hook_timeout: Given was "soon", allowed is/),
+      expect.stringMatching(/^error {4}.*default\.yml:4 logging\.level: Given was "loud", allowed is/),
+      '3 errors, 1 warning',
+      '',
+    ]);
+  });
+
+  it('prints one document with --json, for a good and for a bad configuration', async () => {
+    const good = await dp3(['check', '--config', 'config', '--json']);
+    expect([good.code, good.stderr]).toEqual([0, '']);
+    const document = JSON.parse(good.stdout);
+    expect(document).toMatchObject({ ok: true, problems: [], modules: {} });
+    expect(document.configuration['processing_core.commit.age']).toEqual({ value: '5ms', from: 'default' });
+    expect(document.model.map(({ id }: { id: string }) => id)).toEqual(['ip', 'network']);
+    const bad = await dp3(['check', '--config', makeFolder({ 'default.yml': 'x: 1' }), '--json']);
+    expect(bad.code).toBe(2);
+    expect(JSON.parse(bad.stdout)).toMatchObject({ ok: false, problems: [{ severity: 'error', key: 'x', line: 1 }] });
+  });
+
+  it('shows no secret, of settings, variables or modules', async () => {
+    const secret = 'geheim';
+    const dir = makeFolder({
+      'default.yml': `processing_core: {enabled_modules: [geo], msg_broker: {password: ${secret}}}`,
+      'modules/geo.yml': `api_key: ${secret}\nurl: http://me:${secret}@geo.example.org/\nn: 12345678901234567890\n`,
+    });
+    const environment = { DP3_PROCESSING_CORE_STORE_URL: `postgres://u:${secret}@h/d` };
+    for (const args of [[], ['--json']]) {
+      const { stdout, stderr } = await dp3(['check', '--config', dir, ...args], { environment });
+      expect(stdout + stderr).not.toContain(secret);
+      expect(stdout).toContain('http://me:***@geo.example.org/');
+      expect(stdout).toContain('postgres://u:***@h/d');
+      expect(stdout).toContain('"n":12345678901234567890');
+    }
+  });
+
+  it('takes NODE_ENV, variables and --app', async () => {
+    const dir = makeFolder({ 'test.yml': 'processing_core: {worker_threads: 3}' });
+    const environment = { NODE_ENV: 'test', DP3_LOGGING_LEVEL: 'warn', DP3_CONFIG: dir };
+    const { stdout } = await dp3(['check', '--app', 'bees', '--json'], { environment });
+    const { configuration } = JSON.parse(stdout);
+    expect(configuration.app).toEqual({ value: 'bees', from: 'command line' });
+    expect(configuration['logging.level']).toEqual({ value: 'warn', from: 'environment variable DP3_LOGGING_LEVEL' });
+    expect(configuration['processing_core.worker_threads'].value).toBe(3);
+  });
+
+  it('prints what is wrong with modules too, and then exits with 2', async () => {
+    const { given, printed } = invocation({ request: { dir: makeFolder(), env: 'test' } });
+    const run = checkWith(async (configuration) => [
+      { severity: 'error', file: 'modules/x.js', key: '', sentence: `Nothing for ${configuration.app}.` },
+    ]);
+    expect(await run(given)).toBe(2);
+    expect(printed()).toEqual({ stdout: '', stderr: 'error    modules/x.js: Nothing for dp3.\n1 error, 0 warnings\n' });
+  });
+});
