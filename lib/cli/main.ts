@@ -163,8 +163,9 @@ function camelCase(long: string): string {
 function versionOfPackage(): string {
   for (const above of ['../../../package.json', '../../package.json']) {
     try {
-      const { version } = JSON.parse(readFileSync(new URL(above, import.meta.url), 'utf8')) as { version?: string };
-      if (version !== undefined) return version;
+      const found: unknown = JSON.parse(readFileSync(new URL(above, import.meta.url), 'utf8'));
+      const { name, version } = found as { readonly name?: string; readonly version?: string };
+      if (name === 'dp3-cluster' && version !== undefined) return version;
     } catch {
       // Not there: it is the other one.
     }
