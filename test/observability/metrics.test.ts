@@ -75,6 +75,7 @@ test('tasks a second are those of the last ten seconds that are over', () => {
   expect(rate()).toBe(0);
   for (let second = 0; second < 20; second++) {
     events.emit('commit-stored', { tasks: second < 10 ? 100 : 50, durationMs: 1 });
+    if (second === 0) expect(rate()).toBe(0);
     clock.pass(1_000);
     if (second === 0 || second === 9) expect(rate()).toBe(100);
   }
