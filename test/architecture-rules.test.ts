@@ -3,6 +3,7 @@ import {
   adaptersNotOpened,
   breaksOfMap,
   bucketsIn,
+  commentsIn,
   cyclesIn,
   filesWithoutDesign,
   importsOf,
@@ -150,6 +151,14 @@ test('words are found in code, not in comments or strings', () => {
     'lib/a.ts:3: process.exit: not here',
   ]);
   expect(wordsIn([file('lib/a.ts', '`$' + '{process.env.A}`')], /\bprocess\.env\b/, 'not here')).toHaveLength(1);
+});
+
+test('words are found in comments, not in code or strings', () => {
+  const text = `const a = '// off';\noff();\nb(); // off here\n/*\n * off\n */\n`;
+  expect(commentsIn([file('lib/a.ts', text)], /\boff\b/)).toEqual([
+    'lib/a.ts:3: // off here',
+    'lib/a.ts:4: /*\n * off\n */',
+  ]);
 });
 
 test('packages that are not allowed are found', () => {

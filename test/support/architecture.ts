@@ -125,6 +125,15 @@ export function wordsIn(files: readonly SourceFile[], pattern: RegExp, why: stri
   );
 }
 
+/** Lines with a comment on which the pattern matches. */
+export function commentsIn(files: readonly SourceFile[], pattern: RegExp): string[] {
+  return files.flatMap(({ path, text }) =>
+    [...text.matchAll(TOKENS)]
+      .filter(([token]) => /^\/[/*]/.test(token) && pattern.test(token))
+      .map((match) => `${path}:${lineAt(text, match.index)}: ${match[0]}`),
+  );
+}
+
 /** Files that import a package they must not. */
 export function packagesIn(files: readonly SourceFile[], packages: readonly string[], why: string): string[] {
   return files
