@@ -181,7 +181,7 @@ function isGiven(raw: unknown): boolean {
 function confidenceOf(raw: unknown): number {
   const c = floatOf(raw);
   if (c < 0 || c > 1) throw ValueError.of(raw, 'a number from 0 to 1');
-  return c + 0;
+  return c;
 }
 
 function sourceOf(raw: unknown): string | null {
