@@ -71,15 +71,14 @@ export class Scheduler implements Service {
       return;
     }
     const { clock } = this.#options;
-    const leftMs = due - clock.now();
-    const wake = () => (clock.now() < due ? this.#wait(job, this.#dueAgain(job, due)) : this.#due(job, due));
-    this.#waits.set(job, clock.after(Math.min(Math.max(leftMs, 0), LONGEST_WAIT_MS), wake));
-  }
-
-  /** A clock that was set back may have put earlier due times in front of the one that is waited for. */
-  #dueAgain(job: Job, due: number): number {
-    const next = job.schedule.next(this.#options.clock.now());
-    return next === null ? due : Math.min(due, next);
+    const armedAt = clock.now();
+    const wake = () => {
+      const now = clock.now();
+      if (now >= due) this.#due(job, due);
+      // Where the clock was set back, another time may come first.
+      else this.#wait(job, now < armedAt ? job.schedule.next(now) : due);
+    };
+    this.#waits.set(job, clock.after(Math.min(Math.max(due - armedAt, 0), LONGEST_WAIT_MS), wake));
   }
 
   #due(job: Job, first: number): void {
