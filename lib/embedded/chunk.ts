@@ -2,8 +2,9 @@
  * How tasks stand in an outbox: many small ones share a row, which fills one page of LMDB. Writing, reading and deleting a page a
  * row costs a fraction of a row a task; a task that is larger than a page has a row of its own.
  *
- * Key: destination index, kind, first sequence, number of tasks. Value: for each task flags, length of the id, length of the body,
- * id, body. All numbers big-endian, so that keys sort by destination, kind and sequence.
+ * Key: destination index, kind, first sequence, number of tasks. Value: when it was put there (milliseconds since 1970), then for each
+ * task flags, length of the id, length of the body, id, body. All numbers big-endian, so that keys sort by destination, kind and
+ * sequence.
  */
 import { SEQUENCE_BYTES } from './finished.js';
 
@@ -15,6 +16,7 @@ export const KINDS = [PRIORITY, NORMAL] as const;
 
 /** What fits into one page of 4096 bytes beside LMDB's header. */
 const CHUNK_BYTES = 4096 - 24;
+const TIME_BYTES = 6;
 const HEADER_BYTES = 7;
 const ONCE = 1;
 const LONGEST_ID_BYTES = 0xffff;
@@ -51,14 +53,15 @@ export function readChunkKey(key: Buffer): ChunkKey {
 /** Collects tasks of one destination and kind into rows. */
 export class ChunkBuilder {
   private tasks: ChunkTask[] = [];
-  private bytes = 0;
+  private bytes = TIME_BYTES;
   private first: number;
 
-  /** `next`: sequence of the first task that is added. */
+  /** `next`: sequence of the first task that is added; `time`: in milliseconds since 1970. */
   constructor(
     private readonly destination: number,
     private readonly kind: Kind,
     next: number,
+    private readonly time: number,
     private readonly put: (key: Buffer, value: Buffer) => void,
   ) {
     this.first = next;
@@ -74,18 +77,24 @@ export class ChunkBuilder {
   /** Writes what is collected; returns the next sequence. */
   flush(): number {
     if (this.tasks.length > 0) {
-      this.put(chunkKey(this.destination, this.kind, this.first, this.tasks.length), encode(this.tasks, this.bytes));
+      const key = chunkKey(this.destination, this.kind, this.first, this.tasks.length);
+      this.put(key, encode(this.tasks, this.bytes, this.time));
       this.first += this.tasks.length;
       this.tasks = [];
-      this.bytes = 0;
+      this.bytes = TIME_BYTES;
     }
     return this.first;
   }
 }
 
+/** When the tasks of a row were put there, in milliseconds since 1970. */
+export function chunkTime(value: Buffer): number {
+  return value.readUIntBE(0, TIME_BYTES);
+}
+
 /** Takes the tasks out of a row one after another; bodies are views of the row. */
 export class ChunkReader {
-  private at = 0;
+  private at = TIME_BYTES;
 
   constructor(private readonly value: Buffer) {}
 
@@ -105,9 +114,10 @@ export class ChunkReader {
   }
 }
 
-function encode(tasks: readonly ChunkTask[], bytes: number): Buffer {
+function encode(tasks: readonly ChunkTask[], bytes: number, time: number): Buffer {
   const value = Buffer.allocUnsafe(bytes);
-  let at = 0;
+  value.writeUIntBE(time, 0, TIME_BYTES);
+  let at = TIME_BYTES;
   for (const { id, body, once } of tasks) {
     const idBytes = value.write(id, at + HEADER_BYTES);
     if (idBytes > LONGEST_ID_BYTES)

@@ -75,7 +75,7 @@ export class Outbox implements Participant {
     if (!this.environment.inTransaction) throw new Error('tasks are put into the outbox inside a transaction only');
     for (const task of tasks) {
       const lane = this.lane(task.index, task.priority ? PRIORITY : NORMAL);
-      lane.builder ??= new ChunkBuilder(lane.destination, lane.kind, lane.end, (key, value) => {
+      lane.builder ??= new ChunkBuilder(lane.destination, lane.kind, lane.end, this.clock.now(), (key, value) => {
         this.opened().rows.putSync(key, value);
       });
       lane.builder.add({ id: task.id, body: task.body, once });

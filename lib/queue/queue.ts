@@ -11,7 +11,8 @@ import type { Service } from '../runtime/service.js';
 /** What a reader tells its owner. `onLost`: the connection is gone and every open delivery with it (product.md, rule 7). */
 export interface ReaderEvents {
   onDelivery(delivery: Delivery): void;
-  onLost(): void;
+  /** The reader consumes again only after this has resolved. */
+  onLost(): Promise<void>;
   onRestored(): void;
 }
 

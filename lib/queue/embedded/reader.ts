@@ -29,18 +29,12 @@ export interface ReaderOptions {
   readonly clock?: Clock;
 }
 
-interface Turns {
-  readonly sources: Source[];
-  next: number;
-}
-
 export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   readonly name: string;
   private readonly attempts: Attempts;
   private readonly clock: Clock;
   private readonly sources = new Map<string, readonly Source[]>();
-  /** The same by kind, with the place of the one whose turn it is. */
-  private readonly turns = new Map<Kind, Turns>(KINDS.map((kind) => [kind, { sources: [], next: 0 }]));
+  private readonly byKind = new Map<Kind, Source[]>(KINDS.map((kind) => [kind, []]));
   private readonly settling: EmbeddedDelivery[] = [];
   /** Sources that wait for room, and those that had tasks settled without being told. */
   private readonly waiting = new Set<string>();
@@ -161,8 +155,9 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
       this.waiting.add(from);
       if (this.untold.has(from)) this.tell(from);
     } else if (wakeup === 'tasks') {
-      if (!this.sources.has(from)) this.open(from);
-      for (const source of this.sources.get(from) ?? []) source.mayHaveMore = true;
+      // All are looked at, for another one may have sent before: its wake-up can come later than its tasks.
+      if (this.sources.has(from)) for (const source of this.everySource()) source.mayHaveMore = true;
+      else this.lookAround();
       this.schedulePull();
     }
   }
@@ -199,7 +194,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     this.sources.set(name, opened);
     // It may have waited since before we came.
     this.waiting.add(name);
-    for (const source of opened) this.turns.get(source.kind)!.sources.push(source);
+    for (const source of opened) this.byKind.get(source.kind)!.push(source);
   }
 
   private schedulePull(): void {
@@ -245,19 +240,21 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
       : (this.takeOf(PRIORITY) ?? this.takeOf(NORMAL));
   }
 
+  /** What was sent first, over all sources: so a queue of many outboxes keeps the order of senders that followed each other. */
   private takeOf(kind: Kind): EmbeddedDelivery | null {
-    const turns = this.turns.get(kind)!;
-    const { sources } = turns;
-    for (let i = 0; i < sources.length; i++) {
-      const source = sources[turns.next]!;
-      turns.next = (turns.next + 1) % sources.length;
-      const task = source.ready() ? source.take() : null;
-      if (task === null) continue;
-      this.order.taken(kind === PRIORITY);
-      const place = { source: source.environment.id, kind, sequence: task.sequence };
-      return new EmbeddedDelivery(this, source, kind === PRIORITY, this.attempts.of(place), task);
+    let oldest: Source | null = null;
+    let oldestTime = Number.POSITIVE_INFINITY;
+    for (const source of this.byKind.get(kind)!) {
+      const time = source.nextTime();
+      if (time >= oldestTime) continue;
+      oldest = source;
+      oldestTime = time;
     }
-    return null;
+    const task = oldest?.take() ?? null;
+    if (oldest === null || task === null) return null;
+    this.order.taken(kind === PRIORITY);
+    const place = { source: oldest.environment.id, kind, sequence: task.sequence };
+    return new EmbeddedDelivery(this, oldest, kind === PRIORITY, this.attempts.of(place), task);
   }
 
   private *everySource(): Generator<Source> {

@@ -5,7 +5,15 @@
  * gap before or between rows counts as finished (it can be seen only when this index lost its cursors, or was handed an outbox
  * whose beginning was settled before).
  */
-import { type ChunkKey, ChunkReader, type ChunkTask, chunkKey, type Kind, readChunkKey } from '../../embedded/chunk.js';
+import {
+  type ChunkKey,
+  ChunkReader,
+  type ChunkTask,
+  chunkKey,
+  chunkTime,
+  type Kind,
+  readChunkKey,
+} from '../../embedded/chunk.js';
 import { CURSORS_TABLE, cursorKey, finishedOf } from '../../embedded/cursors.js';
 import type { Environment, ReadableEnvironment } from '../../embedded/env.js';
 import { type Finished, LAST_SEQUENCE } from '../../embedded/finished.js';
@@ -39,6 +47,7 @@ export class Source {
   private readonly redeliveredBelow: number;
   private rows: LoadedRow[] = [];
   private current: ChunkReader | null = null;
+  private currentTime = 0;
   private left = 0;
 
   /** Reads where the index stands with this source. The index must be owned. */
@@ -60,24 +69,18 @@ export class Source {
     this.environment.refresh();
   }
 
-  /** The next task in sequence, null when there is none. */
-  take(): SourceTask | null {
-    for (;;) {
-      if (this.left === 0 && !this.open()) return null;
-      const sequence = this.position++;
-      this.left--;
-      if (sequence < this.seenBelow && this.done.has(sequence)) {
-        this.current!.skip(1);
-        continue;
-      }
-      const { id, body, once } = this.current!.next();
-      return { id, body, once, sequence, redelivered: sequence < this.redeliveredBelow };
-    }
+  /** When the next task was put into the outbox; Infinity while there is none. */
+  nextTime(): number {
+    return this.ready() ? this.currentTime : Number.POSITIVE_INFINITY;
   }
 
-  /** Whether `take` would return a task. */
-  ready(): boolean {
-    return this.left > 0 || this.rows.length > 0 || (this.mayHaveMore && this.read());
+  /** The next task in sequence, null when there is none. */
+  take(): SourceTask | null {
+    if (!this.ready()) return null;
+    const sequence = this.position++;
+    this.left--;
+    const { id, body, once } = this.current!.next();
+    return { id, body, once, sequence, redelivered: sequence < this.redeliveredBelow };
   }
 
   finished(sequence: number): boolean {
@@ -111,6 +114,17 @@ export class Source {
     this.stored = null;
   }
 
+  /** True when `current` stands before a task that is not finished. */
+  private ready(): boolean {
+    for (;;) {
+      if (this.left === 0 && !this.open()) return false;
+      if (this.position >= this.seenBelow || !this.done.has(this.position)) return true;
+      this.current!.skip(1);
+      this.position++;
+      this.left--;
+    }
+  }
+
   /** Opens the next row that has something left. */
   private open(): boolean {
     for (;;) {
@@ -124,6 +138,7 @@ export class Source {
       if (passed >= row.count) continue;
       this.current = new ChunkReader(row.value);
       this.current.skip(passed);
+      this.currentTime = chunkTime(row.value);
       this.left = row.count - passed;
       return true;
     }

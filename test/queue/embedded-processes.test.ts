@@ -1,0 +1,129 @@
+/**
+ * The embedded queue between real processes that are killed and stopped at any moment. Nothing may be lost, nothing done twice, the
+ * order of each key must hold, and nobody may wait for a process that does not run.
+ */
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { openFolder } from '../../lib/embedded/folder.js';
+import { BINARY } from '../../lib/embedded/lmdb.js';
+import { joinAsIndex, joinAsProducer } from '../../lib/embedded/member.js';
+import { openWriter } from '../../lib/queue/open.js';
+import { TestProcess } from '../support/queue-programs.js';
+import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
+
+/** How long processes are killed; a longer storm is a matter of patience only. */
+const STORM_MS = 6_000;
+const STREAM = 1_500;
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'dp3-processes-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  openFolder(path, FOLDER);
+  return path;
+}
+
+it('loses nothing, does nothing twice and keeps the order of each key while processes are killed at any moment', async () => {
+  const path = folder();
+  const roles = [
+    ['worker', path, '0'],
+    ['worker', path, '1'],
+    ['producer', path, 'a', String(STREAM)],
+    ['producer', path, 'b', String(STREAM)],
+  ];
+  const running = roles.map((role) => TestProcess.start(...role));
+  const endsAt = performance.now() + STORM_MS;
+  let kills = 0;
+  while (performance.now() < endsAt) {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
+    const victim = Math.floor(Math.random() * running.length);
+    await running[victim]!.kill();
+    running[victim] = TestProcess.start(...roles[victim]!);
+    kills++;
+  }
+  await Promise.all(running.slice(2).map((producer) => producer.until('sent')));
+  const totals = [0, 0];
+  const wanted = 2 * streamTotal(STREAM);
+  const finished = running.slice(0, 2).map((worker, index) =>
+    worker.until('done', ({ total }) => {
+      totals[index] = total;
+      return totals[0]! + totals[1]! === wanted;
+    }),
+  );
+  await Promise.race(finished);
+  const wrong = running.slice(0, 2).flatMap((worker) => (worker.last?.told === 'done' ? worker.last.wrong : ['?']));
+  expect(wrong).toEqual([]);
+  expect(totals[0]! + totals[1]!).toBe(wanted);
+  expect(kills).toBeGreaterThan(10);
+}, 60_000);
+
+it('makes nobody wait for a process that is stopped', async () => {
+  const path = folder();
+  const [running, stopped] = ['0', '1'].map((index) => TestProcess.start('worker', path, index));
+  await Promise.all([running!.until('ready'), stopped!.until('ready')]);
+  const member = await joinAsProducer(openFolder(path, FOLDER));
+  onTestFinished(() => member.leave());
+  const writer = openWriter({ kind: 'embedded', member, maxLength: 10_000 });
+  await writer.start();
+  onTestFinished(() => writer.stop());
+  const first = Array.from({ length: 400 }, (_, n) => streamTask('first', n));
+  await writer.send(first.slice(0, 40));
+  await stopped!.until('done', ({ total }) => total >= 20);
+  stopped!.signal('SIGSTOP');
+  const startedAt = performance.now();
+  await writer.send(first.slice(40));
+  await running!.until('done', ({ total }) => total >= 200);
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  stopped!.signal('SIGCONT');
+  const all = streamTotal(400) / 2;
+  const ended = await Promise.all([running!, stopped!].map((each) => each.until('done', ({ total }) => total >= all)));
+  expect(ended.flatMap(({ wrong }) => wrong)).toEqual([]);
+}, 30_000);
+
+it('takes over the index of a killed worker at once, and counts nothing of what it had ended as an attempt', async () => {
+  const path = folder();
+  const worker = TestProcess.start('worker', path, '0');
+  await worker.until('ready');
+  const member = await joinAsIndex(openFolder(path, FOLDER), 0);
+  onTestFinished(() => member.leave());
+  expect(() => member.environment.claim()).toThrow(expect.objectContaining({ code: 'OWNED_ELSEWHERE' }));
+  expect(() => member.environment.claim()).toThrow(`process ${worker.pid}`);
+  worker.signal('SIGSTOP');
+  expect(() => member.environment.claim()).toThrow(`process ${worker.pid}`);
+  await worker.kill();
+  expect(member.environment.claim()).toBe(2);
+});
+
+it('does not let the files grow for a reader that was killed with a snapshot open', async () => {
+  const path = folder();
+  const member = await joinAsIndex(openFolder(path, FOLDER), 0);
+  onTestFinished(() => member.leave());
+  const { environment } = member;
+  environment.claim();
+  const rows = environment.table<Buffer, Buffer>('rows', BINARY);
+  const churn = (times: number) => {
+    for (let i = 0; i < times; i++) {
+      environment.transaction(() => {
+        for (let row = 0; row < 20; row++) rows.putSync(Buffer.from([row]), Buffer.alloc(20_000, i));
+      });
+    }
+    return statSync(join(environment.path, 'data.mdb')).size;
+  };
+  const before = churn(20);
+  const holder = TestProcess.start('holder', environment.path);
+  await holder.until('ready');
+  const held = churn(20);
+  expect(held).toBeGreaterThan(3 * before);
+  await holder.kill();
+  expect(environment.checkReaders()).toBe(1);
+  churn(5);
+  const after = churn(100);
+  expect(after).toBeLessThan(held + 2 * before);
+});
+
+it('fails with STORE_FAILED when the disk is full, keeps what is committed and goes on when there is room', async () => {
+  const filler = TestProcess.startBounded(8_192, 'filler', folder());
+  const { code, rest } = await filler.until('failed');
+  expect([code, rest]).toEqual(['STORE_FAILED', 'rows whole, failed row absent']);
+});

@@ -1,0 +1,159 @@
+/**
+ * A process of its own on a data folder, for tests that kill or stop it. What it does stands in its first argument:
+ *
+ *     worker    owns an index, checks every task and settles it in the transaction that notes it; derives tasks for the other index
+ *     producer  sends a numbered stream of tasks and notes how far it was acknowledged, so that its successor repeats the rest
+ *     holder    opens a snapshot of an environment and keeps it
+ *     filler    writes until the disk is full, then goes on with less
+ *
+ * It tells its parent what happened by messages, which the parent waits for.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Environment } from '../../lib/embedded/env.js';
+import { openFolder } from '../../lib/embedded/folder.js';
+import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
+import { joinAsIndex, joinAsProducer, type Member } from '../../lib/embedded/member.js';
+import type { Delivery } from '../../lib/model/delivery.js';
+import { openReader, openWriter } from '../../lib/queue/open.js';
+import { DERIVE_EVERY, FOLDER, type StreamTask, streamTask, TABLES, TEXT, type Told } from './queue-stream.js';
+
+/** Small, so that the environments outgrow what they reserve while others read them. */
+const OPTIONS = { mapSizeBytes: 2 ** 20, readerCheckIntervalMs: 100 };
+const SEND_BATCH = 20;
+const COMMIT_BATCH = 32;
+const MAX_LENGTH = 300;
+
+function tell(message: Told): void {
+  process.send?.(message);
+}
+
+interface WorkerTables {
+  readonly done: Database<string, string>;
+  readonly last: Database<string, string>;
+  readonly wrong: Database<string, string>;
+}
+
+async function worker(path: string, index: number): Promise<void> {
+  const member = await joinAsIndex(openFolder(path, FOLDER), index, OPTIONS);
+  const { environment } = member;
+  const tables: WorkerTables = {
+    done: environment.table(TABLES.done, TEXT),
+    last: environment.table(TABLES.last, TEXT),
+    wrong: environment.table(TABLES.wrong, TEXT),
+  };
+  environment.claim();
+  const reader = openReader({ kind: 'embedded', member, maxLength: MAX_LENGTH }, index, { tasks: 200, bytes: 2 ** 20 });
+  await reader.start();
+  let open: Delivery[] = [];
+  let scheduled = false;
+  const commit = () => {
+    scheduled = false;
+    const batch = open;
+    open = [];
+    environment.transaction(() => {
+      for (const delivery of batch) work(member, index, delivery, tables);
+    });
+    tellDone(tables);
+  };
+  tell({ told: 'ready' });
+  await reader.consume({
+    onDelivery(delivery) {
+      delivery.started();
+      delivery.ended();
+      open.push(delivery);
+      if (open.length >= COMMIT_BATCH) commit();
+      else if (!scheduled) {
+        scheduled = true;
+        setImmediate(() => open.length > 0 && commit());
+      }
+    },
+    onLost: () => {},
+    onRestored: () => {},
+  });
+  tellDone(tables);
+}
+
+function tellDone({ done, wrong }: WorkerTables): void {
+  tell({
+    told: 'done',
+    total: done.getKeysCount(),
+    wrong: [...wrong.getRange({})].map(({ key, value }) => `${key} ${value}`),
+  });
+}
+
+/** Inside the transaction: the inbox check, the order check, the derived task. */
+function work(member: Member, index: number, delivery: Delivery, { done, last, wrong }: WorkerTables): void {
+  delivery.settle();
+  if (done.get(delivery.id) !== undefined) {
+    if (delivery.once) wrong.putSync(`twice ${delivery.id}`, '');
+    return;
+  }
+  done.putSync(delivery.id, '');
+  const { key, n, derived } = JSON.parse(delivery.body.toString()) as StreamTask;
+  const before = Number(last.get(key) ?? -1);
+  if (n !== before + 1) wrong.putSync(`order ${delivery.id}`, `${before} before ${n}`);
+  last.putSync(key, String(n));
+  if (derived || n % DERIVE_EVERY !== 0) return;
+  const child: StreamTask = { key: `derived ${key}`, n: n / DERIVE_EVERY, derived: true };
+  const body = Buffer.from(JSON.stringify(child));
+  member.outbox.enqueue(
+    [{ id: `${delivery.id}/derived`, key: child.key, index: 1 - index, priority: true, body }],
+    true,
+  );
+}
+
+async function producer(path: string, stream: string, count: number): Promise<void> {
+  const member = await joinAsProducer(openFolder(path, FOLDER), OPTIONS);
+  const writer = openWriter({ kind: 'embedded', member, maxLength: MAX_LENGTH });
+  await writer.start();
+  tell({ told: 'ready' });
+  const note = join(path, `acknowledged-${stream}`);
+  const first = existsSync(note) ? Number(readFileSync(note, 'utf8')) : 0;
+  for (let n = first; n < count; n += SEND_BATCH) {
+    const tasks = Array.from({ length: Math.min(SEND_BATCH, count - n) }, (_, i) => streamTask(stream, n + i));
+    await writer.send(tasks);
+    writeFileSync(note, String(n + tasks.length));
+  }
+  tell({ told: 'sent' });
+  await writer.stop();
+  await member.leave();
+}
+
+function holder(environmentPath: string): void {
+  const root = openLmdb(environmentPath, 'read', OPTIONS)!;
+  root.useReadTransaction();
+  root.openDB({ name: 'rows', ...BINARY });
+  root.useReadTransaction();
+  tell({ told: 'ready' });
+  setInterval(() => root.readerList(), 1_000);
+}
+
+async function filler(path: string): Promise<void> {
+  const environment = new Environment(openFolder(path, FOLDER), 'index-0');
+  await environment.start();
+  environment.claim();
+  const rows = environment.table<Buffer, Buffer>('rows', BINARY);
+  const fill = (n: number) =>
+    environment.transaction(() => rows.putSync(Buffer.from(`row ${n}`), Buffer.alloc(200_000, n)));
+  let n = 0;
+  try {
+    for (; n < 1_000; n++) fill(n);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const whole = [...Array(n).keys()].every((i) =>
+      rows.get(Buffer.from(`row ${i}`))?.equals(Buffer.alloc(200_000, i)),
+    );
+    environment.transaction(() => rows.removeSync(Buffer.from('row 0')));
+    environment.transaction(() => rows.putSync(Buffer.from('small'), Buffer.from('x')));
+    const rest = `rows ${whole ? 'whole' : 'lost'}, failed row ${rows.get(Buffer.from(`row ${n}`)) === undefined ? 'absent' : 'there'}`;
+    tell({ told: 'failed', code, rest });
+  }
+  await environment.stop();
+}
+
+const [role = '', path = '', name = '', count = ''] = process.argv.slice(2);
+if (role === 'worker') await worker(path, Number(name));
+else if (role === 'producer') await producer(path, name, Number(count));
+else if (role === 'holder') holder(path);
+else if (role === 'filler') await filler(path);
