@@ -3,14 +3,16 @@
  * (product.md, Fairness).
  */
 
-const NORMAL_SHARE = 16;
+const NORMAL_EVERY = 16;
 
 export class PairOrder {
   private priorityInARow = 0;
 
+  constructor(private readonly normalEvery = NORMAL_EVERY) {}
+
   /** Whether the normal queue is asked first for the next task. */
   get normalIsDue(): boolean {
-    return this.priorityInARow >= NORMAL_SHARE - 1;
+    return this.priorityInARow >= this.normalEvery - 1;
   }
 
   taken(priority: boolean): void {

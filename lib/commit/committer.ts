@@ -1,0 +1,209 @@
+/**
+ * Committer: gathers results and has the store commit many of them at once; nothing is acknowledged before. While one commit is
+ * under way the next batch gathers; batches follow each other in the order in which results came, so that within a key the
+ * order of execution is the order of commits.
+ *
+ * A result is made from the state that the results before it left, committed or not. So when one can not be committed, all later
+ * ones of its key are worth nothing: they go back to their lane, which executes them again from the committed record, and the rest
+ * is committed without them (sort-out.ts). Refused: committing each task on its own (the store's sync costs more than a hundred
+ * tasks).
+ */
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import { type Backoff, steps } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
+import type { CommitOutcome, Ownership, Store } from '../store/store.js';
+import type { Entry } from './entry.js';
+import { AFTER_COMMIT } from './outcomes.js';
+import { sortOut } from './sort-out.js';
+
+export interface CommitterOptions<Again> {
+  readonly store: Pick<Store, 'commit'>;
+  readonly ownership: Ownership;
+  /** Whether ids go into the inbox. */
+  readonly inbox: boolean;
+  /** Results in one commit, and how long one waits for others to share it. */
+  readonly limits: { readonly tasks: number; readonly ageMs: number };
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+  /** These are durable and settled. */
+  committed(entries: readonly Entry<Again>[]): void;
+  /** These turned out to be committed before; they are settled and changed nothing. */
+  known(entries: readonly Entry<Again>[]): void;
+  /** What is not committed of this key is void; these tasks of it are executed again, in this order, before all others. */
+  rewind(key: string, again: readonly Again[]): void;
+  /** This worker can commit no more: its epoch is outdated, or the store failed for good. */
+  failed(reason: unknown): void;
+}
+
+export class Committer<Again> {
+  private gathered: Entry<Again>[] = [];
+  private underWay: readonly Entry<Again>[] = [];
+  private cancelTimer: (() => void) | null = null;
+  private turnScheduled = false;
+  private stopped = false;
+  private away: { readonly since: number; attempts: number } | null = null;
+  private readonly pauses: Backoff = steps();
+  private flushListeners: (() => void)[] = [];
+
+  constructor(private readonly options: CommitterOptions<Again>) {}
+
+  /** How many results are not durable yet. */
+  get open(): number {
+    return this.gathered.length + this.underWay.length;
+  }
+
+  /** False while the store does not answer. */
+  get storeAvailable(): boolean {
+    return this.away === null;
+  }
+
+  /** Results that are not durable yet. */
+  unfinished(): readonly Entry<Again>[] {
+    return [...this.underWay, ...this.gathered];
+  }
+
+  add(entry: Entry<Again>): void {
+    this.gathered.push(entry);
+    if (this.gathered.length >= this.options.limits.tasks) this.scheduleCommit();
+    else this.startTimer();
+  }
+
+  /** Nothing more will come for now: what is gathered need not wait. */
+  hurry(): void {
+    if (this.gathered.length > 0) this.scheduleCommit();
+  }
+
+  /** Resolves when everything that was added is durable, or when this worker can commit no more. */
+  flushed(): Promise<void> {
+    if (this.open === 0 || this.stopped) return Promise.resolve();
+    this.hurry();
+    return new Promise((resolve) => this.flushListeners.push(resolve));
+  }
+
+  /** Commits nothing any more; what is open stays unacknowledged. */
+  stop(): void {
+    this.stopped = true;
+    this.stopTimer();
+    this.tellFlushed();
+  }
+
+  private startTimer(): void {
+    if (this.cancelTimer || this.underWay.length > 0) return;
+    this.cancelTimer = this.options.clock.after(this.options.limits.ageMs, () => this.scheduleCommit(), true);
+  }
+
+  private stopTimer(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = null;
+  }
+
+  /** At most one commit begins in a turn of the event loop: a store may commit without ever leaving it. */
+  private scheduleCommit(): void {
+    if (this.underWay.length > 0) return;
+    this.stopTimer();
+    if (this.turnScheduled || this.stopped) return;
+    this.turnScheduled = true;
+    setImmediate(() => {
+      this.turnScheduled = false;
+      if (this.stopped || this.gathered.length === 0) return;
+      this.underWay = this.gathered.splice(0, this.options.limits.tasks);
+      void this.commit();
+    });
+  }
+
+  private async commit(): Promise<void> {
+    const { store, ownership, inbox, clock } = this.options;
+    const startedAt = clock.monotonic();
+    try {
+      const outcome = await store.commit({ ownership, entries: this.underWay, inbox });
+      if (!this.stopped) this.ended(outcome, clock.monotonic() - startedAt);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private ended(outcome: CommitOutcome, durationMs: number): void {
+    if (outcome.kind !== 'unavailable') this.back();
+    switch (AFTER_COMMIT[outcome.kind]) {
+      case 'finish':
+        this.finish(durationMs);
+        break;
+      case 'sort-out':
+        this.takeOut(outcome);
+        break;
+      case 'repeat':
+        this.repeatLater(outcome.kind === 'unavailable' ? outcome.why : '');
+        break;
+      case 'stop':
+        this.fail(new Error(`another process has taken over index ${this.options.ownership.index}`));
+    }
+  }
+
+  private finish(durationMs: number): void {
+    const entries = this.underWay;
+    this.underWay = [];
+    this.options.committed(entries);
+    this.options.events.emit('commit-stored', { tasks: entries.length, durationMs });
+    this.goOn();
+  }
+
+  private takeOut(outcome: CommitOutcome): void {
+    const { events, rewind, known } = this.options;
+    const tasks = this.underWay.length;
+    const sorted = sortOut(outcome, this.underWay, this.gathered);
+    if (sorted === null) {
+      this.fail(new Error(`the store refused a batch (${outcome.kind}) and named no task of it`));
+      return;
+    }
+    events.emit('commit-failed', { tasks, kind: sorted.kind, why: sorted.why });
+    this.underWay = [];
+    this.gathered = sorted.kept;
+    for (const { delivery } of sorted.known) delivery.settle();
+    for (const [key, again] of sorted.rewound) rewind(key, again);
+    known(sorted.known);
+    this.goOn();
+  }
+
+  private repeatLater(why: string): void {
+    const { clock, events, log } = this.options;
+    if (this.away === null) log.warn('the store does not answer; commits wait', { why });
+    this.away ??= { since: clock.monotonic(), attempts: 0 };
+    const attempt = ++this.away.attempts;
+    const pauseMs = this.pauses.nextMs();
+    events.emit('commit-retried', { tasks: this.underWay.length, attempt, pauseMs, why });
+    this.cancelTimer = clock.after(
+      pauseMs,
+      () => {
+        this.cancelTimer = null;
+        void this.commit();
+      },
+      true,
+    );
+  }
+
+  private back(): void {
+    if (this.away === null) return;
+    const awayMs = Math.round(this.options.clock.monotonic() - this.away.since);
+    this.options.log.info('the store answers again', { awayMs });
+    this.away = null;
+    this.pauses.reset();
+  }
+
+  private goOn(): void {
+    if (this.gathered.length === 0) this.tellFlushed();
+    else if (this.gathered.length >= this.options.limits.tasks || this.flushListeners.length > 0) this.scheduleCommit();
+    else this.startTimer();
+  }
+
+  private fail(reason: unknown): void {
+    if (this.stopped) return;
+    this.stop();
+    this.options.failed(reason);
+  }
+
+  private tellFlushed(): void {
+    for (const listener of this.flushListeners.splice(0)) listener();
+  }
+}

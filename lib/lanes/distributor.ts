@@ -1,0 +1,242 @@
+/**
+ * Distributor: runs the lanes. At most `threads` of them run at once; the others wait for their turn, in two lists by what comes
+ * next in them. A lane that had its turn goes to the end of its list, so no key starves; priority is preferred, but at least one
+ * task in `normalEvery` is a normal one where both wait.
+ *
+ * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
+ * at most `tasksPerTurn` tasks. It knows neither executor nor committer: it is handed `process` and hands on what that returned.
+ * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
+ * (one slow key delays all keys of its thread).
+ */
+import type { PairOrder } from '../queue/pair.js';
+import { Lane, type Turn } from './lane.js';
+import type { Work } from './work.js';
+
+export interface DistributorOptions<Result> {
+  /** DP3's worker_threads: lanes that may run at once. */
+  readonly threads: number;
+  readonly tasksPerTurn: number;
+  readonly order: PairOrder;
+  /** Executes one task. What it throws or rejects with is an error of the program: the lane breaks. */
+  process(work: Work): Result | Promise<Result>;
+  /** A task has its result. Called in the order of execution within a key. */
+  done(work: Work, result: Result): void;
+  /** The result of a task that was rewound while it ran is thrown away; it is executed again. */
+  discarded(work: Work): void;
+  /** The lane broke on this task and was restarted; true lets it run again, false when it has been dealt with. */
+  broken(work: Work, error: unknown): boolean;
+  /** Nothing runs and nothing waits any more. */
+  idle(): void;
+}
+
+export interface LanesStatus {
+  readonly busy: number;
+  readonly waiting: number;
+  readonly keys: number;
+  readonly restarts: number;
+}
+
+export class Distributor<Result> {
+  private readonly lanes = new Map<string, Lane>();
+  /** Lanes that could go on, each in the list of its turn. */
+  private readonly ready: Readonly<Record<Turn, Set<Lane>>> = { priority: new Set(), normal: new Set() };
+  private busy = 0;
+  private waiting = 0;
+  private restarts = 0;
+  private halted = false;
+  private turnScheduled = false;
+  private quietListeners: (() => void)[] = [];
+
+  constructor(private readonly options: DistributorOptions<Result>) {}
+
+  push(work: Work): void {
+    const lane = this.laneOf(work.task.key);
+    lane.push(work);
+    this.waiting++;
+    this.makeReady(lane);
+  }
+
+  /** These tasks of the key are executed again, in this order, before everything else of it. Their old results must be gone by now. */
+  rewind(key: string, works: readonly Work[]): void {
+    const lane = this.laneOf(key);
+    const before = lane.waiting;
+    lane.rewind(works);
+    this.waiting += lane.waiting - before;
+    this.makeReady(lane);
+    this.dropIfEmpty(lane);
+  }
+
+  /** Starts nothing more until `resume`. */
+  halt(): void {
+    this.halted = true;
+  }
+
+  resume(): void {
+    this.halted = false;
+    this.scheduleTurn();
+  }
+
+  /** Forgets everything that has not started; how many tasks that were. What runs goes on. */
+  clear(): number {
+    let cleared = 0;
+    for (const lane of this.lanes.values()) {
+      cleared += lane.clear();
+      this.notReady(lane);
+      this.dropIfEmpty(lane);
+    }
+    this.waiting = 0;
+    return cleared;
+  }
+
+  /** Resolves when nothing runs. */
+  quiet(): Promise<void> {
+    if (this.busy === 0) return Promise.resolve();
+    return new Promise((resolve) => this.quietListeners.push(resolve));
+  }
+
+  /** What runs now. */
+  running(): Work[] {
+    return Array.from(this.lanes.values(), (lane) => lane.running).filter((work) => work !== null);
+  }
+
+  status(): LanesStatus {
+    return { busy: this.busy, waiting: this.waiting, keys: this.lanes.size, restarts: this.restarts };
+  }
+
+  /** The key with the most tasks waiting and running, and how many. */
+  fullest(): { readonly key: string; readonly tasks: number } | null {
+    let fullest: { key: string; tasks: number } | null = null;
+    for (const lane of this.lanes.values()) {
+      const tasks = lane.waiting + (lane.running ? 1 : 0);
+      if (fullest === null || tasks > fullest.tasks) fullest = { key: lane.key, tasks };
+    }
+    return fullest;
+  }
+
+  /** Goes on where lanes could and nobody told them to; true if there was one. Only a mistake of ours leads to it. */
+  revive(): boolean {
+    const stuck = !this.halted && !this.turnScheduled && this.busy < this.options.threads && this.next() !== null;
+    if (stuck) {
+      this.restarts++;
+      this.scheduleTurn();
+    }
+    return stuck;
+  }
+
+  private laneOf(key: string): Lane {
+    let lane = this.lanes.get(key);
+    if (lane === undefined) {
+      lane = new Lane(key);
+      this.lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  private makeReady(lane: Lane): void {
+    const { turn } = lane;
+    if (turn === null || lane.running) return;
+    if (turn === 'priority') this.ready.normal.delete(lane);
+    this.ready[turn].add(lane);
+    this.scheduleTurn();
+  }
+
+  private notReady(lane: Lane): void {
+    this.ready.priority.delete(lane);
+    this.ready.normal.delete(lane);
+  }
+
+  private scheduleTurn(): void {
+    if (this.turnScheduled || this.halted) return;
+    this.turnScheduled = true;
+    setImmediate(() => {
+      this.turnScheduled = false;
+      this.turn();
+    });
+  }
+
+  private turn(): void {
+    const { threads, tasksPerTurn } = this.options;
+    for (let started = 0; this.busy < threads; started++) {
+      if (this.halted) return;
+      if (started === tasksPerTurn) {
+        this.scheduleTurn();
+        return;
+      }
+      const lane = this.next();
+      if (lane === null) {
+        if (this.busy === 0 && this.waiting === 0) this.options.idle();
+        return;
+      }
+      this.run(lane);
+    }
+  }
+
+  /** The lane whose turn it is. */
+  private next(): Lane | null {
+    const { priority, normal } = this.ready;
+    const first = this.options.order.normalIsDue ? normal : priority;
+    return firstOf(first) ?? firstOf(first === normal ? priority : normal);
+  }
+
+  private run(lane: Lane): void {
+    this.notReady(lane);
+    this.options.order.taken(lane.turn === 'priority');
+    const work = lane.shift();
+    if (work === null) throw new Error(`the lane of ${lane.key} was ready without a task`);
+    const { generation } = lane;
+    lane.running = work;
+    this.waiting--;
+    this.busy++;
+    let result: Result | Promise<Result>;
+    try {
+      result = this.options.process(work);
+    } catch (error) {
+      this.broke(lane, work, generation, error);
+      return;
+    }
+    if (result instanceof Promise) {
+      result.then(
+        (settled) => this.finished(lane, work, generation, settled),
+        (error: unknown) => this.broke(lane, work, generation, error),
+      );
+    } else this.finished(lane, work, generation, result);
+  }
+
+  private finished(lane: Lane, work: Work, generation: number, result: Result): void {
+    this.release(lane);
+    if (generation === lane.generation) this.options.done(work, result);
+    else this.options.discarded(work);
+    this.goOn(lane);
+  }
+
+  private broke(lane: Lane, work: Work, generation: number, error: unknown): void {
+    this.release(lane);
+    this.restarts++;
+    work.breaks++;
+    // When it was rewound meanwhile it stands in the lane already.
+    if (generation !== lane.generation) this.options.discarded(work);
+    else if (this.options.broken(work, error)) this.rewind(lane.key, [work]);
+    this.goOn(lane);
+  }
+
+  private release(lane: Lane): void {
+    lane.running = null;
+    this.busy--;
+    if (this.busy > 0) return;
+    for (const listener of this.quietListeners.splice(0)) listener();
+  }
+
+  private goOn(lane: Lane): void {
+    this.makeReady(lane);
+    this.dropIfEmpty(lane);
+    this.scheduleTurn();
+  }
+
+  private dropIfEmpty(lane: Lane): void {
+    if (lane.running === null && lane.waiting === 0) this.lanes.delete(lane.key);
+  }
+}
+
+function firstOf(lanes: ReadonlySet<Lane>): Lane | null {
+  return lanes.values().next().value ?? null;
+}

@@ -1,0 +1,54 @@
+/**
+ * Lane: the sequence of tasks of one key inside a worker. One task at a time; what is to be executed again comes first, then
+ * priority, then normal; each in the order of its queue. It exists only while it has tasks.
+ */
+import { Line, type Work } from './work.js';
+
+/** Which of the distributor's lists a lane that can go on stands in. */
+export type Turn = 'priority' | 'normal';
+
+export class Lane {
+  running: Work | null = null;
+  /** Raised by a rewind: what was started before it has no result any more. */
+  generation = 0;
+  private readonly again = new Line();
+  private readonly priority = new Line();
+  private readonly normal = new Line();
+
+  constructor(readonly key: string) {}
+
+  get waiting(): number {
+    return this.again.length + this.priority.length + this.normal.length;
+  }
+
+  /** Where the next task comes from; null when none waits. What is executed again goes before everything, so it counts as priority. */
+  get turn(): Turn | null {
+    if (this.again.length > 0 || this.priority.length > 0) return 'priority';
+    return this.normal.length > 0 ? 'normal' : null;
+  }
+
+  push(work: Work): void {
+    (work.delivery.priority ? this.priority : this.normal).push(work);
+  }
+
+  shift(): Work | null {
+    return this.again.shift() ?? this.priority.shift() ?? this.normal.shift();
+  }
+
+  /**
+   * These, in this order, are to be executed before all that waits, and so is what runs now, right after them: its result will not
+   * count.
+   */
+  rewind(works: readonly Work[]): void {
+    this.generation++;
+    if (this.running) this.again.unshift(this.running);
+    for (const work of works.toReversed()) this.again.unshift(work);
+  }
+
+  /** Empties the lane of what has not started; how many that were. */
+  clear(): number {
+    const cleared = this.waiting;
+    while (this.shift() !== null) {}
+    return cleared;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Drain: how a worker comes to rest without losing, doubling or reordering anything (product.md, rule 8).
+ *
+ *   1. The scheduler starts no more jobs; the reader sets new deliveries aside, its consumers stay.
+ *   2. The lanes start nothing more; what waits in them stays unacknowledged.
+ *   3. Running tasks finish, their results are committed, their deliveries acknowledged.
+ *   4. The outbox lets its batch end; the modules stop.
+ *   5. The reader closes: what is unacknowledged goes back to the queue in its order. Then ownership is released.
+ *   6. Writer and store close.
+ *
+ * One deadline for all of it. What runs beyond it is named in the log and stays in the queue.
+ */
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Deadline } from '../runtime/deadline.js';
+import { type Service, stopAll } from '../runtime/service.js';
+import type { Ownership, Store } from '../store/store.js';
+import type { Pipeline } from './pipeline.js';
+
+export interface DrainParts {
+  readonly pipeline: Pipeline;
+  readonly ownership: Ownership;
+  readonly store: Store;
+  /** Stopped first. */
+  readonly scheduler: Service;
+  readonly modules: Service;
+  readonly writer: Service;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+}
+
+/** A line says how it goes after this time, then every so often. */
+const FIRST_LINE_MS = 10_000;
+const LINE_EVERY_MS = 5_000;
+
+/** Resolves with the number of tasks that did not finish in time. */
+export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ readonly left: number }> {
+  const { pipeline, ownership, store, scheduler, modules, writer, clock, events, log } = parts;
+  const startedAt = clock.monotonic();
+  const endLines = reportProgress(parts);
+  events.emit('drain-started', { open: pipeline.reader.window.tasks });
+
+  pipeline.reader.pause();
+  pipeline.lanes.halt();
+  await scheduler.stop(deadline);
+  await deadline.allows(pipeline.lanes.quiet());
+  await deadline.allows(pipeline.committer.flushed());
+  const left = unfinished(parts);
+  pipeline.committer.stop();
+
+  await stopAll([modules, pipeline.outbox], deadline).catch((error: unknown) =>
+    log.error('a part did not stop', { error }),
+  );
+  await pipeline.reader.stop(deadline);
+  await store.release(ownership);
+  await stopAll([store, writer], deadline);
+
+  endLines();
+  events.emit('drain-ended', { unfinished: left, durationMs: clock.monotonic() - startedAt });
+  return { left };
+}
+
+/** Names what runs or is not committed; how many that are. */
+function unfinished({ pipeline, events, log }: DrainParts): number {
+  const works = pipeline.lanes.running().map(({ delivery, task }) => ({ id: delivery.id, key: task.key }));
+  const results = pipeline.committer.unfinished().map(({ delivery, key }) => ({ id: delivery.id, key: key ?? '' }));
+  for (const { id, key } of [...works, ...results]) {
+    events.emit('task-abandoned', { id, key });
+    log.warn('a task did not finish in time and stays in the queue', { id, entity: key });
+  }
+  return works.length + results.length;
+}
+
+function reportProgress({ pipeline, clock, log }: DrainParts): () => void {
+  let cancel = () => {};
+  const report = () => {
+    const { busy, uncommitted } = pipeline.status();
+    log.info('still draining', { running: busy, uncommitted });
+    cancel = clock.after(LINE_EVERY_MS, report);
+  };
+  cancel = clock.after(FIRST_LINE_MS, report);
+  return () => cancel();
+}

@@ -1,0 +1,149 @@
+/**
+ * Intake: from a delivery to its lane. Reads the task, puts aside what can not be read, sends on what belongs to another index,
+ * and leaves out what is committed already, before anything is executed (product.md, rules 2 and 9).
+ *
+ * A delivery that may have been committed before is looked up in the inbox; while the store is asked, everything behind it waits,
+ * so that no task overtakes another. That happens after a restart only. Refused: asking for every id (the inbox's own check at
+ * the commit finds the rest), and letting other keys pass meanwhile (a second order to keep right, for milliseconds after a start).
+ */
+import { type Entry, quarantinedResult } from '../commit/entry.js';
+import { type Work, workOf } from '../lanes/work.js';
+import type { Delivery } from '../model/delivery.js';
+import { createHashCache } from '../model/hash.js';
+import type { TaskResult } from '../model/record.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { Task } from '../model/task.js';
+import { parseTask } from '../model/task-parse.js';
+import { TaskRefused } from '../model/task-refused.js';
+import type { Events } from '../observability/events.js';
+import type { Store } from '../store/store.js';
+import { RecentIds } from './recent-ids.js';
+
+export interface IntakeOptions {
+  readonly index: number;
+  readonly numProcesses: number;
+  readonly spec: ModelSpec;
+  /** Whether ids are checked at all (effectively-once). */
+  readonly inbox: boolean;
+  readonly messageBytesLimit: number;
+  readonly store: Pick<Store, 'known'>;
+  readonly events: Events;
+  /** To the lane of its key. */
+  run(work: Work): void;
+  /** A result without an execution, to be committed. */
+  settle(entry: Entry<Work>): void;
+  /** The store could not be asked; a broken promise of ours ends the worker. */
+  failed(reason: unknown): void;
+}
+
+export class Intake {
+  private readonly hashOf = createHashCache();
+  private readonly ids = new RecentIds();
+  /** What waits for an answer of the inbox, or stands behind such a one; bounded by the window of the reader. */
+  private held: Delivery[] = [];
+  private asking = false;
+
+  constructor(private readonly options: IntakeOptions) {}
+
+  /** How many deliveries wait for the inbox. */
+  get waiting(): number {
+    return this.held.length;
+  }
+
+  take(delivery: Delivery): void {
+    const { priority, redelivered, body } = delivery;
+    const { events } = this.options;
+    if (events.hears('task-received')) events.emit('task-received', { bytes: body.length, priority, redelivered });
+    if (this.asking || this.mustAsk(delivery)) {
+      this.held.push(delivery);
+      if (!this.asking) void this.askInbox();
+    } else this.pass(delivery);
+  }
+
+  /** These are durable: a twin of theirs that came meanwhile is done, too. */
+  committed(deliveries: Iterable<Delivery>): void {
+    if (!this.options.inbox) return;
+    for (const delivery of deliveries) {
+      if (delivery.once) continue;
+      for (const twin of this.ids.committed(delivery.id)) this.known(twin);
+    }
+  }
+
+  /** Forgets what waits and what was in flight; their deliveries are gone or are left in the queue. */
+  clear(): void {
+    this.held = [];
+    this.ids.clear();
+  }
+
+  private mustAsk(delivery: Delivery): boolean {
+    return this.options.inbox && delivery.redelivered && !delivery.once;
+  }
+
+  private async askInbox(): Promise<void> {
+    this.asking = true;
+    try {
+      while (this.held.length > 0) {
+        // In the next turn, so that one question holds many ids.
+        await new Promise((resolve) => setImmediate(resolve));
+        const deliveries = this.held;
+        const ids = deliveries.filter((each) => this.mustAsk(each)).map(({ id }) => id);
+        const known = await this.options.store.known(this.options.index, ids);
+        if (this.held !== deliveries) continue; // cleared while the store was asked
+        this.held = [];
+        for (const delivery of deliveries) {
+          if (known.has(delivery.id)) this.known(delivery);
+          else this.pass(delivery);
+        }
+      }
+    } catch (error) {
+      this.options.failed(error);
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  private pass(delivery: Delivery): void {
+    const { inbox, index, numProcesses, run } = this.options;
+    if (inbox && !delivery.once) {
+      const seen = this.ids.arrived(delivery);
+      if (seen === 'committed') this.known(delivery);
+      if (seen !== 'new') return;
+    }
+    const task = this.read(delivery);
+    if (task === null) return;
+    const home = this.hashOf(task.key) % numProcesses;
+    if (home === index) run(workOf(delivery, task));
+    else this.forward(delivery, task, home);
+  }
+
+  private known(delivery: Delivery): void {
+    delivery.settle();
+    this.options.events.emit('task-known', { id: delivery.id });
+  }
+
+  private read(delivery: Delivery): Task | null {
+    const { spec, messageBytesLimit } = this.options;
+    try {
+      const { length } = delivery.body;
+      if (length > messageBytesLimit) {
+        throw new TaskRefused(`Message: given ${length} bytes, allowed are ${messageBytesLimit} (message.bytes).`);
+      }
+      return parseTask(delivery.body, spec);
+    } catch (error) {
+      if (!(error instanceof TaskRefused)) throw error;
+      const result = quarantinedResult({ code: error.code, sentence: error.message }, error);
+      this.options.settle({ delivery, result, key: null, again: null });
+      return null;
+    }
+  }
+
+  /** With its id: if this is done twice, the inbox of the other index finds the second one. */
+  private forward(delivery: Delivery, task: Task, home: number): void {
+    const { etype, eid, key } = task;
+    const { id, priority, body } = delivery;
+    const derived = [{ id, key, index: home, priority, body }];
+    const result: TaskResult = { outcome: 'forwarded', etype, eid, history: [], raw: [], derived };
+    this.options.settle({ delivery, result, key: null, again: null });
+    this.options.events.emit('task-forwarded', { id, key, index: home });
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Pipeline: the data path of one worker. Deliveries of the reader go through the intake into the lanes, their results into commits,
+ * derived tasks from the outbox to their queues:
+ *
+ *   reader -> intake -> lanes -> executor -> committer -> store (settles the deliveries)
+ *                                                      -> outbox -> writer
+ *
+ * It is made for one ownership of an index and ends with it. How it comes to rest is in drain.ts.
+ */
+import { Committer } from '../commit/committer.js';
+import { type Entry, quarantinedResult } from '../commit/entry.js';
+import { OutboxPublisher } from '../commit/outbox.js';
+import { Distributor, type LanesStatus } from '../lanes/distributor.js';
+import type { Work } from '../lanes/work.js';
+import type { Delivery } from '../model/delivery.js';
+import type { TaskResult } from '../model/record.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { Task } from '../model/task.js';
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import { PairOrder } from '../queue/pair.js';
+import type { TaskReader, TaskWriter } from '../queue/queue.js';
+import type { Clock } from '../runtime/clock.js';
+import { messageOf } from '../runtime/errors.js';
+import type { Records } from '../store/records.js';
+import type { Ownership, Store } from '../store/store.js';
+import { Intake } from './intake.js';
+
+/** Tasks that one turn of the event loop may run: heartbeats and sockets come in between. */
+const TASKS_PER_TURN = 256;
+
+export interface PipelineLimits {
+  readonly threads: number;
+  /** Where both wait, at least one task in this many is a normal one. */
+  readonly normalEvery: number;
+  readonly commit: { readonly tasks: number; readonly ageMs: number };
+  readonly outboxBatch: number;
+  readonly messageBytes: number;
+  /** A task that broke its lane or its process this often goes to quarantine. */
+  readonly maxAttempts: number;
+  /** Lane restarts after which the worker stops. */
+  readonly maxRestarts: number;
+}
+
+export interface PipelineOptions {
+  readonly ownership: Ownership;
+  readonly numProcesses: number;
+  readonly delivery: 'effectively-once' | 'at-least-once' | 'at-most-once';
+  readonly spec: ModelSpec;
+  readonly reader: TaskReader;
+  readonly writer: TaskWriter;
+  readonly store: Store;
+  readonly records: Records;
+  readonly execute: (task: Task, delivery: Delivery) => TaskResult | Promise<TaskResult>;
+  readonly limits: PipelineLimits;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+  /** This worker can not go on; called once. */
+  failed(reason: unknown): void;
+}
+
+export class Pipeline {
+  readonly reader: TaskReader;
+  readonly intake: Intake;
+  readonly lanes: Distributor<TaskResult | null>;
+  readonly committer: Committer<Work>;
+  readonly outbox: OutboxPublisher;
+  private failure: unknown = null;
+
+  constructor(private readonly options: PipelineOptions) {
+    const { ownership, store, events, clock, log, limits, delivery } = options;
+    const { index } = ownership;
+    const inbox = delivery === 'effectively-once';
+    const failed = (reason: unknown) => this.fail(reason);
+    this.reader = options.reader;
+    this.intake = new Intake({
+      index,
+      numProcesses: options.numProcesses,
+      spec: options.spec,
+      inbox,
+      messageBytesLimit: limits.messageBytes,
+      store,
+      events,
+      run: (work) => this.lanes.push(work),
+      settle: (entry) => this.committer.add(entry),
+      failed,
+    });
+    this.lanes = new Distributor({
+      threads: limits.threads,
+      tasksPerTurn: TASKS_PER_TURN,
+      order: new PairOrder(limits.normalEvery),
+      process: (work) => this.process(work),
+      done: (work, result) => this.done(work, result),
+      discarded: (work) => this.discarded(work),
+      broken: (work, error) => this.broken(work, error),
+      idle: () => this.committer.hurry(),
+    });
+    this.committer = new Committer({
+      store,
+      ownership,
+      inbox,
+      limits: limits.commit,
+      clock,
+      events,
+      log,
+      committed: (entries) => this.committed(entries),
+      known: (entries) => this.intake.committed(entries.map((entry) => entry.delivery)),
+      rewind: (key, works) => {
+        options.records.reset(key);
+        this.lanes.rewind(key, works);
+      },
+      failed,
+    });
+    const { outboxBatch: batch } = limits;
+    this.outbox = new OutboxPublisher({
+      outbox: store.outbox,
+      index,
+      writer: options.writer,
+      batch,
+      clock,
+      events,
+      log,
+    });
+  }
+
+  /** Publishes what a predecessor left, then consumes. */
+  async start(): Promise<void> {
+    await this.outbox.start();
+    await this.reader.consume({
+      onDelivery: (delivery) => this.intake.take(delivery),
+      onLost: () => this.lost(),
+      onRestored: () => this.lanes.resume(),
+    });
+  }
+
+  status(): LanesStatus & { readonly uncommitted: number; readonly storeAvailable: boolean } {
+    return { ...this.lanes.status(), uncommitted: this.committer.open, storeAvailable: this.committer.storeAvailable };
+  }
+
+  /** Product.md, rule 7: every open delivery is void; what has finished is committed, since its redelivery will be known. */
+  private async lost(): Promise<void> {
+    this.lanes.halt();
+    this.intake.clear();
+    this.lanes.clear();
+    await this.lanes.quiet();
+    await this.committer.flushed();
+    // A commit that was refused may have put tasks back: their deliveries are void, too.
+    this.lanes.clear();
+    this.intake.clear();
+  }
+
+  private process(work: Work): TaskResult | null | Promise<TaskResult> {
+    const { delivery, task } = work;
+    const { limits, events, log } = this.options;
+    const attempts = delivery.attempts + work.breaks;
+    if (attempts >= limits.maxAttempts) {
+      const sentence = `${task.key}: the task broke its lane or its process ${attempts} times; allowed are ${limits.maxAttempts} (quarantine.max_attempts).`;
+      return quarantinedResult({ code: 'ATTEMPTS_EXHAUSTED', sentence }, task);
+    }
+    if (this.options.delivery === 'at-most-once') {
+      try {
+        delivery.settle();
+      } catch (error) {
+        log.warn('a task could not be acknowledged and is not processed', { id: delivery.id, entity: task.key, error });
+        return null;
+      }
+    }
+    delivery.started();
+    if (events.hears('task-started')) events.emit('task-started', { id: delivery.id, key: task.key });
+    return this.options.execute(task, delivery);
+  }
+
+  private done(work: Work, result: TaskResult | null): void {
+    work.delivery.ended();
+    if (result === null) return;
+    this.committer.add({ delivery: work.delivery, result, key: work.task.key, again: work });
+  }
+
+  /** What its execution left behind was made from a state that is void. */
+  private discarded(work: Work): void {
+    work.delivery.ended();
+    this.options.records.reset(work.task.key);
+  }
+
+  private broken(work: Work, error: unknown): boolean {
+    const { delivery, task } = work;
+    const { events, log, limits } = this.options;
+    delivery.ended();
+    const { restarts } = this.lanes.status();
+    events.emit('lane-broken', { id: delivery.id, key: task.key, error, restarts });
+    log.error('a lane broke and was restarted', { id: delivery.id, entity: task.key, restarts, error });
+    if (restarts > limits.maxRestarts) {
+      this.fail(new Error(`lanes broke ${restarts} times; allowed are ${limits.maxRestarts} (watchdog.max_restarts)`));
+    }
+    return true;
+  }
+
+  private committed(entries: readonly Entry<Work>[]): void {
+    const { records, events, index } = { ...this.options, index: this.options.ownership.index };
+    let derived = 0;
+    for (const { key, result, delivery } of entries) {
+      if (key !== null && result.record !== undefined) records.committed(key);
+      derived += result.derived.length;
+      if (result.reason) {
+        const { code, sentence: reason } = result.reason;
+        events.emit('task-quarantined', { id: delivery.id, key, code, reason });
+        this.options.log.warn('a task went to quarantine', { id: delivery.id, entity: key, code, reason, index });
+      }
+    }
+    if (this.options.delivery === 'effectively-once') this.intake.committed(entries.map((entry) => entry.delivery));
+    if (derived > 0) this.outbox.wake();
+  }
+
+  private fail(reason: unknown): void {
+    if (this.failure !== null) return;
+    this.failure = reason ?? new Error('unknown');
+    this.lanes.halt();
+    this.reader.pause();
+    this.committer.stop();
+    this.options.log.error('the worker can not go on', { reason: messageOf(reason), error: reason });
+    this.options.failed(reason);
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Watchdog: looks every so often whether something stands still that should not. Lanes that could go on and do not are set going
+ * and counted; tasks that run longer than `hangTimeoutMs` are reported once, with their key and the hook they wait for.
+ */
+import type { RunningTask } from '../executor/executor.js';
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Service } from '../runtime/service.js';
+import type { Pipeline } from './pipeline.js';
+
+export interface WatchdogOptions {
+  readonly pipeline: Pick<Pipeline, 'lanes'>;
+  readonly running: () => readonly RunningTask[];
+  readonly intervalMs: number;
+  readonly hangTimeoutMs: number;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+  /** Steps of upkeep that are done between looks, such as removing what nobody can ask for any more. */
+  readonly upkeep: () => void;
+}
+
+export class Watchdog implements Service {
+  readonly name = 'watchdog';
+  private readonly reported = new Set<string>();
+  private cancel = () => {};
+
+  constructor(private readonly options: WatchdogOptions) {}
+
+  async start(): Promise<void> {
+    this.cancel = this.options.clock.after(this.options.intervalMs, () => this.look());
+  }
+
+  async stop(): Promise<void> {
+    this.cancel();
+  }
+
+  private look(): void {
+    const { pipeline, clock, intervalMs, log, upkeep } = this.options;
+    if (pipeline.lanes.revive()) log.error('lanes stood still and were set going', { ...pipeline.lanes.status() });
+    this.reportHanging();
+    upkeep();
+    this.cancel = clock.after(intervalMs, () => this.look());
+  }
+
+  private reportHanging(): void {
+    const { running, hangTimeoutMs, events, log } = this.options;
+    const tasks = running();
+    const ids = new Set(tasks.map(({ id }) => id));
+    for (const id of this.reported) if (!ids.has(id)) this.reported.delete(id);
+    for (const { id, key, runningMs, hook } of tasks) {
+      if (runningMs <= hangTimeoutMs || this.reported.has(id)) continue;
+      this.reported.add(id);
+      const durationMs = Math.round(runningMs);
+      events.emit('task-hanging', { key, durationMs, hook });
+      log.warn('a task runs longer than hang_timeout', { id, entity: key, durationMs, hook });
+    }
+  }
+}
