@@ -77,6 +77,7 @@ function makeExecutor(spec: ModelSpec, definition: ModuleDefinition): Executor {
     log,
     maxDepth: 1_000,
     maxInline: 0,
+    slowTaskMs: 1_000,
     toOutgoing,
   });
 }

@@ -14,16 +14,13 @@ import { Chain } from './chain.js';
 import { nextInline, type ToOutgoing } from './followups.js';
 import { FIRST_STEP_INLINE, STEPS, type Tools } from './steps.js';
 
-/** A longer chain of derived tasks is taken for an endless one (product.md, "Fairness"). */
-export const DEFAULT_MAX_DEPTH = 1_000;
-/** Tasks that take longer are logged, as in DP3. */
-export const SLOW_TASK_MS = 1_000;
-
 export interface ExecutorOptions extends Tools {
   readonly spec: ModelSpec;
   /** `max_inline_generated_tasks`: how many derived tasks of the same entity one delivered task may execute at once. */
   readonly maxInline: number;
   readonly toOutgoing: ToOutgoing;
+  /** Tasks that take longer are logged (DP3: one second). */
+  readonly slowTaskMs: number;
 }
 
 /** A task that waits for something, for the watchdog. */
@@ -95,13 +92,13 @@ export class Executor {
   }
 
   #finish(chain: Chain): TaskResult {
-    const { records, clock, events, log } = this.#options;
+    const { records, clock, events, log, slowTaskMs } = this.#options;
     const result = chain.result();
     const { key } = chain.task;
     if (result.record !== undefined) records.put(key, result.record);
     const durationMs = clock.monotonic() - chain.startedAt;
     if (events.hears('task-executed')) events.emit('task-executed', { key, outcome: result.outcome, durationMs });
-    if (durationMs > SLOW_TASK_MS) {
+    if (durationMs > slowTaskMs) {
       const { created } = chain;
       log.warn('a task was slow', { entity: key, durationMs: Math.round(durationMs), created });
       events.emit('task-slow', { key, durationMs, created });

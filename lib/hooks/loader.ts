@@ -129,6 +129,9 @@ function whyNotImported(file: string, error: unknown): string {
     return 'This process can not load TypeScript. Compile the file to JavaScript beside it, or start the program under tsx.';
   }
   const why = `The file can not be imported: ${messageOf(error)}`;
+  if (code === 'ERR_MODULE_NOT_FOUND' && why.includes("package 'dp3-cluster'")) {
+    return `${why}. It must be installed in the folder of the modules or above it: npm install dp3-cluster`;
+  }
   const isCommonJs =
     error instanceof SyntaxError && /import statement outside a module|Unexpected token 'export'/.test(error.message);
   return isCommonJs

@@ -123,6 +123,25 @@ describe('loading modules', () => {
     expect(await sentenceFor(['one'])).toMatch(/one\.mjs: .*no-such-package/);
   });
 
+  it('says what to install where this package is not found', async () => {
+    await rm(join(configDir, 'node_modules'), { recursive: true });
+    await write('one.mjs', GOOD);
+    expect(await sentenceFor(['one'])).toMatch(/npm install dp3-cluster/);
+  });
+
+  it('loads the modules of the examples as they are', async () => {
+    // From inside this repository only Node.js itself finds this package, so it is asked to.
+    const script = `
+      import { readdirSync } from 'node:fs';
+      import { loadModules } from ${JSON.stringify(join(root, 'dist/lib/hooks/loader.js'))};
+      const folder = ${JSON.stringify(join(root, 'examples/honeypot/modules'))};
+      const enabled = readdirSync(folder).map((file) => file.replace(/\\.\\w+$/, ''));
+      const { modules, problems } = await loadModules({ configDir: folder, modulesDir: '.', enabled, configOf: () => undefined });
+      console.log(JSON.stringify([modules.length, enabled.length, problems]));`;
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(run.stdout.trim()).toBe('[1,1,[]]');
+  });
+
   it('names the file that is no JavaScript', async () => {
     await write('one.mjs', 'export default {{{\n');
     expect(await sentenceFor(['one'])).toMatch(/one\.mjs: Module one: The file can not be imported/);

@@ -99,6 +99,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
     maxDepth: options.maxDepth ?? 1_000,
     maxInline: options.maxInline ?? 0,
     toOutgoing: derivedTasks(spec, 4, () => `id-${++drawn}`),
+    slowTaskMs: 1_000,
   });
   const execute = (task: Task) => executor.execute(task, { id: 'delivery' });
   return {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 /*
  * Turns records of three honeypots (JSON lines, also gzipped) into data-points, one JSON line each, on stdout:
  *
- *   node examples/honeypot/convert.js ciscoasa.jsonl.gz heralding.jsonl.gz dionaea.jsonl.gz | npx dp3-cluster send - ...
+ *   node examples/honeypot/convert.mjs ciscoasa.jsonl.gz heralding.jsonl.gz dionaea.jsonl.gz | npx dp3-cluster send - ...
  *
  * A record becomes one observation of the address that it came from. Nothing is judged here: a record without an address becomes
  * a data-point without one, which `send` refuses with its line number.
