@@ -2,7 +2,7 @@
  * Scheduler: runs jobs by the calendar and submits the tasks they make.
  *
  * Its rules are those DP3 sets for APScheduler: never two runs of one job at once; of several due times that passed together
- * only the last one counts; a run that would begin more than a second late is left out. When a job is due is the schedule's
+ * only the last one counts; a run that would begin too late is left out. When a job is due is the schedule's
  * matter (croner's search); waiting is done here over the clock, because croner's own timers can be neither replaced nor
  * asked why they did not fire. A wait is cut into minutes, so that a clock that was set does not delay a job for hours.
  */
@@ -15,7 +15,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { Deadline } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service.js';
 
-export const MISFIRE_GRACE_MS = 1_000;
+/** A longer wait is cut into pieces of this, so that a clock that was set is noticed. */
 export const LONGEST_WAIT_MS = 60_000;
 
 export interface Job {
@@ -30,6 +30,8 @@ export interface SchedulerOptions {
   readonly jobs: readonly Job[];
   /** Sends tasks as derived ones are sent; resolves when they are durable. A job counts as running until then. */
   readonly submit: (tasks: readonly Task[]) => Promise<void>;
+  /** A run that would begin later than this after its due time is left out (DP3: one second). */
+  readonly misfireGraceMs: number;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
@@ -82,12 +84,12 @@ export class Scheduler implements Service {
   }
 
   #due(job: Job, first: number): void {
-    const { clock, events, log } = this.#options;
+    const { clock, events, log, misfireGraceMs } = this.#options;
     const now = clock.now();
-    const { due, next } = lastDue(job.schedule, first, now);
+    const { due, next } = lastDue(job.schedule, first, now, misfireGraceMs);
     this.#wait(job, next);
     const { module, name } = job;
-    if (now - due > MISFIRE_GRACE_MS) {
+    if (now - due > misfireGraceMs) {
       log.warn('a scheduled job is left out: it comes too late', { module, job: name, lateMs: now - due });
       events.emit('job-skipped', { module, job: name, why: 'misfire' });
     } else if (this.#runs.has(job)) {
@@ -112,10 +114,16 @@ export class Scheduler implements Service {
   }
 }
 
-/** The last due time from `first` up to `now`, looked for in the last second only: what is older is too late anyway. */
-function lastDue(schedule: Schedule, first: number, now: number): { due: number; next: number | null } {
+/** The last due time from `first` up to `now`; what came before the grace is not looked at, it is too late anyway. */
+function lastDue(
+  schedule: Schedule,
+  first: number,
+  now: number,
+  graceMs: number,
+): { due: number; next: number | null } {
   let due = first;
-  let next = schedule.next(Math.max(first, now - MISFIRE_GRACE_MS - 1_000));
+  // Due times are whole seconds: one second more, so that none at the edge is missed.
+  let next = schedule.next(Math.max(first, now - graceMs - 1_000));
   while (next !== null && next <= now) {
     due = next;
     next = schedule.next(next);

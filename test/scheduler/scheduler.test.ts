@@ -18,7 +18,7 @@ function scheduling(jobs: readonly Job[], clock = manualClock()) {
   const skipped: EventMap['job-skipped'][] = [];
   events.on('job-skipped', (payload) => skipped.push(payload));
   const submit = async (tasks: readonly Task[]) => void submitted.push(...tasks);
-  const scheduler = new Scheduler({ jobs, submit, clock, events, log });
+  const scheduler = new Scheduler({ jobs, submit, misfireGraceMs: 1_000, clock, events, log });
   return { scheduler, clock, log, submitted, skipped };
 }
 
@@ -93,6 +93,7 @@ describe('the scheduler', () => {
     const scheduler = new Scheduler({
       jobs,
       submit: () => sent.promise,
+      misfireGraceMs: 1_000,
       clock,
       events: createEvents(),
       log: capturingLogger(),
@@ -228,6 +229,7 @@ describe('the scheduler', () => {
     const scheduler = new Scheduler({
       jobs: [job({ second: '*' }, () => [TASK, TASK])],
       submit,
+      misfireGraceMs: 1_000,
       clock,
       events: createEvents(),
       log,
