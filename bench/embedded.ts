@@ -102,7 +102,7 @@ async function consumeAll(member: Member, withRows: boolean): Promise<number> {
         batch.push(delivery);
         if (batch.length === BATCH || done + batch.length === tasks) commit();
       },
-      onLost: () => {},
+      onLost: async () => {},
       onRestored: () => {},
     });
   });
@@ -165,7 +165,7 @@ async function slots(environment: Environment, member: Member): Promise<number> 
   await reader.start();
   await writer.start();
   const delivery = new Promise<Delivery>((resolve) => {
-    void reader.consume({ onDelivery: resolve, onLost: () => {}, onRestored: () => {} });
+    void reader.consume({ onDelivery: resolve, onLost: async () => {}, onRestored: () => {} });
   });
   await writer.send([{ id: 'a', key: 'ip:1', index: 0, priority: false, body: TASK }]);
   const one = await delivery;

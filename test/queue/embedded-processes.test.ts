@@ -5,17 +5,23 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer } from '../../lib/embedded/member.js';
 import { openWriter } from '../../lib/queue/open.js';
-import { TestProcess } from '../support/queue-programs.js';
+import { compileQueueProgram, TestProcess } from '../support/queue-programs.js';
 import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
 
 /** How long processes are killed; a longer storm is a matter of patience only. */
-const STORM_MS = 6_000;
-const STREAM = 1_500;
+const STORM_MS = 5_000;
+const STREAM = 20_000;
+
+let program: ReturnType<typeof compileQueueProgram>;
+beforeAll(() => {
+  program = compileQueueProgram();
+});
+afterAll(() => program.remove());
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'dp3-processes-'));
@@ -32,16 +38,21 @@ it('loses nothing, does nothing twice and keeps the order of each key while proc
     ['producer', path, 'a', String(STREAM)],
     ['producer', path, 'b', String(STREAM)],
   ];
-  const running = roles.map((role) => TestProcess.start(...role));
+  const running = roles.map((role) => TestProcess.start(program, ...role));
   const endsAt = performance.now() + STORM_MS;
   let kills = 0;
   while (performance.now() < endsAt) {
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
     const victim = Math.floor(Math.random() * running.length);
+    await running[victim]!.until('ready');
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 200));
     await running[victim]!.kill();
-    running[victim] = TestProcess.start(...roles[victim]!);
+    running[victim] = TestProcess.start(program, ...roles[victim]!);
     kills++;
   }
+    'kills',
+    kills,
+    running.map((r) => JSON.stringify(r.last)),
+  );
   await Promise.all(running.slice(2).map((producer) => producer.until('sent')));
   const totals = [0, 0];
   const wanted = 2 * streamTotal(STREAM);
@@ -60,7 +71,7 @@ it('loses nothing, does nothing twice and keeps the order of each key while proc
 
 it('makes nobody wait for a process that is stopped', async () => {
   const path = folder();
-  const [running, stopped] = ['0', '1'].map((index) => TestProcess.start('worker', path, index));
+  const [running, stopped] = ['0', '1'].map((index) => TestProcess.start(program, 'worker', path, index));
   await Promise.all([running!.until('ready'), stopped!.until('ready')]);
   const member = await joinAsProducer(openFolder(path, FOLDER));
   onTestFinished(() => member.leave());
@@ -83,7 +94,7 @@ it('makes nobody wait for a process that is stopped', async () => {
 
 it('takes over the index of a killed worker at once, and counts nothing of what it had ended as an attempt', async () => {
   const path = folder();
-  const worker = TestProcess.start('worker', path, '0');
+  const worker = TestProcess.start(program, 'worker', path, '0');
   await worker.until('ready');
   const member = await joinAsIndex(openFolder(path, FOLDER), 0);
   onTestFinished(() => member.leave());
@@ -111,7 +122,7 @@ it('does not let the files grow for a reader that was killed with a snapshot ope
     return statSync(join(environment.path, 'data.mdb')).size;
   };
   const before = churn(20);
-  const holder = TestProcess.start('holder', environment.path);
+  const holder = TestProcess.start(program, 'holder', environment.path);
   await holder.until('ready');
   const held = churn(20);
   expect(held).toBeGreaterThan(3 * before);
@@ -123,7 +134,7 @@ it('does not let the files grow for a reader that was killed with a snapshot ope
 });
 
 it('fails with STORE_FAILED when the disk is full, keeps what is committed and goes on when there is room', async () => {
-  const filler = TestProcess.startBounded(8_192, 'filler', folder());
+  const filler = TestProcess.startBounded(program, 8_192, 'filler', folder());
   const { code, rest } = await filler.until('failed');
   expect([code, rest]).toEqual(['STORE_FAILED', 'rows whole, failed row absent']);
 });

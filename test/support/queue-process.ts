@@ -68,7 +68,7 @@ async function worker(path: string, index: number): Promise<void> {
         setImmediate(() => open.length > 0 && commit());
       }
     },
-    onLost: () => {},
+    onLost: async () => {},
     onRestored: () => {},
   });
   tellDone(tables);

@@ -3,10 +3,15 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { type CompiledProgram, compileProgram } from './compiled.js';
 import type { Told } from './queue-stream.js';
 
-const PROGRAM = fileURLToPath(new URL('./queue-process.ts', import.meta.url));
-const LOADER = ['--import', 'tsx'];
+const SOURCE = fileURLToPath(new URL('./queue-process.ts', import.meta.url));
+
+/** Compiles the program; to be removed after the tests. */
+export function compileQueueProgram(): CompiledProgram {
+  return compileProgram(SOURCE);
+}
 
 export class TestProcess {
   private readonly told: Told[] = [];
@@ -15,6 +20,7 @@ export class TestProcess {
   readonly exited: Promise<unknown>;
 
   private constructor(private readonly child: ChildProcess) {
+    onTestFinished(() => void child.kill('SIGKILL'));
     this.exited = once(child, 'exit').then(() => this.wake());
     child.stderr?.on('data', (text) => {
       this.errors += text;
@@ -25,20 +31,15 @@ export class TestProcess {
     });
   }
 
-  static start(...args: string[]): TestProcess {
-    return TestProcess.of(fork(PROGRAM, args, { execArgv: LOADER, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] }));
+  static start(program: CompiledProgram, ...args: string[]): TestProcess {
+    return new TestProcess(fork(program.path, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] }));
   }
 
   /** With a bound on the size of the files it writes, in KiB. */
-  static startBounded(kibibytes: number, ...args: string[]): TestProcess {
+  static startBounded(program: CompiledProgram, kibibytes: number, ...args: string[]): TestProcess {
     const command = `ulimit -f ${kibibytes}; exec "$@"`;
-    const all = ['-c', command, 'bash', process.execPath, ...LOADER, PROGRAM, ...args];
-    return TestProcess.of(spawn('bash', all, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] }));
-  }
-
-  private static of(child: ChildProcess): TestProcess {
-    onTestFinished(() => void child.kill('SIGKILL'));
-    return new TestProcess(child);
+    const all = ['-c', command, 'bash', process.execPath, program.path, ...args];
+    return new TestProcess(spawn('bash', all, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] }));
   }
 
   get pid(): number {
