@@ -49,10 +49,6 @@ it('loses nothing, does nothing twice and keeps the order of each key while proc
     running[victim] = TestProcess.start(program, ...roles[victim]!);
     kills++;
   }
-    'kills',
-    kills,
-    running.map((r) => JSON.stringify(r.last)),
-  );
   await Promise.all(running.slice(2).map((producer) => producer.until('sent')));
   const totals = [0, 0];
   const wanted = 2 * streamTotal(STREAM);
