@@ -161,6 +161,24 @@ describe('tasks that hooks return', () => {
     expect(result).toMatchObject({ outcome: 'applied', record: { state: null, lastIncarnation: 2 } });
   });
 
+  it('do not find the record new that their cause created', async () => {
+    const created: number[] = [];
+    const { execute, task } = workbench(
+      {
+        onEntityCreation: { ip: (_, t) => void created.push(t.depth) },
+        onNewPlain: {
+          ip: {
+            hostname: (eid, { v }, { task }: HookContext) =>
+              v === 'a' ? [task('ip', eid, [{ attr: 'hostname', v: 'b' }])] : [],
+          },
+        },
+      } as ModuleDefinition,
+      { maxInline: 1 },
+    );
+    await execute(task(named('a')));
+    expect(created).toEqual([0]);
+  });
+
   it('that are deeper than a chain may be are sent, to be quarantined where they arrive', async () => {
     const tree = { source: ['a'], a: ['b'], b: ['c'] };
     const executed: string[] = [];
