@@ -10,6 +10,7 @@
  */
 import type { PairOrder } from '../queue/pair.js';
 import { Lane, type Turn } from './lane.js';
+import { ReadyLanes } from './ready.js';
 import type { Work } from './work.js';
 
 export interface DistributorOptions<Result> {
@@ -39,7 +40,7 @@ export interface LanesStatus {
 export class Distributor<Result> {
   private readonly lanes = new Map<string, Lane>();
   /** Lanes that could go on, each in the list of its turn. */
-  private readonly ready: Readonly<Record<Turn, Set<Lane>>> = { priority: new Set(), normal: new Set() };
+  private readonly ready: Readonly<Record<Turn, ReadyLanes>> = { priority: new ReadyLanes(), normal: new ReadyLanes() };
   private busy = 0;
   private waiting = 0;
   private restarts = 0;
@@ -135,14 +136,17 @@ export class Distributor<Result> {
   private makeReady(lane: Lane): void {
     const { turn } = lane;
     if (turn === null || lane.running) return;
-    if (turn === 'priority') this.ready.normal.delete(lane);
-    this.ready[turn].add(lane);
+    if (lane.ready !== turn) {
+      this.notReady(lane);
+      lane.ready = turn;
+      this.ready[turn].add(lane);
+    }
     this.scheduleTurn();
   }
 
   private notReady(lane: Lane): void {
-    this.ready.priority.delete(lane);
-    this.ready.normal.delete(lane);
+    if (lane.ready) this.ready[lane.ready].remove(lane);
+    lane.ready = null;
   }
 
   private scheduleTurn(): void {
@@ -175,7 +179,7 @@ export class Distributor<Result> {
   private next(): Lane | null {
     const { priority, normal } = this.ready;
     const first = this.options.order.normalIsDue ? normal : priority;
-    return firstOf(first) ?? firstOf(first === normal ? priority : normal);
+    return first.first ?? (first === normal ? priority : normal).first;
   }
 
   private run(lane: Lane): void {
@@ -183,38 +187,38 @@ export class Distributor<Result> {
     this.options.order.taken(lane.turn === 'priority');
     const work = lane.shift();
     if (work === null) throw new Error(`the lane of ${lane.key} was ready without a task`);
-    const { generation } = lane;
     lane.running = work;
+    lane.rewound = false;
     this.waiting--;
     this.busy++;
     let result: Result | Promise<Result>;
     try {
       result = this.options.process(work);
     } catch (error) {
-      this.broke(lane, work, generation, error);
+      this.broke(lane, work, error);
       return;
     }
     if (result instanceof Promise) {
       result.then(
-        (settled) => this.finished(lane, work, generation, settled),
-        (error: unknown) => this.broke(lane, work, generation, error),
+        (settled) => this.finished(lane, work, settled),
+        (error: unknown) => this.broke(lane, work, error),
       );
-    } else this.finished(lane, work, generation, result);
+    } else this.finished(lane, work, result);
   }
 
-  private finished(lane: Lane, work: Work, generation: number, result: Result): void {
+  private finished(lane: Lane, work: Work, result: Result): void {
     this.release(lane);
-    if (generation === lane.generation) this.options.done(work, result);
-    else this.options.discarded(work);
+    if (lane.rewound) this.options.discarded(work);
+    else this.options.done(work, result);
     this.goOn(lane);
   }
 
-  private broke(lane: Lane, work: Work, generation: number, error: unknown): void {
+  private broke(lane: Lane, work: Work, error: unknown): void {
     this.release(lane);
     this.restarts++;
     work.breaks++;
     // When it was rewound meanwhile it stands in the lane already.
-    if (generation !== lane.generation) this.options.discarded(work);
+    if (lane.rewound) this.options.discarded(work);
     else if (this.options.broken(work, error)) this.rewind(lane.key, [work]);
     this.goOn(lane);
   }
@@ -235,8 +239,4 @@ export class Distributor<Result> {
   private dropIfEmpty(lane: Lane): void {
     if (lane.running === null && lane.waiting === 0) this.lanes.delete(lane.key);
   }
-}
-
-function firstOf(lanes: ReadonlySet<Lane>): Lane | null {
-  return lanes.values().next().value ?? null;
 }

@@ -9,8 +9,12 @@ export type Turn = 'priority' | 'normal';
 
 export class Lane {
   running: Work | null = null;
-  /** Raised by a rewind: what was started before it has no result any more. */
-  generation = 0;
+  /** Set by a rewind: what runs now stands in the lane again, its result will not count. */
+  rewound = false;
+  /** In which list it waits for its turn, and its neighbours there. */
+  ready: Turn | null = null;
+  ahead: Lane | null = null;
+  behind: Lane | null = null;
   private readonly again = new Line();
   private readonly priority = new Line();
   private readonly normal = new Line();
@@ -40,8 +44,10 @@ export class Lane {
    * count.
    */
   rewind(works: readonly Work[]): void {
-    this.generation++;
-    if (this.running) this.again.unshift(this.running);
+    if (this.running && !this.rewound) {
+      this.again.unshift(this.running);
+      this.rewound = true;
+    }
     for (const work of works.toReversed()) this.again.unshift(work);
   }
 

@@ -1,0 +1,327 @@
+/**
+ * The lanes against a model that is as naive as can be, under random schedules: what arrives when, how long each task takes and
+ * how it ends, what is rewound, when everything is cleared or halted. The model knows which task must be next at every moment.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Distributor } from '../../lib/lanes/distributor.js';
+import type { Work } from '../../lib/lanes/work.js';
+import { PairOrder } from '../../lib/queue/pair.js';
+import { nextTurn, testWork, until } from '../support/deliveries.js';
+
+type Ending = 'at once' | 'throws' | 'later';
+
+type Command =
+  | { readonly do: 'push'; readonly key: number; readonly priority: boolean; readonly ending: Ending }
+  /** The results of a key from the given place on are void; `skip` of them are not executed again. */
+  | { readonly do: 'rewind'; readonly key: number; readonly from: number; readonly skip: number }
+  | { readonly do: 'settle'; readonly which: number; readonly fails: boolean }
+  | { readonly do: 'clear' | 'halt' | 'resume' | 'turn' | 'revive' };
+
+interface Settings {
+  readonly threads: number;
+  readonly tasksPerTurn: number;
+  readonly normalEvery: number;
+}
+
+const OURS = new Error('an error of ours');
+
+interface Running {
+  readonly work: Work;
+  void: boolean;
+  settle(fails: boolean): void;
+}
+
+interface ModelLane {
+  again: Work[];
+  priority: Work[];
+  normal: Work[];
+  running: Running | null;
+  /** Results that count, in the order in which they came. */
+  results: Work[];
+  list: 'priority' | 'normal' | null;
+  since: number;
+}
+
+/** What must be true, said with arrays. */
+class Simulation {
+  readonly lanes = new Map<string, ModelLane>();
+  readonly endings = new Map<Work, Ending>();
+  readonly all: Work[] = [];
+  readonly gone = new Set<Work>();
+  readonly distributor: Distributor<string>;
+  halted = false;
+  idles = 0;
+  broken = 0;
+  /** What this model found wrong while the lanes called it: an error in there is one of a task. */
+  readonly failures: unknown[] = [];
+  private moment = 0;
+  private priorityInARow = 0;
+
+  constructor(private readonly settings: Settings) {
+    const { threads, tasksPerTurn, normalEvery } = settings;
+    this.distributor = new Distributor<string>({
+      threads,
+      tasksPerTurn,
+      order: new PairOrder(normalEvery),
+      process: (work) => this.process(work),
+      done: (work, result) => this.done(work, result),
+      discarded: (work) => this.discarded(work),
+      broken: (work, error) => this.brokenBy(work, error),
+      idle: () => {
+        this.idles++;
+        expect(this.running()).toEqual([]);
+        expect(this.waiting()).toBe(0);
+      },
+    });
+  }
+
+  async run(command: Command): Promise<void> {
+    switch (command.do) {
+      case 'push':
+        this.push(`ip:${command.key}`, command.priority, command.ending);
+        break;
+      case 'rewind':
+        this.rewind(`ip:${command.key}`, command.from, command.skip);
+        break;
+      case 'settle': {
+        const running = this.running();
+        const chosen = running[command.which % running.length];
+        chosen?.settle(command.fails);
+        // The result of a promise is there after its callbacks.
+        if (chosen) await until(() => !this.running().includes(chosen), 'the task ended');
+        break;
+      }
+      case 'turn':
+        await nextTurn();
+        break;
+      case 'clear':
+        this.clear();
+        break;
+      case 'halt':
+        this.halted = true;
+        this.distributor.halt();
+        break;
+      case 'resume':
+        this.halted = false;
+        this.distributor.resume();
+        break;
+      case 'revive':
+        // Nothing of ours ever stands still, so there is nothing to set going.
+        await nextTurn();
+        if (this.running().length < this.settings.threads) expect(this.distributor.revive()).toBe(false);
+    }
+    this.compareStatus();
+  }
+
+  /** Lets everything end. */
+  async finish(): Promise<void> {
+    await this.run({ do: 'resume' });
+    await until(() => {
+      for (const running of this.running()) running.settle(false);
+      return this.running().length === 0 && this.waiting() === 0;
+    }, 'everything has run');
+    await nextTurn();
+    await nextTurn();
+  }
+
+  running(): Running[] {
+    return [...this.lanes.values()].flatMap(({ running }) => running ?? []);
+  }
+
+  waiting(): number {
+    return [...this.lanes.values()].reduce(
+      (sum, { again, priority, normal }) => sum + again.length + priority.length + normal.length,
+      0,
+    );
+  }
+
+  private push(key: string, priority: boolean, ending: Ending): void {
+    const work = testWork(key, `${this.all.length}`, { priority });
+    this.all.push(work);
+    this.endings.set(work, ending);
+    this.laneOf(key)[priority ? 'priority' : 'normal'].push(work);
+    this.line(this.laneOf(key));
+    this.distributor.push(work);
+  }
+
+  private rewind(key: string, from: number, skip: number): void {
+    const lane = this.laneOf(key);
+    const voided = lane.results.splice(from % (lane.results.length + 1));
+    for (const known of voided.splice(0, skip)) this.gone.add(known);
+    if (lane.running && !lane.running.void) {
+      lane.again.unshift(lane.running.work);
+      lane.running.void = true;
+    }
+    lane.again.unshift(...voided);
+    this.line(lane);
+    this.distributor.rewind(key, voided);
+  }
+
+  private clear(): void {
+    let cleared = 0;
+    for (const lane of this.lanes.values()) {
+      for (const work of [...lane.again, ...lane.priority, ...lane.normal]) this.gone.add(work);
+      cleared += lane.again.length + lane.priority.length + lane.normal.length;
+      Object.assign(lane, { again: [], priority: [], normal: [], list: null });
+    }
+    expect(this.distributor.clear()).toBe(cleared);
+  }
+
+  private process(work: Work): string | Promise<string> {
+    const { key } = work.task;
+    const lane = this.laneOf(key);
+    expect(this.halted).toBe(false);
+    expect(lane.running).toBeNull();
+    expect(this.running().length).toBeLessThan(this.settings.threads);
+    this.checkTurn(lane);
+    const next = lane.again.shift() ?? lane.priority.shift() ?? lane.normal.shift();
+    expect(next).toBe(work);
+    lane.list = null;
+    const ending = this.endings.get(work);
+    const running: Running = { work, void: false, settle: () => {} };
+    lane.running = running;
+    if (ending === 'throws') {
+      this.endings.set(work, 'at once');
+      throw OURS;
+    }
+    if (ending === 'at once') return work.delivery.id;
+    return new Promise<string>((resolve, reject) => {
+      running.settle = (fails) => (fails ? reject(OURS) : resolve(work.delivery.id));
+    });
+  }
+
+  /** Whose turn it is: the longest waiting lane of the list that is due. */
+  private checkTurn(lane: ModelLane): void {
+    const ready = [...this.lanes.values()].filter(({ running, list }) => running === null && list !== null);
+    const priority = ready.filter(({ list }) => list === 'priority');
+    const normal = ready.filter(({ list }) => list === 'normal');
+    const normalIsDue = this.priorityInARow >= this.settings.normalEvery - 1;
+    const [first, second] = normalIsDue ? [normal, priority] : [priority, normal];
+    const candidates = first.length > 0 ? first : second;
+    const longest = candidates.reduce((one, other) => (other.since < one.since ? other : one));
+    expect(lane).toBe(longest);
+    this.priorityInARow = lane.list === 'priority' ? this.priorityInARow + 1 : 0;
+  }
+
+  private done(work: Work, result: string): void {
+    expect(result).toBe(work.delivery.id);
+    const lane = this.end(work, false);
+    lane.results.push(work);
+    this.line(lane);
+  }
+
+  private discarded(work: Work): void {
+    this.line(this.end(work, true));
+  }
+
+  private brokenBy(work: Work, error: unknown): boolean {
+    if (error !== OURS) this.failures.push(error);
+    const lane = this.end(work, false);
+    this.broken++;
+    if (work.breaks >= 2) {
+      this.gone.add(work);
+      this.line(lane);
+      return false;
+    }
+    lane.again.unshift(work);
+    this.line(lane);
+    return true;
+  }
+
+  private end(work: Work, isVoid: boolean): ModelLane {
+    const lane = this.laneOf(work.task.key);
+    expect(lane.running?.work).toBe(work);
+    expect(lane.running?.void).toBe(isVoid);
+    lane.running = null;
+    return lane;
+  }
+
+  /** A lane that can go on stands at the end of the list of its turn, unless it stands there already. */
+  private line(lane: ModelLane): void {
+    const list = listOf(lane);
+    if (lane.running || list === null || lane.list === list) return;
+    lane.list = list;
+    lane.since = ++this.moment;
+  }
+
+  private laneOf(key: string): ModelLane {
+    let lane = this.lanes.get(key);
+    if (lane === undefined) {
+      lane = { again: [], priority: [], normal: [], running: null, results: [], list: null, since: 0 };
+      this.lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  private compareStatus(): void {
+    const { busy, waiting, keys } = this.distributor.status();
+    expect({ busy, waiting, keys }).toEqual({
+      busy: this.running().length,
+      waiting: this.waiting(),
+      keys: [...this.lanes.values()].filter((lane) => lane.running || listOf(lane)).length,
+    });
+  }
+}
+
+function listOf({ again, priority, normal }: ModelLane): 'priority' | 'normal' | null {
+  if (again.length + priority.length > 0) return 'priority';
+  return normal.length > 0 ? 'normal' : null;
+}
+
+const key = fc.nat(5);
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      do: fc.constant('push' as const),
+      key,
+      priority: fc.boolean(),
+      ending: fc.constantFrom<Ending>('at once', 'at once', 'throws', 'later', 'later'),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('rewind' as const), key, from: fc.nat(9), skip: fc.nat(1) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat(9), fails: fc.boolean() }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('turn' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('clear', 'halt', 'resume', 'revive') }) },
+);
+const settings: fc.Arbitrary<Settings> = fc.record({
+  threads: fc.integer({ min: 1, max: 4 }),
+  tasksPerTurn: fc.integer({ min: 1, max: 5 }),
+  normalEvery: fc.integer({ min: 1, max: 5 }),
+});
+
+describe('the lanes under random schedules', () => {
+  it('run exactly the task that is next, lose none, run none twice and leave no lane behind', async () => {
+    await fc.assert(
+      fc.asyncProperty(settings, fc.array(command, { maxLength: 80, size: 'max' }), async (given, commands) => {
+        const simulation = new Simulation(given);
+        for (const each of commands) await simulation.run(each);
+        await simulation.finish();
+        expect(simulation.failures).toEqual([]);
+
+        const ended = [...simulation.lanes.values()].flatMap(({ results }) => results);
+        const expected = simulation.all.filter((work) => !simulation.gone.has(work));
+        expect(new Set(ended)).toEqual(new Set(expected));
+        expect(ended).toHaveLength(expected.length);
+        for (const { results } of simulation.lanes.values()) {
+          for (const priority of [true, false]) {
+            const numbers = results.filter(({ delivery }) => delivery.priority === priority).map(numberOf);
+            expect(numbers).toEqual(numbers.toSorted((one, other) => one - other));
+          }
+        }
+        const { restarts, ...rest } = simulation.distributor.status();
+        expect(rest).toEqual({ busy: 0, waiting: 0, keys: 0 });
+        expect(restarts).toBeGreaterThanOrEqual(simulation.broken);
+        expect(simulation.idles).toBeGreaterThan(0);
+        expect(simulation.distributor.fullest()).toBeNull();
+        await simulation.distributor.quiet();
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+function numberOf({ delivery }: Work): number {
+  return Number(delivery.id);
+}

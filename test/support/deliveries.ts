@@ -1,0 +1,55 @@
+/** Deliveries and works for tests of the data path: they keep how they were settled. */
+import { type Work, workOf } from '../../lib/lanes/work.js';
+import type { Delivery } from '../../lib/model/delivery.js';
+import type { Task } from '../../lib/model/task.js';
+
+export interface TestDelivery extends Delivery {
+  /** How often it was settled, and how many of its runs have begun and not ended. */
+  settled: number;
+  running: number;
+}
+
+export function testDelivery(given: Partial<Delivery> & { readonly id: string }): TestDelivery {
+  return {
+    body: Buffer.from('{}'),
+    priority: false,
+    redelivered: false,
+    once: false,
+    attempts: 0,
+    ...given,
+    settled: 0,
+    running: 0,
+    started() {
+      this.running++;
+    },
+    ended() {
+      this.running--;
+    },
+    settle() {
+      this.settled++;
+    },
+  };
+}
+
+export function testTask(key: string): Task {
+  const [etype = '', eid = ''] = key.split(/:(.*)/s);
+  return { etype, eid, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, depth: 0 };
+}
+
+export function testWork(key: string, id: string, given: Partial<Delivery> = {}): Work {
+  return workOf(testDelivery({ ...given, id }), testTask(key));
+}
+
+/** Resolves after one turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Resolves when the condition holds; looks once a turn, fails after `turns`. */
+export async function until(condition: () => boolean, what: string, turns = 20_000): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) {
+    if (condition()) return;
+    await nextTurn();
+  }
+  throw new Error(`waited in vain until ${what}`);
+}
