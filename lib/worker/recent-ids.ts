@@ -14,6 +14,9 @@ export class RecentIds {
   /** The copies that wait for the first one; null while there are none. */
   private readonly inFlight = new Map<string, Delivery[] | null>();
   private readonly done = new Set<string>();
+  /** What stands in `done`, a ring: the place that is written next holds the oldest. (A Set finds its oldest slowly.) */
+  private readonly ring: string[] = [];
+  private oldest = 0;
 
   /** `new`: execute it. `waits`: a copy is on its way. `committed`: it is done. */
   arrived(delivery: Delivery): 'new' | 'waits' | 'committed' {
@@ -33,15 +36,21 @@ export class RecentIds {
   committed(id: string): readonly Delivery[] {
     const copies = this.inFlight.get(id) ?? NONE;
     this.inFlight.delete(id);
-    this.done.add(id);
-    if (this.done.size > COMMITTED_IDS_LIMIT) {
-      const [oldest] = this.done;
-      if (oldest !== undefined) this.done.delete(oldest);
-    }
+    this.remember(id);
     return copies;
   }
 
+  /** Forgets what was on its way; what is committed stays so. */
   clear(): void {
     this.inFlight.clear();
+  }
+
+  private remember(id: string): void {
+    if (this.done.has(id)) return;
+    const forgotten = this.ring[this.oldest];
+    if (forgotten !== undefined) this.done.delete(forgotten);
+    this.done.add(id);
+    this.ring[this.oldest] = id;
+    this.oldest = (this.oldest + 1) % COMMITTED_IDS_LIMIT;
   }
 }
