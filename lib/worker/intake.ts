@@ -85,12 +85,13 @@ export class Intake {
       while (this.held.length > 0) {
         // In the next turn, so that one question holds many ids.
         await new Promise((resolve) => setImmediate(resolve));
-        const deliveries = this.held;
-        const ids = deliveries.filter((each) => this.mustAsk(each)).map(({ id }) => id);
+        const { held } = this;
+        const asked = held.length;
+        const ids = held.filter((each) => this.mustAsk(each)).map(({ id }) => id);
         const known = await this.options.store.known(this.options.index, ids);
-        if (this.held !== deliveries) continue; // cleared while the store was asked
-        this.held = [];
-        for (const delivery of deliveries) {
+        if (this.held !== held) continue; // cleared while the store was asked
+        // What came meanwhile was not asked for; it stays until the next question.
+        for (const delivery of held.splice(0, asked)) {
           if (known.has(delivery.id)) this.known(delivery);
           else this.pass(delivery);
         }
