@@ -12,6 +12,7 @@ import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
+import { ApplicationError } from '../runtime/errors.js';
 import type { CommitOutcome, Ownership, Store } from '../store/store.js';
 import type { Entry } from './entry.js';
 import { AFTER_COMMIT } from './outcomes.js';
@@ -90,7 +91,7 @@ export class Committer<Again> {
   }
 
   private startTimer(): void {
-    if (this.cancelTimer || this.underWay.length > 0) return;
+    if (this.cancelTimer || this.turnScheduled || this.underWay.length > 0) return;
     this.cancelTimer = this.options.clock.after(this.options.limits.ageMs, () => this.scheduleCommit(), true);
   }
 
@@ -137,7 +138,7 @@ export class Committer<Again> {
         this.repeatLater(outcome.kind === 'unavailable' ? outcome.why : '');
         break;
       case 'stop':
-        this.fail(new Error(`another process has taken over index ${this.options.ownership.index}`));
+        this.outdated();
     }
   }
 
@@ -164,6 +165,15 @@ export class Committer<Again> {
     for (const [key, again] of sorted.rewound) rewind(key, again);
     known(sorted.known);
     this.goOn();
+  }
+
+  private outdated(): void {
+    const { ownership, events } = this.options;
+    const { index, epoch } = ownership;
+    const why = `another process has taken over index ${index}; this one had epoch ${epoch}`;
+    events.emit('commit-failed', { tasks: this.underWay.length, kind: 'outdated', why });
+    events.emit('ownership-lost', { index, epoch });
+    this.fail(new ApplicationError('OWNERSHIP_LOST', why));
   }
 
   private repeatLater(why: string): void {

@@ -21,7 +21,7 @@ import type { Logger } from '../observability/logger.js';
 import { PairOrder } from '../queue/pair.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
-import { messageOf } from '../runtime/errors.js';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Records } from '../store/records.js';
 import type { Ownership, Store } from '../store/store.js';
 import { Intake } from './intake.js';
@@ -191,7 +191,8 @@ export class Pipeline {
     events.emit('lane-broken', { id: delivery.id, key: task.key, error, restarts });
     log.error('a lane broke and was restarted', { id: delivery.id, entity: task.key, restarts, error });
     if (restarts > limits.maxRestarts) {
-      this.fail(new Error(`lanes broke ${restarts} times; allowed are ${limits.maxRestarts} (watchdog.max_restarts)`));
+      const why = `lanes broke ${restarts} times; allowed are ${limits.maxRestarts} (watchdog.max_restarts)`;
+      this.fail(new ApplicationError('TOO_MANY_RESTARTS', why, { cause: error }));
     }
     return true;
   }
