@@ -93,6 +93,7 @@ export class OutboxPublisher implements Service {
     const [attempt, pauseMs, why] = [++this.attempts, this.pauses.nextMs(), messageOf(error)];
     if (attempt === 1) log.warn('derived tasks can not be published; they wait in the outbox', { why });
     events.emit('outbox-failed', { attempt, pauseMs, why });
+    if (this.stopped) return;
     this.wanted = true;
     await new Promise<void>((resolve) => {
       const cancel = clock.after(pauseMs, resolve, true);
