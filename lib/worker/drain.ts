@@ -44,22 +44,25 @@ export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ re
 
   pipeline.reader.pause();
   pipeline.lanes.halt();
-  await scheduler.stop(deadline);
+  await tried(scheduler.stop(deadline), log);
   await deadline.allows(pipeline.lanes.quiet());
   await deadline.allows(pipeline.committer.flushed());
   const left = unfinished(parts);
   pipeline.committer.stop();
 
-  await stopAll([modules, pipeline.outbox], deadline).catch((error: unknown) =>
-    log.error('a part did not stop', { error }),
-  );
-  await pipeline.reader.stop(deadline);
-  await store.release(ownership);
-  await stopAll([store, writer], deadline);
+  await tried(stopAll([modules, pipeline.outbox], deadline), log);
+  await tried(pipeline.reader.stop(deadline), log);
+  await tried(deadline.allows(store.release(ownership)), log);
+  await tried(stopAll([store, writer], deadline), log);
 
   endLines();
   events.emit('drain-ended', { unfinished: left, durationMs: clock.monotonic() - startedAt });
   return { left };
+}
+
+/** A part that does not stop must not keep the others from it: least of all the reader, and the release of the index. */
+async function tried(step: Promise<unknown>, log: Logger): Promise<void> {
+  await step.catch((error: unknown) => log.error('a part did not stop', { error }));
 }
 
 /** Names what runs or is not committed; how many that are. */
