@@ -3,7 +3,8 @@
  *
  * Read-only environments are opened when they are first seen and stay open. They take no lock that a writer waits for; what they
  * can do is hold pages, while a snapshot is open. So readers read in short steps and call `refresh` before and after each: no
- * iterator lives across a turn of the event loop.
+ * iterator lives across a turn of the event loop. An environment that a process has opened here it can not open to write (the
+ * library shares one map); no process does, but several members within one process, in a test, must join before they look around.
  */
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';

@@ -10,7 +10,7 @@
  * On a connection the sender's name goes first, then bytes:
  *     t  there are tasks for you        w  tell me from now on when you have settled tasks of mine        s  I have settled tasks of yours
  */
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
@@ -84,6 +84,7 @@ export class Wakeups {
         server.once('error', reject);
         server.listen(path, resolve);
       });
+      chmodSync(path, 0o600);
     } catch (error) {
       throw new ApplicationError('STORE_FAILED', `can not listen on ${path}: ${messageOf(error)}`, { cause: error });
     }

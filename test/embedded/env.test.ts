@@ -195,14 +195,3 @@ it('says that an environment can not be made where a file is in the way', async 
   writeFileSync(join(folder.path, 'index-0'), '');
   await expect(new Environment(folder, 'index-0').start()).rejects.toMatchObject({ code: 'STORE_FAILED' });
 });
-
-it('fails the transaction that finds the store full, and goes on with what fits', async () => {
-  const environment = await dataFolder().environment('index-0', { mapSizeBytes: 2 ** 20 });
-  environment.claim();
-  const rows = environment.table<Buffer, Buffer>('rows', BINARY);
-  const fill = () => environment.transaction(() => rows.putSync(KEY, Buffer.alloc(2 ** 21)));
-  expect(fill).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));
-  expect(fill).toThrow(environment.path);
-  environment.transaction(() => put(environment, 'small'));
-  expect(value(environment)).toBe('small');
-});

@@ -1,0 +1,279 @@
+/** What the embedded queue does beyond the contract of queues: outboxes, cursors, transactions, attempts. */
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { BINARY } from '../../lib/embedded/lmdb.js';
+import { joinAsIndex, type Member } from '../../lib/embedded/member.js';
+import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
+import type { Delivery } from '../../lib/model/delivery.js';
+import type { OutgoingTask } from '../../lib/model/task.js';
+import { openReader, openWriter } from '../../lib/queue/open.js';
+import type { TaskReader } from '../../lib/queue/queue.js';
+import { manualClock } from '../support/clock.js';
+import { dataFolder, type TestFolder } from '../support/data-folder.js';
+
+const MAX_LENGTH = 100;
+
+function task(id: string, index = 0, priority = false): OutgoingTask {
+  return { id, key: `ip:${id}`, index, priority, body: Buffer.from(id) };
+}
+
+async function writerOf(folder: TestFolder, member: Member) {
+  return folder.run(openWriter({ kind: 'embedded', member, maxLength: MAX_LENGTH }));
+}
+
+/** An owned index that consumes; `take` waits for so many deliveries. */
+async function consumer(folder: TestFolder, index: number, member?: Member) {
+  const joined = member ?? (await folder.index(index));
+  if (joined.environment.epoch === 0) joined.environment.claim();
+  const reader = await folder.run(
+    openReader({ kind: 'embedded', member: joined, maxLength: MAX_LENGTH }, index, { tasks: 100, bytes: 2 ** 20 }),
+  );
+  return { member: joined, reader, take: await consume(reader) };
+}
+
+async function consume(reader: TaskReader): Promise<(count: number) => Promise<Delivery[]>> {
+  const got: Delivery[] = [];
+  let wake = () => {};
+  const onDelivery = (delivery: Delivery) => {
+    got.push(delivery);
+    wake();
+  };
+  await reader.consume({ onDelivery, onLost: async () => {}, onRestored: () => {} });
+  return async (count) => {
+    while (got.length < count) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    return got.splice(0, count);
+  };
+}
+
+function ids(deliveries: readonly Delivery[]): string[] {
+  return deliveries.map(({ id }) => id);
+}
+
+function rowsOf(member: Member): number {
+  const rows = member.environment.table<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+  member.environment.refresh();
+  return rows.getKeysCount({});
+}
+
+it('hands out what was sent first, over all outboxes', async () => {
+  const folder = dataFolder();
+  const clock = manualClock();
+  const writers = [];
+  for (let i = 0; i < 3; i++) writers.push(await writerOf(folder, await folder.producer({ clock })));
+  for (const [who, id] of [2, 0, 1, 0, 2].entries()) {
+    await writers[id]!.send([task(`${who}`)]);
+    clock.pass(1);
+  }
+  const { take } = await consumer(folder, 0);
+  expect(ids(await take(5))).toEqual(['0', '1', '2', '3', '4']);
+});
+
+it('keeps tasks for an index that has never run', async () => {
+  const folder = dataFolder();
+  await (await writerOf(folder, await folder.producer())).send([task('early', 2)]);
+  const { take } = await consumer(folder, 2);
+  expect(ids(await take(1))).toEqual(['early']);
+});
+
+it('delivers what a worker derives, for itself and for others, as once, when its transaction is committed', async () => {
+  const folder = dataFolder();
+  const [own, other] = [await consumer(folder, 0), await consumer(folder, 1)];
+  const { environment, outbox } = own.member;
+  expect(() => outbox.enqueue([task('outside')], true)).toThrow('inside a transaction');
+  const failing = () =>
+    environment.transaction(() => {
+      outbox.enqueue([task('never', 0, true), task('nor this', 1, true)], true);
+      throw new Error('no');
+    });
+  expect(failing).toThrow('no');
+  environment.transaction(() => outbox.enqueue([task('mine', 0, true), task('theirs', 1, true)], true));
+  expect((await own.take(1)).map(({ id, once, priority }) => [id, once, priority])).toEqual([['mine', true, true]]);
+  expect((await other.take(1)).map(({ id, once, redelivered }) => [id, once, redelivered])).toEqual([
+    ['theirs', true, false],
+  ]);
+});
+
+it('takes settling back when its transaction fails, and settles again with the next one', async () => {
+  const folder = dataFolder();
+  await (await writerOf(folder, await folder.producer())).send([task('a'), task('b')]);
+  const { member, reader, take } = await consumer(folder, 0);
+  const [a, b] = await take(2);
+  const failing = () =>
+    member.environment.transaction(() => {
+      b!.settle();
+      throw new Error('no');
+    });
+  expect(failing).toThrow('no');
+  expect([reader.window.tasks, (await reader.depth()).normal]).toEqual([2, 2]);
+  member.environment.transaction(() => b!.settle());
+  expect([reader.window.tasks, (await reader.depth()).normal]).toEqual([1, 1]);
+  await reader.stop();
+  a!.settle();
+  const again = await consumer(folder, 0, member);
+  expect(ids(await again.take(1))).toEqual(['a']);
+});
+
+it('deletes what is settled along with the next transaction, also behind a task that takes long', async () => {
+  const folder = dataFolder();
+  const clock = manualClock();
+  const producer = await folder.producer({ clock });
+  const writer = await writerOf(folder, producer);
+  for (let i = 0; i < 5; i++) await writer.send([task(`${i}`)]);
+  expect(rowsOf(producer)).toBe(5);
+  const { member, take } = await consumer(folder, 0);
+  const [slow, ...others] = await take(5);
+  member.environment.transaction(() => others.forEach((each) => each.settle()));
+  clock.pass(500);
+  await writer.send([task('next')]);
+  expect(rowsOf(producer)).toBe(2);
+  slow!.settle();
+  (await take(1))[0]!.settle();
+  clock.pass(2_000);
+  expect(rowsOf(producer)).toBe(0);
+});
+
+it('lets a long task not count as a full queue', async () => {
+  const folder = dataFolder();
+  const writer = await writerOf(folder, await folder.producer());
+  const { member, take } = await consumer(folder, 0);
+  await writer.send([task('slow')]);
+  const [slow] = await take(1);
+  for (let round = 0; round < 4; round++) {
+    await writer.send(Array.from({ length: MAX_LENGTH / 2 }, (_, i) => task(`${round}-${i}`)));
+    const some = await take(MAX_LENGTH / 2);
+    member.environment.transaction(() => some.forEach((each) => each.settle()));
+  }
+  slow!.settle();
+});
+
+it('uses no sequence twice, over restarts and after everything was deleted', async () => {
+  const folder = dataFolder();
+  const settled: string[] = [];
+  for (let round = 0; round < 3; round++) {
+    const [member, producer] = [await folder.index(0), await folder.producer()];
+    const { reader, take } = await consumer(folder, 0, member);
+    await (await writerOf(folder, producer)).send([task(`${round}`)]);
+    const got = await take(1);
+    member.environment.transaction(() => got.forEach((each) => each.settle()));
+    settled.push(...ids(got));
+    await reader.stop();
+    await member.leave();
+    producer.environment.transaction(() => {});
+    await producer.leave();
+  }
+  expect(settled).toEqual(['0', '1', '2']);
+});
+
+it('gives the outbox of a producer that has ended to the next one, with what is still in it', async () => {
+  const folder = dataFolder();
+  const names: string[] = [];
+  for (const id of ['a', 'b']) {
+    const producer = await folder.producer();
+    names.push(producer.environment.name);
+    await (await writerOf(folder, producer)).send([task(id)]);
+    await producer.leave();
+  }
+  const [first, second] = [await folder.producer(), await folder.producer()];
+  names.push(first.environment.name, second.environment.name);
+  expect(names).toEqual(['producer-0', 'producer-0', 'producer-0', 'producer-1']);
+  expect(ids(await (await consumer(folder, 0)).take(2))).toEqual(['a', 'b']);
+});
+
+it('counts what the outbox no longer has as finished when an index has lost its cursors', async () => {
+  const folder = dataFolder();
+  const first = await consumer(folder, 0);
+  const clock = manualClock();
+  const producer = await folder.producer({ clock });
+  const writer = await writerOf(folder, producer);
+  await writer.send(Array.from({ length: 60 }, (_, i) => task(`${i}`)));
+  const got = await first.take(60);
+  first.member.environment.transaction(() => got.forEach((each) => each.settle()));
+  clock.pass(500);
+  producer.environment.transaction(() => {});
+  expect(rowsOf(producer)).toBe(0);
+  await first.reader.stop();
+  await first.member.leave();
+  await producer.leave();
+  rmSync(first.member.environment.path, { recursive: true });
+  const [member, next] = [await folder.index(0), await folder.producer()];
+  const { reader, take } = await consumer(folder, 0, member);
+  await (await writerOf(folder, next)).send(Array.from({ length: 80 }, (_, i) => task(`new ${i}`)));
+  expect((await take(80))[0]!.id).toBe('new 0');
+  expect((await reader.depth()).normal).toBe(80);
+});
+
+it('counts an attempt for what ran when the process died, and for nothing else', async () => {
+  const folder = dataFolder();
+  const writer = await writerOf(folder, await folder.producer());
+  await writer.send(['ran', 'ended', 'waited', 'settled'].map((id) => task(id)));
+  const attempts = new Map<string, number[]>();
+  for (let life = 0; life < 3; life++) {
+    // A process that dies neither stops its reader nor gives its slots back; only its claim is given back here.
+    const member = await joinAsIndex(folder, 0);
+    member.environment.claim();
+    const queue = { kind: 'embedded', member, maxLength: MAX_LENGTH, clock: manualClock() } as const;
+    const reader = openReader(queue, 0, { tasks: 100, bytes: 2 ** 20 });
+    await reader.start();
+    const got = await (await consume(reader))(life === 0 ? 4 : 3);
+    for (const { id, attempts: count } of got) attempts.set(id, [...(attempts.get(id) ?? []), count]);
+    const [ran, ended, , settled] = got;
+    settled?.settle();
+    ended!.started();
+    ran!.started();
+    ended!.ended();
+    await member.leave();
+  }
+  expect([...attempts]).toEqual([
+    ['ran', [0, 1, 2]],
+    ['ended', [0, 0, 0]],
+    ['waited', [0, 0, 0]],
+    ['settled', [0]],
+  ]);
+  const { member, reader, take } = await consumer(folder, 0);
+  const [ran] = await take(3);
+  expect(ran!.attempts).toBe(3);
+  ran!.started();
+  await reader.stop();
+  const { take: takeAgain } = await consumer(folder, 0, member);
+  expect((await takeAgain(3))[0]!.attempts).toBe(3);
+});
+
+it('keeps its file of running tasks small, however many run', async () => {
+  const folder = dataFolder();
+  await (await writerOf(folder, await folder.producer())).send([task('a'), task('b')]);
+  const { member, take } = await consumer(folder, 0);
+  const [a, b] = await take(2);
+  for (let i = 0; i < 1_000; i++) {
+    for (const each of [a!, b!]) each.started();
+    for (const each of [a!, b!]) each.ended();
+  }
+  expect(statSync(join(member.environment.path, 'running')).size).toBeLessThan(200);
+});
+
+it('tells senders when their outbox was taken over', async () => {
+  const folder = dataFolder();
+  const producer = await folder.producer();
+  const writer = await writerOf(folder, producer);
+  const taken = await folder.environment(producer.environment.name);
+  producer.environment.release();
+  taken.claim();
+  await expect(writer.send([task('late')])).rejects.toMatchObject({ code: 'OWNERSHIP_LOST' });
+});
+
+it('hands each single task over within a fraction of the time of a look around', async () => {
+  const folder = dataFolder();
+  const writer = await writerOf(folder, await folder.producer());
+  const { take } = await consumer(folder, 0);
+  const startedAt = performance.now();
+  for (let i = 0; i < 50; i++) {
+    await writer.send([task(`${i}`)]);
+    (await take(1))[0]!.settle();
+  }
+  // A look around comes once a second: had each task waited for one, this would take 50 seconds.
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+});
