@@ -16,9 +16,9 @@ import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { identityOf, isAlive, type ProcessIdentity } from '../runtime/liveness.js';
 import type { Service } from '../runtime/service.js';
 import type { DataFolder } from './folder.js';
-import { identityOf, isAlive, type ProcessIdentity } from './liveness.js';
 import {
   type Database,
   explained,

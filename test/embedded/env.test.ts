@@ -4,9 +4,9 @@ import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { Environment, type Participant } from '../../lib/embedded/env.js';
-import { identityOf, isAlive } from '../../lib/embedded/liveness.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { identityOf, isAlive } from '../../lib/runtime/liveness.js';
 import { dataFolder } from '../support/data-folder.js';
 
 const KEY = Buffer.from('key');
