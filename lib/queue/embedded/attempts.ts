@@ -7,8 +7,9 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Kind } from '../../embedded/chunk.js';
+import { type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
 import type { Environment } from '../../embedded/env.js';
+import { SEQUENCE_BYTES } from '../../embedded/finished.js';
 import type { Database } from '../../embedded/lmdb.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 
@@ -18,8 +19,9 @@ const TABLE = 'attempts';
 const COUNTED = 'counted';
 /** The file opens with an id drawn for it. */
 const FILE_ID_BYTES = 36;
-/** A byte that is 1 while the slot is taken, then the place as text, filled up with blanks. */
-const SLOT_BYTES = 64;
+const SOURCE_ID_BYTES = 36;
+/** A byte that is 1 while the slot is taken; kind, sequence and drawn id of the source. */
+const SLOT_BYTES = 1 + 1 + SEQUENCE_BYTES + SOURCE_ID_BYTES;
 const TAKEN = 1;
 const FREED = Buffer.from([0]);
 
@@ -52,9 +54,9 @@ export class Attempts {
     const table = this.opened();
     this.environment.transaction(() => {
       if (left === null || table.get(COUNTED) === left.id) return;
-      for (const text of left.places) {
-        const place = parsePlace(text);
-        if (place !== null && !finished(place)) table.putSync(text, String(Number(table.get(text) ?? 0) + 1));
+      for (const place of left.places) {
+        const key = keyOf(place);
+        if (!finished(place)) table.putSync(key, String(Number(table.get(key) ?? 0) + 1));
       }
       table.putSync(COUNTED, left.id);
     });
@@ -75,15 +77,16 @@ export class Attempts {
   }
 
   of(place: TaskPlace): number {
-    return this.counts.size === 0 ? 0 : (this.counts.get(textOf(place)) ?? 0);
+    return this.counts.size === 0 ? 0 : (this.counts.get(keyOf(place)) ?? 0);
   }
 
   /** Takes a slot; its number is for `ended`. */
   started(place: TaskPlace): number {
     const number = this.free.pop() ?? this.slots++;
-    this.slot.fill(' ');
     this.slot[0] = TAKEN;
-    this.slot.write(textOf(place), 1, 'latin1');
+    this.slot[1] = place.kind;
+    this.slot.writeUIntBE(place.sequence, 2, SEQUENCE_BYTES);
+    this.slot.write(place.source, 2 + SEQUENCE_BYTES, 'latin1');
     this.writeAt(number, this.slot);
     return number;
   }
@@ -95,7 +98,7 @@ export class Attempts {
 
   /** Inside the transaction that settles the task: its count is of no more use. */
   forget(place: TaskPlace): void {
-    if (this.counts.size > 0 && this.counts.has(textOf(place))) this.opened().removeSync(textOf(place));
+    if (this.counts.size > 0 && this.counts.has(keyOf(place))) this.opened().removeSync(keyOf(place));
   }
 
   /** A full disk is not reported here: the count is a net, and the commit that follows fails in its own words. */
@@ -123,7 +126,7 @@ function newFile(path: string): number {
 }
 
 /** The places of all taken slots; null when there is no file, or one that was cut off while it was begun. */
-function readSlots(path: string): { id: string; places: string[] } | null {
+function readSlots(path: string): { id: string; places: TaskPlace[] } | null {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -131,19 +134,16 @@ function readSlots(path: string): { id: string; places: string[] } | null {
     return null;
   }
   if (bytes.length < FILE_ID_BYTES) return null;
-  const places: string[] = [];
+  const places: TaskPlace[] = [];
   for (let at = FILE_ID_BYTES; at + SLOT_BYTES <= bytes.length; at += SLOT_BYTES) {
-    if (bytes[at] === TAKEN) places.push(bytes.toString('latin1', at + 1, at + SLOT_BYTES).trimEnd());
+    if (bytes[at] !== TAKEN) continue;
+    const kind = bytes[at + 1] === PRIORITY ? PRIORITY : NORMAL;
+    const sequence = bytes.readUIntBE(at + 2, SEQUENCE_BYTES);
+    places.push({ source: bytes.toString('latin1', at + 2 + SEQUENCE_BYTES, at + SLOT_BYTES), kind, sequence });
   }
   return { id: bytes.toString('latin1', 0, FILE_ID_BYTES), places };
 }
 
-function textOf(place: TaskPlace): string {
+function keyOf(place: TaskPlace): string {
   return `${place.source} ${place.kind} ${place.sequence}`;
-}
-
-function parsePlace(text: string): TaskPlace | null {
-  const match = /^(\S+) ([01]) (\d+)$/.exec(text);
-  if (match === null) return null;
-  return { source: match[1]!, kind: match[2] === '0' ? 0 : 1, sequence: Number(match[3]) };
 }

@@ -8,7 +8,7 @@
 import { KINDS, type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
 import { CURSORS_TABLE } from '../../embedded/cursors.js';
 import type { Participant } from '../../embedded/env.js';
-import { BINARY } from '../../embedded/lmdb.js';
+import { BINARY, explained, isLmdbError } from '../../embedded/lmdb.js';
 import type { Member } from '../../embedded/member.js';
 import type { Wakeup } from '../../embedded/wakeup.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
@@ -207,6 +207,14 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   }
 
   private pull(): void {
+    try {
+      this.handOut();
+    } catch (error) {
+      throw isLmdbError(error) ? explained(this.member.folder.path, error) : error;
+    }
+  }
+
+  private handOut(): void {
     const { tasks, bytes } = this.options.window;
     for (let handedOut = 0; !this.paused && this.openTasks < tasks && this.openBytes < bytes; handedOut++) {
       if (this.events === null) return;
