@@ -34,17 +34,24 @@ export interface CommitterOptions<Again> {
   known(entries: readonly Entry<Again>[]): void;
   /** What is not committed of this key is void; these tasks of it are executed again, in this order, before all others. */
   rewind(key: string, again: readonly Again[]): void;
+  /** The store has not answered for `LONG_AWAY_MS`; told once each time. */
+  away(): void;
   /** This worker can commit no more: its epoch is outdated, or the store failed for good. */
   failed(reason: unknown): void;
 }
 
+/** So long deliveries are held while the store does not answer; a broker takes back what is not acknowledged for half an hour. */
+export const LONG_AWAY_MS = 60_000;
+
 export class Committer<Again> {
   private gathered: Entry<Again>[] = [];
+  /** When the first of those was added. */
+  private gatheredSince = 0;
   private underWay: readonly Entry<Again>[] = [];
   private cancelTimer: (() => void) | null = null;
   private turnScheduled = false;
   private stopped = false;
-  private away: { readonly since: number; attempts: number } | null = null;
+  private away: { readonly since: number; attempts: number; readonly cancel: () => void } | null = null;
   private readonly pauses: Backoff = steps();
   private flushListeners: (() => void)[] = [];
 
@@ -66,6 +73,7 @@ export class Committer<Again> {
   }
 
   add(entry: Entry<Again>): void {
+    if (this.gathered.length === 0) this.gatheredSince = this.options.clock.monotonic();
     this.gathered.push(entry);
     if (this.gathered.length >= this.options.limits.tasks) this.scheduleCommit();
     else this.startTimer();
@@ -87,12 +95,15 @@ export class Committer<Again> {
   stop(): void {
     this.stopped = true;
     this.stopTimer();
+    this.away?.cancel();
     this.tellFlushed();
   }
 
   private startTimer(): void {
     if (this.cancelTimer || this.turnScheduled || this.underWay.length > 0) return;
-    this.cancelTimer = this.options.clock.after(this.options.limits.ageMs, () => this.scheduleCommit(), true);
+    const { clock, limits } = this.options;
+    const leftMs = Math.max(0, this.gatheredSince + limits.ageMs - clock.monotonic());
+    this.cancelTimer = clock.after(leftMs, () => this.scheduleCommit(), true);
   }
 
   private stopTimer(): void {
@@ -110,6 +121,7 @@ export class Committer<Again> {
       this.turnScheduled = false;
       if (this.stopped || this.gathered.length === 0) return;
       this.underWay = this.gathered.splice(0, this.options.limits.tasks);
+      this.gatheredSince = this.options.clock.monotonic();
       void this.commit();
     });
   }
@@ -155,7 +167,9 @@ export class Committer<Again> {
     const tasks = this.underWay.length;
     const sorted = sortOut(outcome, this.underWay, this.gathered);
     if (sorted === null) {
-      this.fail(new Error(`the store refused a batch (${outcome.kind}) and named no task of it`));
+      this.fail(
+        new Error(`the store refused a batch (${outcome.kind}) and names no task of it that could be taken out`),
+      );
       return;
     }
     events.emit('commit-failed', { tasks, kind: sorted.kind, why: sorted.why });
@@ -179,7 +193,11 @@ export class Committer<Again> {
   private repeatLater(why: string): void {
     const { clock, events, log } = this.options;
     if (this.away === null) log.warn('the store does not answer; commits wait', { why });
-    this.away ??= { since: clock.monotonic(), attempts: 0 };
+    this.away ??= {
+      since: clock.monotonic(),
+      attempts: 0,
+      cancel: clock.after(LONG_AWAY_MS, () => this.options.away()),
+    };
     const attempt = ++this.away.attempts;
     const pauseMs = this.pauses.nextMs();
     events.emit('commit-retried', { tasks: this.underWay.length, attempt, pauseMs, why });
@@ -197,6 +215,7 @@ export class Committer<Again> {
     if (this.away === null) return;
     const awayMs = Math.round(this.options.clock.monotonic() - this.away.since);
     this.options.log.info('the store answers again', { awayMs });
+    this.away.cancel();
     this.away = null;
     this.pauses.reset();
   }

@@ -1,5 +1,12 @@
-/** What the committer does after a commit, by how it ended (product.md, rules 1, 2 and 4). */
+/**
+ * What follows from outcomes, each in one table: what the committer does after a commit, by how it ended (product.md, rules 1, 2
+ * and 4), and what is told of a task once its commit is durable, by how it ended.
+ */
+import type { Outcome } from '../model/record.js';
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
 import type { CommitOutcome } from '../store/store.js';
+import type { Entry } from './entry.js';
 
 /**
  * `finish`: its tasks are done. `sort-out`: take out what the outcome names, execute the rest of those keys again, commit what is
@@ -12,3 +19,31 @@ export const AFTER_COMMIT = {
   unavailable: 'repeat',
   outdated: 'stop',
 } as const satisfies Record<CommitOutcome['kind'], 'finish' | 'sort-out' | 'repeat' | 'stop'>;
+
+interface Tell {
+  readonly events: Events;
+  readonly log: Logger;
+}
+
+const nothing = () => {};
+
+/** Events of tasks that change no record of this index. What was applied is counted where it was executed. */
+const AFTER_TASK: Readonly<Record<Outcome, (entry: Entry<unknown>, tell: Tell) => void>> = {
+  applied: nothing,
+  denied: nothing,
+  deleted: nothing,
+  'nothing-to-delete': nothing,
+  forwarded({ delivery, result }, { events }) {
+    for (const { key, index } of result.derived) events.emit('task-forwarded', { id: delivery.id, key, index });
+  },
+  quarantined({ delivery, result, key }, { events, log }) {
+    const { code, sentence: reason } = result.reason ?? { code: 'MESSAGE_INVALID', sentence: 'no reason was given' };
+    events.emit('task-quarantined', { id: delivery.id, key, code, reason });
+    log.warn('a task went to quarantine', { id: delivery.id, entity: key, code, reason });
+  },
+};
+
+/** The commit of these is durable. */
+export function tellCommitted(entries: readonly Entry<unknown>[], tell: Tell): void {
+  for (const entry of entries) AFTER_TASK[entry.result.outcome](entry, tell);
+}

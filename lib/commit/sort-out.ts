@@ -16,7 +16,10 @@ export interface Sorted<Again> {
   readonly rewound: ReadonlyMap<string, readonly Again[]>;
 }
 
-/** Null when the outcome names no entry of the batch, which would repeat for ever. `later`: results that gathered meanwhile. */
+/**
+ * Null when nothing can be taken out, which would repeat for ever: the outcome names no entry of the batch, or one that has been
+ * put aside already. `later`: results that gathered meanwhile.
+ */
 export function sortOut<Again>(
   outcome: CommitOutcome,
   batch: readonly Entry<Again>[],
@@ -30,6 +33,7 @@ export function sortOut<Again>(
     if (reason !== undefined) guilty.set(entry, reason);
   }
   if (known.length + guilty.size === 0) return null;
+  for (const { result } of guilty.keys()) if (result.reason?.code === 'TASK_UNSTORABLE') return null;
 
   const out = new Set([...known, ...guilty.keys()]);
   const rewound = new Map<string, Again[]>();

@@ -17,6 +17,8 @@ export interface DistributorOptions<Result> {
   /** DP3's worker_threads: lanes that may run at once. */
   readonly threads: number;
   readonly tasksPerTurn: number;
+  /** Tasks that may wait here. The window of the reader keeps to it: one more is a mistake of ours, and refused. */
+  readonly waitingLimit: number;
   readonly order: PairOrder;
   /** Executes one task. What it throws or rejects with is an error of the program: the lane breaks. */
   process(work: Work): Result | Promise<Result>;
@@ -26,7 +28,9 @@ export interface DistributorOptions<Result> {
   discarded(work: Work): void;
   /** The lane broke on this task and was restarted; true lets it run again, false when it has been dealt with. */
   broken(work: Work, error: unknown): boolean;
-  /** Nothing runs and nothing waits any more. */
+  /** Whether one more task may start; asked again after `wake`. */
+  admits(): boolean;
+  /** Nothing can start until something comes, or until `admits` says so: whoever gathers results need not wait for more. */
   idle(): void;
 }
 
@@ -51,6 +55,8 @@ export class Distributor<Result> {
   constructor(private readonly options: DistributorOptions<Result>) {}
 
   push(work: Work): void {
+    const { waitingLimit } = this.options;
+    if (this.waiting >= waitingLimit) throw new Error(`${waitingLimit} tasks wait in the lanes, and one more came`);
     const lane = this.laneOf(work.task.key);
     lane.push(work);
     this.waiting++;
@@ -74,6 +80,11 @@ export class Distributor<Result> {
 
   resume(): void {
     this.halted = false;
+    this.scheduleTurn();
+  }
+
+  /** What kept `admits` from it has changed. */
+  wake(): void {
     this.scheduleTurn();
   }
 
@@ -114,14 +125,23 @@ export class Distributor<Result> {
     return fullest;
   }
 
-  /** Goes on where lanes could and nobody told them to; true if there was one. Only a mistake of ours leads to it. */
+  /** Sets going what could go on and was not told to; true if there was something. Only a mistake of ours leads to it. */
   revive(): boolean {
-    const stuck = !this.halted && !this.turnScheduled && this.busy < this.options.threads && this.next() !== null;
+    let stuck = this.startable && !this.turnScheduled && this.next() !== null;
+    for (const lane of this.lanes.values()) {
+      if (lane.running || lane.ready || lane.turn === null) continue;
+      stuck = true;
+      this.makeReady(lane);
+    }
     if (stuck) {
       this.restarts++;
       this.scheduleTurn();
     }
     return stuck;
+  }
+
+  private get startable(): boolean {
+    return !this.halted && this.busy < this.options.threads && this.options.admits();
   }
 
   private laneOf(key: string): Lane {
@@ -162,6 +182,10 @@ export class Distributor<Result> {
     const { threads, tasksPerTurn } = this.options;
     for (let started = 0; this.busy < threads; started++) {
       if (this.halted) return;
+      if (!this.options.admits()) {
+        this.options.idle();
+        return;
+      }
       if (started === tasksPerTurn) {
         this.scheduleTurn();
         return;

@@ -30,6 +30,11 @@ export interface TaskReader extends Service {
   /** Hands out nothing until `resume`; what arrives meanwhile is set aside in order. */
   pause(): void;
   resume(): void;
+  /**
+   * Returns every open delivery to the queue in order, as if the connection had been lost: `onLost`, then `onRestored` once that
+   * has resolved. For a store that does not answer for long; where a queue never takes back what is open, it does nothing.
+   */
+  giveBack(): void;
   depth(): Promise<QueueDepth>;
   /** Open deliveries and the bounds they count against. */
   readonly window: {

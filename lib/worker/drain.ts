@@ -13,7 +13,7 @@
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Deadline } from '../runtime/deadline.js';
+import { Deadline } from '../runtime/deadline.js';
 import { type Service, stopAll } from '../runtime/service.js';
 import type { Ownership, Store } from '../store/store.js';
 import type { Pipeline } from './pipeline.js';
@@ -31,6 +31,8 @@ export interface DrainParts {
   readonly log: Logger;
 }
 
+/** What closing may take even when the deadline has passed: the next owner waits for it. */
+const CLOSING_MS = 2_000;
 /** A line says how it goes after this time, then every so often. */
 const FIRST_LINE_MS = 10_000;
 const LINE_EVERY_MS = 5_000;
@@ -42,8 +44,7 @@ export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ re
   const endLines = reportProgress(parts);
   events.emit('drain-started', { open: pipeline.reader.window.tasks });
 
-  pipeline.reader.pause();
-  pipeline.lanes.halt();
+  pipeline.rest('the worker drains');
   await tried(scheduler.stop(deadline), log);
   await deadline.allows(pipeline.lanes.quiet());
   await deadline.allows(pipeline.committer.flushed());
@@ -51,9 +52,10 @@ export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ re
   pipeline.committer.stop();
 
   await tried(stopAll([modules, pipeline.outbox], deadline), log);
-  await tried(pipeline.reader.stop(deadline), log);
-  await tried(deadline.allows(store.release(ownership)), log);
-  await tried(stopAll([store, writer], deadline), log);
+  const closing = Deadline.in(Math.max(deadline.leftMs, CLOSING_MS), clock);
+  await tried(pipeline.reader.stop(closing), log);
+  await tried(closing.allows(store.release(ownership)), log);
+  await tried(stopAll([store, writer], closing), log);
 
   endLines();
   events.emit('drain-ended', { unfinished: left, durationMs: clock.monotonic() - startedAt });

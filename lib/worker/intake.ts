@@ -16,6 +16,10 @@ import type { Task } from '../model/task.js';
 import { parseTask } from '../model/task-parse.js';
 import { TaskRefused } from '../model/task-refused.js';
 import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import { steps } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Store } from '../store/store.js';
 import { RecentIds } from './recent-ids.js';
 
@@ -27,12 +31,14 @@ export interface IntakeOptions {
   readonly inbox: boolean;
   readonly messageBytesLimit: number;
   readonly store: Pick<Store, 'known'>;
+  readonly clock: Clock;
   readonly events: Events;
+  readonly log: Logger;
   /** To the lane of its key. */
   run(work: Work): void;
   /** A result without an execution, to be committed. */
   settle(entry: Entry<Work>): void;
-  /** The store could not be asked; a broken promise of ours ends the worker. */
+  /** The store failed for good; a broken promise of ours ends the worker. */
   failed(reason: unknown): void;
 }
 
@@ -61,9 +67,9 @@ export class Intake {
   }
 
   /** These are durable: a twin of theirs that came meanwhile is done, too. */
-  committed(deliveries: Iterable<Delivery>): void {
+  committed(entries: readonly Pick<Entry<Work>, 'delivery'>[]): void {
     if (!this.options.inbox) return;
-    for (const delivery of deliveries) {
+    for (const { delivery } of entries) {
       if (delivery.once) continue;
       for (const twin of this.ids.committed(delivery.id)) this.known(twin);
     }
@@ -88,7 +94,7 @@ export class Intake {
         const { held } = this;
         const asked = held.length;
         const ids = held.filter((each) => this.mustAsk(each)).map(({ id }) => id);
-        const known = await this.options.store.known(this.options.index, ids);
+        const known = await this.askStore(ids);
         if (this.held !== held) continue; // cleared while the store was asked
         // What came meanwhile was not asked for; it stays until the next question.
         for (const delivery of held.splice(0, asked)) {
@@ -100,6 +106,21 @@ export class Intake {
       this.options.failed(error);
     } finally {
       this.asking = false;
+    }
+  }
+
+  /** A store that does not answer makes the deliveries wait. */
+  private async askStore(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const { store, index, clock, log } = this.options;
+    for (const pauses = steps(); ; ) {
+      try {
+        return await store.known(index, ids);
+      } catch (error) {
+        if (!(error instanceof ApplicationError) || error.follows !== 'retry') throw error;
+        const pauseMs = pauses.nextMs();
+        log.warn('the inbox can not be asked at the moment', { deliveries: ids.length, pauseMs, error });
+        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      }
     }
   }
 
@@ -131,11 +152,17 @@ export class Intake {
       }
       return parseTask(delivery.body, spec);
     } catch (error) {
-      if (!(error instanceof TaskRefused)) throw error;
-      const result = quarantinedResult({ code: error.code, sentence: error.message }, error);
+      const refused = error instanceof TaskRefused ? error : this.unreadable(delivery, error);
+      const result = quarantinedResult({ code: refused.code, sentence: refused.message }, refused);
       this.options.settle({ delivery, result, key: null, again: null });
       return null;
     }
+  }
+
+  /** A mistake of ours must not end the worker: the message would end each of its successors, too. */
+  private unreadable({ id }: Delivery, error: unknown): TaskRefused {
+    this.options.log.error('reading a message failed, it goes to quarantine', { id, error });
+    return new TaskRefused(`Message: ${messageOf(error)}`, null, null, error);
   }
 
   /** With its id: if this is done twice, the inbox of the other index finds the second one. */
@@ -145,6 +172,5 @@ export class Intake {
     const derived = [{ id, key, index: home, priority, body }];
     const result: TaskResult = { outcome: 'forwarded', etype, eid, history: [], raw: [], derived };
     this.options.settle({ delivery, result, key: null, again: null });
-    this.options.events.emit('task-forwarded', { id, key, index: home });
   }
 }

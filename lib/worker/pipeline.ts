@@ -7,9 +7,10 @@
  *
  * It is made for one ownership of an index and ends with it. How it comes to rest is in drain.ts.
  */
-import { Committer } from '../commit/committer.js';
+import { Committer, LONG_AWAY_MS } from '../commit/committer.js';
 import { type Entry, quarantinedResult } from '../commit/entry.js';
 import { OutboxPublisher } from '../commit/outbox.js';
+import { tellCommitted } from '../commit/outcomes.js';
 import { Distributor, type LanesStatus } from '../lanes/distributor.js';
 import type { Work } from '../lanes/work.js';
 import type { Delivery } from '../model/delivery.js';
@@ -67,6 +68,10 @@ export class Pipeline {
   readonly committer: Committer<Work>;
   readonly outbox: OutboxPublisher;
   private failure: unknown = null;
+  /** Set for good: no lane is to start anything any more. */
+  private resting = false;
+  /** Since when the reader has no connection, or has given its deliveries back, and why. */
+  private interrupted: { readonly since: number; readonly by: 'connection' | 'store' } | null = null;
 
   constructor(private readonly options: PipelineOptions) {
     const { ownership, store, events, clock, log, limits, delivery } = options;
@@ -81,7 +86,9 @@ export class Pipeline {
       inbox,
       messageBytesLimit: limits.messageBytes,
       store,
+      clock,
       events,
+      log,
       run: (work) => this.lanes.push(work),
       settle: (entry) => this.committer.add(entry),
       failed,
@@ -89,11 +96,14 @@ export class Pipeline {
     this.lanes = new Distributor({
       threads: limits.threads,
       tasksPerTurn: TASKS_PER_TURN,
+      // What is to be executed again may no longer be in the window where tasks are acknowledged before they run.
+      waitingLimit: options.reader.window.tasksLimit + limits.threads,
       order: new PairOrder(limits.normalEvery),
       process: (work) => this.process(work),
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.broken(work, error),
+      admits: () => this.admits(),
       idle: () => this.committer.hurry(),
     });
     this.committer = new Committer({
@@ -105,11 +115,12 @@ export class Pipeline {
       events,
       log,
       committed: (entries) => this.committed(entries),
-      known: (entries) => this.intake.committed(entries.map((entry) => entry.delivery)),
+      known: (entries) => this.known(entries),
       rewind: (key, works) => {
         options.records.reset(key);
         this.lanes.rewind(key, works);
       },
+      away: () => this.giveBack(),
       failed,
     });
     const { outboxBatch: batch } = limits;
@@ -130,16 +141,38 @@ export class Pipeline {
     await this.reader.consume({
       onDelivery: (delivery) => this.intake.take(delivery),
       onLost: () => this.lost(),
-      onRestored: () => this.lanes.resume(),
+      onRestored: () => this.restored(),
     });
+  }
+
+  /** The first step of coming to rest: what arrives is set aside, and nothing more is started. */
+  rest(why: string): void {
+    if (this.resting) return;
+    this.resting = true;
+    this.reader.pause();
+    this.lanes.halt();
+    this.options.events.emit('reader-paused', { why });
   }
 
   status(): LanesStatus & { readonly uncommitted: number; readonly storeAvailable: boolean } {
     return { ...this.lanes.status(), uncommitted: this.committer.open, storeAvailable: this.committer.storeAvailable };
   }
 
-  /** Product.md, rule 7: every open delivery is void; what has finished is committed, since its redelivery will be known. */
+  /** Before the broker takes back what is not acknowledged, the reader returns it in order; it consumes again once `lost` has ended. */
+  private giveBack(): void {
+    const { clock, events, log } = this.options;
+    const why = `the store has not answered for ${LONG_AWAY_MS / 1_000} s`;
+    log.warn('deliveries go back to the queue until the store answers', { why });
+    this.interrupted ??= { since: clock.monotonic(), by: 'store' };
+    events.emit('reader-paused', { why });
+    this.reader.giveBack();
+  }
+
+  /** Rule 7: every open delivery is void; what has finished is committed, since its redelivery will be known. */
   private async lost(): Promise<void> {
+    const { clock, events } = this.options;
+    if (this.interrupted === null) events.emit('reader-lost', { why: 'the connection of the reader is gone' });
+    this.interrupted ??= { since: clock.monotonic(), by: 'connection' };
     this.lanes.halt();
     this.intake.clear();
     this.lanes.clear();
@@ -148,6 +181,23 @@ export class Pipeline {
     // A commit that was refused may have put tasks back: their deliveries are void, too.
     this.lanes.clear();
     this.intake.clear();
+  }
+
+  private restored(): void {
+    const { clock, events } = this.options;
+    if (this.interrupted !== null) {
+      const lostMs = clock.monotonic() - this.interrupted.since;
+      if (this.interrupted.by === 'store') events.emit('reader-resumed', { pausedMs: lostMs });
+      else events.emit('reader-restored', { lostMs });
+    }
+    this.interrupted = null;
+    if (!this.resting) this.lanes.resume();
+  }
+
+  /** At-most-once acknowledges before a task runs: only so many tasks may be neither in the queue nor in the store. */
+  private admits(): boolean {
+    if (this.options.delivery !== 'at-most-once') return true;
+    return this.lanes.status().busy + this.committer.open < this.options.limits.threads;
   }
 
   private process(work: Work): TaskResult | null | Promise<TaskResult> {
@@ -198,27 +248,26 @@ export class Pipeline {
   }
 
   private committed(entries: readonly Entry<Work>[]): void {
-    const { records, events, index } = { ...this.options, index: this.options.ownership.index };
     let derived = 0;
-    for (const { key, result, delivery } of entries) {
-      if (key !== null && result.record !== undefined) records.committed(key);
+    for (const { key, result } of entries) {
+      if (key !== null && result.record !== undefined) this.options.records.committed(key);
       derived += result.derived.length;
-      if (result.reason) {
-        const { code, sentence: reason } = result.reason;
-        events.emit('task-quarantined', { id: delivery.id, key, code, reason });
-        this.options.log.warn('a task went to quarantine', { id: delivery.id, entity: key, code, reason, index });
-      }
     }
-    if (this.options.delivery === 'effectively-once') this.intake.committed(entries.map((entry) => entry.delivery));
+    this.intake.committed(entries);
+    tellCommitted(entries, this.options);
     if (derived > 0) this.outbox.wake();
+    this.lanes.wake();
+  }
+
+  private known(entries: readonly Entry<Work>[]): void {
+    this.intake.committed(entries);
+    for (const { delivery } of entries) this.options.events.emit('task-known', { id: delivery.id });
   }
 
   private fail(reason: unknown): void {
     if (this.failure !== null) return;
     this.failure = reason ?? new Error('unknown');
-    this.lanes.halt();
-    this.reader.pause();
-    this.committer.stop();
+    this.rest('the worker can not go on');
     this.options.log.error('the worker can not go on', { reason: messageOf(reason), error: reason });
     this.options.failed(reason);
   }

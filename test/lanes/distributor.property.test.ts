@@ -63,11 +63,13 @@ class Simulation {
     this.distributor = new Distributor<string>({
       threads,
       tasksPerTurn,
+      waitingLimit: Number.POSITIVE_INFINITY,
       order: new PairOrder(normalEvery),
       process: (work) => this.process(work),
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.brokenBy(work, error),
+      admits: () => true,
       idle: () => {
         this.idles++;
         expect(this.running()).toEqual([]);

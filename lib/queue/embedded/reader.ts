@@ -93,6 +93,9 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     this.schedulePull();
   }
 
+  /** What is open stays open: nobody takes it back here. */
+  giveBack(): void {}
+
   async depth(): Promise<QueueDepth> {
     return depthOf(this.member.neighbours, this.options.index);
   }
