@@ -317,7 +317,11 @@ class Inbox {
   /** Consumes; with `commit`, everything is settled as it comes. */
   static async of(reader: TaskReader, commit?: (deliveries: readonly Delivery[]) => Promise<void>): Promise<Inbox> {
     const inbox = new Inbox(commit);
-    await reader.consume({ onDelivery: (delivery) => inbox.add(delivery), onLost: async () => {}, onRestored: () => {} });
+    await reader.consume({
+      onDelivery: (delivery) => inbox.add(delivery),
+      onLost: async () => {},
+      onRestored: () => {},
+    });
     return inbox;
   }
 

@@ -50,6 +50,12 @@ async function consume(reader: TaskReader): Promise<(count: number) => Promise<D
   };
 }
 
+function commit(member: Member, deliveries: readonly Delivery[]): void {
+  member.environment.transaction(() => {
+    for (const delivery of deliveries) delivery.settle();
+  });
+}
+
 function ids(deliveries: readonly Delivery[]): string[] {
   return deliveries.map(({ id }) => id);
 }
@@ -127,7 +133,7 @@ it('deletes what is settled along with the next transaction, also behind a task 
   expect(rowsOf(producer)).toBe(5);
   const { member, take } = await consumer(folder, 0);
   const [slow, ...others] = await take(5);
-  member.environment.transaction(() => others.forEach((each) => each.settle()));
+  commit(member, others);
   clock.pass(500);
   await writer.send([task('next')]);
   expect(rowsOf(producer)).toBe(2);
@@ -146,7 +152,7 @@ it('lets a long task not count as a full queue', async () => {
   for (let round = 0; round < 4; round++) {
     await writer.send(Array.from({ length: MAX_LENGTH / 2 }, (_, i) => task(`${round}-${i}`)));
     const some = await take(MAX_LENGTH / 2);
-    member.environment.transaction(() => some.forEach((each) => each.settle()));
+    commit(member, some);
   }
   slow!.settle();
 });
@@ -159,7 +165,7 @@ it('uses no sequence twice, over restarts and after everything was deleted', asy
     const { reader, take } = await consumer(folder, 0, member);
     await (await writerOf(folder, producer)).send([task(`${round}`)]);
     const got = await take(1);
-    member.environment.transaction(() => got.forEach((each) => each.settle()));
+    commit(member, got);
     settled.push(...ids(got));
     await reader.stop();
     await member.leave();
@@ -192,7 +198,7 @@ it('counts what the outbox no longer has as finished when an index has lost its 
   const writer = await writerOf(folder, producer);
   await writer.send(Array.from({ length: 60 }, (_, i) => task(`${i}`)));
   const got = await first.take(60);
-  first.member.environment.transaction(() => got.forEach((each) => each.settle()));
+  commit(first.member, got);
   clock.pass(500);
   producer.environment.transaction(() => {});
   expect(rowsOf(producer)).toBe(0);
