@@ -145,6 +145,13 @@ export class Pipeline {
     });
   }
 
+  /** Sets lanes going that stand still, which counts as a restart; true if there were any. */
+  revive(): boolean {
+    const revived = this.lanes.revive();
+    if (revived) this.limitRestarts();
+    return revived;
+  }
+
   /** The first step of coming to rest: what arrives is set aside, and nothing more is started. */
   rest(why: string): void {
     if (this.resting) return;
@@ -235,16 +242,21 @@ export class Pipeline {
 
   private broken(work: Work, error: unknown): boolean {
     const { delivery, task } = work;
-    const { events, log, limits } = this.options;
+    const { events, log } = this.options;
     delivery.ended();
     const { restarts } = this.lanes.status();
     events.emit('lane-broken', { id: delivery.id, key: task.key, error, restarts });
     log.error('a lane broke and was restarted', { id: delivery.id, entity: task.key, restarts, error });
-    if (restarts > limits.maxRestarts) {
-      const why = `lanes broke ${restarts} times; allowed are ${limits.maxRestarts} (watchdog.max_restarts)`;
-      this.fail(new ApplicationError('TOO_MANY_RESTARTS', why, { cause: error }));
-    }
+    this.limitRestarts(error);
     return true;
+  }
+
+  private limitRestarts(cause?: unknown): void {
+    const { restarts } = this.lanes.status();
+    const { maxRestarts } = this.options.limits;
+    if (restarts <= maxRestarts) return;
+    const why = `lanes broke ${restarts} times; allowed are ${maxRestarts} (watchdog.max_restarts)`;
+    this.fail(new ApplicationError('TOO_MANY_RESTARTS', why, { cause }));
   }
 
   private committed(entries: readonly Entry<Work>[]): void {

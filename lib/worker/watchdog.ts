@@ -1,6 +1,7 @@
 /**
  * Watchdog: looks every so often whether something stands still that should not. Lanes that could go on and do not are set going
- * and counted; tasks that run longer than `hangTimeoutMs` are reported once, with their key and the hook they wait for.
+ * and counted; tasks that run longer than `hangTimeoutMs` are reported once, with their key and the hook they wait for; a window
+ * that is full is reported with the key that holds most of it.
  */
 import type { RunningTask } from '../executor/executor.js';
 import type { Events } from '../observability/events.js';
@@ -10,7 +11,7 @@ import type { Service } from '../runtime/service.js';
 import type { Pipeline } from './pipeline.js';
 
 export interface WatchdogOptions {
-  readonly pipeline: Pick<Pipeline, 'lanes'>;
+  readonly pipeline: Pick<Pipeline, 'lanes' | 'reader' | 'revive'>;
   readonly running: () => readonly RunningTask[];
   readonly intervalMs: number;
   readonly hangTimeoutMs: number;
@@ -38,8 +39,9 @@ export class Watchdog implements Service {
 
   private look(): void {
     const { pipeline, clock, intervalMs, log, upkeep } = this.options;
-    if (pipeline.lanes.revive()) log.error('lanes stood still and were set going', { ...pipeline.lanes.status() });
+    if (pipeline.revive()) log.error('lanes stood still and were set going', { ...pipeline.lanes.status() });
     this.reportHanging();
+    this.reportFullWindow();
     upkeep();
     this.cancel = clock.after(intervalMs, () => this.look());
   }
@@ -55,6 +57,22 @@ export class Watchdog implements Service {
       const durationMs = Math.round(runningMs);
       events.emit('task-hanging', { key, durationMs, hook });
       log.warn('a task runs longer than hang_timeout', { id, entity: key, durationMs, hook });
+    }
+  }
+
+  /** Under load a window is always full; worth a line is one that a single key fills, for it holds up all others. */
+  private reportFullWindow(): void {
+    const { pipeline, events, log } = this.options;
+    const { tasks, bytes, tasksLimit, bytesLimit } = pipeline.reader.window;
+    if (tasks < tasksLimit && bytes < bytesLimit) return;
+    const fullest = pipeline.lanes.fullest();
+    events.emit('window-full', { key: fullest?.key ?? null, tasks, bytes });
+    if (fullest && fullest.tasks > tasks / 2) {
+      log.warn('one entity fills the window; reading waits for it', {
+        entity: fullest.key,
+        waiting: fullest.tasks,
+        tasks,
+      });
     }
   }
 }
