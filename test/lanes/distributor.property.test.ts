@@ -16,7 +16,7 @@ type Command =
   /** The results of a key from the given place on are void; `skip` of them are not executed again. */
   | { readonly do: 'rewind'; readonly key: number; readonly from: number; readonly skip: number }
   | { readonly do: 'settle'; readonly which: number; readonly fails: boolean }
-  | { readonly do: 'clear' | 'halt' | 'resume' | 'turn' | 'revive' };
+  | { readonly do: 'clear' | 'halt' | 'resume' | 'refuse' | 'admit' | 'turn' | 'revive' };
 
 interface Settings {
   readonly threads: number;
@@ -51,6 +51,7 @@ class Simulation {
   readonly gone = new Set<Work>();
   readonly distributor: Distributor<string>;
   halted = false;
+  admits = true;
   idles = 0;
   broken = 0;
   /** What this model found wrong while the lanes called it: an error in there is one of a task. */
@@ -69,9 +70,10 @@ class Simulation {
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.brokenBy(work, error),
-      admits: () => true,
+      admits: () => this.admits,
       idle: () => {
         this.idles++;
+        if (!this.admits) return;
         expect(this.running()).toEqual([]);
         expect(this.waiting()).toBe(0);
       },
@@ -108,16 +110,24 @@ class Simulation {
         this.halted = false;
         this.distributor.resume();
         break;
+      case 'refuse':
+        this.admits = false;
+        break;
+      case 'admit':
+        this.admits = true;
+        this.distributor.wake();
+        break;
       case 'revive':
         // Nothing of ours ever stands still, so there is nothing to set going.
-        await nextTurn();
-        if (this.running().length < this.settings.threads) expect(this.distributor.revive()).toBe(false);
+        await until(() => this.standsStill, 'nothing more can start');
+        expect(this.distributor.revive()).toBe(false);
     }
     this.compareStatus();
   }
 
   /** Lets everything end. */
   async finish(): Promise<void> {
+    await this.run({ do: 'admit' });
     await this.run({ do: 'resume' });
     await until(() => {
       for (const running of this.running()) running.settle(false);
@@ -125,6 +135,11 @@ class Simulation {
     }, 'everything has run');
     await nextTurn();
     await nextTurn();
+  }
+
+  private get standsStill(): boolean {
+    const startable = !this.halted && this.admits && this.running().length < this.settings.threads;
+    return !startable || [...this.lanes.values()].every((lane) => lane.running || listOf(lane) === null);
   }
 
   running(): Running[] {
@@ -173,7 +188,7 @@ class Simulation {
   private process(work: Work): string | Promise<string> {
     const { key } = work.task;
     const lane = this.laneOf(key);
-    expect(this.halted).toBe(false);
+    expect({ halted: this.halted, admits: this.admits }).toEqual({ halted: false, admits: true });
     expect(lane.running).toBeNull();
     expect(this.running().length).toBeLessThan(this.settings.threads);
     this.checkTurn(lane);
@@ -285,7 +300,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('rewind' as const), key, from: fc.nat(9), skip: fc.nat(1) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat(9), fails: fc.boolean() }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('turn' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('clear', 'halt', 'resume', 'revive') }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('clear', 'halt', 'resume', 'refuse', 'admit', 'revive') }) },
 );
 const settings: fc.Arbitrary<Settings> = fc.record({
   threads: fc.integer({ min: 1, max: 4 }),
