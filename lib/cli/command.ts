@@ -23,6 +23,8 @@ export interface Invocation {
   option(name: string): string | undefined;
   /** Whether an option without value is given. */
   has(name: string): boolean;
+  /** Calls the listener at the first Ctrl-C or SIGTERM, which then does not end the process; returns what ends that. */
+  onInterrupt(listener: () => void): () => void;
 }
 
 export type Run = (invocation: Invocation) => Promise<ExitCode>;
@@ -34,6 +36,8 @@ export interface Command {
   readonly args?: string;
   /** What it does, for the help. */
   readonly sentence: string;
+  /** What more its own help says. */
+  readonly details?: string;
   /** What follows `npx dp3-cluster` in its help. */
   readonly example: string;
   readonly options?: readonly Option[];

@@ -10,11 +10,18 @@ export interface Line {
   readonly bytes: Buffer | null;
 }
 
+/** Takes a stream piece by piece and gives the lines that each piece completes, empty ones left out. */
+export interface LineCutter {
+  push(chunk: Buffer): Line[];
+  /** What stands behind the last line end. */
+  end(): Line[];
+}
+
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** The lines of a stream, empty ones left out. Memory is bound by `maxBytes`, however long a line is. */
-export async function* readLines(stream: AsyncIterable<Buffer | string>, maxBytes: number): AsyncIterable<Line> {
+/** Memory is bound by `maxBytes`, however long a line is. Lines share the memory of the pieces they stand in. */
+export function lineCutter(maxBytes: number): LineCutter {
   let number = 0;
   let parts: Buffer[] = [];
   let bytes = 0;
@@ -23,28 +30,41 @@ export async function* readLines(stream: AsyncIterable<Buffer | string>, maxByte
     if (bytes <= maxBytes) parts.push(part);
     else parts = [];
   };
-  const take = (): Line | null => {
+  const take = (lines: Line[]): void => {
     number += 1;
-    const whole = bytes <= maxBytes ? Buffer.concat(parts) : null;
+    const [only = Buffer.alloc(0)] = parts;
+    const whole = bytes > maxBytes ? null : parts.length === 1 ? only : Buffer.concat(parts);
     parts = [];
     bytes = 0;
-    if (whole === null) return { number, bytes: null };
-    const line = whole.at(-1) === CR ? whole.subarray(0, -1) : whole;
-    return line.length === 0 ? null : { number, bytes: line };
-  };
-  for await (const chunk of stream) {
-    const read = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    let from = 0;
-    for (let end = read.indexOf(LF); end >= 0; end = read.indexOf(LF, from)) {
-      keep(read.subarray(from, end));
-      from = end + 1;
-      const line = take();
-      if (line !== null) yield line;
+    if (whole === null) lines.push({ number, bytes: null });
+    else {
+      const line = whole[whole.length - 1] === CR ? whole.subarray(0, -1) : whole;
+      if (line.length > 0) lines.push({ number, bytes: line });
     }
-    if (from < read.length) keep(read.subarray(from));
-  }
-  if (bytes > 0) {
-    const line = take();
-    if (line !== null) yield line;
-  }
+  };
+  return {
+    push(chunk) {
+      const lines: Line[] = [];
+      let from = 0;
+      for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, from)) {
+        keep(chunk.subarray(from, end));
+        from = end + 1;
+        take(lines);
+      }
+      if (from < chunk.length) keep(chunk.subarray(from));
+      return lines;
+    },
+    end() {
+      const lines: Line[] = [];
+      if (bytes > 0) take(lines);
+      return lines;
+    },
+  };
+}
+
+/** The lines of a stream, empty ones left out. */
+export async function* readLines(stream: AsyncIterable<Buffer | string>, maxBytes: number): AsyncIterable<Line> {
+  const cutter = lineCutter(maxBytes);
+  for await (const chunk of stream) yield* cutter.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+  yield* cutter.end();
 }

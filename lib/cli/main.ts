@@ -7,52 +7,34 @@ import { readFileSync } from 'node:fs';
 import { Command as Commander, CommanderError } from 'commander';
 import type { ConfigurationRequest } from '../config/load.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
-import type { Command, ExitCode, Invocation, Option } from './command.js';
+import type { Command, ExitCode, Invocation } from './command.js';
 import { Output, type Screen } from './output.js';
+import { COMMANDS } from './table.js';
 
-const JSON_LINES: Option = { flags: '--json', sentence: 'print JSON' };
-const PROCESSES: Option = {
-  flags: '--processes <n>',
-  sentence: 'number of worker processes, over the configuration',
-  key: 'processing_core.worker_processes',
-};
-
-/** Every command. A new one is a line here and a file in commands/. */
-const COMMANDS: readonly Command[] = [
-  {
-    name: 'check',
-    sentence: 'Read the whole configuration, name every mistake with its file and key, print what holds.',
-    example: 'check --config config --env production',
-    options: [JSON_LINES],
-    load: () => import('./commands/check.js'),
-  },
-  {
-    name: 'route',
-    args: '<etype> [eid]',
-    sentence:
-      'Show to which worker an entity belongs; with - instead of ETYPE EID, for JSON lines {"etype","eid"} on stdin.',
-    example: 'route ip 192.0.2.1 --processes 4',
-    options: [JSON_LINES, PROCESSES],
-    load: () => import('./commands/route.js'),
-  },
-];
-
-/** The streams of a process. */
-export interface Streams {
+/** What a command sees of its process. */
+export interface Surroundings {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: Screen;
   readonly stderr: Screen;
+  /** Node's process: its next signal of this name. */
+  once(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
 }
 
 /** Runs one command; never throws. */
-export async function main(argv: readonly string[], streams: Streams, commands = COMMANDS): Promise<ExitCode> {
-  const output = new Output(streams.stdout, streams.stderr);
+export async function main(
+  argv: readonly string[],
+  surroundings: Surroundings,
+  commands = COMMANDS,
+): Promise<ExitCode> {
+  const output = new Output(surroundings.stdout, surroundings.stderr);
+  const onInterrupt = (listener: () => void) => interruptions(surroundings, listener);
   let exitCode: ExitCode = 0;
   const program = makeProgram(output);
   for (const command of commands) {
     addCommand(program, command, async (invocation) => {
       const { run } = await command.load();
-      exitCode = await run({ ...invocation, input: streams.stdin, output });
+      exitCode = await run({ ...invocation, input: surroundings.stdin, output, onInterrupt });
     });
   }
   try {
@@ -65,6 +47,20 @@ export async function main(argv: readonly string[], streams: Streams, commands =
     if (program.opts()['verbose'] === true && error instanceof Error) output.note(error.stack ?? '');
     return error instanceof ApplicationError && error.follows === 'exit-2' ? 2 : 1;
   }
+}
+
+/** A second signal finds no listener and ends the process. */
+function interruptions(surroundings: Surroundings, listener: () => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const end = () => {
+    for (const signal of signals) surroundings.off(signal, heard);
+  };
+  const heard = () => {
+    end();
+    listener();
+  };
+  for (const signal of signals) surroundings.once(signal, heard);
+  return end;
 }
 
 /** What a person is told: the message, with those of its causes. */
@@ -112,14 +108,15 @@ function makeProgram(output: Output): Commander {
 function addCommand(
   program: Commander,
   command: Command,
-  action: (invocation: Omit<Invocation, 'input' | 'output'>) => Promise<void>,
+  action: (invocation: Omit<Invocation, 'input' | 'output' | 'onInterrupt'>) => Promise<void>,
 ): void {
   const words = command.name.split(' ');
   const name = words.pop() ?? '';
   const [group] = words;
   const parent = group === undefined ? program : groupOf(program, group);
   const own = parent.command(`${name} ${command.args ?? ''}`.trim());
-  own.description(command.sentence).helpOption('-h, --help', 'print help');
+  own.summary(command.sentence).description([command.sentence, command.details ?? ''].join('\n\n').trimEnd());
+  own.helpOption('-h, --help', 'print help');
   own.addHelpText('after', `\nExample:\n  npx dp3-cluster ${command.example}`);
   for (const { flags, sentence } of command.options ?? []) own.option(flags, sentence);
   own.action(async () => {

@@ -24,6 +24,7 @@ export class Output {
   private readonly colours: ReturnType<typeof picocolors.createColors>;
   private gone = false;
   private failure: Error | null = null;
+  private progressShown = false;
 
   constructor(
     private readonly stdout: Screen,
@@ -48,10 +49,32 @@ export class Output {
     return this.stdout.isTTY === true;
   }
 
+  /** True where a person sees what is written to stderr. */
+  get showsProgress(): boolean {
+    return this.stderr.isTTY === true;
+  }
+
   /** A line of the result. A command that prints many awaits each, so that a slow reader holds it up. Throws when it can not be written. */
-  async line(text: string): Promise<void> {
+  line(text: string): Promise<void> {
+    return this.write(`${text}\n`);
+  }
+
+  /** A part of the result as it is. */
+  async write(text: string): Promise<void> {
     if (this.failure !== null) throw new Error('the output can not be written', { cause: this.failure });
-    if (!this.gone && !this.stdout.write(`${text}\n`)) await this.drained();
+    if (!this.gone && !this.stdout.write(text)) await this.drained();
+  }
+
+  /** Empties the terminal, for a view that is drawn again. */
+  clear(): Promise<void> {
+    return this.write('\u001b[H\u001b[2J');
+  }
+
+  /** A line on the terminal that is replaced by the next one and by whatever is told; null removes it. Nothing where no person looks. */
+  progress(text: string | null): void {
+    if (!this.showsProgress || this.stderr.destroyed) return;
+    if (text !== null || this.progressShown) this.stderr.write(`\r\u001b[2K${text === null ? '' : shown(text)}`);
+    this.progressShown = text !== null;
   }
 
   /** One JSON value on one line. */
@@ -85,6 +108,7 @@ export class Output {
   }
 
   private tell(text: string): void {
+    this.progress(null);
     if (!this.stderr.destroyed) this.stderr.write(`${text}\n`);
   }
 

@@ -107,8 +107,11 @@ export async function livingPrograms(folder: string): Promise<string[]> {
   return living;
 }
 
-/** Sends one request and yields the replies; ends when the other side closes. Throws NOT_RUNNING when nobody answers. */
-export async function* ask(path: string, request: ControlRequest): AsyncIterable<ControlReply> {
+/**
+ * Sends one request and yields the replies; ends when the other side closes, or is silent for longer than `silenceMs` (0: for ever), as
+ * one that was stopped is. Throws NOT_RUNNING when nobody answers.
+ */
+export async function* ask(path: string, request: ControlRequest, silenceMs = 0): AsyncIterable<ControlReply> {
   const socket = createConnection(path);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
@@ -117,6 +120,7 @@ export async function* ask(path: string, request: ControlRequest): AsyncIterable
     );
   });
   socket.on('error', () => socket.destroy());
+  socket.setTimeout(silenceMs, () => socket.destroy());
   socket.write(`${JSON.stringify(request)}\n`);
   for await (const line of createInterface({ input: socket })) yield JSON.parse(line) as ControlReply;
 }

@@ -99,7 +99,7 @@ async function answer(
 }
 
 /** Two programs on one folder are fine as long as they serve different indexes. */
-async function refuseSharedIndexes(folder: string, indexes: readonly number[]): Promise<void> {
+export async function refuseSharedIndexes(folder: string, indexes: readonly number[]): Promise<void> {
   for (const path of await livingPrograms(folder)) {
     for await (const reply of ask(path, { type: 'status' })) {
       if (reply.type !== 'status') continue;

@@ -21,6 +21,7 @@ export function invocation({ args = [], input = '', request = {}, options = {} }
     output: new Output(stdout, stderr),
     option: (name) => (typeof options[name] === 'string' ? options[name] : undefined),
     has: (name) => options[name] === true,
+    onInterrupt: () => () => {},
   };
   return { given, printed: () => ({ stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') }) };
 }

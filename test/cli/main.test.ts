@@ -97,7 +97,7 @@ describe('the table of commands', () => {
       },
     ];
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-    const code = await main(argv, { stdin: Readable.from([]), stdout, stderr }, commands);
+    const code = await main(argv, { stdin: Readable.from([]), stdout, stderr, once() {}, off() {} }, commands);
     return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
   }
 

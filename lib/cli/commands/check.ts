@@ -4,12 +4,13 @@
  */
 import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
-import { loadConfiguration, problemLine } from '../../config/load.js';
+import { loadConfiguration } from '../../config/load.js';
 import { redacted } from '../../config/redact.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
-import type { Invocation, Run } from '../command.js';
+import type { Run } from '../command.js';
 import { type Cell, type Output, shown } from '../output.js';
+import { printProblems } from '../problems.js';
 import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
 
 /** Loads the modules as a start would, and says what is wrong with them. */
@@ -34,19 +35,10 @@ export function checkWith(checkModules: CheckModules): Run {
         await printConfiguration(invocation.output, configuration, settings);
         await printModel(invocation.output, spec);
       }
-      printProblems(invocation, problems);
+      printProblems(invocation.output, problems);
     }
     return ok ? 0 : 2;
   };
-}
-
-function printProblems({ output }: Invocation, problems: readonly Problem[]): void {
-  const errors = problems.filter(({ severity }) => severity === 'error');
-  for (const problem of problems) {
-    if (problem.severity === 'warning') output.note(`warning  ${shown(problemLine(problem))}`);
-  }
-  for (const problem of errors) output.error(`error    ${shown(problemLine(problem))}`);
-  output.note(`${count(errors.length, 'error')}, ${count(problems.length - errors.length, 'warning')}`);
 }
 
 async function printConfiguration(
@@ -80,8 +72,4 @@ async function printModel(output: Output, spec: ModelSpec): Promise<void> {
 function cellOf(value: unknown): Cell {
   if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(', ');
   return value === null || typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }

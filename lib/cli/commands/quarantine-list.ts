@@ -1,0 +1,20 @@
+/** `quarantine list`: the tasks that could not be processed, the reason of each; by index and the order of their ids. */
+import { requireConfiguration } from '../../config/load.js';
+import { reading } from '../../store/reading.js';
+import type { ExitCode, Invocation } from '../command.js';
+import { shown } from '../output.js';
+
+export async function run({ request, output, has }: Invocation): Promise<ExitCode> {
+  const { configuration } = requireConfiguration(request);
+  let tasks = 0;
+  await reading(configuration, async (reader) => {
+    for await (const { id, reason, code, time, index, etype, eid } of reader.quarantined()) {
+      if (output.closed) return;
+      tasks += 1;
+      if (has('json')) await output.json({ id, reason, code, time, index, etype, eid });
+      else await output.line(`${id}  ${time}  index ${index}  ${code}  ${shown(reason)}`);
+    }
+  });
+  if (tasks === 0 && !has('json')) output.note('no task is in quarantine');
+  return 0;
+}

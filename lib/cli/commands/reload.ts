@@ -1,0 +1,22 @@
+/** `reload`: the running programs take over new code and configuration, index by index; waits and says how it ended. */
+import { requireConfiguration } from '../../config/load.js';
+import type { ExitCode, Invocation } from '../command.js';
+import { chosenPrograms, request } from '../programs.js';
+
+/** Program after program: when one can not take over what is on disk now, the next need not try. */
+export async function run({ request: asked, output, option, has }: Invocation): Promise<ExitCode> {
+  const { configuration } = requireConfiguration(asked);
+  for (const { socket, status } of await chosenPrograms(configuration, option('indexes'))) {
+    const { pid, slots } = status;
+    const tell = (sentence: string) => {
+      if (!has('json')) output.note(`process ${pid}: ${sentence}`);
+    };
+    const reply = await request(socket, { type: 'reload' }, tell);
+    const [ok, sentence] =
+      reply?.type === 'done' ? [reply.ok, reply.sentence] : [false, 'the program ended before it had reloaded'];
+    if (has('json')) await output.json({ pid, indexes: slots.map(({ index }) => index), ok, sentence });
+    else await output.line(`process ${pid}: ${sentence}`);
+    if (!ok) return 1;
+  }
+  return 0;
+}

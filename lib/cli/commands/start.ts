@@ -1,0 +1,20 @@
+/** `start`: the primary with its workers, in the foreground. What happens goes to the log (stderr), nothing to stdout. */
+import { parseIndexes } from '../../config/indexes.js';
+import { runPrimary } from '../../primary/assemble.js';
+import { openLog } from '../../primary/log.js';
+import type { ExitCode, Invocation } from '../command.js';
+import { argumentsOf, startable } from '../startable.js';
+
+export async function run({ request, option, output }: Invocation): Promise<ExitCode> {
+  const found = startable(request, output);
+  if (found === null) return 2;
+  const { configuration, warnings } = found;
+  const indexes = parseIndexes(option('indexes'), configuration.numProcesses);
+  const log = openLog(configuration);
+  try {
+    for (const warning of warnings) log.warn(warning);
+    return await runPrimary({ configuration, arguments: argumentsOf(request, configuration), indexes, log });
+  } finally {
+    await log.close();
+  }
+}

@@ -1,0 +1,18 @@
+/** `worker`: one worker alone, in the foreground, for a supervisor or container of the user's own. */
+import { parseIndex } from '../../config/indexes.js';
+import { refuseSharedIndexes } from '../../primary/assemble.js';
+import { assembleWorker } from '../../worker/assemble.js';
+import { runStandaloneWorker } from '../../worker/standalone.js';
+import type { ExitCode, Invocation } from '../command.js';
+import { argumentsOf, startable } from '../startable.js';
+
+export async function run({ args, request, output }: Invocation): Promise<ExitCode> {
+  const found = startable(request, output);
+  if (found === null) return 2;
+  const { configuration, warnings } = found;
+  const index = parseIndex(args[0] ?? '', configuration.numProcesses);
+  await refuseSharedIndexes(configuration.runtimeDir, [index]);
+  for (const warning of warnings) output.note(`warning  ${warning}`);
+  const assignment = { index, config: argumentsOf(request, configuration) };
+  return runStandaloneWorker({ configuration, assignment, make: assembleWorker });
+}

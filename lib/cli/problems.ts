@@ -1,0 +1,17 @@
+/** Problems of a configuration as a person reads them: warnings first, errors last, then how many there are. */
+import { problemLine } from '../config/load.js';
+import type { Problem } from '../model/problem.js';
+import { type Output, shown } from './output.js';
+
+export function printProblems(output: Output, problems: readonly Problem[]): void {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  for (const problem of problems) {
+    if (problem.severity === 'warning') output.note(`warning  ${shown(problemLine(problem))}`);
+  }
+  for (const problem of errors) output.error(`error    ${shown(problemLine(problem))}`);
+  output.note(`${count(errors.length, 'error')}, ${count(problems.length - errors.length, 'warning')}`);
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,92 @@
+/** The running programs of an application on this machine, and how a command talks to them. */
+import type { Configuration } from '../config/configuration.js';
+import { parseIndexes } from '../config/indexes.js';
+import { ask, livingPrograms } from '../ipc/control.js';
+import type { ControlReply, ControlRequest, Question } from '../ipc/messages.js';
+import type { ProgramStatus } from '../ipc/status.js';
+import { ApplicationError } from '../runtime/errors.js';
+
+/** How long a program may take to answer what it knows already. */
+const ANSWER_MS = 10_000;
+
+export interface Program {
+  readonly socket: string;
+  readonly status: ProgramStatus;
+}
+
+type FinalReply = Exclude<ControlReply, { readonly type: 'progress' }>;
+
+/** All programs of the runtime folder that answer. Throws NOT_RUNNING when one accepts connections and does not answer. */
+export async function runningPrograms({ runtimeDir }: Configuration): Promise<Program[]> {
+  const sockets = await livingPrograms(runtimeDir);
+  const programs = await Promise.all(sockets.map(programOf));
+  return programs.filter((program) => program !== null);
+}
+
+/** The same, of those that serve the chosen indexes. Throws NOT_RUNNING when there is none, USAGE when a choice would cut a program in two. */
+export async function chosenPrograms(configuration: Configuration, indexes: string | undefined): Promise<Program[]> {
+  const chosen = parseIndexes(indexes, configuration.numProcesses);
+  const programs = (await runningPrograms(configuration)).filter(({ status }) =>
+    status.slots.some(({ index }) => chosen.includes(index)),
+  );
+  if (programs.length === 0) throw notRunning(configuration);
+  for (const { status } of programs) {
+    const others = status.slots.map(({ index }) => index).filter((index) => !chosen.includes(index));
+    if (indexes === undefined || others.length === 0) continue;
+    const sentence = `--indexes: process ${status.pid} serves index ${others.join(', ')} as well, and can only be asked as a whole`;
+    throw new ApplicationError('USAGE', sentence);
+  }
+  return programs;
+}
+
+export function notRunning({ app, runtimeDir }: Configuration): ApplicationError {
+  return new ApplicationError('NOT_RUNNING', `no program of ${app} runs in ${runtimeDir}`);
+}
+
+/** Sends a request and waits for its answer; null when the program ended before it. `silenceMs`: the longest wait for the next sign of life. */
+export async function request(
+  socket: string,
+  asked: ControlRequest,
+  onProgress: (sentence: string) => void = () => {},
+  silenceMs?: number,
+): Promise<FinalReply | null> {
+  for await (const reply of ask(socket, asked, silenceMs)) {
+    if (reply.type !== 'progress') return reply;
+    onProgress(reply.sentence);
+  }
+  return null;
+}
+
+export function serves({ status }: Program, index: number): boolean {
+  return status.slots.some((slot) => slot.index === index);
+}
+
+export function notServed(index: number): string {
+  return `no program here serves index ${index}, which alone may change its quarantine: start it first (npx dp3-cluster start)`;
+}
+
+/** Asks the owner of an index. Throws NOT_RUNNING when no program here serves it, or what the owner says against it. */
+export async function askOwner(programs: readonly Program[], index: number, question: Question): Promise<boolean> {
+  const program = programs.find((each) => serves(each, index));
+  if (program === undefined) throw new ApplicationError('NOT_RUNNING', notServed(index));
+  const reply = await request(program.socket, { type: 'ask', index, question }, undefined, ANSWER_MS);
+  if (reply?.type === 'answer' && reply.answer.ok) return reply.answer.value;
+  const why = reply?.type === 'answer' && !reply.answer.ok ? reply.answer.why : silent(program.status.pid);
+  throw new Error(`index ${index} did not do it: ${why}`);
+}
+
+async function programOf(socket: string): Promise<Program | null> {
+  try {
+    const reply = await request(socket, { type: 'status' }, undefined, ANSWER_MS);
+    if (reply?.type === 'status') return { socket, status: reply.status };
+  } catch (error) {
+    // It has ended since it was seen.
+    if (error instanceof ApplicationError && error.code === 'NOT_RUNNING') return null;
+    throw error;
+  }
+  throw new ApplicationError('NOT_RUNNING', `the program on ${socket} does not answer`);
+}
+
+function silent(pid: number): string {
+  return `process ${pid} gave no answer`;
+}

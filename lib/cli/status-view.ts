@@ -1,0 +1,90 @@
+/** What `status` shows: rows of its tables and the sentences below them. */
+import type { ProgramStatus, SlotStatus } from '../ipc/status.js';
+import type { Cell } from './output.js';
+
+/** What the store holds; null where there is none yet. */
+export interface StoreCounts {
+  readonly records: number;
+  readonly quarantined: number;
+}
+
+export const STATUS_HEAD = [
+  'index',
+  'state',
+  'pid',
+  'uptime',
+  'respawns',
+  'normal',
+  'priority',
+  'done',
+  'per s',
+  'busy',
+  'waiting',
+  'window',
+  'outbox age',
+] as const;
+
+export function slotRow({ index, state, pid, uptimeMs, respawns, worker }: SlotStatus): Cell[] {
+  const process = [index, state, pid, pid === null ? null : spanText(uptimeMs), respawns];
+  if (worker === null) return [...process, ...STATUS_HEAD.slice(process.length).map(() => null)];
+  const { queue, tasksDone, tasksPerSecond, lanes, window, outboxAgeMs } = worker;
+  const full = Math.round(100 * Math.max(window.tasks / window.tasksLimit, window.bytes / window.bytesLimit));
+  const outbox = outboxAgeMs === 0 ? null : spanText(outboxAgeMs);
+  const { normal, priority } = queue;
+  const counts = [normal, priority, tasksDone, Math.round(tasksPerSecond), lanes.busy, lanes.waiting];
+  return [...process, ...counts, `${window.tasks} (${full} %)`, outbox];
+}
+
+/** What is remarkable about the workers, a sentence each. */
+export function remarks(programs: readonly ProgramStatus[]): string[] {
+  const slots = programs.flatMap((program) => program.slots);
+  const found = slots.flatMap(({ index, state, worker }) => {
+    const here = `index ${index}`;
+    const sentences: string[] = [];
+    if (state === 'standby') sentences.push(`${here} waits until the process that owns it has ended`);
+    if (worker === null) return sentences;
+    const { window, storeAvailable, lanes } = worker;
+    if (window.fullestKey !== null) {
+      sentences.push(`${here}: the window is full; most of what waits in it is of ${window.fullestKey}`);
+    }
+    if (!storeAvailable) sentences.push(`${here}: the store does not answer; commits are tried again`);
+    if (lanes.restarts > 0) sentences.push(`${here}: lanes broke ${lanes.restarts} times; see the log`);
+    return sentences;
+  });
+  const served = new Set(slots.map(({ index }) => index));
+  const numProcesses = programs[0]?.numProcesses ?? 0;
+  const missing = Array.from({ length: numProcesses }, (_, index) => index).filter((index) => !served.has(index));
+  if (missing.length > 0) found.push(`served by no program here: index ${missing.join(', ')}`);
+  return found;
+}
+
+export const HOOKS_HEAD = ['module', 'hook', 'calls', 'errors', 'timeouts', 'tasks', 'ms', 'ms a call'] as const;
+
+/** The hooks of all workers added up, in the order in which they first appear. */
+export function hookRows(programs: readonly ProgramStatus[]): Cell[][] {
+  const sums = new Map<string, { module: string; hook: string; figures: number[] }>();
+  for (const { worker } of programs.flatMap(({ slots }) => slots)) {
+    for (const { module, hook, calls, errors, timeouts, tasks, milliseconds } of worker?.hooks ?? []) {
+      const key = JSON.stringify([module, hook]);
+      const before = sums.get(key)?.figures ?? [];
+      const figures = [calls, errors, timeouts, tasks, milliseconds].map((figure, at) => figure + (before[at] ?? 0));
+      sums.set(key, { module, hook, figures });
+    }
+  }
+  return [...sums.values()].map(({ module, hook, figures }) => {
+    const [calls = 0, errors = 0, timeouts = 0, tasks = 0, ms = 0] = figures;
+    return [module, hook, calls, errors, timeouts, tasks, Math.round(ms), calls === 0 ? null : (ms / calls).toFixed(3)];
+  });
+}
+
+/** A span of time for people: `850 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
+export function spanText(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1_440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.floor(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

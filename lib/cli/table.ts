@@ -1,0 +1,167 @@
+/** The table of commands: what each is called, says in its help and takes. A new one is a line here and a file in commands/. */
+import type { Command, Option } from './command.js';
+
+const JSON_OUTPUT: Option = { flags: '--json', sentence: 'print JSON' };
+const PROCESSES: Option = {
+  flags: '--processes <n>',
+  sentence: 'number of worker processes, over the configuration',
+  key: 'processing_core.worker_processes',
+};
+const INDEXES: Option = {
+  flags: '--indexes <list>',
+  sentence: 'only the programs of these process indexes, such as 0-3,5',
+};
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'check',
+    sentence: 'Read the whole configuration, name every mistake with its file and key, print what holds.',
+    example: 'check --config config --env production',
+    options: [JSON_OUTPUT],
+    load: () => import('./commands/check.js'),
+  },
+  {
+    name: 'setup',
+    sentence: 'Make what a start needs: in embedded mode the data folder. Changes nothing the second time.',
+    example: 'setup --config config',
+    options: [JSON_OUTPUT, PROCESSES],
+    load: () => import('./commands/setup.js'),
+  },
+  {
+    name: 'start',
+    sentence:
+      'Run the workers, in the foreground; the log goes to stderr. Ctrl-C or SIGTERM stops in order, a second one at once; SIGHUP reloads.',
+    example: 'start --processes 4 --indexes 0-1',
+    options: [
+      PROCESSES,
+      { flags: '--indexes <list>', sentence: 'process indexes that run here, such as 0-3,5 (all where not given)' },
+    ],
+    load: () => import('./commands/start.js'),
+  },
+  {
+    name: 'worker',
+    args: '<index>',
+    sentence: 'Run one worker alone, in the foreground, for a supervisor or container of your own.',
+    example: 'worker 0 --processes 4',
+    options: [PROCESSES],
+    load: () => import('./commands/worker.js'),
+  },
+  {
+    name: 'stop',
+    sentence: 'Stop the running programs in order, wait until they are gone, say how they ended.',
+    example: 'stop',
+    options: [JSON_OUTPUT, INDEXES],
+    load: () => import('./commands/stop.js'),
+  },
+  {
+    name: 'reload',
+    sentence: 'Have the running programs take over new code and configuration, index by index, without loss.',
+    example: 'reload',
+    options: [JSON_OUTPUT, INDEXES],
+    load: () => import('./commands/reload.js'),
+  },
+  {
+    name: 'status',
+    sentence: 'Show the running workers, their queues and the store. Exit code 1 when nothing runs.',
+    example: 'status --watch',
+    options: [
+      JSON_OUTPUT,
+      { flags: '--hooks', sentence: 'show the hooks of the modules too' },
+      { flags: '--watch', sentence: 'draw it anew each second, on a terminal' },
+    ],
+    load: () => import('./commands/status.js'),
+  },
+  {
+    name: 'send',
+    args: '[file]',
+    sentence: 'Send data-points of a file, or of stdin (-), as tasks into the queues.',
+    details: `FILE holds JSON lines {"type","id","attr","v","t1","t2","c","src"} or one JSON array of these, also gzipped.
+
+A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as
+{"line","reason","input"}. When a queue is full, send waits. The order within an entity is kept.
+
+A send of a file that broke off can be repeated and doubles nothing (as long as processing_core.inbox.retention says); so can one of
+stdin with the same --stream. To send a file once more on purpose, give it another --stream.
+
+Exit code 0 when everything was sent, 1 when something was refused or the send was interrupted.`,
+    example: 'send points.jsonl.gz --rejects bad.jsonl',
+    options: [
+      JSON_OUTPUT,
+      PROCESSES,
+      { flags: '--rate <n>', sentence: 'data-points a second, at most' },
+      {
+        flags: '--rejects <file>',
+        sentence: 'where to put what is refused (<file>.rejected.jsonl, rejected.jsonl for stdin)',
+      },
+      { flags: '--stream <name>', sentence: 'name of the stream: the same data under the same name are sent once' },
+    ],
+    load: () => import('./commands/send.js'),
+  },
+  {
+    name: 'get',
+    args: '<etype> <eid>',
+    sentence: 'Show the record of an entity.',
+    example: 'get ip 192.0.2.1 --history --from 2026-11-01 --attr open_ports',
+    options: [
+      JSON_OUTPUT,
+      { flags: '--history', sentence: 'with the history of observations and time series' },
+      { flags: '--from <time>', sentence: 'rows of the history that are valid at or after this time' },
+      { flags: '--to <time>', sentence: 'rows of the history that are valid at or before this time' },
+      { flags: '--attr <name>', sentence: 'this attribute only' },
+      { flags: '--limit <n>', sentence: 'rows of the history of each attribute, at most' },
+    ],
+    load: () => import('./commands/get.js'),
+  },
+  {
+    name: 'list',
+    args: '<etype>',
+    sentence: 'List the entities of a type and when they were last updated.',
+    example: 'list ip --limit 100 --json',
+    options: [
+      JSON_OUTPUT,
+      { flags: '--limit <n>', sentence: 'entities, at most' },
+      { flags: '--after <eid>', sentence: 'begin behind this id' },
+    ],
+    load: () => import('./commands/list.js'),
+  },
+  {
+    name: 'route',
+    args: '<etype> [eid]',
+    sentence:
+      'Show to which worker an entity belongs; with - instead of ETYPE EID, for JSON lines {"etype","eid"} on stdin.',
+    example: 'route ip 192.0.2.1 --processes 4',
+    options: [JSON_OUTPUT, PROCESSES],
+    load: () => import('./commands/route.js'),
+  },
+  {
+    name: 'quarantine list',
+    sentence: 'List the tasks that could not be processed, with the reason of each.',
+    example: 'quarantine list --json',
+    options: [JSON_OUTPUT],
+    load: () => import('./commands/quarantine-list.js'),
+  },
+  {
+    name: 'quarantine show',
+    args: '<id>',
+    sentence: 'Show a task in quarantine with its message.',
+    example: 'quarantine show 0b0fcb1c-6c1a-4a4e-9a57-8d4e8f1f2a3b',
+    options: [JSON_OUTPUT],
+    load: () => import('./commands/quarantine-show.js'),
+  },
+  {
+    name: 'quarantine retry',
+    args: '[id]',
+    sentence: 'Put tasks back into their queues; they run after later tasks of their entities. The program must run.',
+    example: 'quarantine retry --all',
+    options: [JSON_OUTPUT, { flags: '--all', sentence: 'all tasks that are in quarantine now' }],
+    load: () => import('./commands/quarantine-retry.js'),
+  },
+  {
+    name: 'quarantine drop',
+    args: '<id>',
+    sentence: 'Remove a task from quarantine for good. The program must run.',
+    example: 'quarantine drop 0b0fcb1c-6c1a-4a4e-9a57-8d4e8f1f2a3b',
+    options: [JSON_OUTPUT],
+    load: () => import('./commands/quarantine-drop.js'),
+  },
+];
