@@ -1,0 +1,74 @@
+/** What becomes of each task when a batch is refused. */
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '../../lib/commit/entry.js';
+import { sortOut } from '../../lib/commit/sort-out.js';
+import type { CommitOutcome } from '../../lib/store/store.js';
+import { testDelivery } from '../support/deliveries.js';
+
+/** `a1`: the first task of key a; the name is what the lanes would take back. */
+function entry(name: string): Entry<string> {
+  const result = { outcome: 'applied', etype: 'ip', eid: name[0]!, history: [], raw: [], derived: [] } as const;
+  return { delivery: testDelivery({ id: name }), result, key: name[0]!, again: name };
+}
+
+const batch = ['a1', 'b1', 'a2', 'c1', 'a3', 'b2'].map(entry);
+const later = ['a4', 'b3', 'd1'].map(entry);
+const ids = (entries: readonly Entry<string>[]) => entries.map(({ delivery }) => delivery.id);
+const doneBefore = (...known: string[]): CommitOutcome => ({ kind: 'done-before', ids: new Set(known) });
+const unstorable = (...guilty: Entry<string>[]): CommitOutcome => ({
+  kind: 'unstorable',
+  entries: new Map(guilty.map((each) => [each, `${each.delivery.id} is too long`])),
+});
+
+describe('sorting out a refused batch', () => {
+  it('drops what was done before and executes all else of those keys again, in order, also what gathered since', () => {
+    const sorted = sortOut(doneBefore('a2'), batch, later);
+    expect(sorted).not.toBeNull();
+    const { known, kept, rewound } = sorted!;
+    expect(ids(known)).toEqual(['a2']);
+    expect([...rewound]).toEqual([['a', ['a1', 'a3', 'a4']]]);
+    expect(ids(kept)).toEqual(['b1', 'c1', 'b2', 'b3', 'd1']);
+  });
+
+  it('resets a key of which nothing is left to execute', () => {
+    const { rewound, kept } = sortOut(doneBefore('c1'), batch, [])!;
+    expect([...rewound]).toEqual([['c', []]]);
+    expect(ids(kept)).toEqual(['a1', 'b1', 'a2', 'a3', 'b2']);
+  });
+
+  it('keeps a task that can not be stored in its place, to be put aside with the reason, and nothing of what it did', () => {
+    const { kept, rewound, known } = sortOut(unstorable(batch[1]!, batch[3]!), batch, later)!;
+    expect(known).toEqual([]);
+    expect(ids(kept)).toEqual(['a1', 'b1', 'a2', 'c1', 'a3', 'a4', 'd1']);
+    expect([...rewound]).toEqual([
+      ['b', ['b2', 'b3']],
+      ['c', []],
+    ]);
+    const { result, again } = kept[1]!;
+    expect(again).toBeNull();
+    expect(result).toEqual({
+      outcome: 'quarantined',
+      etype: 'ip',
+      eid: 'b',
+      history: [],
+      raw: [],
+      derived: [],
+      reason: { code: 'TASK_UNSTORABLE', sentence: 'b1 is too long' },
+    });
+  });
+
+  it('takes out a message without a key alone', () => {
+    const unread: Entry<string> = { ...entry('x1'), key: null, again: null };
+    const { known, kept, rewound } = sortOut(doneBefore('x1'), [unread, ...batch], [])!;
+    expect(ids(known)).toEqual(['x1']);
+    expect(ids(kept)).toEqual(ids(batch));
+    expect(rewound.size).toBe(0);
+  });
+
+  it('gives up where the same would happen for ever: nothing is named, or what was put aside already', () => {
+    expect(sortOut(doneBefore('z9'), batch, later)).toBeNull();
+    expect(sortOut(unstorable(), batch, later)).toBeNull();
+    const { kept } = sortOut(unstorable(batch[0]!), batch, later)!;
+    expect(sortOut(unstorable(kept[0]!), kept, [])).toBeNull();
+  });
+});

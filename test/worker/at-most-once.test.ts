@@ -1,0 +1,60 @@
+/** Delivery at most once: a task is acknowledged when its lane starts it, and only so many may be at risk at a time. */
+import { describe, expect, it } from 'vitest';
+import { DataPath, HERE, journalOf, message } from '../support/data-path.js';
+
+const THREADS = 3;
+const messages = Array.from({ length: 60 }, (_, at) => message(HERE[at % 5] ?? '', { name: `${at}` }));
+
+describe('delivery at most once', () => {
+  it.each([0, 4])('risks no more tasks than may run at once, when each takes up to %i turns', async (turns) => {
+    const path = new DataPath({ delivery: 'at-most-once', limits: { threads: THREADS }, turns, store: { turns: 2 } });
+    await path.takeOver();
+    path.queue.put(...messages);
+    let most = 0;
+    await path.until(
+      () => path.store.stored.length === messages.length,
+      'everything is stored',
+      () => {
+        most = Math.max(most, path.queue.settledMessages - path.store.stored.length);
+      },
+    );
+    expect(most).toBe(THREADS);
+    const journals = HERE.slice(0, 5).map((eid) => journalOf(path.store.records.get(`ip:${eid}`)).map(Number));
+    expect(journals).toEqual([0, 1, 2, 3, 4].map((key) => messages.flatMap((_, at) => (at % 5 === key ? [at] : []))));
+  });
+
+  it('acknowledges no more than that while the store does not answer', async () => {
+    const store = { answers: false };
+    const random = () => (store.answers ? 0.99 : 0);
+    const path = new DataPath({
+      delivery: 'at-most-once',
+      limits: { threads: THREADS },
+      store: { random, away: 0.5 },
+    });
+    let retries = 0;
+    path.events.on('commit-retried', () => {
+      retries++;
+    });
+    await path.takeOver();
+    store.answers = true;
+    path.queue.put(messages[0]!);
+    await path.settled();
+    store.answers = false;
+    path.queue.put(...messages.slice(1));
+    await path.until(() => retries >= 4, 'the store was asked four times');
+    expect(path.queue.settledMessages - path.store.stored.length).toBeLessThanOrEqual(THREADS);
+    store.answers = true;
+    await path.until(() => path.store.stored.length === messages.length, 'everything is stored');
+  });
+
+  it('warns and does not process a task that it can not acknowledge', async () => {
+    const path = new DataPath({ delivery: 'at-most-once' });
+    await path.takeOver();
+    path.queue.cannotSettle = true;
+    path.queue.put(messages[0]!);
+    const { fields } = await path.log.line('could not be acknowledged and is not processed');
+    expect(fields).toMatchObject({ id: 'id-0', entity: `ip:${HERE[0]}` });
+    await path.until(() => path.atRest, 'everything is at rest');
+    expect(path.store.stored).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+/** The watchdog: what stands still, runs too long or holds up all others is found at its next look. */
+import { describe, expect, it } from 'vitest';
+import type { RunningTask } from '../../lib/executor/executor.js';
+import { createEvents } from '../../lib/observability/events.js';
+import { Watchdog } from '../../lib/worker/watchdog.js';
+import { manualClock } from '../support/clock.js';
+import { capturingLogger } from '../support/logger.js';
+
+const INTERVAL_MS = 30_000;
+
+function bed(given: { stuck?: boolean; window?: number; fullest?: { key: string; tasks: number } } = {}) {
+  const clock = manualClock();
+  const events = createEvents();
+  const log = capturingLogger();
+  const running: RunningTask[] = [];
+  const seen: string[] = [];
+  events.on('task-hanging', ({ key, hook, durationMs }) => seen.push(`${key} hangs in ${hook} for ${durationMs}`));
+  events.on('window-full', ({ key, tasks }) => seen.push(`${key} of ${tasks}`));
+  let looks = 0;
+  let upkeeps = 0;
+  const window = { tasks: given.window ?? 0, tasksLimit: 10, bytes: 0, bytesLimit: 100 };
+  const pipeline = {
+    reader: { window },
+    lanes: { fullest: () => given.fullest ?? null, status: () => ({ busy: 0, waiting: 1, keys: 1, restarts: 1 }) },
+    revive: () => {
+      looks++;
+      return given.stuck ?? false;
+    },
+  };
+  const watchdog = new Watchdog({
+    pipeline: pipeline as unknown as ConstructorParameters<typeof Watchdog>[0]['pipeline'],
+    running: () => running,
+    intervalMs: INTERVAL_MS,
+    hangTimeoutMs: 45_000,
+    clock,
+    events,
+    log,
+    upkeep: () => {
+      upkeeps++;
+    },
+  });
+  return { clock, log, running, seen, watchdog, looks: () => looks, upkeeps: () => upkeeps };
+}
+
+describe('the watchdog', () => {
+  it('looks once in an interval, does the upkeep then, and leaves no timer behind when it stops', async () => {
+    const { clock, watchdog, looks, upkeeps } = bed();
+    await watchdog.start();
+    clock.pass(INTERVAL_MS - 1);
+    expect(looks()).toBe(0);
+    clock.pass(1 + 2 * INTERVAL_MS);
+    expect([looks(), upkeeps()]).toEqual([3, 3]);
+    await watchdog.stop();
+    expect(clock.waiting).toBe(0);
+    clock.pass(INTERVAL_MS);
+    expect(looks()).toBe(3);
+  });
+
+  it('says so when lanes stood still', async () => {
+    const { clock, watchdog, log } = bed({ stuck: true });
+    await watchdog.start();
+    clock.pass(INTERVAL_MS);
+    expect(log.lines).toMatchObject([{ level: 'error', message: 'lanes stood still and were set going' }]);
+  });
+
+  it('names key and hook of a task that runs longer than hang_timeout, once a task', async () => {
+    const { clock, watchdog, running, seen, log } = bed();
+    await watchdog.start();
+    running.push({ id: 'a', key: 'ip:192.0.2.1', runningMs: 45_001, hook: 'geo onEntityCreation' });
+    running.push({ id: 'b', key: 'ip:192.0.2.2', runningMs: 45_000, hook: null });
+    clock.pass(INTERVAL_MS);
+    clock.pass(INTERVAL_MS);
+    const line = 'ip:192.0.2.1 hangs in geo onEntityCreation for 45001';
+    expect(seen).toEqual([line]);
+    expect(log.lines).toMatchObject([{ fields: { id: 'a', entity: 'ip:192.0.2.1', hook: 'geo onEntityCreation' } }]);
+
+    // Gone, and there again: it was redelivered and hangs anew.
+    const [first] = running.splice(0);
+    clock.pass(INTERVAL_MS);
+    running.push(first!);
+    clock.pass(INTERVAL_MS);
+    expect(seen).toEqual([line, line]);
+  });
+
+  it('tells of a full window, and names the entity in the log that holds most of it', async () => {
+    const { clock, watchdog, seen, log } = bed({ window: 10, fullest: { key: 'ip:192.0.2.1', tasks: 6 } });
+    await watchdog.start();
+    clock.pass(INTERVAL_MS);
+    expect(seen).toEqual(['ip:192.0.2.1 of 10']);
+    expect(log.lines).toMatchObject([{ level: 'warn', fields: { entity: 'ip:192.0.2.1', waiting: 6, tasks: 10 } }]);
+  });
+
+  it('writes nothing where the tasks of many entities fill the window, or where it has room', async () => {
+    for (const given of [
+      { window: 10, fullest: { key: 'a', tasks: 5 } },
+      { window: 9, fullest: { key: 'a', tasks: 9 } },
+    ]) {
+      const { clock, watchdog, log } = bed(given);
+      await watchdog.start();
+      clock.pass(INTERVAL_MS);
+      expect(log.lines).toEqual([]);
+    }
+  });
+});
