@@ -1,6 +1,7 @@
 /** What the data path does while the store does not answer: for moments, for long, and while it is asked to rest meanwhile. */
 import { describe, expect, it } from 'vitest';
 import { DataPath, type DataPathOptions, HERE, journalOf, message } from '../support/data-path.js';
+import { nextTurn } from '../support/deliveries.js';
 
 /** A data path whose store answers only while `answers` is true. */
 function pathWithStore(options: DataPathOptions = {}) {
@@ -115,7 +116,9 @@ describe('when a connection comes back', () => {
     await Promise.all([losing, restored]);
     path.queue.resume();
     await path.until(() => path.pipeline.status().waiting > 0, 'a task has come to the lanes');
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
     expect(path.pipeline.status()).toMatchObject({ busy: 0, uncommitted: 0 });
+    expect(path.pipeline.status().waiting).toBeGreaterThan(0);
     expect(path.store.stored).toHaveLength(1);
   });
 });
