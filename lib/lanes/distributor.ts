@@ -4,7 +4,8 @@
  * task in `normalEvery` is a normal one where both wait.
  *
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
- * at most `tasksPerTurn` tasks. It knows neither executor nor committer: it is handed `process` and hands on what that returned.
+ * at most `tasksPerTurn` tasks. A task that ran when a process was killed runs alone, so that the one that kills the next process
+ * is known for sure and those that ran beside it are not blamed. It knows neither executor nor committer: it is handed `process` and hands on what that returned.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
  * (one slow key delays all keys of its thread).
  */
@@ -46,6 +47,7 @@ export class Distributor<Result> {
   /** Lanes that could go on, each in the list of its turn. */
   private readonly ready: Readonly<Record<Turn, ReadyLanes>> = { priority: new ReadyLanes(), normal: new ReadyLanes() };
   private busy = 0;
+  private suspectRuns = false;
   private waiting = 0;
   private restarts = 0;
   private halted = false;
@@ -127,7 +129,8 @@ export class Distributor<Result> {
 
   /** Sets going what could go on and was not told to; true if there was something. Only a mistake of ours leads to it. */
   revive(): boolean {
-    let stuck = this.startable && !this.turnScheduled && this.next() !== null;
+    const next = this.next();
+    let stuck = this.startable && !this.turnScheduled && next !== null && !this.mustWait(next);
     for (const lane of this.lanes.values()) {
       if (lane.running || lane.ready || lane.turn === null) continue;
       stuck = true;
@@ -195,8 +198,14 @@ export class Distributor<Result> {
         if (this.busy === 0 && this.waiting === 0) this.options.idle();
         return;
       }
+      if (this.mustWait(lane)) return;
       this.run(lane);
     }
+  }
+
+  /** Whether its task waits until nothing else runs, or until the one that runs alone has ended. */
+  private mustWait(lane: Lane): boolean {
+    return this.busy > 0 && (this.suspectRuns || isSuspect(lane.head));
   }
 
   /** The lane whose turn it is. */
@@ -213,6 +222,7 @@ export class Distributor<Result> {
     if (work === null) throw new Error(`the lane of ${lane.key} was ready without a task`);
     lane.running = work;
     lane.rewound = false;
+    this.suspectRuns = isSuspect(work);
     this.waiting--;
     this.busy++;
     let result: Result | Promise<Result>;
@@ -251,6 +261,7 @@ export class Distributor<Result> {
     lane.running = null;
     this.busy--;
     if (this.busy > 0) return;
+    this.suspectRuns = false;
     for (const listener of this.quietListeners.splice(0)) listener();
   }
 
@@ -263,4 +274,8 @@ export class Distributor<Result> {
   private dropIfEmpty(lane: Lane): void {
     if (lane.running === null && lane.waiting === 0) this.lanes.delete(lane.key);
   }
+}
+
+function isSuspect(work: Work | null): boolean {
+  return work !== null && work.delivery.attempts > 0;
 }

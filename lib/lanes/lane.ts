@@ -31,6 +31,11 @@ export class Lane {
     return this.normal.length > 0 ? 'normal' : null;
   }
 
+  /** What `shift` would take. */
+  get head(): Work | null {
+    return this.again.head ?? this.priority.head ?? this.normal.head;
+  }
+
   push(work: Work): void {
     (work.delivery.priority ? this.priority : this.normal).push(work);
   }

@@ -18,7 +18,7 @@ export function workOf(delivery: Delivery, task: Task): Work {
 /** First in, first out, with a way back to the front. The links are in the works: a line costs nothing to make and to keep. */
 export class Line {
   length = 0;
-  private head: Work | null = null;
+  head: Work | null = null;
   private tail: Work | null = null;
 
   push(work: Work): void {
