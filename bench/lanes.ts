@@ -1,66 +1,72 @@
 /**
- * What lanes and commits cost a task: an executor that does nothing at once, a store that stores nothing, a window that is refilled
- * as tasks are committed. With few keys, with as many as there are tasks, and with tasks that wait for a promise. Prints figures.
+ * What lanes and commits cost a task: works of 1,000 and of 4,000 keys are pushed as a reader with a window does, an executor that
+ * does nothing, a store that stores nothing. Prints microseconds a task. The whole path of a worker is measured in embedded.ts.
  */
 import { Committer } from '../lib/commit/committer.js';
 import { Distributor } from '../lib/lanes/distributor.js';
 import { type Work, workOf } from '../lib/lanes/work.js';
 import type { Delivery } from '../lib/model/delivery.js';
 import type { TaskResult } from '../lib/model/record.js';
+import type { Task } from '../lib/model/task.js';
 import { createEvents } from '../lib/observability/events.js';
 import { makeLogger } from '../lib/observability/logger.js';
 import { PairOrder } from '../lib/queue/pair.js';
 import { systemClock } from '../lib/runtime/clock.js';
+import type { CommitOutcome } from '../lib/store/store.js';
 
-const ROUNDS = 5;
-const TASKS_PER_ROUND = 500_000;
-const WINDOW = 2_048;
+const ROUNDS = 9;
+const TASKS_PER_ROUND = 400_000;
+const WINDOW = 4_096;
+const KEYS = [1_000, 4_000];
+
+const STORED: CommitOutcome = { kind: 'stored' };
 const RESULT: TaskResult = { outcome: 'applied', etype: 'ip', eid: '192.0.2.1', history: [], raw: [], derived: [] };
-const BODY = Buffer.from('{}');
 
-type Process = (work: Work) => TaskResult | Promise<TaskResult>;
+function taskOf(key: string): Task {
+  const [etype = '', eid = ''] = key.split(':');
+  return { etype, eid, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, depth: 0 };
+}
 
-function workWith(key: string, id: string): Work {
-  const task = { etype: 'ip', eid: key, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, depth: 0 };
-  const delivery: Delivery = {
+function deliveryOf(id: string, priority: boolean): Delivery {
+  const nothing = () => {};
+  return {
     id,
-    body: BODY,
-    priority: false,
+    body: Buffer.alloc(0),
+    priority,
     redelivered: false,
     once: true,
     attempts: 0,
-    started() {},
-    ended() {},
-    settle() {},
+    started: nothing,
+    ended: nothing,
+    settle: nothing,
   };
-  return workOf(delivery, task);
 }
 
-/** Nanoseconds a task, with what it takes to make its delivery. */
-function round(process: Process, keys: readonly string[]): Promise<number> {
+/** Keeps the window full until all tasks are committed; how long that took. */
+function run(works: readonly Work[], process: (work: Work) => TaskResult | Promise<TaskResult>): Promise<number> {
   return new Promise((resolve, reject) => {
     let pushed = 0;
     let committed = 0;
-    const startedAt = performance.now();
     const fill = () => {
-      for (; pushed < TASKS_PER_ROUND && pushed - committed < WINDOW; pushed++) {
-        lanes.push(workWith(keys[pushed % keys.length] ?? '', `${pushed}`));
-      }
+      for (; pushed < works.length && pushed - committed < WINDOW; pushed++) lanes.push(works[pushed] as Work);
     };
-    const lanes: Distributor<TaskResult> = new Distributor({
-      threads: 8,
+    const lanes = new Distributor<TaskResult>({
+      threads: 512,
       tasksPerTurn: 256,
       waitingLimit: WINDOW,
       order: new PairOrder(),
       process,
       done: (work, result) => committer.add({ delivery: work.delivery, result, key: work.task.key, again: work }),
-      discarded: () => reject(new Error('a result was discarded')),
-      broken: () => false,
+      discarded: () => {},
+      broken: (_, error) => {
+        reject(error);
+        return false;
+      },
       admits: () => true,
       idle: () => committer.hurry(),
     });
     const committer = new Committer<Work>({
-      store: { commit: async () => ({ kind: 'stored' }) },
+      store: { commit: async () => STORED },
       ownership: { index: 0, epoch: 1 },
       inbox: true,
       limits: { tasks: 512, ageMs: 5 },
@@ -69,34 +75,32 @@ function round(process: Process, keys: readonly string[]): Promise<number> {
       log: makeLogger(() => {}, 'error', {}),
       committed(entries) {
         committed += entries.length;
-        if (committed < TASKS_PER_ROUND) fill();
-        else resolve(((performance.now() - startedAt) * 1e6) / TASKS_PER_ROUND);
+        if (committed === works.length) resolve(performance.now() - startedAt);
+        else fill();
       },
       known: () => {},
-      rewind: (key, works) => lanes.rewind(key, works),
+      rewind: () => {},
       away: () => {},
       failed: reject,
     });
+    const startedAt = performance.now();
     fill();
   });
 }
 
-async function main(): Promise<void> {
-  const keys = Array.from({ length: TASKS_PER_ROUND }, (_, at) => `ip:${at}`);
-  const cases: [string, Process, readonly string[]][] = [
-    ['1,000 keys', () => RESULT, keys.slice(0, 1_000)],
-    ['one key', () => RESULT, keys.slice(0, 1)],
-    ['every task a key of its own', () => RESULT, keys],
-    ['1,000 keys, each task waits', async () => RESULT, keys.slice(0, 1_000)],
-  ];
-  for (const [name, process, some] of cases) {
-    await round(process, some);
-    const rounds: number[] = [];
-    for (let at = 0; at < ROUNDS; at++) rounds.push(await round(process, some));
-    rounds.sort((one, other) => one - other);
-    const [least = 0, median = 0] = [rounds[0], rounds[ROUNDS >> 1]];
-    console.log(`${name.padEnd(28)} median ${Math.round(median)} ns a task, least ${Math.round(least)}`);
-  }
+async function measure(name: string, keys: number, process: (work: Work) => TaskResult | Promise<TaskResult>) {
+  const tasks = Array.from({ length: keys }, (_, key) => taskOf(`ip:${key}`));
+  const works = Array.from({ length: TASKS_PER_ROUND }, (_, at) =>
+    workOf(deliveryOf(`${at}`, at % 4 === 0), tasks[(at * 7) % keys] as Task),
+  );
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) times.push(await run(works, process));
+  const median = times.toSorted((one, other) => one - other)[Math.floor(ROUNDS / 2)] ?? 0;
+  const micros = (median * 1_000) / TASKS_PER_ROUND;
+  console.log(`${name}, ${keys} keys: ${micros.toFixed(2)} µs a task, ${Math.round(1e6 / micros)} tasks/s`);
 }
 
-await main();
+for (const keys of KEYS) {
+  await measure('ends at once', keys, () => RESULT);
+  await measure('ends by a promise', keys, () => Promise.resolve(RESULT));
+}

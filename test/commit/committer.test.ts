@@ -1,0 +1,297 @@
+/** The committer with a store that answers when the test says so. */
+import { describe, expect, it } from 'vitest';
+import { Committer, type CommitterOptions, LONG_AWAY_MS } from '../../lib/commit/committer.js';
+import type { Entry } from '../../lib/commit/entry.js';
+import { createEvents } from '../../lib/observability/events.js';
+import { ApplicationError } from '../../lib/runtime/errors.js';
+import type { Batch, CommitOutcome } from '../../lib/store/store.js';
+import { manualClock } from '../support/clock.js';
+import { nextTurn, type TestDelivery, testDelivery } from '../support/deliveries.js';
+import { capturingLogger } from '../support/logger.js';
+
+const AGE_MS = 5;
+const UNAVAILABLE: CommitOutcome = { kind: 'unavailable', why: 'no route' };
+
+function entry(id: string, key = `ip:${id}`): Entry<string> & { readonly delivery: TestDelivery } {
+  const result = { outcome: 'applied', etype: 'ip', eid: '', history: [], raw: [], derived: [] } as const;
+  return { delivery: testDelivery({ id }), result, key, again: id };
+}
+
+function setUp(given: Partial<CommitterOptions<string>> = {}) {
+  const clock = manualClock();
+  const events = createEvents();
+  const log = capturingLogger();
+  const told: unknown[][] = [];
+  const batches: {
+    ids: string[];
+    answer: (outcome: CommitOutcome) => Promise<void>;
+    fail: (error: Error) => Promise<void>;
+  }[] = [];
+  const commit = (batch: Batch) =>
+    new Promise<CommitOutcome>((resolve, reject) => {
+      batches.push({
+        ids: idsOf(batch.entries),
+        answer(outcome) {
+          resolve(outcome);
+          return nextTurn();
+        },
+        fail(error) {
+          reject(error);
+          return nextTurn();
+        },
+      });
+    });
+  for (const name of ['commit-stored', 'commit-failed', 'commit-retried', 'ownership-lost'] as const) {
+    events.on(name, (payload) => told.push([name, payload]));
+  }
+  const committer = new Committer<string>({
+    store: { commit },
+    ownership: { index: 3, epoch: 7 },
+    inbox: true,
+    limits: { tasks: 3, ageMs: AGE_MS },
+    clock,
+    events,
+    log,
+    committed: (entries) => told.push(['committed', ...idsOf(entries)]),
+    known: (entries) => told.push(['known', ...idsOf(entries)]),
+    rewind: (key, again) => told.push(['rewind', key, ...again]),
+    away: () => told.push(['away']),
+    failed: (reason) => told.push(['failed', reason]),
+    ...given,
+  });
+  const ofKind = (kind: string) => told.filter(([name]) => name === kind).map(([, ...rest]) => rest);
+  return { committer, clock, log, batches, told, ofKind };
+}
+
+function idsOf(entries: readonly { readonly delivery: { readonly id: string } }[]): string[] {
+  return entries.map(({ delivery }) => delivery.id);
+}
+
+describe('gathering results', () => {
+  it('commits a result when it has the age, with those that came meanwhile', async () => {
+    const { committer, clock, batches } = setUp();
+    committer.add(entry('1'));
+    clock.pass(AGE_MS - 1);
+    committer.add(entry('2'));
+    await nextTurn();
+    expect(batches).toEqual([]);
+    clock.pass(1);
+    await nextTurn();
+    expect(batches.map(({ ids }) => ids)).toEqual([['1', '2']]);
+    expect(clock.waiting).toBe(0);
+  });
+
+  it('commits at once when enough have gathered, and never more than that in one commit', async () => {
+    const { committer, clock, batches, ofKind } = setUp();
+    for (const id of ['1', '2', '3', '4', '5', '6', '7']) committer.add(entry(id));
+    await nextTurn();
+    expect(batches.map(({ ids }) => ids)).toEqual([['1', '2', '3']]);
+    await batches[0]?.answer({ kind: 'stored' });
+    await nextTurn();
+    expect(batches[1]?.ids).toEqual(['4', '5', '6']);
+    await batches[1]?.answer({ kind: 'stored' });
+    clock.pass(AGE_MS);
+    await nextTurn();
+    expect(batches[2]?.ids).toEqual(['7']);
+    await batches[2]?.answer({ kind: 'stored' });
+    expect(ofKind('committed')).toEqual([['1', '2', '3'], ['4', '5', '6'], ['7']]);
+    expect(committer.open).toBe(0);
+  });
+
+  it('commits what came in the very turn in which a commit begins, without anything else to happen', async () => {
+    const { committer, clock, batches, ofKind } = setUp();
+    committer.add(entry('1'));
+    committer.hurry();
+    for (const id of ['2', '3', '4']) committer.add(entry(id));
+    await nextTurn();
+    clock.pass(AGE_MS * 2);
+    await batches[0]?.answer({ kind: 'stored' });
+    clock.pass(AGE_MS);
+    await nextTurn();
+    await batches[1]?.answer({ kind: 'stored' });
+    committer.add(entry('5'));
+    clock.pass(AGE_MS);
+    await nextTurn();
+    await batches[2]?.answer({ kind: 'stored' });
+    expect(ofKind('committed')).toEqual([['1', '2', '3'], ['4'], ['5']]);
+  });
+
+  it('has one commit under way at a time', async () => {
+    const { committer, batches } = setUp();
+    committer.add(entry('1'));
+    committer.hurry();
+    await nextTurn();
+    committer.add(entry('2'));
+    committer.hurry();
+    await nextTurn();
+    expect(batches).toHaveLength(1);
+    expect(committer.unfinished().map(({ delivery }) => delivery.id)).toEqual(['1', '2']);
+  });
+
+  it('flushes everything that was added, and ends at once when there is nothing', async () => {
+    const { committer, batches } = setUp();
+    await committer.flushed();
+    for (const id of ['1', '2', '3', '4']) committer.add(entry(id));
+    let flushed = false;
+    const flushing = committer.flushed().then(() => {
+      flushed = true;
+    });
+    await nextTurn();
+    await batches[0]?.answer({ kind: 'stored' });
+    expect(flushed).toBe(false);
+    await nextTurn();
+    await batches[1]?.answer({ kind: 'stored' });
+    await flushing;
+    expect(batches.map(({ ids }) => ids)).toEqual([['1', '2', '3'], ['4']]);
+  });
+});
+
+describe('a store that does not answer', () => {
+  it('gets the same batch again after 1, 2, 5, 10, 30, 30 ... seconds, while the next one gathers', async () => {
+    const { committer, clock, batches, ofKind, log } = setUp();
+    committer.add(entry('1'));
+    committer.hurry();
+    await nextTurn();
+    committer.add(entry('2'));
+    for (const [at, seconds] of [1, 2, 5, 10, 30, 30].entries()) {
+      await batches[at]?.answer(UNAVAILABLE);
+      expect(committer.storeAvailable).toBe(false);
+      clock.pass(seconds * 1_000 - 1);
+      await nextTurn();
+      expect(batches).toHaveLength(at + 1);
+      clock.pass(1);
+      expect(batches.at(-1)?.ids).toEqual(['1']);
+    }
+    expect(ofKind('commit-retried').map(([payload]) => payload)).toMatchObject(
+      [1, 2, 5, 10, 30, 30].map((s, at) => ({ tasks: 1, attempt: at + 1, pauseMs: s * 1_000, why: 'no route' })),
+    );
+    expect(ofKind('away')).toEqual([[]]);
+    await batches.at(-1)?.answer({ kind: 'stored' });
+    expect(committer.storeAvailable).toBe(true);
+    expect(log.lines.map(({ level, message }) => [level, message])).toEqual([
+      ['warn', 'the store does not answer; commits wait'],
+      ['info', 'the store answers again'],
+    ]);
+    clock.pass(AGE_MS);
+    await nextTurn();
+    expect(batches.at(-1)?.ids).toEqual(['2']);
+  });
+
+  it('is told of as away for long only when it is, and each time anew', async () => {
+    const { committer, clock, batches, ofKind } = setUp();
+    committer.add(entry('1'));
+    committer.hurry();
+    await nextTurn();
+    for (const expected of [0, 1, 2]) {
+      await batches.at(-1)?.answer(UNAVAILABLE);
+      clock.pass(expected === 0 ? 1_000 : LONG_AWAY_MS);
+      expect(ofKind('away')).toHaveLength(expected);
+      await batches.at(-1)?.answer({ kind: 'stored' });
+      committer.add(entry(`${expected}`));
+      committer.hurry();
+      await nextTurn();
+    }
+  });
+
+  it('is asked no more after a stop', async () => {
+    const { committer, clock, batches, told } = setUp();
+    committer.add(entry('1'));
+    const flushed = committer.flushed();
+    await nextTurn();
+    await batches[0]?.answer(UNAVAILABLE);
+    committer.stop();
+    await flushed;
+    clock.pass(LONG_AWAY_MS * 2);
+    expect(clock.waiting).toBe(0);
+    expect(batches).toHaveLength(1);
+    expect(told.map(([name]) => name)).toEqual(['commit-retried']);
+    await committer.flushed();
+  });
+});
+
+describe('a batch that the store refuses', () => {
+  it('settles what was done before, gives the rest of its key back and commits what is left', async () => {
+    const { committer, batches, ofKind, told } = setUp();
+    const [done, after, other, later] = [entry('1', 'a'), entry('2', 'a'), entry('3', 'b'), entry('4', 'a')];
+    for (const each of [done, after, other]) committer.add(each);
+    await nextTurn();
+    committer.add(later);
+    await batches[0]?.answer({ kind: 'done-before', ids: new Set(['1']) });
+    expect([done, after, other, later].map(({ delivery }) => delivery.settled)).toEqual([1, 0, 0, 0]);
+    expect(told.map(([name]) => name)).toEqual(['commit-failed', 'rewind', 'known']);
+    expect(ofKind('rewind')).toEqual([['a', '2', '4']]);
+    expect(ofKind('known')).toEqual([['1']]);
+    committer.hurry();
+    await nextTurn();
+    expect(batches[1]?.ids).toEqual(['3']);
+    expect(committer.open).toBe(1);
+  });
+
+  it('commits a task that can not be stored as put aside', async () => {
+    const { committer, batches, ofKind } = setUp();
+    const guilty = entry('1', 'a');
+    for (const each of [guilty, entry('2', 'a')]) committer.add(each);
+    committer.hurry();
+    await nextTurn();
+    await batches[0]?.answer({ kind: 'unstorable', entries: new Map([[guilty, 'a zero byte']]) });
+    expect(guilty.delivery.settled).toBe(0);
+    expect(ofKind('rewind')).toEqual([['a', '2']]);
+    expect(committer.unfinished()).toMatchObject([{ key: 'a', again: null, result: { outcome: 'quarantined' } }]);
+  });
+
+  it('flushes although nothing of it is left to commit', async () => {
+    const { committer, batches } = setUp();
+    committer.add(entry('1'));
+    const flushed = committer.flushed();
+    await nextTurn();
+    await batches[0]?.answer({ kind: 'done-before', ids: new Set(['1']) });
+    await flushed;
+    expect(committer.open).toBe(0);
+  });
+});
+
+describe('a worker that can commit no more', () => {
+  it('stops when its epoch is outdated, and says whose index it was', async () => {
+    const { committer, batches, ofKind } = setUp();
+    committer.add(entry('1'));
+    const flushed = committer.flushed();
+    await nextTurn();
+    await batches[0]?.answer({ kind: 'outdated' });
+    await flushed;
+    expect(ofKind('failed')).toMatchObject([[{ code: 'OWNERSHIP_LOST' }]]);
+    expect(ofKind('failed')[0]?.[0]).toBeInstanceOf(ApplicationError);
+    expect(ofKind('ownership-lost')).toEqual([[{ index: 3, epoch: 7 }]]);
+    committer.add(entry('2'));
+    committer.hurry();
+    await nextTurn();
+    expect(batches).toHaveLength(1);
+    expect(ofKind('committed')).toEqual([]);
+  });
+
+  it('fails once when the store throws, or refuses a batch without a reason to go on', async () => {
+    const thrown = setUp();
+    const error = new Error('disk full');
+    thrown.committer.add(entry('1'));
+    thrown.committer.hurry();
+    await nextTurn();
+    await thrown.batches[0]?.fail(error);
+    expect(thrown.ofKind('failed')).toEqual([[error]]);
+
+    const refused = setUp();
+    refused.committer.add(entry('1'));
+    refused.committer.hurry();
+    await nextTurn();
+    await refused.batches[0]?.answer({ kind: 'done-before', ids: new Set() });
+    expect(String(refused.ofKind('failed')[0])).toContain('done-before');
+  });
+
+  it('hears nothing of a commit that ends after the stop', async () => {
+    const { committer, batches, told } = setUp();
+    committer.add(entry('1'));
+    committer.hurry();
+    await nextTurn();
+    committer.stop();
+    await batches[0]?.answer({ kind: 'stored' });
+    expect(told).toEqual([]);
+  });
+});

@@ -1,0 +1,119 @@
+/** The publisher of the outbox with a writer that takes, refuses or waits. */
+import { describe, expect, it } from 'vitest';
+import { OutboxPublisher } from '../../lib/commit/outbox.js';
+import type { OutgoingTask } from '../../lib/model/task.js';
+import { createEvents } from '../../lib/observability/events.js';
+import { manualClock } from '../support/clock.js';
+import { nextTurn, until } from '../support/deliveries.js';
+import { capturingLogger } from '../support/logger.js';
+import { MemoryStore } from '../support/memory-store.js';
+
+function row(id: string): OutgoingTask {
+  return { id, key: 'ip:1', index: 0, priority: true, body: Buffer.alloc(0) };
+}
+
+function setUp(send: (tasks: readonly OutgoingTask[]) => Promise<void>) {
+  const store = new MemoryStore();
+  const clock = manualClock();
+  const events = createEvents();
+  const log = capturingLogger();
+  const pauses: number[] = [];
+  events.on('outbox-failed', ({ pauseMs }) => pauses.push(pauseMs));
+  const publisher = new OutboxPublisher({
+    outbox: store.outbox,
+    index: 0,
+    writer: { send },
+    batch: 2,
+    clock,
+    events,
+    log,
+  });
+  return { store, clock, log, publisher, pauses };
+}
+
+describe('publishing the outbox', () => {
+  it('publishes what a predecessor left and what comes later, in batches and in order', async () => {
+    const sent: string[][] = [];
+    const { store, publisher } = setUp(async (tasks) => void sent.push(tasks.map(({ id }) => id)));
+    store.rows.push(row('1'), row('2'), row('3'));
+    await publisher.start();
+    await until(() => store.rows.length === 0, 'all rows are published');
+    store.rows.push(row('4'));
+    publisher.wake();
+    await until(() => store.rows.length === 0, 'the new row is published');
+    expect(sent).toEqual([['1', '2'], ['3'], ['4']]);
+    await publisher.stop();
+  });
+
+  it('sends the same rows again after growing pauses, starts anew after a success, and warns once', async () => {
+    let refuse = 3;
+    const sent: string[] = [];
+    const { store, clock, log, publisher, pauses } = setUp(async (tasks) => {
+      if (refuse-- > 0) throw new Error('no broker');
+      sent.push(...tasks.map(({ id }) => id));
+    });
+    store.rows.push(row('1'), row('2'), row('3'));
+    await publisher.start();
+    for (const expected of [1_000, 2_000, 5_000]) {
+      await until(() => clock.waiting === 1, 'it pauses');
+      expect(pauses.at(-1)).toBe(expected);
+      expect(sent).toEqual([]);
+      clock.pass(expected);
+    }
+    await until(() => store.rows.length === 0, 'all rows are published');
+    expect(sent).toEqual(['1', '2', '3']);
+    expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    refuse = 1;
+    store.rows.push(row('4'));
+    publisher.wake();
+    await until(() => clock.waiting === 1, 'it pauses');
+    expect(pauses.at(-1)).toBe(1_000);
+    await publisher.stop();
+    expect(clock.waiting).toBe(0);
+    expect(store.rows.map(({ id }) => id)).toEqual(['4']);
+  });
+
+  it('lets the batch under way end when it is stopped, and begins no other', async () => {
+    let end = () => {};
+    const sent: string[] = [];
+    const { store, publisher } = setUp((tasks) => {
+      sent.push(...tasks.map(({ id }) => id));
+      return new Promise((resolve) => {
+        end = resolve;
+      });
+    });
+    store.rows.push(row('1'), row('2'), row('3'));
+    await publisher.start();
+    await until(() => sent.length === 2, 'the first batch is sent');
+    let stopped = false;
+    const stopping = publisher.stop().then(() => {
+      stopped = true;
+    });
+    await nextTurn();
+    expect(stopped).toBe(false);
+    end();
+    await stopping;
+    publisher.wake();
+    await nextTurn();
+    expect(sent).toEqual(['1', '2']);
+    expect(store.rows.map(({ id }) => id)).toEqual(['3']);
+  });
+
+  it('makes no pause for a batch that fails while it is stopped', async () => {
+    let fail = (_: Error) => {};
+    const { store, publisher, clock } = setUp(
+      () =>
+        new Promise((_, reject) => {
+          fail = reject;
+        }),
+    );
+    store.rows.push(row('1'));
+    await publisher.start();
+    await nextTurn();
+    const stopping = publisher.stop();
+    fail(new Error('no broker'));
+    await stopping;
+    expect(clock.waiting).toBe(0);
+    expect(store.rows).toHaveLength(1);
+  });
+});

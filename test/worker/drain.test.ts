@@ -1,0 +1,171 @@
+/** How a worker comes to rest: the order of the steps, what is left when the deadline passes, and what is said meanwhile. */
+import { describe, expect, it } from 'vitest';
+import type { TaskResult } from '../../lib/model/record.js';
+import type { Task } from '../../lib/model/task.js';
+import { Deadline } from '../../lib/runtime/deadline.js';
+import type { Service } from '../../lib/runtime/service.js';
+import { drain } from '../../lib/worker/drain.js';
+import { DataPath, HERE, message, scriptOf } from '../support/data-path.js';
+import { nextTurn } from '../support/deliveries.js';
+
+const [EID = '', OTHER = ''] = HERE;
+const SHUTDOWN_MS = 30_000;
+
+interface Options {
+  /** Services whose stop fails. */
+  readonly failing?: readonly string[];
+  readonly releases?: () => Promise<void>;
+}
+
+/** A path with two tasks running and one waiting behind the first; ended by name. */
+async function setUp({ failing = [], releases }: Options = {}) {
+  const ends = new Map<string, () => void>();
+  const steps: string[] = [];
+  const execute = (task: Task) => {
+    const { etype, eid } = task;
+    const result: TaskResult = { outcome: 'applied', etype, eid, history: [], raw: [], derived: [] };
+    return new Promise<TaskResult>((resolve) => ends.set(scriptOf(task).name, () => resolve(result)));
+  };
+  const path = new DataPath({ execute });
+  const pipeline = await path.takeOver();
+  path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }), message(OTHER, { name: '3' }));
+  await path.until(() => ends.size === 2, 'two run');
+
+  const service = (name: string, stop = async () => {}): Service => ({
+    name,
+    start: async () => {},
+    async stop() {
+      steps.push(name);
+      if (failing.includes(name)) throw new Error(`${name} does not stop`);
+      await stop();
+    },
+  });
+  const { reader, outbox } = pipeline;
+  const stopReader = reader.stop.bind(reader);
+  reader.stop = service('reader', stopReader).stop;
+  const stopOutbox = outbox.stop.bind(outbox);
+  outbox.stop = service('outbox', stopOutbox).stop;
+  const release = path.store.release.bind(path.store);
+  path.store.release = async (ownership) => {
+    steps.push('release');
+    await releases?.();
+    await release(ownership);
+  };
+  path.store.stop = service('store').stop;
+  path.events.on('commit-stored', () => steps.push('commit'));
+  const abandoned: string[] = [];
+  path.events.on('task-abandoned', ({ id }) => abandoned.push(id));
+  const parts = {
+    pipeline,
+    ownership: { index: 0, epoch: 1 },
+    store: path.store,
+    scheduler: service('scheduler'),
+    modules: service('modules'),
+    writer: service('writer'),
+    clock: path.clock,
+    events: path.events,
+    log: path.log,
+  };
+  const draining = drain(parts, Deadline.in(SHUTDOWN_MS, path.clock));
+  return { path, draining, steps, abandoned, end: (name: string) => ends.get(name)?.() };
+}
+
+const STEPS = ['scheduler', 'commit', 'outbox', 'modules', 'reader', 'release', 'writer', 'store'];
+
+describe('a drain', () => {
+  it('lets running tasks finish and commits them before it closes the reader and then releases the index', async () => {
+    const { path, draining, steps, abandoned, end } = await setUp();
+    await nextTurn();
+    expect(steps).toEqual(['scheduler']);
+    expect(path.queue.paused).toBe(true);
+    end('1');
+    end('3');
+    await expect(draining).resolves.toEqual({ left: 0 });
+    expect(steps).toEqual(STEPS);
+    expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(['id-1', 'id-3']);
+    expect(path.queue.settledMessages).toBe(2);
+    expect(path.queue.left).toBe(1);
+    expect(path.store.released).toEqual([{ index: 0, epoch: 1 }]);
+    expect(abandoned).toEqual([]);
+    expect(path.clock.waiting).toBe(0);
+  });
+
+  it('names what runs beyond the deadline and leaves it in the queue', async () => {
+    const { path, draining, steps, abandoned, end } = await setUp();
+    await nextTurn();
+    end('1');
+    await path.until(() => path.store.stored.length === 1, 'what finished is stored');
+    path.clock.pass(SHUTDOWN_MS);
+    // Whatever has no time left loses against a timer of no length.
+    const result = await pumped(path, draining);
+    expect(result).toEqual({ left: 1 });
+    expect(abandoned).toEqual(['id-3']);
+    expect(path.log.lines.filter(({ message }) => message.includes('did not finish in time'))).toMatchObject([
+      { fields: { id: 'id-3', entity: `ip:${OTHER}` } },
+    ]);
+    expect(steps.filter((step) => step !== 'commit')).toEqual(STEPS.filter((step) => step !== 'commit'));
+    expect(path.queue.left).toBe(2);
+    end('3');
+    await nextTurn();
+    await nextTurn();
+    expect(path.store.stored).toHaveLength(1);
+  });
+
+  it('says how it goes after ten seconds, then every five', async () => {
+    const { path, draining, end } = await setUp();
+    const said: unknown[] = [];
+    const info = path.log.info;
+    path.log.info = (text, fields) => {
+      said.push([text, fields]);
+      info(text, fields);
+    };
+    await nextTurn();
+    path.clock.pass(9_999);
+    expect(said).toEqual([]);
+    path.clock.pass(1);
+    expect(said).toEqual([['still draining', { running: 2, uncommitted: 0 }]]);
+    path.clock.pass(4_999);
+    expect(said).toHaveLength(1);
+    path.clock.pass(5_001);
+    expect(said).toHaveLength(3);
+    end('1');
+    end('3');
+    await draining;
+    path.clock.pass(60_000);
+    expect(said).toHaveLength(3);
+  });
+
+  it('closes the reader and releases the index whatever else does not stop', async () => {
+    const failing = ['scheduler', 'outbox', 'modules', 'reader', 'store', 'writer'];
+    const { path, draining, steps, end } = await setUp({ failing });
+    await nextTurn();
+    end('1');
+    end('3');
+    await expect(draining).resolves.toEqual({ left: 0 });
+    expect(steps).toEqual(STEPS);
+    expect(path.log.lines.filter(({ level }) => level === 'error')).toHaveLength(4);
+  });
+
+  it('does not wait for ever for a store that does not take back the index', async () => {
+    const { path, draining, steps, end } = await setUp({ releases: () => new Promise(() => {}) });
+    await nextTurn();
+    end('1');
+    end('3');
+    await expect(pumped(path, draining)).resolves.toEqual({ left: 0 });
+    expect(steps).toEqual(STEPS);
+  });
+});
+
+/** Lets time pass until the drain has ended. */
+async function pumped<T>(path: DataPath, draining: Promise<T>): Promise<T> {
+  let ended = false;
+  const noted = draining.finally(() => {
+    ended = true;
+  });
+  await path.until(
+    () => ended,
+    'the drain ends',
+    () => path.clock.pass(100),
+  );
+  return noted;
+}
