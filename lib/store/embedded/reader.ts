@@ -1,0 +1,151 @@
+/**
+ * Reads the embedded store of all indexes, while workers run and while none runs. Each step reads a bounded page of what is
+ * committed at that moment and lets its snapshot go: a reader that stops half-way holds no pages.
+ */
+
+import type { ReadableEnvironment } from '../../embedded/env.js';
+import { type DataFolder, indexName, readFolder } from '../../embedded/folder.js';
+import { Neighbours } from '../../embedded/neighbours.js';
+import { indexOf } from '../../model/hash.js';
+import type { HistoryRow, RecordView } from '../../model/record.js';
+import { ApplicationError } from '../../runtime/errors.js';
+import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
+import { attributePrefix, behind, incarnationPrefix, readRecordKey, recordKey, recordRange } from './keys.js';
+import { viewOf } from './store.js';
+import { readTables, type Tables } from './tables.js';
+import { readPoint, readQuarantined, readRecord } from './values.js';
+
+const PAGE_ROWS = 500;
+
+export class EmbeddedStoreReader implements StoreReader {
+  readonly name = 'embedded store, reading';
+  private opened: { readonly folder: DataFolder; readonly neighbours: Neighbours } | null = null;
+
+  constructor(private readonly path: string) {}
+
+  /** Throws STORE_FAILED when there is no store in the folder. */
+  async start(): Promise<void> {
+    const folder = readFolder(this.path);
+    if (folder === null) throw new ApplicationError('STORE_FAILED', `there is no data in ${this.path} yet`);
+    this.opened = { folder, neighbours: new Neighbours(folder) };
+  }
+
+  async stop(): Promise<void> {
+    await this.opened?.neighbours.close();
+    this.opened = null;
+  }
+
+  async get(etype: string, eid: string): Promise<RecordView> {
+    const nothing: RecordView = { state: null, lastIncarnation: 0 };
+    return this.look(this.indexOf(etype, eid), (tables) => viewOf(tables, etype, eid)) ?? nothing;
+  }
+
+  async *history(etype: string, eid: string, range: HistoryRange): AsyncIterable<HistoryRow> {
+    const { state } = await this.get(etype, eid);
+    if (state === null) return;
+    const index = this.indexOf(etype, eid);
+    const prefix = incarnationPrefix(recordKey(etype, eid), state.incarnation);
+    const attributes = [...state.observations.keys(), ...state.timeseries.keys()].sort();
+    let left = range.limit ?? Number.POSITIVE_INFINITY;
+    for (const attr of attributes) {
+      if (range.attr !== undefined && attr !== range.attr) continue;
+      for (const row of this.rowsOf(index, attributePrefix(prefix, attr), attr, range)) {
+        if (left-- <= 0) return;
+        yield row;
+      }
+    }
+  }
+
+  async list(
+    etype: string,
+    page: { readonly after?: string; readonly limit: number },
+  ): Promise<readonly ListedRecord[]> {
+    const { start, end } = recordRange(etype, page.after);
+    const found = this.indexes().flatMap((index) => {
+      const rows =
+        this.look(index, ({ records }) => Array.from(records.getRange({ start, end, limit: page.limit }))) ?? [];
+      return rows.map(({ key, value }) => ({ key, eid: readRecordKey(key).eid, value }));
+    });
+    found.sort((one, other) => Buffer.compare(one.key, other.key));
+    return found
+      .slice(0, page.limit)
+      .map(({ eid, value }) => ({ eid, updated: readRecord(etype, eid, value).updated }));
+  }
+
+  async *quarantined(): AsyncIterable<QuarantinedTask> {
+    for (const index of this.indexes()) {
+      const page = (start?: Buffer) =>
+        this.look(index, ({ quarantine }) =>
+          Array.from(quarantine.getRange({ ...(start && { start }), limit: PAGE_ROWS })),
+        ) ?? [];
+      for (const { key, value } of pages(page)) yield readQuarantined(key.toString('utf8'), index, value);
+    }
+  }
+
+  async counts(): Promise<{ readonly records: number; readonly quarantined: number }> {
+    let [records, quarantined] = [0, 0];
+    for (const index of this.indexes()) {
+      this.look(index, (tables) => {
+        records += entriesOf(tables.records);
+        quarantined += entriesOf(tables.quarantine);
+      });
+    }
+    return { records, quarantined };
+  }
+
+  /** Rows that overlap the range. A row may be valid for long, so all that begin before its end are looked at. */
+  private *rowsOf(index: number, prefix: Buffer, attr: string, { from, to }: HistoryRange): Generator<HistoryRow> {
+    const end = to === undefined ? behind(prefix) : behind(Buffer.concat([prefix, Buffer.from(to, 'latin1')]));
+    const page = (start = prefix) =>
+      this.look(index, ({ history }) => Array.from(history.getRange({ start, end, limit: PAGE_ROWS }))) ?? [];
+    for (const { value } of pages(page)) {
+      const row = readPoint(attr, value);
+      if (from === undefined || row.t2 >= from) yield row;
+    }
+  }
+
+  /** One short look at what is committed in the environment of an index; undefined while it does not exist. */
+  private look<T>(index: number, read: (tables: Tables) => T): T | undefined {
+    const environment: ReadableEnvironment | null = this.open().neighbours.get(indexName(index));
+    const tables = environment && readTables(environment);
+    if (environment === null || tables === null) return undefined;
+    environment.refresh();
+    try {
+      return read(tables);
+    } finally {
+      environment.refresh();
+    }
+  }
+
+  private indexOf(etype: string, eid: string): number {
+    return indexOf(`${etype}:${eid}`, this.open().folder.numProcesses);
+  }
+
+  private indexes(): number[] {
+    return Array.from({ length: this.open().folder.numProcesses }, (_, index) => index);
+  }
+
+  private open(): { readonly folder: DataFolder; readonly neighbours: Neighbours } {
+    if (this.opened === null) throw new Error(`${this.name} is not started`);
+    return this.opened;
+  }
+}
+
+interface StoredRow {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** Page after page, each begun behind the last row of the one before. */
+function* pages(page: (start?: Buffer) => readonly StoredRow[]): Generator<StoredRow> {
+  for (let rows = page(); ; ) {
+    yield* rows;
+    const last = rows.at(-1);
+    if (rows.length < PAGE_ROWS || last === undefined) return;
+    rows = page(Buffer.concat([last.key, Buffer.of(0)]));
+  }
+}
+
+function entriesOf(table: Tables['records']): number {
+  return (table.getStats() as { entryCount?: number }).entryCount ?? 0;
+}

@@ -1,0 +1,178 @@
+/**
+ * The embedded store of one index: tables in the environment of its process, which it shares with the queue. A commit is one
+ * transaction of LMDB that holds everything: inbox, records, history, raw data-points, derived tasks in the outbox, quarantine, and
+ * the cursors of the deliveries that are settled in it. Either all of it is on the disk or nothing is.
+ *
+ * A delete leaves a row with the last incarnation and a grave; the history behind it is removed later, in bounded steps (purge.ts).
+ */
+import type { Environment } from '../../embedded/env.js';
+import type { Member } from '../../embedded/member.js';
+import { indexOf } from '../../model/hash.js';
+import type { RecordView } from '../../model/record.js';
+import { newTaskId } from '../../model/task-id.js';
+import { type Clock, systemClock } from '../../runtime/clock.js';
+import { ApplicationError } from '../../runtime/errors.js';
+import type { Batch, CommitOutcome, Ownership, QuarantineDesk, Store } from '../store.js';
+import { recordKey, storedKey, timeValue } from './keys.js';
+import { Purge } from './purge.js';
+import { type Rows, rowsOf } from './rows.js';
+import { openTables, type Tables } from './tables.js';
+import { readQuarantined, readRecord } from './values.js';
+
+export interface EmbeddedStoreOptions {
+  /** How long ids of senders are kept, who may send the same again. */
+  readonly inboxRetentionMs: number;
+  readonly clock?: Clock;
+}
+
+export class EmbeddedStore implements Store {
+  readonly name = 'embedded store';
+  /** The commit itself puts derived tasks into their queues. */
+  readonly outbox = null;
+  readonly quarantine: QuarantineDesk;
+  private readonly environment: Environment;
+  private readonly clock: Clock;
+  private readonly purging: Purge;
+  private tables_: Tables | null = null;
+  private rawNumber = 0;
+
+  constructor(
+    private readonly member: Member,
+    options: EmbeddedStoreOptions,
+  ) {
+    this.environment = member.environment;
+    this.clock = options.clock ?? systemClock;
+    this.purging = new Purge(this.environment, options.inboxRetentionMs, this.clock);
+    this.quarantine = {
+      retry: async (_index, id) => this.retry(id),
+      drop: async (_index, id) => this.takeQuarantined(id, () => {}),
+    };
+  }
+
+  async start(): Promise<void> {
+    this.tables_ = openTables(this.environment);
+  }
+
+  async stop(): Promise<void> {
+    this.tables_ = null;
+  }
+
+  async own(index: number): Promise<Ownership> {
+    return { index, epoch: this.environment.claim() };
+  }
+
+  async release(ownership: Ownership): Promise<void> {
+    if (this.environment.epoch === ownership.epoch) this.environment.release();
+  }
+
+  async known(_index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const { inbox } = this.tables;
+    this.environment.refresh();
+    return new Set(ids.filter((id) => inbox.get(Buffer.from(id, 'utf8')) !== undefined));
+  }
+
+  async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
+    this.environment.refresh();
+    return keys.map(([etype, eid]) => viewOf(this.tables, etype, eid));
+  }
+
+  async commit(batch: Batch): Promise<CommitOutcome> {
+    if (this.environment.epoch !== batch.ownership.epoch) return { kind: 'outdated' };
+    const now = this.clock.now();
+    const rows = rowsOf(batch, now);
+    if (!('states' in rows)) return { kind: 'unstorable', entries: rows };
+    try {
+      this.environment.transaction(() => {
+        this.writeInbox(rows.ids, now);
+        this.write(rows, now);
+        this.member.outbox.enqueue(rows.derived, true);
+        for (const { delivery } of batch.entries) delivery.settle();
+      });
+    } catch (error) {
+      if (error instanceof DoneBefore) return { kind: 'done-before', ids: error.ids };
+      if (error instanceof ApplicationError && error.code === 'OWNERSHIP_LOST') return { kind: 'outdated' };
+      throw error;
+    }
+    return { kind: 'stored' };
+  }
+
+  async purge(): Promise<boolean> {
+    return this.environment.epoch > 0 && this.purging.step(this.tables);
+  }
+
+  private get tables(): Tables {
+    if (this.tables_ === null) throw new Error('the embedded store is not started');
+    return this.tables_;
+  }
+
+  private writeInbox(ids: readonly string[], now: number): void {
+    const { inbox } = this.tables;
+    const known = new Set<string>();
+    const time = timeValue(now);
+    for (const id of ids) {
+      const key = Buffer.from(id, 'utf8');
+      if (inbox.get(key) === undefined) inbox.putSync(key, time);
+      else known.add(id);
+    }
+    if (known.size > 0) throw new DoneBefore(known);
+  }
+
+  private write(rows: Rows, now: number): void {
+    const { records, absent, graves, history, raw, quarantine } = this.tables;
+    for (const { key, view, value } of rows.states.values()) {
+      if (view.state !== null && value !== null) {
+        records.putSync(key, value);
+        if (view.state.incarnation > 1) absent.removeSync(key);
+      } else {
+        records.removeSync(key);
+        absent.putSync(key, timeValue(view.state === null ? view.lastIncarnation : 0));
+      }
+    }
+    for (const [key, value] of rows.graves) graves.putSync(key, value);
+    for (const [key, value] of rows.history) history.putSync(key, value);
+    for (const [key, value] of rows.quarantine) quarantine.putSync(key, value);
+    if (rows.raw !== null) raw.putSync(storedKey(now, this.rawNumber++ % 2 ** 32), rows.raw);
+  }
+
+  /** To the priority queue of its own index: it never has to wait for room. What belongs elsewhere by now is forwarded from there. */
+  private retry(id: string): boolean {
+    return this.takeQuarantined(id, (value) => {
+      const { numProcesses } = this.member.folder;
+      const { etype, eid, body } = readQuarantined(id, 0, value);
+      const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
+      const index = key === '' ? this.ownIndex() : indexOf(key, numProcesses);
+      this.member.outbox.enqueue([{ id: newTaskId(), key, index, priority: true, body }], true);
+    });
+  }
+
+  private takeQuarantined(id: string, andThen: (value: Buffer) => void): boolean {
+    const { quarantine } = this.tables;
+    const key = Buffer.from(id, 'utf8');
+    return this.environment.transaction(() => {
+      const value = quarantine.get(key);
+      if (value === undefined) return false;
+      quarantine.removeSync(key);
+      andThen(value);
+      return true;
+    });
+  }
+
+  private ownIndex(): number {
+    return Number(this.environment.name.replace(/^index-/, ''));
+  }
+}
+
+/** Thrown inside the transaction so that nothing of it stays. */
+class DoneBefore extends Error {
+  constructor(readonly ids: ReadonlySet<string>) {
+    super('some of these ids are committed already');
+  }
+}
+
+/** The committed state of a record. */
+export function viewOf(tables: Tables, etype: string, eid: string): RecordView {
+  const key = recordKey(etype, eid);
+  const stored = tables.records.get(key);
+  if (stored !== undefined) return { state: readRecord(etype, eid, stored) };
+  return { state: null, lastIncarnation: tables.absent.get(key)?.readUIntBE(0, 6) ?? 0 };
+}

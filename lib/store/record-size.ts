@@ -1,0 +1,36 @@
+/** How much memory a record is taken to need: an estimate in bytes, cheap and rather too high, for the bound of the cache. */
+import type { HistorySummary, RecordView } from '../model/record.js';
+
+/** An entry of the cache with its key in a map, and a record with its maps. */
+const ENTRY_BYTES = 200;
+const RECORD_BYTES = 400;
+const ATTRIBUTE_BYTES = 160;
+const NUMBER_BYTES = 16;
+/** Deeper values are counted as a lump: the estimate must not cost more than the record. */
+const DEPTH_LIMIT = 8;
+
+export function sizeOfView(key: string, view: RecordView): number {
+  const own = ENTRY_BYTES + 2 * key.length;
+  const { state } = view;
+  if (state === null) return own;
+  let bytes = own + RECORD_BYTES + 2 * (state.etype.length + state.eid.length);
+  for (const [name] of state.ttlTokens) bytes += ATTRIBUTE_BYTES + 2 * name.length;
+  for (const { v } of state.plain.values()) bytes += ATTRIBUTE_BYTES + sizeOf(v, 0);
+  return bytes + sizeOfSummaries(state.observations) + sizeOfSummaries(state.timeseries);
+}
+
+function sizeOfSummaries(summaries: ReadonlyMap<string, HistorySummary>): number {
+  let bytes = 0;
+  for (const { newest } of summaries.values()) bytes += 2 * ATTRIBUTE_BYTES + sizeOf(newest.v, 0);
+  return bytes;
+}
+
+function sizeOf(value: unknown, depth: number): number {
+  if (typeof value === 'string') return NUMBER_BYTES + 2 * value.length;
+  if (typeof value !== 'object' || value === null || depth > DEPTH_LIMIT) return NUMBER_BYTES;
+  let bytes = 2 * NUMBER_BYTES;
+  if (Array.isArray(value)) for (const item of value) bytes += sizeOf(item, depth + 1);
+  else
+    for (const [name, item] of Object.entries(value)) bytes += 2 * name.length + NUMBER_BYTES + sizeOf(item, depth + 1);
+  return bytes;
+}

@@ -1,0 +1,164 @@
+/**
+ * The worker put together: the one place that knows all parts of the data path and in which order they start.
+ *
+ *   configuration and modules are read -> the queue's reader and writer and the store connect and are checked
+ *   -> ownership of the index is taken -> modules start -> the pipeline publishes what was left and consumes -> jobs and watchdog
+ *
+ * Modules start after ownership was taken, since what they emit is written as the owner of the index.
+ */
+
+import type { Configuration } from '../config/configuration.js';
+import { requireConfiguration } from '../config/load.js';
+import { openFolder } from '../embedded/folder.js';
+import { joinAsIndex, type Member } from '../embedded/member.js';
+import { Executor } from '../executor/executor.js';
+import { derivedTasks } from '../executor/followups.js';
+import { jobsOf } from '../hooks/jobs.js';
+import { ModuleLifecycle } from '../hooks/lifecycle.js';
+import { loadModules } from '../hooks/loader.js';
+import { register } from '../hooks/registration.js';
+import type { Registry } from '../hooks/registry.js';
+import { HookRunner } from '../hooks/run.js';
+import { createTaskMaker } from '../hooks/task-maker.js';
+import type { Assignment } from '../ipc/messages.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { Task } from '../model/task.js';
+import { createEvents } from '../observability/events.js';
+import { createLogger, type Logger, type RootLogger } from '../observability/logger.js';
+import { collectMetrics } from '../observability/metrics.js';
+import { openReader, openWriter } from '../queue/open.js';
+import { systemClock } from '../runtime/clock.js';
+import { ApplicationError } from '../runtime/errors.js';
+import { Scheduler } from '../scheduler/scheduler.js';
+import { openStore } from '../store/open.js';
+import { Records } from '../store/records.js';
+import type { Orders, WorkerProgram } from './process.js';
+import { RunningWorker, type WorkerParts } from './running.js';
+
+/** Reads the configuration, loads the modules and makes every part; nothing is connected yet. Throws CONFIG_INVALID, MODULE_INVALID. */
+export async function assembleWorker(assignment: Assignment, orders: Orders): Promise<WorkerProgram> {
+  const { configuration, spec } = requireConfiguration(assignment.config);
+  const { index } = assignment;
+  if (index >= configuration.numProcesses) {
+    const sentence = `index ${index} must be less than worker_processes, which is ${configuration.numProcesses}`;
+    throw new ApplicationError('CONFIG_INVALID', sentence);
+  }
+  const root = openLog(configuration, index);
+  const registry = await loadRegistry(configuration, spec, index, root);
+  const member = await joinFolder(configuration, index);
+  return new RunningWorker(makeParts(configuration, spec, index, root, registry, member), orders);
+}
+
+function openLog(configuration: Configuration, index: number): RootLogger {
+  const { level, format, file, maxBytes, maxFiles } = configuration.logging;
+  const path = file === null ? null : `${file}.worker-${index}`;
+  return createLogger({
+    level,
+    format,
+    fields: { index },
+    ...(path !== null && { file: { path, maxBytes, maxFiles } }),
+  });
+}
+
+async function loadRegistry(
+  configuration: Configuration,
+  spec: ModelSpec,
+  index: number,
+  log: Logger,
+): Promise<Registry> {
+  const {
+    app,
+    numProcesses,
+    dir: configDir,
+    modulesDir,
+    enabledModules: enabled,
+    moduleConfigurations,
+  } = configuration;
+  const configOf = (name: string) => moduleConfigurations.get(name);
+  const { modules, problems } = await loadModules({ configDir, modulesDir, enabled, configOf });
+  const platform = { app, index, numProcesses, model: spec };
+  const registered = register(modules, { spec, platform, log, nowMs: systemClock.now() });
+  const errors = [...problems, ...registered.problems].filter(({ severity }) => severity === 'error');
+  if (errors.length > 0 || registered.registry === null) {
+    throw new ApplicationError(
+      'MODULE_INVALID',
+      errors.map(({ file, key, sentence }) => `${file} ${key}: ${sentence}`).join('\n'),
+    );
+  }
+  return registered.registry;
+}
+
+function joinFolder(configuration: Configuration, index: number): Promise<Member> {
+  const { store, numProcesses, delivery } = configuration;
+  const folder = openFolder(store.path, { numProcesses, delivery });
+  const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
+  return joinAsIndex(folder, index, { mapSizeBytes, maxReaders, readerCheckIntervalMs });
+}
+
+function makeParts(
+  configuration: Configuration,
+  spec: ModelSpec,
+  index: number,
+  root: RootLogger,
+  registry: Registry,
+  member: Member,
+): WorkerParts {
+  const { numProcesses, hookTimeoutMs, broker, cache, inbox, window, maxChainDepth: maxDepth } = configuration;
+  const clock = systemClock;
+  const log = root;
+  const events = createEvents((name, error) => log.error('a listener failed', { event: name, error }));
+  const metrics = collectMetrics(events, clock);
+  const queue = { kind: 'embedded', member, maxLength: broker.maxLength } as const;
+  const reader = openReader(queue, index, window);
+  const writer = openWriter(queue);
+  const store = openStore({ kind: 'embedded', member, inboxRetentionMs: inbox.retentionMs });
+  const records = new Records(store, { bytes: cache.bytes });
+  const maker = createTaskMaker(spec);
+  const runner = new HookRunner({ maker, clock, events, hookTimeoutMs });
+  const toOutgoing = derivedTasks(spec, numProcesses);
+  const submit = (tasks: readonly Task[]) => writer.send(tasks.map(toOutgoing));
+  const executor = new Executor({
+    spec,
+    maxInline: configuration.maxInlineGeneratedTasks,
+    slowTaskMs: configuration.slowTaskMs,
+    maxDepth,
+    toOutgoing,
+    records,
+    registry,
+    runner,
+    maker,
+    clock,
+    events,
+    log,
+  });
+  const modules = new ModuleLifecycle({
+    modules: registry.modules,
+    maker,
+    emit: (task) => submit([task]),
+    clock,
+    events,
+    log,
+    hookTimeoutMs,
+  });
+  const jobs = jobsOf(registry.scheduled, { index, runner, maker });
+  const { misfireGraceMs } = configuration.scheduler;
+  const scheduler = new Scheduler({ jobs, submit, misfireGraceMs, clock, events, log });
+  const leave = () => member.leave();
+  return {
+    configuration,
+    spec,
+    index,
+    root,
+    clock,
+    events,
+    metrics,
+    reader,
+    writer,
+    store,
+    records,
+    executor,
+    modules,
+    scheduler,
+    leave,
+  };
+}

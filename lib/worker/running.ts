@@ -1,0 +1,223 @@
+/** A worker with all its parts: starts them in order, answers for them, and comes to rest. */
+import type { Configuration } from '../config/configuration.js';
+import type { Executor } from '../executor/executor.js';
+import type { Answer, Question } from '../ipc/messages.js';
+import type { WorkerStatus } from '../ipc/status.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { Events } from '../observability/events.js';
+import type { Logger, RootLogger } from '../observability/logger.js';
+import type { Metrics } from '../observability/metrics.js';
+import type { TaskReader, TaskWriter } from '../queue/queue.js';
+import type { Clock } from '../runtime/clock.js';
+import { Deadline } from '../runtime/deadline.js';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { type Service, startAll, stopAll } from '../runtime/service.js';
+import type { Records } from '../store/records.js';
+import type { Ownership, Store } from '../store/store.js';
+import { drain } from './drain.js';
+import { Pipeline } from './pipeline.js';
+import type { Orders, WorkerProgram } from './process.js';
+import { Watchdog } from './watchdog.js';
+
+export interface WorkerParts {
+  readonly configuration: Configuration;
+  readonly spec: ModelSpec;
+  readonly index: number;
+  readonly root: RootLogger;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly metrics: Metrics;
+  readonly reader: TaskReader;
+  readonly writer: TaskWriter;
+  readonly store: Store;
+  readonly records: Records;
+  readonly executor: Executor;
+  readonly modules: Service;
+  readonly scheduler: Service;
+  /** Closes what reader, writer and store share; last of all. */
+  leave(): Promise<void>;
+}
+
+/** Between two tries to take an index that a living process still owns. */
+const OWN_AGAIN_MS = 250;
+
+interface Consuming {
+  readonly ownership: Ownership;
+  readonly pipeline: Pipeline;
+  readonly watchdog: Watchdog;
+}
+
+export class RunningWorker implements WorkerProgram {
+  readonly log: Logger;
+  readonly shutdownTimeMs: number;
+  private consuming: Consuming | null = null;
+  private starting: Promise<unknown> = Promise.resolve();
+  private stopping = false;
+
+  constructor(
+    private readonly parts: WorkerParts,
+    private readonly orders: Orders,
+  ) {
+    this.log = parts.root;
+    this.shutdownTimeMs = parts.configuration.shutdownTimeMs;
+    const { events } = parts;
+    let blockedAt = 0;
+    parts.writer.onBlocked((blocked) => {
+      if (blocked) {
+        blockedAt = parts.clock.monotonic();
+        events.emit('writer-blocked', {});
+      } else events.emit('writer-unblocked', { blockedMs: parts.clock.monotonic() - blockedAt });
+    });
+  }
+
+  start(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {
+    const starting = this.begin(waiting);
+    this.starting = starting.catch(() => {});
+    return starting;
+  }
+
+  /** Lets a start that is under way end first: then everything is stopped the same way. */
+  async stop(deadline: Deadline): Promise<{ readonly left: number }> {
+    this.stopping = true;
+    const { reader, writer, store, modules, scheduler, clock, events, root, metrics, leave } = this.parts;
+    await deadline.allows(this.starting);
+    let left = 0;
+    if (this.consuming) {
+      const { pipeline, ownership, watchdog } = this.consuming;
+      await watchdog.stop();
+      ({ left } = await drain(
+        { pipeline, ownership, store, scheduler, modules, writer, clock, events, log: root },
+        deadline,
+      ));
+    } else await stopAll([reader, writer, store, modules], deadline);
+    await leave();
+    metrics.close();
+    await deadline.allows(root.close());
+    return { left };
+  }
+
+  async status(): Promise<WorkerStatus> {
+    const { reader, metrics } = this.parts;
+    const { tasksDone, tasksPerSecond, counters, hooks } = metrics.snapshot();
+    const { window } = reader;
+    const { consuming } = this;
+    const lanes = consuming?.pipeline.status();
+    const full = window.tasks >= window.tasksLimit || window.bytes >= window.bytesLimit;
+    return {
+      epoch: consuming?.ownership.epoch ?? 0,
+      tasksDone,
+      tasksPerSecond,
+      lanes: {
+        busy: lanes?.busy ?? 0,
+        waiting: lanes?.waiting ?? 0,
+        keys: lanes?.keys ?? 0,
+        restarts: lanes?.restarts ?? 0,
+      },
+      window: { ...window, fullestKey: full ? (consuming?.pipeline.lanes.fullest()?.key ?? null) : null },
+      queue: await reader.depth(),
+      outboxAgeMs: (await consuming?.pipeline.outbox.age()) ?? 0,
+      storeAvailable: lanes?.storeAvailable ?? true,
+      counters,
+      hooks,
+    };
+  }
+
+  async ask(question: Question): Promise<Answer> {
+    if (!this.consuming) return { ok: false, why: `the worker of index ${this.parts.index} does not own it yet` };
+    const { quarantine } = this.parts.store;
+    const { index } = this.parts;
+    const { action, task } = question;
+    return {
+      ok: true,
+      value: await (action === 'retry' ? quarantine.retry(index, task) : quarantine.drop(index, task)),
+    };
+  }
+
+  private async begin(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {
+    const { reader, writer, store, modules, scheduler, records, index, clock, events } = this.parts;
+    const startedAt = clock.monotonic();
+    await startAll([reader, writer, store]);
+    const ownership = await this.own(waiting);
+    records.clear();
+    events.emit('ownership-taken', { index, epoch: ownership.epoch });
+    const pipeline = this.makePipeline(ownership);
+    const watchdog = this.makeWatchdog(pipeline);
+    this.consuming = { ownership, pipeline, watchdog };
+    await modules.start();
+    await pipeline.start();
+    await scheduler.start();
+    await watchdog.start();
+    events.emit('worker-ready', { index, pid: process.pid, startMs: clock.monotonic() - startedAt });
+    return { epoch: ownership.epoch };
+  }
+
+  /** A worker whose primary was killed drains before it lets go of its index: its successor waits for that, and says so. */
+  private async own(waiting: (why: string) => void): Promise<Ownership> {
+    const { store, index } = this.parts;
+    const patience = Deadline.in(this.shutdownTimeMs + OWN_AGAIN_MS);
+    for (let told = false; ; told = true) {
+      try {
+        return await store.own(index);
+      } catch (error) {
+        const owned = error instanceof ApplicationError && error.code === 'OWNED_ELSEWHERE';
+        if (!owned || patience.passed || this.stopping) throw error;
+        if (!told) waiting(messageOf(error));
+        await new Promise((resolve) => setTimeout(resolve, OWN_AGAIN_MS));
+      }
+    }
+  }
+
+  private makePipeline(ownership: Ownership): Pipeline {
+    const { configuration, spec, reader, writer, store, records, executor, clock, events, root } = this.parts;
+    return new Pipeline({
+      ownership,
+      numProcesses: configuration.numProcesses,
+      delivery: configuration.delivery,
+      spec,
+      reader,
+      writer,
+      store,
+      records,
+      execute: (task, delivery) => executor.execute(task, delivery),
+      limits: {
+        threads: configuration.workerThreads,
+        normalEvery: configuration.normalEvery,
+        commit: configuration.commit,
+        outboxBatch: configuration.outbox.tasks,
+        messageBytes: configuration.message.bytes,
+        maxAttempts: configuration.quarantine.maxAttempts,
+        maxRestarts: configuration.watchdog.maxRestarts,
+      },
+      clock,
+      events,
+      log: root,
+      failed: (reason) => this.failed(reason),
+    });
+  }
+
+  private makeWatchdog(pipeline: Pipeline): Watchdog {
+    const { configuration, executor, store, clock, events, root } = this.parts;
+    const { intervalMs } = configuration.watchdog;
+    const { hangTimeoutMs } = configuration;
+    const upkeep = () => {
+      store.purge().catch((error: unknown) => root.warn('removing what is outdated failed', { error }));
+    };
+    return new Watchdog({
+      pipeline,
+      running: () => executor.running(),
+      intervalMs,
+      hangTimeoutMs,
+      clock,
+      events,
+      log: root,
+      upkeep,
+    });
+  }
+
+  /** The store failed for good: the program stops. All else ends this worker alone, as a crash that its primary counts. */
+  private failed(reason: unknown): void {
+    const forAll = reason instanceof ApplicationError && reason.code === 'STORE_FAILED';
+    if (forAll) this.orders.stopProgram(messageOf(reason), 1);
+    else this.orders.stopWorker(messageOf(reason));
+  }
+}
