@@ -261,7 +261,6 @@ export class Distributor<Result> {
     lane.running = null;
     this.busy--;
     if (this.busy > 0) return;
-    this.suspectRuns = false;
     for (const listener of this.quietListeners.splice(0)) listener();
   }
 
