@@ -7,6 +7,7 @@ import { chmodSync, readdirSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
 import { socketFolder } from '../runtime/socket-path.js';
@@ -62,7 +63,7 @@ export class ControlServer implements Service {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const socket of this.sockets) socket.end();
     for (const socket of this.sockets) socket.unref();
-    await Promise.race([closed, new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
+    await Deadline.in(CLOSE_MS).allows(closed);
     for (const socket of this.sockets) socket.destroy();
   }
 

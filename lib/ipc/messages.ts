@@ -24,7 +24,9 @@ export type ToWorker =
   | { readonly type: 'drain' }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question };
 
+/** `hello` comes first: what is sent to a process before it listens is lost. */
 export type FromWorker =
+  | { readonly type: 'hello' }
   | { readonly type: 'heartbeat' }
   | { readonly type: 'waiting'; readonly why: string }
   | { readonly type: 'ready'; readonly epoch: number }

@@ -64,6 +64,8 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
     return await supervisor.finished;
   } finally {
     offSignals();
+    // Whoever ordered the stop is answered first.
+    await new Promise((resolve) => setImmediate(resolve));
     await control.stop();
   }
 }

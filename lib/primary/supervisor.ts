@@ -130,7 +130,6 @@ export class Supervisor {
   private adopt(slot: Slot, fork: Fork): void {
     slot.filled(fork, this.clock.monotonic());
     fork.onMessage((message) => this.heard(slot, fork, message));
-    fork.send({ type: 'assign', assignment: { index: slot.index, config: this.options.config } });
     void fork.exited.then(({ code, signal }) => this.exited(slot, code, signal));
   }
 
@@ -138,6 +137,10 @@ export class Supervisor {
     if (slot.fork !== fork) return;
     slot.lastHeartbeat = this.clock.monotonic();
     switch (message.type) {
+      case 'hello':
+        if (slot.leaving) fork.send({ type: 'drain' });
+        else fork.send({ type: 'assign', assignment: { index: slot.index, config: this.options.config } });
+        return;
       case 'heartbeat':
         return;
       case 'waiting':

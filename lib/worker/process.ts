@@ -23,11 +23,16 @@ export interface WorkerProgram {
   ask(question: Question): Promise<Answer>;
 }
 
-/** Makes the program for an assignment; `stopProgram` is the ordered stop that any component can ask for. */
-export type MakeProgram = (
-  assignment: Assignment,
-  stopProgram: (reason: string, exitCode: 0 | 1 | 2) => void,
-) => Promise<WorkerProgram>;
+/** What any component of a worker can order. */
+export interface Orders {
+  /** The whole program stops in order; the reason is logged and the exit code is this one, unless a worse one comes. */
+  stopProgram(reason: string, exitCode: 0 | 1 | 2): void;
+  /** This worker drains as far as it can and ends with exit code 1, which counts as a crash. */
+  stopWorker(reason: string): void;
+}
+
+/** Makes the program for an assignment. */
+export type MakeProgram = (assignment: Assignment, orders: Orders) => Promise<WorkerProgram>;
 
 const HEARTBEAT_MS = 1_000;
 /** How long the last message to the primary may take. */
@@ -38,8 +43,7 @@ export class WorkerLife {
   readonly ended: Promise<number>;
   private readonly end: (exitCode: number) => void;
   private program: WorkerProgram | null = null;
-  private drainReason: string | null = null;
-  private ready = false;
+  private leaving = false;
   private statsTimer: NodeJS.Timeout | null = null;
 
   constructor(
@@ -54,30 +58,28 @@ export class WorkerLife {
   }
 
   async begin(assignment: Assignment): Promise<void> {
+    const orders: Orders = {
+      stopProgram: (reason, exitCode) => this.tell({ type: 'stop-program', reason, exitCode }),
+      stopWorker: (reason) => this.drain(reason, 1),
+    };
     try {
-      const program = await this.make(assignment, (reason, exitCode) =>
-        this.tell({ type: 'stop-program', reason, exitCode }),
-      );
-      this.program = program;
-      if (this.drainReason === null) {
-        const { epoch } = await program.start((why) => this.tell({ type: 'waiting', why }));
-        this.ready = true;
-        this.tell({ type: 'ready', epoch });
-        this.statsTimer = setInterval(() => void this.tellStatus(), HEARTBEAT_MS);
-      }
+      this.program = await this.make(assignment, orders);
+      if (this.leaving) return;
+      const { epoch } = await this.program.start((why) => this.tell({ type: 'waiting', why }));
+      if (this.leaving) return;
+      this.tell({ type: 'ready', epoch });
+      this.statsTimer = setInterval(() => void this.tellStatus(), HEARTBEAT_MS);
     } catch (error) {
-      if (this.drainReason === null) return this.failed(error);
+      if (!this.leaving) await this.failed(error);
     }
-    if (this.drainReason !== null) await this.finish();
   }
 
-  /** Drains and ends; during a start, ends it as soon as the step under way lets it. */
-  drain(reason: string): void {
-    if (this.drainReason !== null) return;
-    this.drainReason = reason;
-    if (this.ready) void this.finish();
-    else if (!this.program) this.end(0);
-    else void this.program.stop(Deadline.in(this.program.shutdownTimeMs)).finally(() => this.end(0));
+  /** Drains and ends with this exit code, or with 1 when tasks were left. A start that is under way ends first. */
+  drain(reason: string, exitCode: 0 | 1 = 0): void {
+    if (this.leaving) return;
+    this.leaving = true;
+    if (this.program) void this.finish(this.program, reason, exitCode);
+    else this.end(exitCode);
   }
 
   async answer(id: number, question: Question): Promise<void> {
@@ -97,15 +99,13 @@ export class WorkerLife {
     this.end(1);
   }
 
-  private async finish(): Promise<void> {
-    const program = this.program;
-    if (!program) return this.end(0);
+  private async finish(program: WorkerProgram, reason: string, exitCode: 0 | 1): Promise<void> {
     if (this.statsTimer) clearInterval(this.statsTimer);
-    program.log.info('draining', { why: this.drainReason });
+    program.log.info('draining', { why: reason });
     try {
       const { left } = await program.stop(Deadline.in(program.shutdownTimeMs));
       this.tell({ type: 'drained', left });
-      this.end(left > 0 ? 1 : 0);
+      this.end(left > 0 ? 1 : exitCode);
     } catch (error) {
       program.log.error('the worker did not stop in order', { error });
       this.end(1);
@@ -146,10 +146,33 @@ export async function runForkedWorker(make: MakeProgram): Promise<void> {
     else if (message.type === 'drain') life.drain('ordered by the primary');
     else void life.answer(message.id, message.question);
   });
-  tell({ type: 'heartbeat' });
+  tell({ type: 'hello' });
   const beat = setInterval(() => tell({ type: 'heartbeat' }), HEARTBEAT_MS);
   const exitCode = await life.ended;
   clearInterval(beat);
   await Promise.race([sent, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+  process.exit(exitCode);
+}
+
+/**
+ * What a process does whose only worker this is, started by a supervisor of the user's own: the first SIGINT or SIGTERM drains it, a
+ * second one ends it at once. A worker can not reload itself, so SIGHUP changes nothing.
+ */
+export function obeySignals(life: WorkerLife): void {
+  let asked = 0;
+  const end = (signal: NodeJS.Signals) => {
+    asked++;
+    if (asked > 1) process.exit(1);
+    life.drain(`signal ${signal}`);
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+  process.on('SIGHUP', () => {});
+  process.on('uncaughtException', (error) => life.crashed(error));
+  process.on('unhandledRejection', (error) => life.crashed(error));
+}
+
+/** Ends the process of a worker: what modules have left open must not keep it. */
+export function leaveProcess(exitCode: number): never {
   process.exit(exitCode);
 }

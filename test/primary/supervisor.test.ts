@@ -20,6 +20,7 @@ async function started(options: Partial<SupervisorOptions> = {}) {
   const log = capturingLogger();
   const supervisor = new Supervisor({ ...OPTIONS, ...options }, forks, clock, log);
   await supervisor.start();
+  for (const fork of forks.all) fork.say({ type: 'hello' });
   return { forks, clock, log, supervisor };
 }
 
@@ -31,6 +32,7 @@ describe('supervisor', () => {
     expect(indexes()).toEqual([3, 5]);
     await forks.all[1]!.exit(1);
     clock.pass(500);
+    forks.last().say({ type: 'hello' });
     expect(indexes()).toEqual([3, 5, 5]);
   });
 
