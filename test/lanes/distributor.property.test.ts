@@ -12,7 +12,13 @@ import { nextTurn, testWork, until } from '../support/deliveries.js';
 type Ending = 'at once' | 'throws' | 'later';
 
 type Command =
-  | { readonly do: 'push'; readonly key: number; readonly priority: boolean; readonly ending: Ending }
+  | {
+      readonly do: 'push';
+      readonly key: number;
+      readonly priority: boolean;
+      readonly suspect: boolean;
+      readonly ending: Ending;
+    }
   /** The results of a key from the given place on are void; `skip` of them are not executed again. */
   | { readonly do: 'rewind'; readonly key: number; readonly from: number; readonly skip: number }
   | { readonly do: 'settle'; readonly which: number; readonly fails: boolean }
@@ -53,6 +59,7 @@ class Simulation {
   halted = false;
   admits = true;
   idles = 0;
+  private starts = 0;
   broken = 0;
   /** What this model found wrong while the lanes called it: an error in there is one of a task. */
   readonly failures: unknown[] = [];
@@ -83,7 +90,7 @@ class Simulation {
   async run(command: Command): Promise<void> {
     switch (command.do) {
       case 'push':
-        this.push(`ip:${command.key}`, command.priority, command.ending);
+        this.push(`ip:${command.key}`, command);
         break;
       case 'rewind':
         this.rewind(`ip:${command.key}`, command.from, command.skip);
@@ -119,7 +126,7 @@ class Simulation {
         break;
       case 'revive':
         // Nothing of ours ever stands still, so there is nothing to set going.
-        await until(() => this.standsStill, 'nothing more can start');
+        await this.standStill();
         expect(this.distributor.revive()).toBe(false);
     }
     this.compareStatus();
@@ -137,9 +144,13 @@ class Simulation {
     await nextTurn();
   }
 
-  private get standsStill(): boolean {
-    const startable = !this.halted && this.admits && this.running().length < this.settings.threads;
-    return !startable || [...this.lanes.values()].every((lane) => lane.running || listOf(lane) === null);
+  /** Waits until a whole turn has passed in which nothing was started. */
+  private async standStill(): Promise<void> {
+    for (let before = -1; before !== this.starts; ) {
+      before = this.starts;
+      await nextTurn();
+      await nextTurn();
+    }
   }
 
   running(): Running[] {
@@ -153,8 +164,8 @@ class Simulation {
     );
   }
 
-  private push(key: string, priority: boolean, ending: Ending): void {
-    const work = testWork(key, `${this.all.length}`, { priority });
+  private push(key: string, { priority, suspect, ending }: Extract<Command, { do: 'push' }>): void {
+    const work = testWork(key, `${this.all.length}`, { priority, attempts: suspect ? 1 : 0 });
     this.all.push(work);
     this.endings.set(work, ending);
     this.laneOf(key)[priority ? 'priority' : 'normal'].push(work);
@@ -191,6 +202,8 @@ class Simulation {
     expect({ halted: this.halted, admits: this.admits }).toEqual({ halted: false, admits: true });
     expect(lane.running).toBeNull();
     expect(this.running().length).toBeLessThan(this.settings.threads);
+    this.starts++;
+    this.checkAlone(work);
     this.checkTurn(lane);
     const next = lane.again.shift() ?? lane.priority.shift() ?? lane.normal.shift();
     expect(next).toBe(work);
@@ -206,6 +219,13 @@ class Simulation {
     return new Promise<string>((resolve, reject) => {
       running.settle = (fails) => (fails ? reject(OURS) : resolve(work.delivery.id));
     });
+  }
+
+  /** A task that may have killed a process runs alone. */
+  private checkAlone(work: Work): void {
+    const beside = this.running();
+    if (work.delivery.attempts > 0) expect(beside).toEqual([]);
+    expect(beside.filter((running) => running.work.delivery.attempts > 0)).toEqual([]);
   }
 
   /** Whose turn it is: the longest waiting lane of the list that is due. */
@@ -294,6 +314,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       do: fc.constant('push' as const),
       key,
       priority: fc.boolean(),
+      suspect: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
       ending: fc.constantFrom<Ending>('at once', 'at once', 'throws', 'later', 'later'),
     }),
   },

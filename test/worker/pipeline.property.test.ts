@@ -20,6 +20,8 @@ interface Planned {
   readonly redelivered: boolean;
   readonly copies: number;
   readonly derives: boolean;
+  /** Whether it ran when a process was killed. */
+  readonly suspect: boolean;
 }
 
 interface Faults {
@@ -49,6 +51,7 @@ const planned: fc.Arbitrary<Planned> = fc.record({
   redelivered: fc.boolean(),
   copies: fc.constantFrom(1, 1, 1, 2, 3),
   derives: fc.boolean(),
+  suspect: fc.constantFrom(false, false, false, true),
 });
 const faults: fc.Arbitrary<Faults> = fc.record({
   away: fc.constantFrom(0, 0.2),
@@ -56,10 +59,10 @@ const faults: fc.Arbitrary<Faults> = fc.record({
   takeOvers: fc.constantFrom(0, 0.05, 0.3),
 });
 
-function messageOf({ kind, key, priority, redelivered, derives }: Planned, at: number): MemoryMessage {
+function messageOf({ kind, key, priority, redelivered, derives, suspect }: Planned, at: number): MemoryMessage {
   const name = `${at}`;
   const eid = (kind === 'misrouted' ? ELSEWHERE : HERE)[key] ?? '';
-  const given = { priority, redelivered };
+  const given = { priority, redelivered, attempts: suspect && kind === 'good' ? 1 : 0 };
   const script: Script = {
     name,
     derives,
