@@ -5,7 +5,8 @@
  *
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
  * at most `tasksPerTurn` tasks. A task that ran when a process was killed runs alone, so that the one that kills the next process
- * is known for sure and those that ran beside it are not blamed. It knows neither executor nor committer: it is handed `process` and hands on what that returned.
+ * is known for sure and those that ran beside it are not blamed. The lanes know neither executor nor committer: they are handed
+ * `process` and hand on what that returned.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
  * (one slow key delays all keys of its thread).
  */
