@@ -44,10 +44,7 @@ export class OutboxPublisher implements Service {
   wake(): void {
     if (this.stopped || this.options.outbox === null) return;
     this.wanted = true;
-    this.running ??= this.publishAll(this.options.outbox).finally(() => {
-      this.running = null;
-      if (this.wanted) this.wake();
-    });
+    this.running ??= this.publishAll(this.options.outbox);
   }
 
   /** Age of the oldest row in milliseconds; 0 when there is none. */
@@ -74,12 +71,14 @@ export class OutboxPublisher implements Service {
           const ids = rows.map(({ id }) => id);
           await outbox.published(index, ids);
           this.succeeded(rows.length, this.options.clock.monotonic() - startedAt);
-          if (this.stopped) return;
+          if (this.stopped) break;
         }
       } catch (error) {
         await this.failed(error);
       }
     }
+    // In the same step that found nothing wanted: no wake-up falls in between.
+    this.running = null;
   }
 
   private succeeded(tasks: number, durationMs: number): void {
