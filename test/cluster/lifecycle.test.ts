@@ -1,0 +1,127 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Application } from '../support/application.js';
+import { contentOf, expectedContent } from '../support/content.js';
+import { CountingApplication } from '../support/counters.js';
+import { isAlive } from '../support/processes.js';
+
+let counting: CountingApplication;
+let application: Application;
+
+function make(settings = '', numProcesses = 2): void {
+  counting = new CountingApplication(settings, numProcesses);
+  ({ application } = counting);
+}
+
+afterEach(() => application.dispose());
+
+describe('a running cluster', () => {
+  it('processes what is sent and ends in order on SIGTERM', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    expect(application.run(['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]).code).toBe(0);
+    await application.idle();
+    expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+    const workers = [...program.workers().values()];
+    program.signal('SIGTERM');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(workers.filter(isAlive)).toEqual([]);
+  });
+
+  it('takes what was sent while nothing ran', async () => {
+    make();
+    expect(application.run(['send', counting.nextFile(['c1', 'c2'], 4)]).code).toBe(0);
+    const program = application.start();
+    await program.line('worker ready', 2);
+    await application.idle();
+    expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+  });
+
+  it('does not double what is sent again', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    const file = counting.nextFile(['c1', 'c2', 'c3', 'c4'], 6);
+    for (let times = 0; times < 3; times++) expect(application.run(['send', file]).code).toBe(0);
+    await application.idle();
+    expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+  });
+
+  it('leaves no worker behind when its primary is killed, and starts again without a manual step', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    const workers = [...program.workers().values()];
+    program.signal('SIGKILL');
+    await program.exited;
+    const next = application.start();
+    await next.line('worker ready', 2);
+    expect(workers.filter(isAlive)).toEqual([]);
+    expect(application.run(['send', counting.nextFile(['c1'], 3)]).code).toBe(0);
+    await application.idle();
+    expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+  });
+
+  it('lets a killed worker come back with its index and a higher epoch', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    const pid = program.workers().get(1) ?? 0;
+    process.kill(pid, 'SIGKILL');
+    expect(await program.line('worker ready', 3)).toMatchObject({ index: 1, epoch: 2 });
+    expect(program.workers().get(1)).not.toBe(pid);
+    expect(application.status()?.slots[1]).toMatchObject({ index: 1, state: 'running', respawns: 1 });
+  });
+
+  it('replaces every worker on reload, and loses nothing', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    const before = program.workers();
+    expect(application.run(['send', counting.nextFile(['c1', 'c2', 'c3'], 50)]).code).toBe(0);
+    expect(application.run(['reload']).code).toBe(0);
+    await program.line('worker ready', 4);
+    expect([...program.workers()].every(([index, pid]) => before.get(index) !== pid)).toBe(true);
+    await application.idle();
+    expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+    expect(application.status()?.slots.map(({ respawns }) => respawns)).toEqual([0, 0]);
+  });
+});
+
+describe('a start is refused', () => {
+  it('while another program serves one of its indexes', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    const second = application.run(['start']);
+    expect(second).toMatchObject({ code: 1 });
+    expect(second.stderr).toContain(`process ${program.pid} already serves indexes 0, 1`);
+    expect(application.run(['start', '--indexes', '1']).stderr).toContain('already serves index 1');
+  });
+
+  it('for an index that does not exist', () => {
+    make();
+    expect(application.run(['start', '--indexes', '0-2'])).toMatchObject({ code: 2 });
+    expect(application.run(['worker', '2']).code).toBe(2);
+  });
+
+  it('for a data folder of another number of processes or another guarantee', async () => {
+    make();
+    expect(application.run(['setup']).code).toBe(0);
+    const other = application.run(['start', '--processes', '3']);
+    expect(other.code).toBe(2);
+    expect(other.stderr).toMatch(/worker_processes.*2.*3|3.*2/s);
+    writeFileSync(join(application.configDir, 'test.yml'), 'processing_core: { delivery: at-least-once }\n');
+    expect(application.run(['start']).code).toBe(2);
+  });
+
+  it('for a data folder that can not be written', () => {
+    make();
+    writeFileSync(join(application.folder, 'data'), 'a file where a folder should be');
+    const { code, stderr } = application.run(['start']);
+    expect(code).toBe(1);
+    expect(stderr).toContain(join(application.folder, 'data'));
+  });
+});
