@@ -39,8 +39,8 @@ export class Records {
   private readonly entries = new Map<string, Entry>();
   private readonly loading = new Map<string, Loading>();
   private asked: Loading[] = [];
-  private newest_: Entry | null = null;
-  private oldest: Entry | null = null;
+  private latest: Entry | null = null;
+  private earliest: Entry | null = null;
   private bytes_ = 0;
 
   constructor(
@@ -66,7 +66,7 @@ export class Records {
   newest(etype: string, eid: string, key: string = `${etype}:${eid}`): RecordView | Promise<RecordView> {
     const entry = this.entries.get(key);
     if (entry === undefined) return this.load(etype, eid, key);
-    if (entry.pins === 0 && entry !== this.newest_) {
+    if (entry.pins === 0 && entry !== this.latest) {
       this.unlink(entry);
       this.link(entry);
     }
@@ -111,8 +111,8 @@ export class Records {
   clear(): void {
     this.entries.clear();
     this.loading.clear();
-    this.newest_ = null;
-    this.oldest = null;
+    this.latest = null;
+    this.earliest = null;
     this.bytes_ = 0;
   }
 
@@ -159,7 +159,7 @@ export class Records {
       this.loading.delete(loading.key);
       this.link(this.insert(loading.key, view, 0));
     }
-    loading.resolve(view);
+    loading.resolve(this.entries.get(loading.key)?.view ?? view);
   }
 
   private insert(key: string, view: RecordView, pins: number): Entry {
@@ -183,21 +183,21 @@ export class Records {
   }
 
   private evict(): void {
-    while (this.bytes_ > this.limits.bytes && this.oldest !== null) this.remove(this.oldest);
+    while (this.bytes_ > this.limits.bytes && this.earliest !== null) this.remove(this.earliest);
   }
 
   private link(entry: Entry): void {
-    entry.older = this.newest_;
+    entry.older = this.latest;
     entry.newer = null;
-    if (this.newest_ === null) this.oldest = entry;
-    else this.newest_.newer = entry;
-    this.newest_ = entry;
+    if (this.latest === null) this.earliest = entry;
+    else this.latest.newer = entry;
+    this.latest = entry;
   }
 
   private unlink(entry: Entry): void {
-    if (entry.newer === null) this.newest_ = entry.older;
+    if (entry.newer === null) this.latest = entry.older;
     else entry.newer.older = entry.older;
-    if (entry.older === null) this.oldest = entry.newer;
+    if (entry.older === null) this.earliest = entry.newer;
     else entry.older.newer = entry.newer;
     entry.newer = null;
     entry.older = null;
