@@ -116,4 +116,25 @@ describe('publishing the outbox', () => {
     expect(clock.waiting).toBe(0);
     expect(store.rows).toHaveLength(1);
   });
+
+  it('sends rows again, under the same ids, that could not be marked as published', async () => {
+    const sent: string[] = [];
+    const { store, clock, publisher } = setUp(async (tasks) => void sent.push(...tasks.map(({ id }) => id)));
+    const published = store.outbox?.published;
+    let refuse = true;
+    Object.assign(store.outbox ?? {}, {
+      async published(index: number, ids: readonly string[]) {
+        if (refuse) throw new Error('no route');
+        await published?.(index, ids);
+      },
+    });
+    store.rows.push(row('1'));
+    await publisher.start();
+    await until(() => clock.waiting === 1, 'it pauses');
+    refuse = false;
+    clock.pass(1_000);
+    await until(() => store.rows.length === 0, 'the row is published');
+    expect(sent).toEqual(['1', '1']);
+    await publisher.stop();
+  });
 });

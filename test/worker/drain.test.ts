@@ -107,6 +107,8 @@ describe('a drain', () => {
     expect(path.queue.left).toBe(2);
     end('3');
     await nextTurn();
+    path.clock.pass(60_000);
+    await nextTurn();
     await nextTurn();
     expect(path.store.stored).toHaveLength(1);
   });

@@ -237,6 +237,26 @@ describe('a lost connection', () => {
     expect(path.store.stored.map(({ delivery }) => delivery.id).toSorted()).toEqual(['id-1', 'id-2', 'id-3']);
   });
 
+  it('starts nothing again whose delivery is void, although its result could not be committed', async () => {
+    const hand = byHand();
+    const path = await start({ execute: hand.execute, store: { turns: 10 } });
+    path.store.inbox.add('id-1');
+    path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }));
+    for (const name of ['1', '2']) {
+      await path.until(() => hand.started.includes(name), `${name} runs`);
+      hand.end(name);
+    }
+    await nextTurn();
+    await path.queue.lose();
+    expect(path.store.ends.get('done-before')).toBe(1);
+    expect(hand.started).toEqual(['1', '2']);
+    await path.until(() => hand.started.length === 3, 'it is delivered again');
+    hand.end('2');
+    await path.settled();
+    expect(hand.started).toEqual(['1', '2', '2']);
+    expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(['id-2']);
+  });
+
   it('does not bring a worker back to work that is coming to rest', async () => {
     const hand = byHand();
     const path = await start({ execute: hand.execute });
