@@ -17,6 +17,7 @@ import type { Ownership, Store } from '../store/store.js';
 import { drain } from './drain.js';
 import { Pipeline } from './pipeline.js';
 import type { Orders, WorkerProgram } from './process.js';
+import { Upkeep } from './upkeep.js';
 import { Watchdog } from './watchdog.js';
 
 export interface WorkerParts {
@@ -199,9 +200,7 @@ export class RunningWorker implements WorkerProgram {
     const { configuration, executor, store, clock, events, root } = this.parts;
     const { intervalMs } = configuration.watchdog;
     const { hangTimeoutMs } = configuration;
-    const upkeep = () => {
-      store.purge().catch((error: unknown) => root.warn('removing what is outdated failed', { error }));
-    };
+    const upkeep = new Upkeep(store, clock, root);
     return new Watchdog({
       pipeline,
       running: () => executor.running(),

@@ -9,6 +9,7 @@ import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
 import type { Pipeline } from './pipeline.js';
+import type { Upkeep } from './upkeep.js';
 
 export interface WatchdogOptions {
   readonly pipeline: Pick<Pipeline, 'lanes' | 'reader' | 'revive'>;
@@ -18,8 +19,8 @@ export interface WatchdogOptions {
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
-  /** Steps of upkeep that are done between looks, such as removing what nobody can ask for any more. */
-  readonly upkeep: () => void;
+  /** Begun at each look: it goes on between looks, and ends with the watchdog. */
+  readonly upkeep: Pick<Upkeep, 'begin' | 'stop'>;
 }
 
 export class Watchdog implements Service {
@@ -35,6 +36,7 @@ export class Watchdog implements Service {
 
   async stop(): Promise<void> {
     this.cancel();
+    this.options.upkeep.stop();
   }
 
   private look(): void {
@@ -42,7 +44,7 @@ export class Watchdog implements Service {
     if (pipeline.revive()) log.error('lanes stood still and were set going', { ...pipeline.lanes.status() });
     this.reportHanging();
     this.reportFullWindow();
-    upkeep();
+    upkeep.begin();
     this.cancel = clock.after(intervalMs, () => this.look());
   }
 

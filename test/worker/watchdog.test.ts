@@ -18,6 +18,7 @@ function bed(given: { stuck?: boolean; window?: number; fullest?: { key: string;
   events.on('window-full', ({ key, tasks }) => seen.push(`${key} of ${tasks}`));
   let looks = 0;
   let upkeeps = 0;
+  let upkeepStopped = false;
   const window = { tasks: given.window ?? 0, tasksLimit: 10, bytes: 0, bytesLimit: 100 };
   const pipeline = {
     reader: { window },
@@ -35,23 +36,38 @@ function bed(given: { stuck?: boolean; window?: number; fullest?: { key: string;
     clock,
     events,
     log,
-    upkeep: () => {
-      upkeeps++;
+    upkeep: {
+      begin: () => {
+        upkeeps++;
+      },
+      stop: () => {
+        upkeepStopped = true;
+      },
     },
   });
-  return { clock, log, running, seen, watchdog, looks: () => looks, upkeeps: () => upkeeps };
+  return {
+    clock,
+    log,
+    running,
+    seen,
+    watchdog,
+    looks: () => looks,
+    upkeeps: () => upkeeps,
+    upkeepStopped: () => upkeepStopped,
+  };
 }
 
 describe('the watchdog', () => {
   it('looks once in an interval, does the upkeep then, and leaves no timer behind when it stops', async () => {
-    const { clock, watchdog, looks, upkeeps } = bed();
+    const { clock, watchdog, looks, upkeeps, upkeepStopped } = bed();
     await watchdog.start();
     clock.pass(INTERVAL_MS - 1);
     expect(looks()).toBe(0);
     clock.pass(1 + 2 * INTERVAL_MS);
     expect([looks(), upkeeps()]).toEqual([3, 3]);
+    expect(upkeepStopped()).toBe(false);
     await watchdog.stop();
-    expect(clock.waiting).toBe(0);
+    expect([clock.waiting, upkeepStopped()]).toEqual([0, true]);
     clock.pass(INTERVAL_MS);
     expect(looks()).toBe(3);
   });
