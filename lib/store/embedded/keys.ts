@@ -5,6 +5,7 @@
  */
 
 const INCARNATION_BYTES = 4;
+const NUMBER_BYTES = 4;
 const SEQUENCE_BYTES = 6;
 const END = Buffer.of(0);
 const AFTER_END = Buffer.of(1);
@@ -22,14 +23,20 @@ export function readRecordKey(key: Buffer): { readonly etype: string; readonly e
 /** All records of an entity type, those after an id where one is given. */
 export function recordRange(etype: string, after?: string): { readonly start: Buffer; readonly end: Buffer } {
   const type = Buffer.from(etype, 'utf8');
-  const start = after === undefined ? Buffer.concat([type, END]) : Buffer.concat([recordKey(etype, after), END]);
+  const start = after === undefined ? Buffer.concat([type, END]) : following(recordKey(etype, after));
   return { start, end: Buffer.concat([type, AFTER_END]) };
 }
 
 export function incarnationPrefix(record: Buffer, incarnation: number): Buffer {
-  const number = Buffer.allocUnsafe(INCARNATION_BYTES);
-  number.writeUInt32BE(incarnation);
-  return Buffer.concat([record, number]);
+  const key = Buffer.allocUnsafe(record.length + INCARNATION_BYTES);
+  record.copy(key, 0);
+  key.writeUInt32BE(incarnation, record.length);
+  return key;
+}
+
+/** The record of an incarnation's key. */
+export function recordOfIncarnation(key: Buffer): Buffer {
+  return key.subarray(0, key.length - INCARNATION_BYTES);
 }
 
 /** Where the history of an attribute stands within an incarnation. */
@@ -51,11 +58,20 @@ export function behind(prefix: Buffer): Buffer {
   return Buffer.concat([prefix, Buffer.of(0xff)]);
 }
 
-/** Rows in the order in which they were stored: milliseconds since 1970, then a number. */
-export function storedKey(timeMs: number, number: number): Buffer {
-  const key = Buffer.allocUnsafe(SEQUENCE_BYTES + INCARNATION_BYTES);
+/** The next key there could be. */
+export function following(key: Buffer): Buffer {
+  return Buffer.concat([key, END]);
+}
+
+/**
+ * Rows in the order in which they were stored: milliseconds since 1970, epoch of the owner, then its own number. The epoch keeps an
+ * owner from writing over its predecessor's rows when the computer's clock was set back.
+ */
+export function storedKey(timeMs: number, epoch: number, number: number): Buffer {
+  const key = Buffer.allocUnsafe(SEQUENCE_BYTES + 2 * NUMBER_BYTES);
   key.writeUIntBE(timeMs, 0, SEQUENCE_BYTES);
-  key.writeUInt32BE(number, SEQUENCE_BYTES);
+  key.writeUInt32BE(epoch, SEQUENCE_BYTES);
+  key.writeUInt32BE(number, SEQUENCE_BYTES + NUMBER_BYTES);
   return key;
 }
 
@@ -68,4 +84,15 @@ export function timeValue(timeMs: number): Buffer {
 
 export function readTimeValue(value: Buffer): number {
   return value.readUIntBE(0, SEQUENCE_BYTES);
+}
+
+/** The number of an incarnation as a value. */
+export function incarnationValue(incarnation: number): Buffer {
+  const value = Buffer.allocUnsafe(INCARNATION_BYTES);
+  value.writeUInt32BE(incarnation, 0);
+  return value;
+}
+
+export function readIncarnationValue(value: Buffer): number {
+  return value.readUInt32BE(0);
 }

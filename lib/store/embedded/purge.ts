@@ -1,16 +1,18 @@
 /**
  * Purge: removes what nobody can ask for any more, a bounded number of rows at a time: histories of deleted records, and ids of the
  * inbox. A settled task is never delivered again by the embedded queue, since the cursor that stands for it moved in its commit; its
- * id is kept only for a sender who sends the same once more, and that for as long as is configured.
+ * id is kept only for a sender who sends the same once more within the retention. Such a repeat may wait in a queue for long while
+ * no worker runs: an id goes only when all that was sent before its retention ended is settled.
  */
-import type { Environment } from '../../embedded/env.js';
+import { indexOfName } from '../../embedded/folder.js';
+import type { Member } from '../../embedded/member.js';
+import { waitingSince } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
-import { behind, readTimeValue } from './keys.js';
+import { behind, following, readTimeValue, recordOfIncarnation } from './keys.js';
 import type { Tables } from './tables.js';
 
 /** Rows looked at or removed in one step. */
 const STEP_ROWS = 2_000;
-const INCARNATION_BYTES = 4;
 
 export class Purge {
   /** Where the look through the inbox goes on; null to begin anew. */
@@ -18,45 +20,58 @@ export class Purge {
   private inboxDueAt = 0;
 
   constructor(
-    private readonly environment: Environment,
+    private readonly member: Member,
     private readonly inboxRetentionMs: number,
     private readonly clock: Clock,
   ) {}
 
   /** True while there is more to do. */
   step(tables: Tables): boolean {
-    this.environment.refresh();
-    const graves = this.emptyGrave(tables);
+    this.member.environment.refresh();
+    const graves = this.emptyGraves(tables);
     return this.forgetIds(tables) || graves;
   }
 
-  /** All incarnations of the record up to the one of the grave. */
-  private emptyGrave({ graves, history }: Tables): boolean {
-    const [grave] = graves.getKeys({ limit: 1 });
-    if (grave === undefined) return false;
-    const start = grave.subarray(0, grave.length - INCARNATION_BYTES);
-    const rows = Array.from(history.getKeys({ start, end: behind(grave), limit: STEP_ROWS }));
-    this.environment.transaction(() => {
-      for (const key of rows) history.removeSync(key);
-      if (rows.length < STEP_ROWS) graves.removeSync(grave);
+  /** Of each grave all incarnations up to its own. */
+  private emptyGraves({ graves, history }: Tables): boolean {
+    const found = Array.from(graves.getKeys({ limit: STEP_ROWS }));
+    if (found.length === 0) return false;
+    this.member.environment.transaction(() => {
+      let left = STEP_ROWS;
+      for (const grave of found) {
+        const range = { start: recordOfIncarnation(grave), end: behind(grave), limit: left };
+        const rows = Array.from(history.getKeys(range));
+        for (const key of rows) history.removeSync(key);
+        left -= rows.length;
+        if (left === 0) return;
+        graves.removeSync(grave);
+      }
     });
     return true;
   }
 
   /** A whole look through the inbox, step by step, and then none for a tenth of the retention. */
   private forgetIds({ inbox }: Tables): boolean {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     if (this.inboxAt === null && now < this.inboxDueAt) return false;
     const rows = Array.from(inbox.getRange({ ...(this.inboxAt && { start: this.inboxAt }), limit: STEP_ROWS }));
-    const old = rows.filter(({ value }) => readTimeValue(value) < now - this.inboxRetentionMs);
+    const before = this.forgottenBefore();
+    const old = rows.filter(({ value }) => readTimeValue(value) < before);
     if (old.length > 0) {
-      this.environment.transaction(() => {
+      this.member.environment.transaction(() => {
         for (const { key } of old) inbox.removeSync(key);
       });
     }
     const last = rows.at(-1);
-    this.inboxAt = rows.length === STEP_ROWS && last ? Buffer.concat([last.key, Buffer.of(0)]) : null;
+    this.inboxAt = rows.length === STEP_ROWS && last ? following(last.key) : null;
     if (this.inboxAt === null) this.inboxDueAt = now + this.inboxRetentionMs / 10;
     return this.inboxAt !== null;
+  }
+
+  /** Ids that were committed before this time can not come again. */
+  private forgottenBefore(): number {
+    const { environment, neighbours } = this.member;
+    const index = indexOfName(environment.name) ?? 0;
+    return Math.min(this.clock.now(), waitingSince(environment, neighbours, index)) - this.inboxRetentionMs;
   }
 }

@@ -10,7 +10,15 @@ import { indexOf } from '../../model/hash.js';
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
-import { attributePrefix, behind, incarnationPrefix, readRecordKey, recordKey, recordRange } from './keys.js';
+import {
+  attributePrefix,
+  behind,
+  following,
+  incarnationPrefix,
+  readRecordKey,
+  recordKey,
+  recordRange,
+} from './keys.js';
 import { viewOf } from './store.js';
 import { readTables, type Tables } from './tables.js';
 import { readPoint, readQuarantined, readRecord } from './values.js';
@@ -142,7 +150,7 @@ function* pages(page: (start?: Buffer) => readonly StoredRow[]): Generator<Store
     yield* rows;
     const last = rows.at(-1);
     if (rows.length < PAGE_ROWS || last === undefined) return;
-    rows = page(Buffer.concat([last.key, Buffer.of(0)]));
+    rows = page(following(last.key));
   }
 }
 

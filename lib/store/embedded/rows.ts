@@ -2,7 +2,7 @@
  * Rows of a batch: everything that its results put into the store, encoded before the transaction begins, so that nothing in there
  * can fail for what the data are. States of one key fold to the last one; each delete leaves a grave for its history.
  */
-import type { HistoryRow, RecordView, TaskResult } from '../../model/record.js';
+import type { RecordView, TaskResult } from '../../model/record.js';
 import type { OutgoingTask } from '../../model/task.js';
 import { instantOfMs } from '../../model/time.js';
 import { messageOf } from '../../runtime/errors.js';
@@ -12,19 +12,21 @@ import { writePoint, writeQuarantined, writeRaw, writeRecord } from './values.js
 
 type Row = readonly [key: Buffer, value: Buffer];
 
-/** The last state of a record in a batch; absent where it was deleted. */
-interface LastState {
+/** The last state of a record in a batch. */
+export interface StateRow {
   readonly key: Buffer;
   readonly view: RecordView;
+  /** Null where the record is absent. */
+  readonly value: Buffer | null;
 }
 
 export interface Rows {
   readonly ids: readonly string[];
-  readonly states: ReadonlyMap<string, LastState & { readonly value: Buffer | null }>;
+  readonly states: readonly StateRow[];
   readonly graves: readonly Row[];
   readonly history: readonly Row[];
-  /** Null when there are none. */
-  readonly raw: Buffer | null;
+  /** Raw data-points, each as JSON. */
+  readonly raw: readonly string[];
   readonly quarantine: readonly Row[];
   readonly derived: readonly OutgoingTask[];
 }
@@ -35,10 +37,10 @@ const NOTHING = Buffer.alloc(0);
 export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEntry, string> {
   const guilty = new Map<BatchEntry, string>();
   const ids: string[] = [];
-  const last = new Map<string, LastState & { readonly entry: BatchEntry }>();
+  const lastByKey = new Map<string, BatchEntry>();
   const graves: Row[] = [];
   const history: Row[] = [];
-  const raw: unknown[] = [];
+  const raw: string[] = [];
   const quarantine: Row[] = [];
   const derived: OutgoingTask[] = [];
   for (const entry of batch.entries) {
@@ -48,41 +50,71 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
       const { etype, eid, record } = result;
       if (record !== undefined && etype !== null && eid !== null) {
         const key = recordKey(etype, eid);
-        last.set(`${etype}:${eid}`, { key, view: record, entry });
-        if (record.state === null) graves.push([incarnationPrefix(key, record.lastIncarnation), NOTHING]);
-        else history.push(...historyRows(key, record.state.incarnation, result));
+        lastByKey.set(`${etype}\0${eid}`, entry);
+        const dead = lastDead(record);
+        if (dead > 0) graves.push([incarnationPrefix(key, dead), NOTHING]);
+        for (const row of historyRows(key, result)) history.push(row);
       }
       if (result.reason) quarantine.push(quarantineRow(entry, nowMs));
-      for (const point of result.raw) raw.push(point);
+      for (const point of result.raw) raw.push(writeRaw(point));
       for (const task of result.derived) derived.push(task);
     } catch (error) {
       guilty.set(entry, messageOf(error));
     }
   }
-  const states = new Map<string, LastState & { readonly value: Buffer | null }>();
-  for (const [name, { key, view, entry }] of last) {
+  const states: StateRow[] = [];
+  for (const last of lastByKey.values()) {
     try {
-      states.set(name, { key, view, value: view.state && writeRecord(view.state) });
+      states.push(stateRow(last.result));
     } catch (error) {
-      guilty.set(entry, messageOf(error));
+      guilty.set(firstGuilty(batch, last) ?? last, messageOf(error));
     }
   }
   if (guilty.size > 0) return guilty;
-  return { ids, states, graves, history, raw: raw.length > 0 ? writeRaw(raw) : null, quarantine, derived };
+  return { ids, states, graves, history, raw, quarantine, derived };
+}
+
+function stateRow({ etype, eid, record }: TaskResult): StateRow {
+  const view = record ?? { state: null, lastIncarnation: 0 };
+  return { key: recordKey(etype ?? '', eid ?? ''), view, value: view.state && writeRecord(view.state) };
+}
+
+/** A state is handed from task to task: the first that can not be stored is to blame, not the last. */
+function firstGuilty({ entries }: Batch, { result }: BatchEntry): BatchEntry | undefined {
+  return entries.find((entry) => {
+    if (entry.result.etype !== result.etype || entry.result.eid !== result.eid) return false;
+    try {
+      stateRow(entry.result);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
+/** The last incarnation that this result may have ended, 0 for none. A record as young as its last change may follow one that it ended. */
+function lastDead(view: RecordView): number {
+  if (view.state === null) return view.lastIncarnation;
+  return view.state.created === view.state.updated ? view.state.incarnation - 1 : 0;
 }
 
 /** Numbered by the record's own count: the rows of a result are the last ones of their attribute. */
-function historyRows(key: Buffer, incarnation: number, { record, history }: TaskResult): Row[] {
+function historyRows(key: Buffer, { record, history }: TaskResult): Row[] {
   if (history.length === 0 || !record?.state) return [];
-  const { observations, timeseries } = record.state;
-  const left = new Map<string, number>();
-  for (const { attr } of history) left.set(attr, (left.get(attr) ?? 0) + 1);
-  const incarnationKey = incarnationPrefix(key, incarnation);
-  return history.map((row: HistoryRow) => {
-    const count = (observations.get(row.attr) ?? timeseries.get(row.attr))?.count ?? 0;
-    const behind = left.get(row.attr) ?? 1;
-    left.set(row.attr, behind - 1);
-    return [historyKey(attributePrefix(incarnationKey, row.attr), row.t1, count - behind), writePoint(row)];
+  const { incarnation, observations, timeseries } = record.state;
+  const prefix = incarnationPrefix(key, incarnation);
+  const attributes = new Map<string, { readonly prefix: Buffer; next: number }>();
+  for (const { attr } of history) {
+    const attribute = attributes.get(attr);
+    if (attribute !== undefined) attribute.next -= 1;
+    else {
+      const count = (observations.get(attr) ?? timeseries.get(attr))?.count ?? 0;
+      attributes.set(attr, { prefix: attributePrefix(prefix, attr), next: count - 1 });
+    }
+  }
+  return history.map((row) => {
+    const attribute = attributes.get(row.attr) ?? { prefix: attributePrefix(prefix, row.attr), next: 0 };
+    return [historyKey(attribute.prefix, row.t1, attribute.next++), writePoint(row)];
   });
 }
 

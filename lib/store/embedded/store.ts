@@ -6,6 +6,7 @@
  * A delete leaves a row with the last incarnation and a grave; the history behind it is removed later, in bounded steps (purge.ts).
  */
 import type { Environment } from '../../embedded/env.js';
+import { indexOfName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
 import { indexOf } from '../../model/hash.js';
 import type { RecordView } from '../../model/record.js';
@@ -13,11 +14,11 @@ import { newTaskId } from '../../model/task-id.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Batch, CommitOutcome, Ownership, QuarantineDesk, Store } from '../store.js';
-import { recordKey, storedKey, timeValue } from './keys.js';
+import { incarnationValue, readIncarnationValue, recordKey, storedKey, timeValue } from './keys.js';
 import { Purge } from './purge.js';
 import { type Rows, rowsOf } from './rows.js';
 import { openTables, type Tables } from './tables.js';
-import { readQuarantined, readRecord } from './values.js';
+import { readQuarantined, readRecord, writeRawRow } from './values.js';
 
 export interface EmbeddedStoreOptions {
   /** How long ids of senders are kept, who may send the same again. */
@@ -42,7 +43,7 @@ export class EmbeddedStore implements Store {
   ) {
     this.environment = member.environment;
     this.clock = options.clock ?? systemClock;
-    this.purging = new Purge(this.environment, options.inboxRetentionMs, this.clock);
+    this.purging = new Purge(member, options.inboxRetentionMs, this.clock);
     this.quarantine = {
       retry: async (_index, id) => this.retry(id),
       drop: async (_index, id) => this.takeQuarantined(id, () => {}),
@@ -107,6 +108,8 @@ export class EmbeddedStore implements Store {
 
   private writeInbox(ids: readonly string[], now: number): void {
     const { inbox } = this.tables;
+    // Were it taken for committed before, both would be settled and neither stored.
+    if (new Set(ids).size < ids.length) throw new Error('a batch holds two deliveries of the same id');
     const known = new Set<string>();
     const time = timeValue(now);
     for (const id of ids) {
@@ -119,19 +122,23 @@ export class EmbeddedStore implements Store {
 
   private write(rows: Rows, now: number): void {
     const { records, absent, graves, history, raw, quarantine } = this.tables;
-    for (const { key, view, value } of rows.states.values()) {
-      if (view.state !== null && value !== null) {
+    for (const { key, view, value } of rows.states) {
+      if (view.state === null) {
+        records.removeSync(key);
+        absent.putSync(key, incarnationValue(view.lastIncarnation));
+      } else if (value !== null) {
         records.putSync(key, value);
         if (view.state.incarnation > 1) absent.removeSync(key);
-      } else {
-        records.removeSync(key);
-        absent.putSync(key, timeValue(view.state === null ? view.lastIncarnation : 0));
       }
     }
     for (const [key, value] of rows.graves) graves.putSync(key, value);
     for (const [key, value] of rows.history) history.putSync(key, value);
     for (const [key, value] of rows.quarantine) quarantine.putSync(key, value);
-    if (rows.raw !== null) raw.putSync(storedKey(now, this.rawNumber++ % 2 ** 32), rows.raw);
+    if (rows.raw.length > 0) raw.putSync(this.rawKey(now), writeRawRow(rows.raw));
+  }
+
+  private rawKey(now: number): Buffer {
+    return storedKey(now, this.environment.epoch, this.rawNumber++ % 2 ** 32);
   }
 
   /** To the priority queue of its own index: it never has to wait for room. What belongs elsewhere by now is forwarded from there. */
@@ -158,7 +165,7 @@ export class EmbeddedStore implements Store {
   }
 
   private ownIndex(): number {
-    return Number(this.environment.name.replace(/^index-/, ''));
+    return indexOfName(this.environment.name) ?? 0;
   }
 }
 
@@ -174,5 +181,6 @@ export function viewOf(tables: Tables, etype: string, eid: string): RecordView {
   const key = recordKey(etype, eid);
   const stored = tables.records.get(key);
   if (stored !== undefined) return { state: readRecord(etype, eid, stored) };
-  return { state: null, lastIncarnation: tables.absent.get(key)?.readUIntBE(0, 6) ?? 0 };
+  const absent = tables.absent.get(key);
+  return { state: null, lastIncarnation: absent === undefined ? 0 : readIncarnationValue(absent) };
 }

@@ -1,4 +1,5 @@
 /** Values of the tables: JSON in UTF-8 through the model's own writer, so that integers of any size stay exact. */
+import type { DataPoint } from '../../model/datapoint.js';
 import { parseJson, stringifyJson } from '../../model/json.js';
 import type { HistoryRow, HistorySummary, RecordState } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
@@ -62,9 +63,14 @@ export function readPoint(attr: string, bytes: Buffer): HistoryRow {
   return rowOf(attr, read(bytes) as Point);
 }
 
+/** A raw data-point as JSON. */
+export function writeRaw(point: DataPoint): string {
+  return stringifyJson(point);
+}
+
 /** Raw data-points of one commit, in one row. */
-export function writeRaw(points: readonly unknown[]): Buffer {
-  return bytesOf(points);
+export function writeRawRow(points: readonly string[]): Buffer {
+  return Buffer.from(`[${points.join()}]`, 'utf8');
 }
 
 /** The body may be anything, so it stands behind the JSON as it is. */
