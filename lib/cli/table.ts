@@ -75,15 +75,12 @@ export const COMMANDS: readonly Command[] = [
     name: 'send',
     args: '[file]',
     sentence: 'Send data-points of a file, or of stdin (-), as tasks into the queues.',
-    details: `FILE holds JSON lines {"type","id","attr","v","t1","t2","c","src"} or one JSON array of these, also gzipped.
-
-A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as
-{"line","reason","input"}. When a queue is full, send waits. The order within an entity is kept.
-
-A send of a file that broke off can be repeated and doubles nothing (as long as processing_core.inbox.retention says); so can one of
-stdin with the same --stream. To send a file once more on purpose, give it another --stream.
-
-Exit code 0 when everything was sent, 1 when something was refused or the send was interrupted.`,
+    details: [
+      'FILE holds JSON lines {"type","id","attr","v","t1","t2","c","src"} or one JSON array of these, also gzipped.',
+      'A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as {"line","reason","input"}. When a queue is full, send waits. The order within an entity is kept.',
+      'A send of a file that broke off can be repeated and doubles nothing (as long as processing_core.inbox.retention says); so can one of stdin with the same --stream. To send a file once more on purpose, give it another --stream.',
+      'Exit code 0 when everything was sent, 1 when something was refused or the send was interrupted.',
+    ].join('\n\n'),
     example: 'send points.jsonl.gz --rejects bad.jsonl',
     options: [
       JSON_OUTPUT,

@@ -13,6 +13,10 @@ export async function run({ args, request, output }: Invocation): Promise<ExitCo
   const index = parseIndex(args[0] ?? '', configuration.numProcesses);
   await refuseSharedIndexes(configuration.runtimeDir, [index]);
   for (const warning of warnings) output.note(`warning  ${warning}`);
-  const assignment = { index, config: argumentsOf(request, configuration) };
+  const assignment = {
+    index,
+    heartbeatMs: configuration.heartbeat.intervalMs,
+    config: argumentsOf(request, configuration),
+  };
   return runStandaloneWorker({ configuration, assignment, make: assembleWorker });
 }

@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Block, type BlockOptions, readBlocks } from '../../../lib/cli/send/blocks.js';
+import { itemCutter } from '../../../lib/cli/send/items.js';
+import { manualClock } from '../../support/clock.js';
+
+const BOUNDS = { items: 3, bytes: 1_000, pauseMs: 100 };
+
+async function* chunksOf(...texts: readonly (string | Error)[]): AsyncIterable<Buffer> {
+  for (const text of texts) {
+    if (text instanceof Error) throw text;
+    yield Buffer.from(text);
+  }
+}
+
+async function blocksOf(chunks: AsyncIterable<Buffer>, options: Partial<BlockOptions> = {}) {
+  const blocks: Block[] = [];
+  let error: unknown = null;
+  try {
+    const all = { repeatable: true, bounds: BOUNDS, ...options };
+    for await (const block of readBlocks(chunks, itemCutter(10_000), all)) blocks.push(block);
+  } catch (thrown) {
+    error = thrown;
+  }
+  return { blocks, error, texts: blocks.map(({ items }) => items.map(({ bytes }) => String(bytes)).join(' ')) };
+}
+
+describe('blocks', () => {
+  it('are bound by the number and the bytes of their items', async () => {
+    const { texts } = await blocksOf(chunksOf('1\n2\n3\n4\n5\n'));
+    expect(texts).toEqual(['1 2 3', '4 5']);
+    const long = 'x'.repeat(999);
+    expect((await blocksOf(chunksOf(`${long}\n1\n2\n`))).texts).toEqual([`${long} 1`, '2']);
+  });
+
+  it('of an input that can be repeated follow from its content alone, however it arrives', async () => {
+    const lines = fc.array(fc.stringMatching(/^[a-z0-9]{1,400}$/), { maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(lines, fc.integer({ min: 1, max: 50 }), async (items, size) => {
+        const text = items.join('\n');
+        const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, n) =>
+          text.slice(n * size, (n + 1) * size),
+        );
+        const whole = await blocksOf(chunksOf(text));
+        const cut = await blocksOf(chunksOf(...chunks));
+        expect(cut.blocks.map(({ digest }) => digest)).toEqual(whole.blocks.map(({ digest }) => digest));
+        expect(cut.texts).toEqual(whole.texts);
+      }),
+    );
+  });
+
+  it('have digests of everything up to their end', async () => {
+    const digests = async (text: string) => (await blocksOf(chunksOf(text))).blocks.map(({ digest }) => digest);
+    const [first, second] = await digests('1\n2\n3\n4\n5\n6\n');
+    const longer = await digests('1\n2\n3\n4\n5\n6\n7\n');
+    expect(longer.slice(0, 2)).toEqual([first, second]);
+    const [other, same] = await digests('1\n2\n4\n4\n5\n6\n');
+    expect(other).not.toBe(first);
+    expect(same).not.toBe(second);
+  });
+
+  it('leave out what follows the last whole block where reading fails, but not of an input that can not be repeated', async () => {
+    const failing = () => chunksOf('1\n2\n3\n4\n', new Error('gone'));
+    const again = await blocksOf(failing());
+    expect([again.texts, String(again.error)]).toEqual([['1 2 3'], 'Error: gone']);
+    const once = await blocksOf(failing(), { repeatable: false });
+    expect([once.texts, String(once.error)]).toEqual([['1 2 3', '4'], 'Error: gone']);
+  });
+
+  it('end at a pause of an input that can not be repeated', async () => {
+    const clock = manualClock();
+    let more = () => {};
+    async function* slow(): AsyncIterable<Buffer> {
+      yield Buffer.from('1\n2\n');
+      await new Promise<void>((resolve) => {
+        more = resolve;
+      });
+      yield Buffer.from('3\n');
+    }
+    const blocks = readBlocks(slow(), itemCutter(100), { repeatable: false, bounds: BOUNDS, clock });
+    const iterator = blocks[Symbol.asyncIterator]();
+    const first = iterator.next();
+    while (clock.waiting === 0) await new Promise(setImmediate);
+    clock.pass(99);
+    let ended = false;
+    void first.then(() => {
+      ended = true;
+    });
+    await new Promise(setImmediate);
+    expect(ended).toBe(false);
+    clock.pass(1);
+    expect((await first).value.items).toHaveLength(2);
+    const second = iterator.next();
+    more();
+    expect((await second).value.items).toHaveLength(1);
+    expect((await iterator.next()).done).toBe(true);
+    expect(clock.waiting).toBe(0);
+  });
+
+  it('end the input when their reader leaves', async () => {
+    let closed = false;
+    async function* endless(): AsyncIterable<Buffer> {
+      try {
+        for (;;) yield Buffer.from('1\n2\n3\n');
+      } finally {
+        closed = true;
+      }
+    }
+    for await (const _ of readBlocks(endless(), itemCutter(100), { repeatable: true, bounds: BOUNDS })) break;
+    await new Promise(setImmediate);
+    expect(closed).toBe(true);
+  });
+});

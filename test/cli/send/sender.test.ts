@@ -1,0 +1,192 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Block } from '../../../lib/cli/send/blocks.js';
+import { Pace } from '../../../lib/cli/send/pace.js';
+import { progressLine } from '../../../lib/cli/send/progress.js';
+import { Rejects } from '../../../lib/cli/send/rejects.js';
+import { Sender } from '../../../lib/cli/send/sender.js';
+import type { OutgoingTask } from '../../../lib/model/task.js';
+import { manualClock } from '../../support/clock.js';
+import { makeFolder } from '../../support/folder.js';
+import { loadTestModel } from '../../support/model.js';
+
+const spec = loadTestModel();
+
+async function* blocksOf(count: number, points: number): AsyncIterable<Block> {
+  for (let n = 0; n < count; n++) {
+    const items = Array.from({ length: points }, (_, at) => ({
+      position: n * points + at,
+      line: n * points + at + 1,
+      bytes: Buffer.from(`{"type":"bus","id":"b${at}","attr":"int","v":${n},"t1":"2026-01-01"}`),
+    }));
+    yield { items, digest: String(n) };
+  }
+}
+
+/** A writer whose calls are settled by the test. */
+function manualWriter() {
+  const calls: { tasks: readonly OutgoingTask[]; done: () => void; fail: (error: Error) => void }[] = [];
+  const listeners: (() => void)[] = [];
+  const writer = {
+    name: 'manual',
+    start: async () => {},
+    stop: async () => {},
+    onBlocked: () => {},
+    send: (tasks: readonly OutgoingTask[]) =>
+      new Promise<void>((done, fail) => {
+        calls.push({ tasks, done, fail });
+        for (const listener of listeners.splice(0)) listener();
+      }),
+  };
+  const called = async (count: number) => {
+    while (calls.length < count) await new Promise<void>((resolve) => listeners.push(resolve));
+  };
+  return { writer, calls, called };
+}
+
+function senderOf(parts: { signal?: AbortSignal; repeatable?: boolean; pace?: Pace } = {}) {
+  const manual = manualWriter();
+  const sender = new Sender({
+    making: { spec, numProcesses: 1, messageBytes: 100_000, stream: '' },
+    writer: manual.writer,
+    pace: parts.pace ?? new Pace(null),
+    rejects: new Rejects(null, undefined),
+    signal: parts.signal ?? new AbortController().signal,
+    repeatable: parts.repeatable ?? true,
+    onRefused: () => {},
+    onProgress: () => {},
+  });
+  return { sender, ...manual };
+}
+
+describe('the sender', () => {
+  it('has a few calls of the writer under way, in order, and counts what is in its queue', async () => {
+    const { sender, calls, called } = senderOf();
+    const sending = sender.send(blocksOf(6, 2));
+    await called(3);
+    await new Promise(setImmediate);
+    expect(calls).toHaveLength(3);
+    expect([sender.points, sender.tasks]).toEqual([0, 0]);
+    for (let n = 0; n < 6; n++) {
+      await called(n + 1);
+      calls[n]?.done();
+    }
+    await sending;
+    expect([sender.points, sender.tasks]).toEqual([12, 12]);
+    const values = calls.map(({ tasks }) => tasks.map(({ body }) => JSON.parse(String(body)).data_points[0].v));
+    expect(values).toEqual([0, 1, 2, 3, 4, 5].map((n) => [n, n]));
+  });
+
+  it('ends with the error of the writer', async () => {
+    const { sender, calls, called } = senderOf();
+    const sending = sender.send(blocksOf(2, 1));
+    await called(2);
+    calls[0]?.done();
+    calls[1]?.fail(new Error('disk full'));
+    await expect(sending).rejects.toThrow('disk full');
+    expect(sender.points).toBe(1);
+  });
+
+  it('ends without an error when it is interrupted, after what is under way', async () => {
+    const controller = new AbortController();
+    const { sender, calls, called } = senderOf({ signal: controller.signal });
+    const sending = sender.send(blocksOf(100, 1));
+    await called(3);
+    controller.abort();
+    for (const { done } of calls) done();
+    await sending;
+    expect(calls).toHaveLength(3);
+    expect(sender.points).toBe(3);
+  });
+
+  it('sends what was read of an input that can not be repeated even then', async () => {
+    const controller = new AbortController();
+    const { sender, calls, called } = senderOf({ signal: controller.signal, repeatable: false });
+    controller.abort();
+    const sending = sender.send(blocksOf(1, 2));
+    await called(1);
+    calls[0]?.done();
+    await sending;
+    expect(sender.points).toBe(2);
+  });
+
+  it('keeps a pace, in portions of a tenth of a second', async () => {
+    const clock = manualClock();
+    const { sender, calls, called } = senderOf({ pace: new Pace(20, clock) });
+    const sending = sender.send(blocksOf(1, 5));
+    for (const n of [1, 2, 3]) {
+      await called(n);
+      await new Promise(setImmediate);
+      expect(calls).toHaveLength(n);
+      calls[n - 1]?.done();
+      while (n < 3 && clock.waiting === 0) await new Promise(setImmediate);
+      clock.pass(99);
+      await new Promise(setImmediate);
+      expect(calls).toHaveLength(n);
+      clock.pass(1);
+    }
+    await sending;
+    expect(calls.map(({ tasks }) => tasks.length)).toEqual([2, 2, 1]);
+  });
+
+  it('waits for its pace no longer when it is interrupted', async () => {
+    const controller = new AbortController();
+    const pace = new Pace(0.001, manualClock());
+    await pace.take(1, controller.signal);
+    const waiting = pace.take(1, controller.signal);
+    controller.abort();
+    await waiting;
+    await pace.take(1, controller.signal);
+  });
+});
+
+describe('rejects', () => {
+  const item = { line: 3, reason: 'no.', input: { v: 12345678901234567890n, ['__proto__']: 1 } };
+
+  it('are kept in a file beside the input, made when there is the first, over no other file', () => {
+    const folder = makeFolder();
+    const input = join(folder, 'p.jsonl');
+    const first = new Rejects(input, undefined);
+    first.add([]);
+    expect([first.path, existsSync(`${input}.rejected.jsonl`)]).toEqual([null, false]);
+    first.add([item]);
+    first.add([{ line: 4, reason: 'neither.', input: null }]);
+    first.close();
+    expect([first.path, first.count]).toEqual([`${input}.rejected.jsonl`, 2]);
+    expect(readFileSync(`${input}.rejected.jsonl`, 'utf8')).toBe(
+      '{"line":3,"reason":"no.","input":{"v":12345678901234567890,"__proto__":1}}\n{"line":4,"reason":"neither.","input":null}\n',
+    );
+    const second = new Rejects(input, undefined);
+    second.add([item]);
+    second.close();
+    expect(second.path).toBe(`${input}.rejected-2.jsonl`);
+  });
+
+  it('go to the file that was named, but never into the input', () => {
+    const folder = makeFolder({ 'p.jsonl': 'x' });
+    const named = join(folder, 'bad.jsonl');
+    writeFileSync(named, 'old');
+    const rejects = new Rejects(join(folder, 'p.jsonl'), named);
+    rejects.check();
+    rejects.add([item]);
+    rejects.close();
+    expect(readFileSync(named, 'utf8')).toMatch(/^{"line":3/);
+    expect(() => new Rejects(join(folder, 'p.jsonl'), join(folder, '.', 'p.jsonl')).check()).toThrow(
+      'the input itself',
+    );
+    expect(() => new Rejects(null, join(folder, 'no', 'file')).add([item])).toThrow(/can not be written to .*no\/file/);
+  });
+});
+
+describe('the progress of a send', () => {
+  const progress = { bytes: 50, totalBytes: 200, points: 1_000, refused: 0, seconds: 2, blocked: false };
+
+  it('is a bar where the size is known, and figures', () => {
+    expect(progressLine(progress)).toBe('[######..................] 25 %  1000 sent  500/s');
+    expect(progressLine({ ...progress, totalBytes: null, refused: 2, blocked: true })).toBe(
+      '1000 sent  2 refused  a queue is full, waiting',
+    );
+    expect(progressLine({ ...progress, bytes: 300 })).toContain('[########################] 100 %');
+  });
+});

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { hookRows, remarks, STATUS_HEAD, slotRow, spanText } from '../../lib/cli/status-view.js';
+import type { ProgramStatus, SlotStatus, WorkerStatus } from '../../lib/ipc/status.js';
+
+const WORKER: WorkerStatus = {
+  epoch: 3,
+  tasksDone: 1_000,
+  tasksPerSecond: 99.6,
+  lanes: { busy: 2, waiting: 40, keys: 7, restarts: 0 },
+  window: { tasks: 50, tasksLimit: 100, bytes: 90, bytesLimit: 120, fullestKey: null },
+  queue: { normal: 5, priority: 6 },
+  outboxAgeMs: 1_500,
+  storeAvailable: true,
+  counters: {},
+  hooks: [],
+};
+
+function slot(
+  index: number,
+  worker: Partial<WorkerStatus> | null = {},
+  state: SlotStatus['state'] = 'running',
+): SlotStatus {
+  const whole = worker === null ? null : { ...WORKER, ...worker };
+  return { index, pid: worker === null ? null : 10 + index, state, uptimeMs: 61_000, respawns: 1, worker: whole };
+}
+
+function program(slots: readonly SlotStatus[], numProcesses = slots.length): ProgramStatus {
+  return { app: 'a', pid: 1, uptimeMs: 1, numProcesses, slots };
+}
+
+describe('the view of the status', () => {
+  it('has a row for each worker, the window by the bound that is nearer', () => {
+    expect(slotRow(slot(0))).toEqual([0, 'running', 10, '1 min 1 s', 1, 5, 6, 1_000, 100, 2, 40, '50 (75 %)', '1 s']);
+    const down = slotRow(slot(1, null, 'down'));
+    expect(down).toEqual([1, 'down', null, null, 1, ...Array(8).fill(null)]);
+    expect(down).toHaveLength(STATUS_HEAD.length);
+  });
+
+  it('names what holds a worker up and who is missing', () => {
+    const window = { ...WORKER.window, fullestKey: 'ip:1.2.3.4' };
+    const slots = [
+      slot(0),
+      slot(1, { window }),
+      slot(2, { storeAvailable: false, lanes: { ...WORKER.lanes, restarts: 2 } }),
+      slot(3, null, 'standby'),
+    ];
+    expect(remarks([program(slots.slice(0, 2), 6), program(slots.slice(2), 6)])).toEqual([
+      'index 1: the window is full; most of what waits in it is of ip:1.2.3.4',
+      'index 2: the store does not answer; commits are tried again',
+      'index 2: lanes broke 2 times; see the log',
+      'index 3 waits until the process that owns it has ended',
+      'served by no program here: index 4, 5',
+    ]);
+    expect(remarks([program([slot(0)])])).toEqual([]);
+  });
+
+  it('adds up the hooks of all workers', () => {
+    const hook = (name: string, calls: number) => ({
+      module: 'm',
+      hook: name,
+      calls,
+      errors: 1,
+      timeouts: 0,
+      tasks: 2,
+      milliseconds: calls / 2,
+    });
+    const first = slot(0, { hooks: [hook('a', 10), hook('b', 0)] });
+    expect(hookRows([program([first, slot(1, { hooks: [hook('a', 20)] })])])).toEqual([
+      ['m', 'a', 30, 2, 0, 4, 15, '0.500'],
+      ['m', 'b', 0, 1, 0, 2, 0, null],
+    ]);
+  });
+
+  it.each([
+    [0, '0 ms'],
+    [999, '999 ms'],
+    [59_999, '59 s'],
+    [185_000, '3 min 5 s'],
+    [7_800_000, '2 h 10 min'],
+    [356_400_000, '4 d 3 h'],
+  ])('writes %d ms as %s', (ms, text) => {
+    expect(spanText(ms)).toBe(text);
+  });
+});
