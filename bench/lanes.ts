@@ -1,6 +1,6 @@
 /**
  * What lanes and commits cost a task: works of 1,000 and of 4,000 keys are pushed as a reader with a window does, an executor that
- * does nothing, a store that stores nothing. Prints microseconds a task. The whole path of a worker is measured in embedded.ts.
+ * does nothing, a store that stores nothing. Prints microseconds a task. The whole path of a worker is measured in bench/embedded.
  */
 import { Committer } from '../lib/commit/committer.js';
 import { Distributor } from '../lib/lanes/distributor.js';
@@ -24,7 +24,7 @@ const RESULT: TaskResult = { outcome: 'applied', etype: 'ip', eid: '192.0.2.1', 
 
 function taskOf(key: string): Task {
   const [etype = '', eid = ''] = key.split(':');
-  return { etype, eid, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, depth: 0 };
+  return { etype, eid, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, expireAt: null, depth: 0 };
 }
 
 function deliveryOf(id: string, priority: boolean): Delivery {

@@ -2,7 +2,7 @@
  * How fast the embedded queue is, against a bare LMDB loop with the same duties: read the queue, put a record, put a raw data-point,
  * remove, one transaction for 256. Prints figures; asserts nothing.
  *
- *     npm run build && node dist/bench/embedded.js [tasks]
+ *     npm run build && node dist/bench/queue.js [tasks]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,0 +1,90 @@
+/** How many tasks a second are committed: by the program, from a queue that was filled before; and by a bare loop over LMDB. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
+import { inArena, inTemporary, ownMemory, processorTime } from './arena.js';
+import { taskMaker } from './tasks.js';
+
+/** Until this share is done nothing counts: the engine compiles, the first connections are made. */
+const WARM_UP = 0.2;
+const LOOK_MS = 10;
+const BARE_BATCH = 256;
+const BARE_RECORD = Buffer.alloc(280, 'r');
+
+export interface RateSettings {
+  readonly processes: number;
+  readonly tasks: number;
+  readonly keys: number;
+}
+
+export interface Rate {
+  readonly perSecond: number;
+  /** Processor time of all workers, microseconds a task. */
+  readonly cpuMicroseconds: number;
+  /** Memory of the largest worker at the end, in bytes. */
+  readonly memory: number;
+}
+
+/** The real program. */
+export function measureProgram({ processes, tasks, keys }: RateSettings): Promise<Rate> {
+  return inArena({ processes }, async (arena) => {
+    const member = await arena.preload(tasks, taskMaker(keys, processes));
+    const running = await arena.start();
+    const cpu = () => running.workers.reduce((sum, pid) => sum + processorTime(pid), 0);
+    let warm: { left: number; at: number; cpu: number } | null = null;
+    let left = tasks;
+    while (left > 0) {
+      await sleep(LOOK_MS);
+      left = arena.left(member);
+      if (warm === null && left <= tasks * (1 - WARM_UP)) warm = { left, at: performance.now(), cpu: cpu() };
+    }
+    if (warm === null) throw new Error('too few tasks: all were done before the first look');
+    const seconds = (performance.now() - warm.at) / 1_000;
+    const result = {
+      perSecond: warm.left / seconds,
+      cpuMicroseconds: (cpu() - warm.cpu) / warm.left,
+      memory: Math.max(...running.workers.map(ownMemory)),
+    };
+    await running.kill();
+    await member.leave();
+    return result;
+  });
+}
+
+/** Reads a queue, puts a record and a raw data-point, removes: one transaction for 256. Nothing else. */
+export function measureBare({ tasks, keys }: Omit<RateSettings, 'processes'>): Promise<number> {
+  return inTemporary(async (path) => {
+    const root = openLmdb(join(path, 'bare'), 'write')!;
+    const open = (name: string): Database<Buffer, Buffer> => root.openDB({ name, ...BINARY });
+    const [queue, records, raw] = [open('queue'), open('records'), open('raw')];
+    const make = taskMaker(keys, 1);
+    for (let n = 0; n < tasks; n += BARE_BATCH) {
+      root.transactionSync(() => {
+        for (let i = n; i < Math.min(n + BARE_BATCH, tasks); i++) queue.putSync(numberKey(i), make(i).body);
+      });
+    }
+    let startedAt = 0;
+    const warmUp = tasks * WARM_UP;
+    for (let n = 0; n < tasks; ) {
+      if (startedAt === 0 && n >= warmUp) startedAt = performance.now();
+      const batch = [...queue.getRange({ start: numberKey(n), limit: BARE_BATCH })];
+      root.transactionSync(() => {
+        for (const row of batch) {
+          records.putSync(numberKey(n % keys), BARE_RECORD);
+          raw.putSync(numberKey(n), row.value);
+          queue.removeSync(row.key);
+          n++;
+        }
+      });
+    }
+    const seconds = (performance.now() - startedAt) / 1_000;
+    await root.close();
+    return (tasks * (1 - WARM_UP)) / seconds;
+  });
+}
+
+function numberKey(n: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleBE(n);
+  return bytes;
+}
