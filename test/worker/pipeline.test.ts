@@ -241,20 +241,20 @@ describe('a lost connection', () => {
     const hand = byHand();
     const path = await start({ execute: hand.execute, store: { turns: 10 } });
     path.store.inbox.add('id-1');
-    path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }));
-    for (const name of ['1', '2']) {
+    path.queue.put(message(EID, { name: '1' }), message(OTHER, { name: '3' }), message(EID, { name: '2' }));
+    for (const name of ['1', '3', '2']) {
       await path.until(() => hand.started.includes(name), `${name} runs`);
       hand.end(name);
     }
     await nextTurn();
     await path.queue.lose();
     expect(path.store.ends.get('done-before')).toBe(1);
-    expect(hand.started).toEqual(['1', '2']);
-    await path.until(() => hand.started.length === 3, 'it is delivered again');
+    expect(hand.started).toEqual(['1', '3', '2']);
+    await path.until(() => hand.started.length === 4, 'it is delivered again');
     hand.end('2');
     await path.settled();
-    expect(hand.started).toEqual(['1', '2', '2']);
-    expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(['id-2']);
+    expect(hand.started).toEqual(['1', '3', '2', '2']);
+    expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(['id-3', 'id-2']);
   });
 
   it('does not bring a worker back to work that is coming to rest', async () => {
