@@ -7,6 +7,8 @@ import type { ProgramStatus, WorkerStatus } from './status.js';
 /** What a worker needs to start: it reads the configuration itself, with the same arguments as the primary. */
 export interface Assignment {
   readonly index: number;
+  /** How often to give a sign of life. */
+  readonly heartbeatMs: number;
   readonly config: ConfigurationArguments;
 }
 

@@ -38,6 +38,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
       indexes,
       config: options.arguments,
       respawn: configuration.respawn,
+      heartbeatMs: configuration.heartbeat.intervalMs,
       hangTimeoutMs: configuration.hangTimeoutMs,
       shutdownTimeMs: configuration.shutdownTimeMs,
     },

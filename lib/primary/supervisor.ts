@@ -5,7 +5,7 @@
  * Exit code 2 of a worker means that its configuration is wrong: no respawn helps. An ordered stop may come from a signal, a
  * command, a worker or the supervisor itself; the first one decides reason and exit code, unless a later one is worse.
  */
-import type { Answer, ConfigurationArguments, FromWorker, Question } from '../ipc/messages.js';
+import type { Answer, Assignment, ConfigurationArguments, FromWorker, Question } from '../ipc/messages.js';
 import type { ProgramStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
@@ -20,6 +20,7 @@ export interface SupervisorOptions {
   readonly indexes: readonly number[];
   readonly config: ConfigurationArguments;
   readonly respawn: RespawnLimits;
+  readonly heartbeatMs: number;
   readonly hangTimeoutMs: number;
   /** How long a drain may take; the workers get it from the same configuration. */
   readonly shutdownTimeMs: number;
@@ -133,13 +134,18 @@ export class Supervisor {
     void fork.exited.then(({ code, signal }) => this.exited(slot, code, signal));
   }
 
+  private assignmentOf({ index }: Slot): Assignment {
+    const { heartbeatMs, config } = this.options;
+    return { index, heartbeatMs, config };
+  }
+
   private heard(slot: Slot, fork: Fork, message: FromWorker): void {
     if (slot.fork !== fork) return;
     slot.lastHeartbeat = this.clock.monotonic();
     switch (message.type) {
       case 'hello':
         if (slot.leaving) fork.send({ type: 'drain' });
-        else fork.send({ type: 'assign', assignment: { index: slot.index, config: this.options.config } });
+        else fork.send({ type: 'assign', assignment: this.assignmentOf(slot) });
         return;
       case 'heartbeat':
         return;

@@ -34,7 +34,10 @@ export interface Orders {
 /** Makes the program for an assignment. */
 export type MakeProgram = (assignment: Assignment, orders: Orders) => Promise<WorkerProgram>;
 
-const HEARTBEAT_MS = 1_000;
+/** How often the figures are told. */
+const STATUS_MS = 1_000;
+/** How long the parts of a worker that did not start may take to close. */
+const CLOSE_MS = 1_000;
 /** How long the last message to the primary may take. */
 const LAST_WORDS_MS = 500;
 
@@ -68,7 +71,7 @@ export class WorkerLife {
       const { epoch } = await this.program.start((why) => this.tell({ type: 'waiting', why }));
       if (this.leaving) return;
       this.tell({ type: 'ready', epoch });
-      this.statsTimer = setInterval(() => void this.tellStatus(), HEARTBEAT_MS);
+      this.statsTimer = setInterval(() => void this.tellStatus(), STATUS_MS);
     } catch (error) {
       if (!this.leaving) await this.failed(error);
     }
@@ -116,7 +119,7 @@ export class WorkerLife {
     const follows = error instanceof ApplicationError ? error.follows : 'retry';
     if (this.program) this.program.log.error('the worker did not start', { error });
     else console.error(messageOf(error));
-    await this.program?.stop(Deadline.in(HEARTBEAT_MS)).catch(() => {});
+    await this.program?.stop(Deadline.in(CLOSE_MS)).catch(() => {});
     if (follows === 'exit-1') this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
     this.end(follows === 'exit-2' ? 2 : 1);
   }
@@ -137,17 +140,19 @@ export async function runForkedWorker(make: MakeProgram): Promise<void> {
     if (!process.connected) return;
     sent = new Promise((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
   };
+  let beat: NodeJS.Timeout | undefined;
   const life = new WorkerLife(make, tell);
   process.on('uncaughtException', (error) => life.crashed(error));
   process.on('unhandledRejection', (error) => life.crashed(error));
   process.on('disconnect', () => life.drain('the primary is gone'));
   process.on('message', (message: ToWorker) => {
-    if (message.type === 'assign') void life.begin(message.assignment);
-    else if (message.type === 'drain') life.drain('ordered by the primary');
+    if (message.type === 'assign') {
+      beat = setInterval(() => tell({ type: 'heartbeat' }), message.assignment.heartbeatMs);
+      void life.begin(message.assignment);
+    } else if (message.type === 'drain') life.drain('ordered by the primary');
     else void life.answer(message.id, message.question);
   });
   tell({ type: 'hello' });
-  const beat = setInterval(() => tell({ type: 'heartbeat' }), HEARTBEAT_MS);
   const exitCode = await life.ended;
   clearInterval(beat);
   await Promise.race([sent, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);

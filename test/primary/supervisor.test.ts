@@ -10,6 +10,7 @@ const OPTIONS: SupervisorOptions = {
   indexes: [0, 1],
   config: { dir: 'config', flags: {} },
   respawn: { limit: 3, windowMs: 60_000, backoffMs: 500, backoffMostMs: 30_000 },
+  heartbeatMs: 1_000,
   hangTimeoutMs: 10_000_000,
   shutdownTimeMs: 60_000,
 };

@@ -9,12 +9,18 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { readFolder } from '../../lib/embedded/folder.js';
+import { Neighbours } from '../../lib/embedded/neighbours.js';
 import type { ProgramStatus } from '../../lib/ipc/status.js';
+import { depthOf } from '../../lib/queue/embedded/depth.js';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const PROGRAM = join(ROOT, 'dist', 'bin', 'dp3-cluster.js');
 /** What a module of a test imports as the package. */
 export const PACKAGE_URL = pathToFileURL(join(ROOT, 'dist', 'lib', 'index.js')).href;
+
+/** Between two looks at a folder that other processes write. */
+const LOOK_AGAIN_MS = 20;
 
 export interface ApplicationFiles {
   /** Text of default.yml. */
@@ -40,6 +46,7 @@ export interface CommandResult {
 export class Application {
   readonly folder = mkdtempSync(join(tmpdir(), 'dp3-app-'));
   readonly configDir = join(this.folder, 'config');
+  readonly dataDir: string;
   private readonly programs = new Set<RunningProgram>();
 
   constructor(files: ApplicationFiles) {
@@ -47,6 +54,7 @@ export class Application {
     mkdirSync(join(this.folder, 'modules'));
     writeFileSync(join(this.folder, 'package.json'), '{ "type": "module" }');
     writeFileSync(join(this.configDir, 'default.yml'), files.settings);
+    this.dataDir = join(this.folder, 'data', /^app: (\w+)$/m.exec(files.settings)?.[1] ?? '');
     for (const [etype, text] of Object.entries(files.entities)) {
       writeFileSync(join(this.configDir, 'db_entities', `${etype}.yml`), text);
     }
@@ -73,23 +81,41 @@ export class Application {
     return program;
   }
 
+  /** The same where no file may grow beyond so many blocks of 512 bytes: to the program the disk is full. */
+  startLimited(args: readonly string[], blocks: number): RunningProgram {
+    const words = [process.execPath, ...this.argumentsOf(args)].map((word) => `'${word}'`).join(' ');
+    const child = spawn('sh', ['-c', `trap '' XFSZ; ulimit -f ${blocks}; exec ${words}`], {
+      env: environment(),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const program = new RunningProgram(child);
+    this.programs.add(program);
+    return program;
+  }
+
   /** The status that `status --json` prints, null when nothing runs. */
   status(): ProgramStatus | null {
     const { code, stdout } = this.run(['status', '--json']);
     return code === 0 ? (JSON.parse(stdout) as ProgramStatus) : null;
   }
 
-  /** Waits until the queues are empty and nothing is under way; asks again after each answer. */
-  async idle(): Promise<ProgramStatus> {
-    for (;;) {
-      const status = this.status();
-      const workers = status?.slots.map((slot) => slot.worker) ?? [];
-      const quiet = workers.every(
-        (worker) =>
-          worker && worker.queue.normal + worker.queue.priority + worker.window.tasks === 0 && worker.outboxAgeMs === 0,
-      );
-      if (status && workers.length > 0 && quiet) return status;
-      await new Promise((resolve) => setImmediate(resolve));
+  /** Waits until every task that was accepted, and every one derived from it, is committed: both stand in the data folder. */
+  async idle(): Promise<void> {
+    const folder = readFolder(this.dataDir);
+    if (folder === null) throw new Error(`nothing was ever stored in ${this.dataDir}`);
+    const neighbours = new Neighbours(folder);
+    const indexes = Array.from({ length: folder.numProcesses }, (_, index) => index);
+    const waiting = () => {
+      const depths = indexes.map((index) => depthOf(neighbours, index));
+      return depths.reduce((sum, { normal, priority }) => sum + normal + priority, 0);
+    };
+    try {
+      // Twice in a row: a task may move from one index to the next between two looks.
+      for (let empty = 0; empty < 2; empty = waiting() > 0 ? 0 : empty + 1) {
+        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      }
+    } finally {
+      await neighbours.close();
     }
   }
 

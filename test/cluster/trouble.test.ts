@@ -1,0 +1,216 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { HookStatus } from '../../lib/ipc/status.js';
+import { Application } from '../support/application.js';
+import { isAlive } from '../support/processes.js';
+
+const ITEM = `
+entity: { id: item, id_data_type: string, name: Item, snapshot: false }
+attribs:
+  number: { name: Number, type: plain, data_type: int }
+`;
+
+/** What a hook does with an item stands in the item's id. */
+const TROUBLE = `
+import { defineModule } from 'PACKAGE';
+export default defineModule({
+  onNewPlain: {
+    item: {
+      number: (eid, point, { log, signal }) => {
+        if (eid.startsWith('block')) for (;;) {}
+        if (eid.startsWith('exit')) process.kill(process.pid, 'SIGKILL');
+        if (eid.startsWith('throw')) throw new Error('on purpose');
+        if (eid.startsWith('never')) { log.info('hook of never runs'); return new Promise(() => {}); }
+        log.info('hook has run', { eid, number: point.v });
+        return [];
+      },
+    },
+  },
+});
+`;
+
+let application: Application;
+
+function make(settings = '', respawnLimit = 1_000): void {
+  application = new Application({
+    settings: `
+app: trouble
+processing_core:
+  worker_processes: 1
+  enabled_modules: [trouble]
+  msg_broker: { kind: embedded }
+  store: { kind: embedded, path: ../data }
+  respawn: { limit: ${respawnLimit}, backoff: 0.01s, backoff_max: 0.05s }
+${settings}
+logging: { format: json }
+`,
+    entities: { item: ITEM },
+    modules: { trouble: TROUBLE },
+  });
+}
+
+const points = (...ids: string[]) =>
+  `${ids.map((id, v) => JSON.stringify({ type: 'item', id, attr: 'number', v })).join('\n')}\n`;
+
+const send = (...ids: string[]) => expect(application.run(['send', '-'], points(...ids)).code).toBe(0);
+
+const quarantined = () =>
+  application
+    .run(['quarantine', 'list', '--json'])
+    .stdout.split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as { id: string; reason: string; code: string; eid: string });
+
+/** The figures of hooks once one is as wanted; a worker tells them once a second. */
+async function hooksOf(wanted: (hook: HookStatus) => boolean): Promise<readonly HookStatus[]> {
+  for (;;) {
+    const hooks = application.status()?.slots[0]?.worker?.hooks ?? [];
+    if (hooks.some(wanted)) return hooks;
+  }
+}
+
+afterEach(() => application.dispose());
+
+describe('a task that harms its worker', () => {
+  it('by blocking the event loop is killed, and it alone goes to quarantine', async () => {
+    make('  hang_timeout: 1.5s\n  heartbeat: { interval: 0.3s }\n  quarantine: { max_attempts: 2 }');
+    const program = application.start();
+    await program.line('worker ready');
+    send('good-1', 'block-1', 'good-2');
+    await program.line('a task went to quarantine');
+    await application.idle();
+    expect(program.lines.filter(({ message }) => message.includes('blocked and gets killed'))).toHaveLength(2);
+    expect(quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'block-1' }]);
+    for (const id of ['good-1', 'good-2']) expect(application.run(['get', 'item', id, '--json']).code).toBe(0);
+  });
+
+  it('by killing its process goes to quarantine after as many attempts as are allowed', async () => {
+    make('  quarantine: { max_attempts: 3 }');
+    const program = application.start();
+    await program.line('worker ready');
+    send('good-1', 'exit-1', 'good-2', 'good-3');
+    await program.line('a task went to quarantine');
+    await application.idle();
+    expect(program.lines.filter(({ message }) => message.includes('worker crashed'))).toHaveLength(3);
+    expect(quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'exit-1' }]);
+    const { stdout } = application.run(['list', 'item', '--json']);
+    expect(stdout.match(/good-\d/g)).toEqual(['good-1', 'good-2', 'good-3']);
+  });
+
+  it('stops the program when its index crashes more often than is allowed', async () => {
+    make('  quarantine: { max_attempts: 1000 }', 3);
+    const program = application.start();
+    await program.line('worker ready');
+    send('exit-1');
+    expect((await program.line('stopping'))['reason']).toContain('crashed 3 times');
+    expect((await program.exited).code).toBe(1);
+  });
+});
+
+describe('a hook', () => {
+  it('that throws costs its tasks alone', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready');
+    send('throw-1', 'good-1');
+    await program.line('hook has run');
+    await application.idle();
+    expect(await hooksOf((hook) => hook.errors > 0)).toMatchObject([{ module: 'trouble', errors: 1 }]);
+    expect(application.run(['get', 'item', 'throw-1', '--json']).code).toBe(0);
+  });
+
+  it('that never settles is given up after its time, and its task is done', async () => {
+    make('  hook_timeout: 0.3s');
+    const program = application.start();
+    await program.line('worker ready');
+    send('never-1');
+    await program.line('hook of never runs');
+    await application.idle();
+    expect(await hooksOf((hook) => hook.timeouts > 0)).toMatchObject([{ module: 'trouble', timeouts: 1 }]);
+    expect(application.run(['get', 'item', 'never-1', '--json']).code).toBe(0);
+  });
+});
+
+describe('a stop', () => {
+  it('that takes too long names what is left, leaves it in the queue and ends with exit code 1', async () => {
+    make('  hook_timeout: 60s\n  shutdown_time: 1s');
+    const program = application.start();
+    await program.line('worker ready');
+    send('never-1', 'good-1');
+    await program.line('hook of never runs');
+    await program.line('hook has run');
+    program.signal('SIGINT');
+    expect(await program.line('did not finish in time')).toMatchObject({ entity: 'item:never-1' });
+    expect((await program.exited).code).toBe(1);
+    const next = application.start();
+    await next.line('hook of never runs');
+    expect(application.run(['get', 'item', 'good-1', '--json']).code).toBe(0);
+  });
+
+  it('is at once on the second signal', async () => {
+    make('  hook_timeout: 60s\n  shutdown_time: 60s');
+    const program = application.start();
+    await program.line('worker ready');
+    send('never-1');
+    await program.line('hook of never runs');
+    program.signal('SIGTERM');
+    await program.line('stopping');
+    program.signal('SIGTERM');
+    expect((await program.exited).code).toBe(1);
+    expect([...program.workers().values()].filter(isAlive)).toEqual([]);
+  });
+});
+
+describe('quarantine', () => {
+  it('lists, shows, retries and drops', async () => {
+    make('  hang_timeout: 1.5s\n  heartbeat: { interval: 0.3s }\n  quarantine: { max_attempts: 1 }');
+    const program = application.start();
+    await program.line('worker ready');
+    send('exit-1');
+    await program.line('a task went to quarantine');
+    await application.idle();
+    const [task] = quarantined();
+    expect(task).toMatchObject({ eid: 'exit-1' });
+    const shown = application.run(['quarantine', 'show', task?.id ?? '', '--json']);
+    expect(shown.stdout).toContain('exit-1');
+    expect(application.run(['quarantine', 'retry', task?.id ?? '']).code).toBe(0);
+    await program.line('a task went to quarantine', 2);
+    await application.idle();
+    const [again] = quarantined();
+    expect(again?.id).not.toBe(task?.id);
+    expect(application.run(['quarantine', 'drop', again?.id ?? '']).code).toBe(0);
+    expect(quarantined()).toEqual([]);
+    expect(application.run(['quarantine', 'drop', again?.id ?? '']).code).toBe(1);
+  });
+});
+
+describe('one worker alone', () => {
+  it('owns its index, answers status and stop, and drains on SIGTERM', async () => {
+    make();
+    const worker = application.start(['worker', '0']);
+    send('good-1');
+    await worker.line('hook has run');
+    await application.idle();
+    expect(application.status()?.slots).toMatchObject([{ index: 0, pid: worker.pid, state: 'running' }]);
+    expect(application.run(['start']).stderr).toContain('already serves index 0');
+    worker.signal('SIGTERM');
+    expect((await worker.exited).code).toBe(0);
+  });
+});
+
+describe('a full disk', () => {
+  it('stops the program in order with exit code 1, and nothing that was accepted is lost', async () => {
+    make();
+    expect(application.run(['send', '-'], points(...Array.from({ length: 2_000 }, (_, n) => `good-${n}`))).code).toBe(
+      0,
+    );
+    const program = application.startLimited(['start'], 900);
+    expect((await program.line('stopping'))['reason']).toContain(application.dataDir);
+    expect((await program.exited).code).toBe(1);
+    const next = application.start();
+    await next.line('worker ready');
+    await application.idle();
+    expect(application.run(['list', 'item', '--json', '--limit', '5000']).stdout.match(/good-\d+/g)).toHaveLength(
+      2_000,
+    );
+  });
+});
