@@ -38,12 +38,12 @@ it(
         await program.line('worker ready', 2);
       }
       const { code } = await sending.exited;
-      if (code !== 0) expect(application.run(['send', file]).code).toBe(0);
+      if (code !== 0) application.succeed(['send', file]);
     }
 
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
-    expect(application.run(['stop']).code).toBe(0);
+    application.succeed(['stop']);
     expect((await program.exited).code).toBe(0);
   },
   60_000 + KILLS * 3_000,

@@ -21,7 +21,7 @@ describe('a running cluster', () => {
     make();
     const program = application.start();
     await program.line('worker ready', 2);
-    expect(application.run(['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]).code).toBe(0);
+    application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
     const workers = [...program.workers().values()];
@@ -32,7 +32,7 @@ describe('a running cluster', () => {
 
   it('takes what was sent while nothing ran', async () => {
     make();
-    expect(application.run(['send', counting.nextFile(['c1', 'c2'], 4)]).code).toBe(0);
+    application.succeed(['send', counting.nextFile(['c1', 'c2'], 4)]);
     const program = application.start();
     await program.line('worker ready', 2);
     await application.idle();
@@ -44,7 +44,7 @@ describe('a running cluster', () => {
     const program = application.start();
     await program.line('worker ready', 2);
     const file = counting.nextFile(['c1', 'c2', 'c3', 'c4'], 6);
-    for (let times = 0; times < 3; times++) expect(application.run(['send', file]).code).toBe(0);
+    for (let times = 0; times < 3; times++) application.succeed(['send', file]);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
   });
@@ -59,7 +59,7 @@ describe('a running cluster', () => {
     const next = application.start();
     await next.line('worker ready', 2);
     expect(workers.filter(isAlive)).toEqual([]);
-    expect(application.run(['send', counting.nextFile(['c1'], 3)]).code).toBe(0);
+    application.succeed(['send', counting.nextFile(['c1'], 3)]);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
   });
@@ -80,8 +80,8 @@ describe('a running cluster', () => {
     const program = application.start();
     await program.line('worker ready', 2);
     const before = program.workers();
-    expect(application.run(['send', counting.nextFile(['c1', 'c2', 'c3'], 50)]).code).toBe(0);
-    expect(application.run(['reload']).code).toBe(0);
+    application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 50)]);
+    application.succeed(['reload']);
     await program.line('worker ready', 4);
     expect([...program.workers()].every(([index, pid]) => before.get(index) !== pid)).toBe(true);
     await application.idle();
@@ -109,7 +109,7 @@ describe('a start is refused', () => {
 
   it('for a data folder of another number of processes or another guarantee', async () => {
     make();
-    expect(application.run(['setup']).code).toBe(0);
+    application.succeed(['setup']);
     const other = application.run(['start', '--processes', '3']);
     expect(other.code).toBe(2);
     expect(other.stderr).toMatch(/worker_processes.*2.*3|3.*2/s);

@@ -51,7 +51,7 @@ logging: { format: json }
 const points = (...ids: string[]) =>
   `${ids.map((id, v) => JSON.stringify({ type: 'item', id, attr: 'number', v })).join('\n')}\n`;
 
-const send = (...ids: string[]) => expect(application.run(['send', '-'], points(...ids)).code).toBe(0);
+const send = (...ids: string[]) => application.succeed(['send', '-'], points(...ids));
 
 const quarantined = () =>
   application
@@ -80,7 +80,7 @@ describe('a task that harms its worker', () => {
     await application.idle();
     expect(program.lines.filter(({ message }) => message.includes('blocked and gets killed'))).toHaveLength(2);
     expect(quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'block-1' }]);
-    for (const id of ['good-1', 'good-2']) expect(application.run(['get', 'item', id, '--json']).code).toBe(0);
+    for (const id of ['good-1', 'good-2']) application.succeed(['get', 'item', id, '--json']);
   });
 
   it('by killing its process goes to quarantine after as many attempts as are allowed', async () => {
@@ -115,7 +115,7 @@ describe('a hook', () => {
     await program.line('hook has run');
     await application.idle();
     expect(await hooksOf((hook) => hook.errors > 0)).toMatchObject([{ module: 'trouble', errors: 1 }]);
-    expect(application.run(['get', 'item', 'throw-1', '--json']).code).toBe(0);
+    application.succeed(['get', 'item', 'throw-1', '--json']);
   });
 
   it('that never settles is given up after its time, and its task is done', async () => {
@@ -126,7 +126,7 @@ describe('a hook', () => {
     await program.line('hook of never runs');
     await application.idle();
     expect(await hooksOf((hook) => hook.timeouts > 0)).toMatchObject([{ module: 'trouble', timeouts: 1 }]);
-    expect(application.run(['get', 'item', 'never-1', '--json']).code).toBe(0);
+    application.succeed(['get', 'item', 'never-1', '--json']);
   });
 });
 
@@ -143,7 +143,7 @@ describe('a stop', () => {
     expect((await program.exited).code).toBe(1);
     const next = application.start();
     await next.line('hook of never runs');
-    expect(application.run(['get', 'item', 'good-1', '--json']).code).toBe(0);
+    application.succeed(['get', 'item', 'good-1', '--json']);
   });
 
   it('is at once on the second signal', async () => {
@@ -172,12 +172,12 @@ describe('quarantine', () => {
     expect(task).toMatchObject({ eid: 'exit-1' });
     const shown = application.run(['quarantine', 'show', task?.id ?? '', '--json']);
     expect(shown.stdout).toContain('exit-1');
-    expect(application.run(['quarantine', 'retry', task?.id ?? '']).code).toBe(0);
+    application.succeed(['quarantine', 'retry', task?.id ?? '']);
     await program.line('a task went to quarantine', 2);
     await application.idle();
     const [again] = quarantined();
     expect(again?.id).not.toBe(task?.id);
-    expect(application.run(['quarantine', 'drop', again?.id ?? '']).code).toBe(0);
+    application.succeed(['quarantine', 'drop', again?.id ?? '']);
     expect(quarantined()).toEqual([]);
     expect(application.run(['quarantine', 'drop', again?.id ?? '']).code).toBe(1);
   });

@@ -70,6 +70,13 @@ export class Application {
     return { code: status, stdout, stderr };
   }
 
+  /** Runs a command that must end well; its output. */
+  succeed(args: readonly string[], input?: string): string {
+    const { code, stdout, stderr } = this.run(args, input);
+    if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}`);
+    return stdout;
+  }
+
   /** Starts a command that keeps running; its log is read as JSON lines. */
   start(args: readonly string[] = ['start']): RunningProgram {
     const child = spawn(process.execPath, this.argumentsOf(args), {
