@@ -1,7 +1,7 @@
 /** The tasks that are measured with: about 300 bytes, one observation of type array<int>, as performance figures are given for. */
-import { randomUUID } from 'node:crypto';
 import { createHashCache } from '../../lib/model/hash.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
+import { idOfPositions } from '../../lib/model/task-id.js';
 
 export const ENTITY = `
 entity: { id: ip, id_data_type: ipv4, name: IP address, snapshot: true }
@@ -24,7 +24,7 @@ function portsOf(key: number): number[] {
   return [22, 53, 80, 123, 443, 3306, 8080, 27017, 1024 + (key % 60_000)];
 }
 
-/** Makes tasks of the keys 0 .. keys-1 in turn, for so many processes. */
+/** Makes tasks of the keys 0 .. keys-1 in turn, for so many processes; their ids are as `send` makes them. */
 export function taskMaker(keys: number, numProcesses: number): (n: number) => OutgoingTask {
   const hashOf = createHashCache();
   return (n) => {
@@ -41,7 +41,7 @@ export function taskMaker(keys: number, numProcesses: number): (n: number) => Ou
       src: 'scanner-01.example.org/tcp',
     };
     const body = Buffer.from(JSON.stringify({ etype: 'ip', eid, data_points: [point], tags: [] }));
-    return { id: randomUUID(), key, index: hashOf(key) % numProcesses, priority: false, body };
+    return { id: idOfPositions('bench', [n]), key, index: hashOf(key) % numProcesses, priority: false, body };
   };
 }
 

@@ -28,6 +28,11 @@ describe('a task id', () => {
     expect(new Set([id, ...others]).size).toBe(6);
     for (const different of others) expect(different).toMatch(UUID);
   });
+
+  test('made of positions sorts by the first one', () => {
+    const ids = [0, 1, 9, 10, 255, 256, 70_000, 2 ** 40].map((first) => idOfPositions('digest', [first, first + 7]));
+    expect([...ids].sort()).toEqual(ids);
+  });
 });
 
 describe('the id of a delivery', () => {
