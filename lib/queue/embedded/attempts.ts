@@ -1,7 +1,8 @@
 /**
  * Which tasks ran when a process was killed? Nobody is asked by SIGKILL, so it must have been written before: each running task has
- * a slot in a small file, one write when it starts and one of a byte when it ends (about 2 µs together, into the page cache, which
- * outlives the process). At the next start every slot still taken becomes an attempt, kept in the environment until the task is
+ * a slot in a small file (in the page cache, which outlives the process), written when it starts. A slot whose task has ended is
+ * written free before the event loop goes on; a task that starts before that overwrites it, so one that ends at once costs a
+ * single write. At the next start every slot still taken becomes an attempt, kept in the environment until the task is
  * settled. Refused: a row in LMDB for each start, which is a synchronous transaction a task.
  */
 import { randomUUID } from 'node:crypto';
@@ -37,6 +38,8 @@ export class Attempts {
   private file: number | null = null;
   private readonly counts = new Map<string, number>();
   private readonly free: number[] = [];
+  /** Slots of tasks that have ended, not yet written free. */
+  private readonly ended_: number[] = [];
   private slots = 0;
   private readonly slot = Buffer.alloc(SLOT_BYTES);
 
@@ -65,6 +68,7 @@ export class Attempts {
     this.environment.refresh();
     this.file = newFile(path);
     this.free.length = 0;
+    this.ended_.length = 0;
     this.slots = 0;
   }
 
@@ -82,7 +86,7 @@ export class Attempts {
 
   /** Takes a slot; its number is for `ended`. */
   started(place: TaskPlace): number {
-    const number = this.free.pop() ?? this.slots++;
+    const number = this.ended_.pop() ?? this.free.pop() ?? this.slots++;
     this.slot[0] = TAKEN;
     this.slot[1] = place.kind;
     this.slot.writeUIntBE(place.sequence, 2, SEQUENCE_BYTES);
@@ -92,8 +96,14 @@ export class Attempts {
   }
 
   ended(slot: number): void {
-    this.free.push(slot);
-    this.writeAt(slot, FREED);
+    if (this.ended_.push(slot) === 1) queueMicrotask(() => this.freeEnded());
+  }
+
+  private freeEnded(): void {
+    for (const slot of this.ended_.splice(0)) {
+      this.free.push(slot);
+      this.writeAt(slot, FREED);
+    }
   }
 
   /** Inside the transaction that settles the task: its count is of no more use. */

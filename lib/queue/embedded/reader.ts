@@ -193,7 +193,8 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     const { environment, neighbours } = this.member;
     const readable = neighbours.get(name);
     if (readable === null) return;
-    const opened = KINDS.map((kind) => new Source(environment, readable, this.options.index, kind));
+    const { index, window } = this.options;
+    const opened = KINDS.map((kind) => new Source(environment, readable, index, kind, window.tasks));
     this.sources.set(name, opened);
     // It may have waited since before we came.
     this.waiting.add(name);

@@ -44,6 +44,7 @@ export class Source {
   private position: number;
   /** Below it tasks may be finished already, for they were read by an earlier process. */
   private readonly seenBelow: number;
+  /** Behind what is finished an earlier process had no more tasks open than fit into its window. */
   private readonly redeliveredBelow: number;
   private rows: LoadedRow[] = [];
   private current: ChunkReader | null = null;
@@ -56,6 +57,7 @@ export class Source {
     readonly environment: ReadableEnvironment,
     private readonly index: number,
     readonly kind: Kind,
+    windowTasks: number,
   ) {
     this.own.refresh();
     this.environment.refresh();
@@ -64,7 +66,7 @@ export class Source {
     let seen = this.position;
     for (const [, end] of this.done.ranges()) seen = end;
     this.seenBelow = seen;
-    this.redeliveredBelow = endOf(environment, index, kind);
+    this.redeliveredBelow = Math.min(seen + windowTasks, endOf(environment, index, kind));
     this.own.refresh();
     this.environment.refresh();
   }
