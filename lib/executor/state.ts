@@ -27,13 +27,20 @@ export function newState(task: Task, hash: number, incarnation: number, now: Ins
 }
 
 /** The state with TTL tokens merged in: of two times for one token the later one counts. */
-export function withTokens(state: RecordState, tokens: ReadonlyMap<string, Instant>, now: Instant): RecordState {
-  const merged = new Map(state.ttlTokens);
+export function withTokens(
+  state: RecordState,
+  tokens: Iterable<readonly [name: string, until: Instant]>,
+  now: Instant,
+): RecordState {
+  let merged: Map<string, Instant> | null = null;
   for (const [name, time] of tokens) {
-    const before = merged.get(name);
-    if (before === undefined || before < time) merged.set(name, time);
+    const before = (merged ?? state.ttlTokens).get(name);
+    if (before !== undefined && before >= time) continue;
+    merged ??= new Map(state.ttlTokens);
+    merged.set(name, time);
   }
-  return { ...state, updated: now, ttlTokens: merged };
+  if (merged === null && state.updated === now) return state;
+  return { ...state, updated: now, ttlTokens: merged ?? state.ttlTokens };
 }
 
 /**

@@ -17,6 +17,7 @@ import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Records } from '../store/records.js';
 import type { Chain } from './chain.js';
+import { baseToken, dataToken, isExpired } from './lifetime.js';
 import { newState, withDataPoints, withTokens } from './state.js';
 
 /** What the steps use. */
@@ -97,9 +98,12 @@ function runStartHooks(tools: Tools, chain: Chain): Waiting {
 }
 
 function deleteRecord(_: Tools, chain: Chain): undefined {
-  if (!chain.task.delete) return;
-  chain.outcome = chain.state === null ? 'nothing-to-delete' : 'deleted';
-  if (chain.state !== null) chain.removeState(chain.state);
+  const { task, entity, state } = chain;
+  if (!task.delete && task.expireAt === null) return;
+  if (state !== null && (task.expireAt === null || isExpired(entity, state, task.expireAt))) {
+    chain.outcome = 'deleted';
+    chain.removeState(state);
+  } else chain.outcome = 'nothing-to-delete';
 }
 
 function allowCreation(tools: Tools, chain: Chain): Waiting {
@@ -110,6 +114,8 @@ function allowCreation(tools: Tools, chain: Chain): Waiting {
 function createRecord({ events }: Tools, chain: Chain): undefined {
   if (chain.state !== null) return;
   chain.state = newState(chain.task, hashOf(chain.task.key), chain.lastIncarnation + 1, chain.now);
+  const token = baseToken(chain.entity, chain.now);
+  if (token !== null) chain.state = withTokens(chain.state, [token], chain.now);
   chain.touched = true;
   chain.isNew = true;
   chain.created = true;
@@ -132,6 +138,8 @@ function writeDataPoints(_: Tools, chain: Chain): undefined {
   const { dataPoints } = chain.task;
   if (dataPoints.length === 0 || chain.state === null) return;
   chain.state = withDataPoints(chain.state, chain.entity, dataPoints, chain.now, chain.history);
+  const token = dataToken(chain.entity, dataPoints, chain.now);
+  if (token !== null) chain.state = withTokens(chain.state, [token], chain.now);
   chain.addRaw(dataPoints);
   chain.touched = true;
 }

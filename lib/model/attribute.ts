@@ -11,7 +11,7 @@ interface AttributeBase {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** How much longer the entity lives for a data-point of this attribute; 0 for no longer. */
+  /** How long an entity of lifetime ttl lives at least from a data-point of this attribute on; 0 where it says nothing. */
   readonly ttl: Duration;
   /** The canonical form of a value, frozen; that of a canonical value is equal to it. @throws ValueError with the path in the value */
   validate(value: unknown): unknown;

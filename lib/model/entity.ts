@@ -10,14 +10,17 @@ import type { ProblemList } from './problem.js';
 import { oneOf, openSection, type Section } from './section.js';
 import { ValueError } from './value-error.js';
 
-/** When an entity is deleted: never, when its TTL tokens have all passed, or when nothing refers to it any more. */
+/**
+ * When an entity is deleted: never, when its TTL tokens have all passed, or when nothing refers to it any more. What refers to an
+ * entity is not tracked yet, so a weak one is kept as an immortal one is; a warning says so.
+ */
 export type Lifetime =
   | { readonly type: 'immortal' }
   | {
       readonly type: 'ttl';
       /** How long an entity lives from its creation on. */
       readonly onCreate: Duration;
-      /** Whether data-points extend its life by the max_age of their attribute. */
+      /** Whether data-points extend its life by the max_age of their attribute, where that is longer than its ttl. */
       readonly mirrorData: boolean;
     }
   | { readonly type: 'weak' };
@@ -99,6 +102,9 @@ function readLifetime(value: unknown, problems: ProblemList): Lifetime {
   const section = openSection(value, 'entity.lifetime', keys, 'refused', problems);
   const known = section?.required('type', oneOf('immortal', 'ttl', 'weak'));
   if (section === undefined || known === undefined) return IMMORTAL;
+  if (known === 'weak') {
+    problems.warning(section.path('type'), 'Weak entities are kept for ever: what refers to them is not tracked yet.');
+  }
   if (known !== 'ttl') return Object.freeze<Lifetime>({ type: known });
   return Object.freeze<Lifetime>({
     type: 'ttl',

@@ -108,6 +108,7 @@ export function taskOfPoints(points: readonly DataPoint[]): Task {
     tags: Object.freeze([]),
     ttlTokens: null,
     delete: false,
+    expireAt: null,
     depth: 0,
   });
 }

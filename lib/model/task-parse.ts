@@ -27,10 +27,11 @@ export interface TaskInput {
   readonly tags?: readonly unknown[];
   readonly ttlTokens?: ReadonlyMap<string, unknown>;
   readonly delete?: boolean;
+  readonly expireAt?: unknown;
   readonly depth?: number;
 }
 
-/** The fields of a message; `depth` is ours, and DP3 ignores it. */
+/** The fields of a message; `depth` and `expire_at` are ours. DP3 ignores the one and refuses a task with nothing but the other. */
 interface Message {
   readonly etype?: unknown;
   readonly eid?: unknown;
@@ -38,6 +39,7 @@ interface Message {
   readonly tags?: unknown;
   readonly ttl_tokens?: unknown;
   readonly delete?: unknown;
+  readonly expire_at?: unknown;
   readonly depth?: unknown;
 }
 
@@ -55,6 +57,7 @@ interface Subject {
 const NO_TAGS: readonly unknown[] = Object.freeze([]);
 const NO_POINTS: readonly DataPoint[] = Object.freeze([]);
 const ALLOWED_CONTENT = 'a task that has a data-point, a TTL token or delete';
+const ALLOWED_WITH_EXPIRY = 'a time in a task without data-points, TTL tokens and delete, or null';
 
 /** The task in the body of a message. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence */
 export function parseTask(body: Buffer, spec: ModelSpec): Task {
@@ -69,8 +72,8 @@ export function parseTask(body: Buffer, spec: ModelSpec): Task {
 
 /** A task made by module code, checked as one from the wire. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence */
 export function makeTask(spec: ModelSpec, input: TaskInput): Task {
-  const { dataPoints, ttlTokens, ...rest } = input;
-  return readTask({ ...rest, data_points: dataPoints, ttl_tokens: ttlTokens }, spec, true);
+  const { dataPoints, ttlTokens, expireAt, ...rest } = input;
+  return readTask({ ...rest, data_points: dataPoints, ttl_tokens: ttlTokens, expire_at: expireAt }, spec, true);
 }
 
 function readTask(message: unknown, spec: ModelSpec, implied: boolean): Task {
@@ -84,8 +87,11 @@ function readTask(message: unknown, spec: ModelSpec, implied: boolean): Task {
     const ttlTokens = tokensOf(message);
     field = 'delete';
     const deletes = message['delete'] === undefined ? false : booleanOf(message['delete']);
+    const isEmpty = dataPoints.length === 0 && ttlTokens === null && !deletes;
+    field = 'expire_at';
+    const expireAt = expiryOf(message, isEmpty);
     field = '';
-    if (dataPoints.length === 0 && ttlTokens === null && !deletes) throw ValueError.missing(ALLOWED_CONTENT, '');
+    if (isEmpty && expireAt === null) throw ValueError.missing(ALLOWED_CONTENT, '');
     return Object.freeze({
       etype: subject.entity.id,
       eid: subject.eid,
@@ -94,6 +100,7 @@ function readTask(message: unknown, spec: ModelSpec, implied: boolean): Task {
       tags,
       ttlTokens,
       delete: deletes,
+      expireAt,
       depth: depthOf(message),
     });
   } catch (error) {
@@ -192,6 +199,13 @@ function tokensOf({ ttl_tokens: given }: Message): ReadonlyMap<string, Instant> 
     }
   }
   return tokens.size === 0 ? null : frozenMap(tokens);
+}
+
+/** An expiry stands alone: nobody who gives more could say which of both was meant to happen first. */
+function expiryOf({ expire_at: given }: Message, isAlone: boolean): Instant | null {
+  if (given === undefined || given === null) return null;
+  if (!isAlone) throw ValueError.of(given, ALLOWED_WITH_EXPIRY);
+  return instantOf(given);
 }
 
 /** A message of another program may use the word for something else. */

@@ -2,7 +2,8 @@
  * Writing tasks to the wire, so that a Python DP3 worker takes them, and a reader of ours finds the same task again.
  *
  * What has its default is left out, as DP3 does; t2 is always written, and c for observations. `depth` is a key of ours that
- * DP3 ignores; one of its workers so starts a chain of derived tasks anew.
+ * DP3 ignores; one of its workers so starts a chain of derived tasks anew. `expire_at` is ours, too: a DP3 worker finds a task
+ * without content and drops it, so that it never deletes because of it.
  */
 import type { DataPoint } from './datapoint.js';
 import type { EntitySpec } from './entity.js';
@@ -24,6 +25,7 @@ export function serialiseTask(task: Task, spec: ModelSpec): Buffer {
   // fromEntries makes own keys even of `__proto__`.
   if (task.ttlTokens !== null) message['ttl_tokens'] = Object.fromEntries(task.ttlTokens);
   if (task.delete) message['delete'] = true;
+  if (task.expireAt !== null) message['expire_at'] = task.expireAt;
   if (task.depth > 0) message['depth'] = task.depth;
   return Buffer.from(stringifyJson(message));
 }

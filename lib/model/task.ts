@@ -1,4 +1,4 @@
-/** Task: data-points, TTL tokens or a delete of one entity; the unit of work. Its forms inside the program. */
+/** Task: data-points, TTL tokens, a delete or an expiry of one entity; the unit of work. Its forms inside the program. */
 import type { DataPoint } from './datapoint.js';
 import type { Instant } from './time.js';
 
@@ -13,6 +13,8 @@ export interface Task {
   readonly tags: readonly unknown[];
   readonly ttlTokens: ReadonlyMap<string, Instant> | null;
   readonly delete: boolean;
+  /** Deletes the entity only if all its TTL tokens lie before this time; such a task holds nothing else. */
+  readonly expireAt: Instant | null;
   /** How many tasks were derived from each other before this one; 0 for what a producer sent. */
   readonly depth: number;
 }

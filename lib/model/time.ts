@@ -20,6 +20,7 @@ export const ALLOWED_TIME =
 
 const FIRST_MS = -62_135_596_800_000;
 const LAST_MS = 253_402_300_799_999;
+const LAST_MICROS = BigInt(LAST_MS) * 1_000n + 999n;
 const SECONDS_UP_TO = 20_000_000_000;
 /** Longer numbers in text are refused unread; 2e10 needs 11 digits. */
 const MAX_NUMBER_CHARACTERS = 64;
@@ -63,6 +64,12 @@ export function msOf(at: Instant): number {
     number(at, 14, 2) * 60 +
     number(at, 17, 2);
   return seconds * 1_000 + number(at, 20, 3);
+}
+
+/** The instant so many microseconds later; the last one there is, where it would lie beyond that. */
+export function laterBy(at: Instant, micros: bigint): Instant {
+  const later = microsOf(at) + micros;
+  return instantOfMicros(later < LAST_MICROS ? later : LAST_MICROS);
 }
 
 /** Microseconds since 1970, exact. */

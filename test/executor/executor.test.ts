@@ -52,7 +52,10 @@ describe('executing a task', () => {
       incarnation: 1,
       created: now,
       updated: now,
-      ttlTokens: new Map([['base', '2026-02-01T00:00:00.000000Z']]),
+      ttlTokens: new Map([
+        ['base', '2026-02-01T00:00:00.000000Z'],
+        ['data', '2026-01-14T10:20:00.000000Z'],
+      ]),
       plain: new Map([['hostname', { v: 'two', ts: now }]]),
       observations: new Map([['open_ports', { count: 1, newest: ports }]]),
       timeseries: new Map([['flows', { count: 1, newest: result.history[1] }]]),

@@ -210,6 +210,15 @@ attribs:
     ]);
   });
 
+  it('warns that weak entities are kept', () => {
+    const { spec, problems } = loadTexts({
+      asn: 'entity: { id: asn, name: AS, snapshot: false, lifetime: { type: weak } }\nattribs: {}',
+    });
+    expect(spec?.entity('asn')?.lifetime).toEqual({ type: 'weak' });
+    expect(problems).toMatchObject([{ severity: 'warning', key: 'entity.lifetime.type' }]);
+    expect(problems[0]?.sentence).toContain('are kept for ever');
+  });
+
   it('warns of an empty file and of blanks around an id type', () => {
     const { spec, problems } = loadTexts({ ip: '', asn: entityText('asn', '" int "') });
     expect(spec?.entity('asn')?.idType).toBe('int');

@@ -40,6 +40,7 @@ describe('makeTask', () => {
       key: 'ip:192.0.2.1',
       delete: true,
     });
+    expect(makeTask(spec, { etype: 'bus', eid: 1, expireAt: T1 }).expireAt).toBe('2026-11-24T15:00:00.000000Z');
     const tokens = new Map([['__proto__', 0]]);
     expect(makeTask(spec, { etype: 'asn', eid: 5n, ttlTokens: tokens }).ttlTokens).toEqual(
       new Map([['__proto__', '1970-01-01T00:00:00.000000Z']]),

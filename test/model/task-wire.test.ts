@@ -60,6 +60,7 @@ describe('a task', () => {
       tags: [],
       ttlTokens: null,
       delete: false,
+      expireAt: null,
       depth: 0,
     });
   });
@@ -72,6 +73,20 @@ describe('a task', () => {
       ['keep', '2027-01-01T00:00:00.000000Z'],
     ]);
     expect(read({ etype: 'bus', eid: '5', delete: 'yes' }).delete).toBe(true);
+  });
+
+  test('of an expiry holds the time and nothing else', () => {
+    const expiry = { etype: 'bus', eid: '1', expire_at: T1 };
+    expect(read(expiry)).toMatchObject({ expireAt: '2026-11-24T15:00:00.000000Z', delete: false, dataPoints: [] });
+    expect(wire(expiry)).toEqual({ ...expiry, expire_at: '2026-11-24T15:00:00.000000Z' });
+    expect(read({ ...expiry, expire_at: null, delete: true }).expireAt).toBeNull();
+    const point = { etype: 'bus', eid: '1', attr: 'text', v: '' };
+    for (const more of [{ delete: true }, { ttl_tokens: { base: 0 } }, { data_points: [point] }]) {
+      const sentence = 'Task of "bus:1", expire_at: given "2026-11-24T15:00:00Z", allowed is a time in a task without';
+      expect(() => read({ ...expiry, ...more })).toThrow(sentence);
+    }
+    expect(() => read({ ...expiry, expire_at: 'soon' })).toThrow('expire_at: given "soon", allowed is a time');
+    expect(() => read({ ...expiry, expire_at: null })).toThrow('a task that has a data-point');
   });
 
   test('takes names that are traps as names', () => {

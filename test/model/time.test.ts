@@ -5,6 +5,7 @@ import {
   instantOf,
   instantOfMicros,
   instantOfMs,
+  laterBy,
   microsOf,
   msOf,
   parseInstant,
@@ -154,6 +155,12 @@ describe('a time', () => {
       expect(() => instantOfMicros(micros)).toThrow(ValueError);
     for (const ms of [Number.NaN, 253_402_300_800_000, -62_135_596_800_001])
       expect(() => instantOfMs(ms)).toThrow(ValueError);
+  });
+
+  it('moves by whole microseconds, to the last one there is at most', () => {
+    expect(laterBy(instantOf('2026-12-31T23:59:59.999999Z'), 1n)).toBe('2027-01-01T00:00:00.000000Z');
+    expect(laterBy(instantOfMicros(LAST_MICROS - 5n), 5n)).toBe(instantOfMicros(LAST_MICROS));
+    expect(laterBy(instantOfMicros(FIRST_MICROS), 10n ** 30n)).toBe(instantOfMicros(LAST_MICROS));
   });
 
   it('before 1970 has its microseconds counted downwards', () => {

@@ -2,6 +2,7 @@
 import { type Work, workOf } from '../../lib/lanes/work.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { Task } from '../../lib/model/task.js';
+import type { TaskReader } from '../../lib/queue/queue.js';
 
 export interface TestDelivery extends Delivery {
   /** How often it was settled, and how many of its runs have begun and not ended. */
@@ -33,7 +34,7 @@ export function testDelivery(given: Partial<Delivery> & { readonly id: string })
 
 export function testTask(key: string): Task {
   const [etype = '', eid = ''] = key.split(/:(.*)/s);
-  return { etype, eid, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, depth: 0 };
+  return { etype, eid, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, expireAt: null, depth: 0 };
 }
 
 export function testWork(key: string, id: string, given: Partial<Delivery> = {}): Work {
@@ -52,4 +53,19 @@ export async function until(condition: () => boolean, what: string, turns = 20_0
     await nextTurn();
   }
   throw new Error(`waited in vain until ${what}`);
+}
+
+/** What a queue holds for its index, without settling any of it: in a queue of this machine all of it comes within a turn. */
+export async function deliveriesOf(reader: TaskReader): Promise<Delivery[]> {
+  const deliveries: Delivery[] = [];
+  await reader.start();
+  await reader.consume({
+    onDelivery: (delivery) => deliveries.push(delivery),
+    onLost: async () => {},
+    onRestored: () => {},
+  });
+  const { normal, priority } = await reader.depth();
+  await until(() => deliveries.length === normal + priority, 'all deliveries have come');
+  await reader.stop();
+  return deliveries;
 }

@@ -185,5 +185,12 @@ function messageOf(etype: string): fc.Arbitrary<object> {
     }));
 }
 
+function expiryOf(etype: string): fc.Arbitrary<object> {
+  return fc.record({ etype: fc.constant(etype), eid: IDS[etype] ?? text, expire_at: time });
+}
+
 /** A valid message of any entity type, as an object; write it with stringifyJson. */
-export const anyMessage: fc.Arbitrary<object> = fc.oneof(...Object.keys(MODEL_YAML).map(messageOf));
+export const anyMessage: fc.Arbitrary<object> = fc.oneof(
+  { weight: 9, arbitrary: fc.oneof(...Object.keys(MODEL_YAML).map(messageOf)) },
+  { weight: 1, arbitrary: fc.oneof(...Object.keys(MODEL_YAML).map(expiryOf)) },
+);
