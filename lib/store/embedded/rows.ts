@@ -29,6 +29,8 @@ export interface Rows {
   readonly raw: readonly string[];
   readonly quarantine: readonly Row[];
   readonly derived: readonly OutgoingTask[];
+  /** Tasks that keep the id of their sender, who may send the same to its index himself. */
+  readonly forwarded: readonly OutgoingTask[];
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -43,6 +45,7 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
   const raw: string[] = [];
   const quarantine: Row[] = [];
   const derived: OutgoingTask[] = [];
+  const forwarded: OutgoingTask[] = [];
   for (const entry of batch.entries) {
     const { delivery, result } = entry;
     try {
@@ -57,7 +60,8 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
       }
       if (result.reason) quarantine.push(quarantineRow(entry, nowMs));
       for (const point of result.raw) raw.push(writeRaw(point));
-      for (const task of result.derived) derived.push(task);
+      const own = delivery.once || result.outcome !== 'forwarded';
+      for (const task of result.derived) (own ? derived : forwarded).push(task);
     } catch (error) {
       guilty.set(entry, messageOf(error));
     }
@@ -71,7 +75,7 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
     }
   }
   if (guilty.size > 0) return guilty;
-  return { ids, states, graves, history, raw, quarantine, derived };
+  return { ids, states, graves, history, raw, quarantine, derived, forwarded };
 }
 
 function stateRow({ etype, eid, record }: TaskResult): StateRow {

@@ -87,6 +87,7 @@ export class EmbeddedStore implements Store {
         this.writeInbox(rows.ids, now);
         this.write(rows, now);
         this.member.outbox.enqueue(rows.derived, true);
+        this.member.outbox.enqueue(rows.forwarded, false);
         for (const { delivery } of batch.entries) delivery.settle();
       });
     } catch (error) {

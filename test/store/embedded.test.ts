@@ -1,0 +1,60 @@
+/** The embedded store by the contract of stores, on environments of LMDB. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openFolder } from '../../lib/embedded/folder.js';
+import { joinAsIndex, type Member } from '../../lib/embedded/member.js';
+import { openReader } from '../../lib/queue/open.js';
+import { openStore, openStoreReader } from '../../lib/store/open.js';
+import { describeStore } from '../contract/store.js';
+import { NUM_PROCESSES, RETENTION_MS, type StoreBed } from '../contract/store-bed.js';
+import { manualClock } from '../support/clock.js';
+import { deliveriesOf } from '../support/deliveries.js';
+import { cyclic } from '../support/results.js';
+
+describeStore('embedded', async (): Promise<StoreBed> => {
+  const path = mkdtempSync(join(tmpdir(), 'dp3-store-'));
+  const folder = openFolder(path, { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' });
+  const clock = manualClock();
+  const indexes = new Map<number, Member>();
+  const members: Member[] = [];
+  const closing: { stop(): Promise<void> }[] = [];
+  const join_ = async (index: number) => {
+    const member = await joinAsIndex(folder, index, { clock });
+    indexes.set(index, member);
+    members.push(member);
+    return member;
+  };
+  return {
+    async store(index) {
+      // The successor is a process of its own: it joins and owns anew.
+      await indexes.get(index)?.leave();
+      const store = openStore({ kind: 'embedded', member: await join_(index), inboxRetentionMs: RETENTION_MS, clock });
+      await store.start();
+      closing.push(store);
+      return store;
+    },
+    async reader() {
+      const reader = openStoreReader({ kind: 'embedded', path });
+      await reader.start();
+      closing.push(reader);
+      return reader;
+    },
+    async sent(index) {
+      const member = indexes.get(index) ?? (await join_(index));
+      if (member.environment.epoch === 0) member.environment.claim();
+      const reader = openReader({ kind: 'embedded', member, maxLength: 1_000 }, index, {
+        tasks: 1_000,
+        bytes: 2 ** 20,
+      });
+      return deliveriesOf(reader);
+    },
+    pass: (durationMs) => clock.pass(durationMs),
+    unstorable: cyclic(),
+    async close() {
+      for (const each of closing.reverse()) await each.stop();
+      for (const member of members) await member.leave();
+      rmSync(path, { recursive: true });
+    },
+  };
+});
