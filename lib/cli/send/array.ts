@@ -7,7 +7,7 @@
  */
 import { describe } from '../../model/value-error.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import type { Item, ItemCutter } from './items.js';
+import type { Item, ItemCutter } from './item.js';
 
 const QUOTE = 34;
 const COMMA = 44;

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type Clock, systemClock } from '../../runtime/clock.js';
-import type { Item, ItemCutter } from './items.js';
+import type { Item, ItemCutter } from './item.js';
 
 export interface Block {
   readonly items: readonly Item[];

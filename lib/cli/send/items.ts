@@ -7,23 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { lineCutter } from '../lines.js';
 import { arrayCutter } from './array.js';
-
-/** The text of one value of the input. */
-export interface Item {
-  /** Counted from 0 over the whole input, bad ones too. */
-  readonly position: number;
-  /** The line on which it begins, from 1. */
-  readonly line: number;
-  /** Null where it is longer than allowed. */
-  readonly bytes: Buffer | null;
-}
-
-/** Takes an input piece by piece and gives the items that each piece completes. */
-export interface ItemCutter {
-  push(chunk: Buffer): Item[];
-  /** What the end of the input completes. */
-  end(): Item[];
-}
+import type { Item, ItemCutter } from './item.js';
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);

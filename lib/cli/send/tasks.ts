@@ -7,7 +7,7 @@ import { idOfPositions, newTaskId } from '../../model/task-id.js';
 import { TaskRefused } from '../../model/task-refused.js';
 import { outgoing } from '../../model/task-serialise.js';
 import type { Block } from './blocks.js';
-import type { Item } from './items.js';
+import type { Item } from './item.js';
 
 export interface Parcel {
   readonly task: OutgoingTask;

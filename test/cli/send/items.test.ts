@@ -2,7 +2,8 @@ import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Item, itemCutter, unpacked } from '../../../lib/cli/send/items.js';
+import type { Item } from '../../../lib/cli/send/item.js';
+import { itemCutter, unpacked } from '../../../lib/cli/send/items.js';
 
 function pieces(text: string | Buffer, size: number): Buffer[] {
   const whole = Buffer.from(text as string);
