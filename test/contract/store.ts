@@ -147,6 +147,14 @@ function describeCommit(owned: () => OwnedBed): void {
     expect(outcome.entries.has(batch[2]!)).toBe(false);
   });
 
+  it('names a task whose entity can not be a key, whatever store it is', async () => {
+    const { commit, store, ownership } = owned();
+    const batch = [stored('1', plainState('e', 1)), stored('2', plainState('e\0f', 1)), nothing('3')];
+    const outcome = await store.commit(batchOf(ownership, ...batch));
+    expect(outcome).toEqual({ kind: 'unstorable', entries: new Map([[batch[1], expect.any(String)]]) });
+    await commit(batch[0]!, batch[2]!);
+  });
+
   it('throws, and stores and settles nothing, when a batch holds an id twice', async () => {
     const { store, ownership } = owned();
     const batch = [stored('same', plainState('e', 1)), stored('same', plainState('e', 2))];

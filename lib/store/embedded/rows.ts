@@ -7,7 +7,7 @@ import type { OutgoingTask } from '../../model/task.js';
 import { instantOfMs } from '../../model/time.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { Batch, BatchEntry } from '../store.js';
-import { attributePrefix, historyKey, incarnationPrefix, recordKey } from './keys.js';
+import { attributePrefix, historyKey, incarnationPrefix, recordKeyToWrite } from './keys.js';
 import { writePoint, writeQuarantined, writeRaw, writeRecord } from './values.js';
 
 type Row = readonly [key: Buffer, value: Buffer];
@@ -52,7 +52,7 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
       if (batch.inbox && !delivery.once) ids.push(delivery.id);
       const { etype, eid, record } = result;
       if (record !== undefined && etype !== null && eid !== null) {
-        const key = recordKey(etype, eid);
+        const key = recordKeyToWrite(etype, eid);
         lastByKey.set(`${etype}\0${eid}`, entry);
         const dead = lastDead(record);
         if (dead > 0) graves.push([incarnationPrefix(key, dead), NOTHING]);
@@ -80,7 +80,7 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
 
 function stateRow({ etype, eid, record }: TaskResult): StateRow {
   const view = record ?? { state: null, lastIncarnation: 0 };
-  return { key: recordKey(etype ?? '', eid ?? ''), view, value: view.state && writeRecord(view.state) };
+  return { key: recordKeyToWrite(etype ?? '', eid ?? ''), view, value: view.state && writeRecord(view.state) };
 }
 
 /** A state is handed from task to task: the first that can not be stored is to blame, not the last. */

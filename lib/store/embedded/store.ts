@@ -59,6 +59,8 @@ export class EmbeddedStore implements Store {
   }
 
   async own(index: number): Promise<Ownership> {
+    const own = this.ownIndex();
+    if (index !== own) throw new Error(`this is the store of index ${own}, asked for was index ${index}`);
     return { index, epoch: this.environment.claim() };
   }
 
