@@ -1,0 +1,238 @@
+/** What the embedded store does beyond the contract of stores: one transaction with the queue, upkeep of its rows, faults of the disk. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Member } from '../../lib/embedded/member.js';
+import type { Delivery } from '../../lib/model/delivery.js';
+import type { OutgoingTask } from '../../lib/model/task.js';
+import { openReader, openWriter } from '../../lib/queue/open.js';
+import { openTables } from '../../lib/store/embedded/tables.js';
+import { openStore, openStoreReader } from '../../lib/store/open.js';
+import { manualClock } from '../support/clock.js';
+import { dataFolder, type TestFolder } from '../support/data-folder.js';
+import { deliveriesOf, testDelivery, until } from '../support/deliveries.js';
+import {
+  all,
+  batchOf,
+  cyclic,
+  deleted,
+  observed,
+  plainState,
+  resultOf,
+  row,
+  stateOf,
+  stored,
+} from '../support/results.js';
+
+const RETENTION_MS = 60_000;
+
+async function owning(folder: TestFolder, index = 0) {
+  const clock = manualClock();
+  const member = await folder.index(index, { clock });
+  const store = await folder.run(openStore({ kind: 'embedded', member, inboxRetentionMs: RETENTION_MS, clock }));
+  const ownership = await store.own(index);
+  const tables = openTables(member.environment);
+  const sizes = () => {
+    member.environment.refresh();
+    const count = (name: keyof typeof tables) => Array.from(tables[name].getKeys({})).length;
+    return { history: count('history'), graves: count('graves'), raw: count('raw'), inbox: count('inbox') };
+  };
+  return { member, store, ownership, clock, tables, sizes };
+}
+
+function outgoing(id: string, index = 0, body = '1'): OutgoingTask {
+  return { id, key: `ip:${id}`, index, priority: false, body: Buffer.from(body) };
+}
+
+async function send(
+  folder: TestFolder,
+  clock: ReturnType<typeof manualClock>,
+  ...tasks: OutgoingTask[]
+): Promise<void> {
+  const member = await folder.producer({ clock });
+  const writer = await folder.run(openWriter({ kind: 'embedded', member, maxLength: 100 }));
+  await writer.send(tasks);
+  await writer.stop();
+  await member.leave();
+}
+
+/** Deliveries that can be settled: their reader runs on. */
+async function consume(folder: TestFolder, member: Member, count: number): Promise<Delivery[]> {
+  const limits = { tasks: 100, bytes: 2 ** 20 };
+  const reader = await folder.run(openReader({ kind: 'embedded', member, maxLength: 100 }, 0, limits));
+  const deliveries: Delivery[] = [];
+  const onDelivery = (delivery: Delivery) => void deliveries.push(delivery);
+  await reader.consume({ onDelivery, onLost: async () => {}, onRestored: () => {} });
+  await until(() => deliveries.length >= count, `${count} deliveries have come`);
+  return deliveries;
+}
+
+const depthOf = (member: Member) =>
+  openReader({ kind: 'embedded', member, maxLength: 1 }, 0, { tasks: 1, bytes: 1 }).depth();
+
+describe('a commit of the embedded store', () => {
+  it('settles deliveries of the queue in its own transaction, and none of them when it fails', async () => {
+    const folder = dataFolder();
+    const { member, store, ownership, clock } = await owning(folder);
+    await send(folder, clock, outgoing('a'), outgoing('b'));
+    const [a, b] = await consume(folder, member, 2);
+    const result = (eid: string) => stored('', plainState(eid, 1)).result;
+    const known = { delivery: testDelivery({ id: 'known' }), result: resultOf() };
+    await store.commit(batchOf(ownership, known));
+    const failing = batchOf(ownership, { delivery: a!, result: result('e') }, known);
+    expect(await store.commit(failing)).toMatchObject({ kind: 'done-before' });
+    expect((await depthOf(member)).normal).toBe(2);
+    const both = [a!, b!].map((delivery) => ({ delivery, result: result(delivery.id) }));
+    expect(await store.commit(batchOf(ownership, ...both))).toEqual({ kind: 'stored' });
+    expect((await depthOf(member)).normal).toBe(0);
+  });
+
+  it('stores nothing when a delivery of it can not be settled', async () => {
+    const { store, ownership, sizes } = await owning(dataFolder());
+    const broken = stored('b', plainState('f', 1));
+    broken.delivery.settle = () => {
+      throw new Error('the cursor is gone');
+    };
+    const entries = [stored('a', observed(stateOf('e'), [row('x', 1)]), { history: [row('x', 1)] }), broken];
+    await expect(store.commit(batchOf(ownership, ...entries))).rejects.toThrow('the cursor is gone');
+    expect(sizes()).toEqual({ history: 0, graves: 0, raw: 0, inbox: 0 });
+    expect(await store.load([['ip', 'e']])).toEqual([{ state: null, lastIncarnation: 0 }]);
+  });
+
+  it('keeps what is sent on free of the inbox only where no sender may repeat it', async () => {
+    const folder = dataFolder();
+    const { member, store, ownership, clock } = await owning(folder);
+    await send(folder, clock, outgoing('a'));
+    const [a] = await consume(folder, member, 1);
+    const sentOn = resultOf({ outcome: 'forwarded', derived: [outgoing('a', 1)] });
+    const derived = resultOf({ derived: [outgoing('d', 1)] });
+    const entries = [
+      { delivery: a!, result: sentOn },
+      { delivery: testDelivery({ id: 'b' }), result: derived },
+      { delivery: testDelivery({ id: 'c', once: true }), result: { ...sentOn, derived: [outgoing('c', 1)] } },
+    ];
+    expect(await store.commit(batchOf(ownership, ...entries))).toEqual({ kind: 'stored' });
+    const other = await folder.index(1);
+    other.environment.claim();
+    const reader = openReader({ kind: 'embedded', member: other, maxLength: 9 }, 1, { tasks: 9, bytes: 2 ** 20 });
+    const got = (await deliveriesOf(reader)).map(({ id, once }) => [id, once]);
+    expect(Object.fromEntries(got)).toEqual({ a: false, d: true, c: true });
+  });
+
+  it('keeps the raw data-points of every commit, also when the clock of the computer is set back', async () => {
+    const folder = dataFolder();
+    const point = (v: unknown) => ({ etype: 'ip', eid: 'e', attr: 'a', v, t1: null, t2: null, c: 1, src: 'test' });
+    const times = [5_000, 5_000, 1_000];
+    const first = await owning(folder);
+    for (const [n, time] of times.entries()) {
+      const store = openStore({
+        kind: 'embedded',
+        member: first.member,
+        inboxRetentionMs: RETENTION_MS,
+        clock: manualClock(time),
+      });
+      await store.start();
+      const ownership = await store.own(0);
+      const entries = [stored(`a${n}`, plainState('e', n), { raw: [point(n), point(2n ** 64n)] })];
+      expect(await store.commit(batchOf(ownership, ...entries))).toEqual({ kind: 'stored' });
+    }
+    const rows = Array.from(first.tables.raw.getRange({}), ({ value }) => value.toString());
+    expect(rows.map((text) => JSON.parse(text)[0].v)).toEqual([2, 0, 1]);
+    expect(rows[0]).toContain('"v":18446744073709551616');
+  });
+});
+
+describe('the upkeep of the embedded store', () => {
+  it('removes the rows of deleted records, and none of those that live', async () => {
+    const { store, ownership, sizes } = await owning(dataFolder());
+    const rows = Array.from({ length: 3_000 }, (_, n) => row('a', n));
+    const [long, live] = [observed(stateOf('long'), rows), observed(stateOf('live'), rows.slice(0, 7))];
+    const second = observed(stateOf('live', { incarnation: 2, updated: stateOf('').created }), rows.slice(0, 2));
+    await store.commit(batchOf(ownership, stored('1', long, { history: rows })));
+    await store.commit(batchOf(ownership, stored('2', live, { history: rows.slice(0, 7) }), deleted('3', long)));
+    expect(sizes()).toMatchObject({ history: 3_007, graves: 1 });
+    expect(await store.purge()).toBe(true);
+    expect(sizes().history).toBe(1_007);
+    while (await store.purge());
+    expect(sizes()).toMatchObject({ history: 7, graves: 0 });
+    // One task that deleted the record and made it anew.
+    await store.commit(batchOf(ownership, stored('4', second, { history: rows.slice(0, 2) })));
+    while (await store.purge());
+    expect(sizes()).toMatchObject({ history: 2, graves: 0 });
+  });
+
+  it('keeps an id as long as a repeat of it may wait in a queue, however long no worker ran', async () => {
+    const folder = dataFolder();
+    const { member, store, ownership, clock, sizes } = await owning(folder);
+    await store.commit(batchOf(ownership, { delivery: testDelivery({ id: 'a' }), result: resultOf() }));
+    clock.pass(RETENTION_MS / 2);
+    await send(folder, clock, outgoing('a'));
+    clock.pass(100 * RETENTION_MS);
+    while (await store.purge());
+    expect(sizes().inbox).toBe(1);
+    const [repeat] = await consume(folder, member, 1);
+    expect(await store.known(0, [repeat!.id])).toEqual(new Set(['a']));
+    member.environment.transaction(() => repeat!.settle());
+    clock.pass(RETENTION_MS);
+    while (await store.purge());
+    expect(sizes().inbox).toBe(0);
+  });
+
+  it('does nothing for a store that owns nothing', async () => {
+    const folder = dataFolder();
+    const member = await folder.index(0);
+    const store = await folder.run(openStore({ kind: 'embedded', member, inboxRetentionMs: 0 }));
+    expect(await store.purge()).toBe(false);
+  });
+});
+
+describe('reading the embedded store', () => {
+  it('works before any worker ran, while they run, and after all have ended', async () => {
+    const folder = dataFolder();
+    const { member, store, ownership } = await owning(folder, 2);
+    const eid = 'e2';
+    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    expect(await reader.counts()).toEqual({ records: 0, quarantined: 0 });
+    expect(await all(reader.history('ip', eid, {}))).toEqual([]);
+    await store.commit(batchOf(ownership, stored('1', plainState(eid, 1))));
+    expect(await reader.list('ip', { limit: 9 })).toMatchObject([{ eid }]);
+    await member.leave();
+    const later = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    for (const each of [reader, later]) expect(await each.counts()).toEqual({ records: 1, quarantined: 0 });
+  });
+
+  it('says that there is no store in a folder', async () => {
+    const path = mkdtempSync(join(tmpdir(), 'dp3-none-'));
+    onTestFinished(() => rmSync(path, { recursive: true }));
+    await expect(openStoreReader({ kind: 'embedded', path }).start()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  });
+});
+
+describe('a store that can not be written', () => {
+  it('refuses a second owner, and an owner that has let go stores nothing', async () => {
+    const folder = dataFolder();
+    const { store, ownership, member } = await owning(folder);
+    const entry = stored('a', { ...plainState('e', 1) });
+    await store.release(ownership);
+    expect(await store.commit(batchOf(ownership, entry))).toEqual({ kind: 'outdated' });
+    expect(member.environment.epoch).toBe(0);
+  });
+
+  it('names the environment when its folder can not be one', async () => {
+    const folder = dataFolder();
+    const path = join(folder.path, 'index-1');
+    writeFileSync(path, '');
+    await expect(folder.index(1)).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      message: expect.stringContaining(path),
+    });
+  });
+
+  it('blames the data, not the disk, for what has no JSON', async () => {
+    const { store, ownership } = await owning(dataFolder());
+    const entry = stored('a', plainState('e', cyclic()));
+    const outcome = await store.commit(batchOf(ownership, entry));
+    expect(outcome).toEqual({ kind: 'unstorable', entries: new Map([[entry, expect.stringContaining('deep')]]) });
+  });
+});
