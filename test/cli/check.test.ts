@@ -1,8 +1,15 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkWith } from '../../lib/cli/commands/check.js';
 import { makeFolder } from '../support/folder.js';
 import { invocation } from './invocation.js';
-import { dp3 } from './program.js';
+import { dp3, ROOT } from './program.js';
+
+function moduleText(hooks: string): string {
+  const index = pathToFileURL(join(ROOT, 'dist', 'lib', 'index.js')).href;
+  return `import { defineModule } from '${index}';\nexport default defineModule({ ${hooks} });\n`;
+}
 
 describe('check', () => {
   it('passes for the shipped example and prints settings, their origin and the model', async () => {
@@ -49,7 +56,8 @@ describe('check', () => {
   it('shows no secret, of settings, variables or modules', async () => {
     const secret = 'geheim';
     const dir = makeFolder({
-      'default.yml': `processing_core: {enabled_modules: [geo], msg_broker: {password: ${secret}}}`,
+      'default.yml': `processing_core: {modules_dir: ., enabled_modules: [geo], msg_broker: {password: ${secret}}}`,
+      'geo.mjs': moduleText(''),
       'modules/geo.yml': `api_key: ${secret}\nurl: http://me:${secret}@geo.example.org/\nn: 12345678901234567890\n`,
     });
     const environment = { DP3_PROCESSING_CORE_STORE_URL: `postgres://u:${secret}@h/d` };
@@ -70,6 +78,18 @@ describe('check', () => {
     expect(configuration.app).toEqual({ value: 'bees', from: 'command line' });
     expect(configuration['logging.level']).toEqual({ value: 'warn', from: 'environment variable DP3_LOGGING_LEVEL' });
     expect(configuration['processing_core.worker_threads'].value).toBe(3);
+  });
+
+  it('loads the modules and names what is wrong with their hooks', async () => {
+    const dir = makeFolder({
+      'default.yml': 'processing_core: {modules_dir: ., enabled_modules: [geo, gone]}',
+      'geo.mjs': moduleText('onTaskStrat() {}'),
+    });
+    const { code, stdout, stderr } = await dp3(['check', '--config', dir]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/geo\.mjs.*onTaskStrat.*onTaskStart/);
+    expect(stderr).toMatch(/gone/);
+    expect(stderr).toMatch(/2 errors, 0 warnings\n$/);
   });
 
   it('prints what is wrong with modules too, and then exits with 2', async () => {

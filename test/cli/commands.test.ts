@@ -199,7 +199,7 @@ describe('commands without a running program', () => {
     });
 
     it('ends in order at Ctrl-C, with what was read of stdin sent, and while a queue is full', async () => {
-      const open = sending(application, ['send', '-', '--json']);
+      const open = sending(application, ['send', '-', '--json', '--rejects', join(application.folder, 'r.jsonl')]);
       open.child.stdin?.write(`${stop('i', 1)}\n`);
       await open.stderr('line 2');
       open.child.kill('SIGINT');
@@ -231,7 +231,6 @@ function sending(application: Application, args: readonly string[]): Sending {
   child.stderr?.on('data', (chunk: Buffer) => {
     err += String(chunk);
   });
-  if (args[1] === '-') child.stdin?.write('');
   const closed = once(child, 'close');
   return {
     child,

@@ -49,6 +49,20 @@ describe('output', () => {
     await gone.line('y');
   });
 
+  it('shows progress on a terminal alone, in one line that gives way to what is told', () => {
+    const terminal = Object.assign(new PassThrough(), { isTTY: true });
+    const output = new Output(new PassThrough(), terminal);
+    output.progress(null);
+    output.progress('1 %');
+    output.progress('2\u001b %');
+    output.note('something');
+    output.note('more');
+    expect(String(terminal.read())).toBe('\r\u001b[2K1 %\r\u001b[2K2\\u001b %\r\u001b[2Ksomething\nmore\n');
+    const file = new PassThrough();
+    new Output(new PassThrough(), file).progress('1 %');
+    expect(file.read()).toBeNull();
+  });
+
   it('uses colours only on a terminal', async () => {
     const stdout = new PassThrough();
     await new Output(stdout, new PassThrough()).heading('x');

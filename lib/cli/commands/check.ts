@@ -6,8 +6,10 @@ import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
 import { loadConfiguration } from '../../config/load.js';
 import { redacted } from '../../config/redact.js';
+import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
+import { systemClock } from '../../runtime/clock.js';
 import type { Run } from '../command.js';
 import { type Cell, type Output, shown } from '../output.js';
 import { printProblems } from '../problems.js';
@@ -16,7 +18,14 @@ import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
 /** Loads the modules as a start would, and says what is wrong with them. */
 export type CheckModules = (configuration: Configuration, spec: ModelSpec) => Promise<readonly Problem[]>;
 
-export const run: Run = checkWith(async () => []);
+export const run: Run = checkWith((configuration, spec) => {
+  const { app, dir, numProcesses, modulesDir, enabledModules, moduleConfigurations } = configuration;
+  const configOf = (name: string) => moduleConfigurations.get(name);
+  return moduleProblems(
+    { configDir: dir, modulesDir, enabled: enabledModules, configOf },
+    { spec, platform: { app, index: 0, numProcesses, model: spec }, nowMs: systemClock.now() },
+  );
+});
 
 /** The command, with what checks the modules. */
 export function checkWith(checkModules: CheckModules): Run {
