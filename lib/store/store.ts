@@ -50,9 +50,26 @@ export interface Store extends Service {
   commit(batch: Batch): Promise<CommitOutcome>;
   /** Removes a bounded amount of what nobody can ask for any more (histories of deleted records, old inbox ids); for idle moments. True while more is left. */
   purge(): Promise<boolean>;
+  /**
+   * Records of an entity type whose TTL tokens all lie before a time, by their latest token. One bounded step: at most `limit` records
+   * are looked at. Those named are named again until their delete is committed.
+   */
+  expired(index: number, etype: string, before: Instant, limit: number): Promise<ExpiredRecords>;
   /** Derived tasks committed and not yet published; null where the commit itself puts them into their queues. */
   readonly outbox: Outbox | null;
   readonly quarantine: QuarantineDesk;
+}
+
+export interface ExpiredRecord {
+  readonly eid: string;
+  /** The latest of its TTL tokens. */
+  readonly until: Instant;
+}
+
+export interface ExpiredRecords {
+  readonly expired: readonly ExpiredRecord[];
+  /** Whether more may be due than were looked at. */
+  readonly more: boolean;
 }
 
 export interface Outbox {

@@ -22,6 +22,7 @@ import {
   take,
 } from '../support/results.js';
 import { type MakeStoreBed, NUM_PROCESSES, nothing, type OwnedBed, RETENTION_MS } from './store-bed.js';
+import { describeExpiry } from './store-expiry.js';
 import { describeHistory } from './store-history.js';
 import { describeReading } from './store-reading.js';
 
@@ -47,6 +48,7 @@ export function describeStore(name: string, make: MakeStoreBed): void {
     describeSending(() => owned);
     describeHistory(() => owned);
     describeReading(() => owned);
+    describeExpiry(() => owned);
   });
 }
 

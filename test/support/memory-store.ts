@@ -7,7 +7,15 @@ import type { RecordView } from '../../lib/model/record.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
-import type { Batch, BatchEntry, CommitOutcome, Ownership, QuarantinedTask, Store } from '../../lib/store/store.js';
+import type {
+  Batch,
+  BatchEntry,
+  CommitOutcome,
+  ExpiredRecords,
+  Ownership,
+  QuarantinedTask,
+  Store,
+} from '../../lib/store/store.js';
 import { nextTurn } from './deliveries.js';
 import { below, type Random } from './random.js';
 
@@ -80,6 +88,10 @@ export class MemoryStore implements Store {
 
   async purge(): Promise<boolean> {
     return false;
+  }
+
+  async expired(): Promise<ExpiredRecords> {
+    return { expired: [], more: false };
   }
 
   async commit(batch: Batch): Promise<CommitOutcome> {

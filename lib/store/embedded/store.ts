@@ -11,9 +11,11 @@ import type { Member } from '../../embedded/member.js';
 import { indexOf } from '../../model/hash.js';
 import type { RecordView } from '../../model/record.js';
 import { newTaskId } from '../../model/task-id.js';
+import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import type { Batch, CommitOutcome, Ownership, QuarantineDesk, Store } from '../store.js';
+import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store } from '../store.js';
+import { findExpired, noteExpiry } from './expiry.js';
 import { incarnationValue, readIncarnationValue, recordKey, storedKey, timeValue } from './keys.js';
 import { Purge } from './purge.js';
 import { type Rows, rowsOf } from './rows.js';
@@ -104,6 +106,11 @@ export class EmbeddedStore implements Store {
     return this.environment.epoch > 0 && this.purging.step(this.tables);
   }
 
+  async expired(_index: number, etype: string, before: Instant, limit: number): Promise<ExpiredRecords> {
+    if (this.environment.epoch === 0) return { expired: [], more: false };
+    return findExpired(this.environment, this.tables, etype, before, limit);
+  }
+
   private get tables(): Tables {
     if (this.tables_ === null) throw new Error('the embedded store is not started');
     return this.tables_;
@@ -133,6 +140,7 @@ export class EmbeddedStore implements Store {
         records.putSync(key, value);
         if (view.state.incarnation > 1) absent.removeSync(key);
       }
+      noteExpiry(this.tables, key, view);
     }
     for (const [key, value] of rows.graves) graves.putSync(key, value);
     for (const [key, value] of rows.history) history.putSync(key, value);

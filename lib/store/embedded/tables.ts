@@ -13,6 +13,10 @@ export interface Tables {
   readonly history: Table;
   /** Key of a record and an incarnation whose history (and that of all before it) can be removed. */
   readonly graves: Table;
+  /** Entity type, a time, id -> nothing: when to look whether the record has expired. */
+  readonly expiring: Table;
+  /** Key of a record -> the time of its row in `expiring`. */
+  readonly expiries: Table;
   /** Time stored -> raw data-points of a commit. */
   readonly raw: Table;
   /** Id of a task that its sender may send again -> when it was committed. */
@@ -26,6 +30,8 @@ const NAMES = [
   'absent',
   'history',
   'graves',
+  'expiring',
+  'expiries',
   'raw',
   'inbox',
   'quarantine',
