@@ -85,6 +85,7 @@ export interface Configuration {
   readonly quarantine: { readonly maxAttempts: number };
   readonly heartbeat: { readonly intervalMs: number };
   readonly watchdog: { readonly intervalMs: number; readonly maxRestarts: number };
+  readonly ttl: { readonly sweepIntervalMs: number };
   readonly scheduler: { readonly misfireGraceMs: number };
   readonly control: { readonly connections: number; readonly requestBytes: number };
   readonly logging: LoggingConfiguration;

@@ -213,6 +213,15 @@ export function makeSchema() {
         }),
         max_restarts: whole(20, 'Restarts of dead lanes after which a worker stops with exit code 1.'),
       },
+      ttl: {
+        sweep_interval: duration(
+          '60s',
+          'How often a worker looks for entities of lifetime ttl whose tokens have passed.',
+          {
+            least: 100,
+          },
+        ),
+      },
       scheduler: {
         misfire_grace: duration('1s', 'A scheduled run that is late by more than this is left out.'),
       },

@@ -94,6 +94,7 @@ export function configurationOf(
     quarantine: { maxAttempts: core.quarantine.max_attempts },
     heartbeat: { intervalMs: core.heartbeat.interval },
     watchdog: { intervalMs: core.watchdog.interval, maxRestarts: core.watchdog.max_restarts },
+    ttl: { sweepIntervalMs: core.ttl.sweep_interval },
     scheduler: { misfireGraceMs: core.scheduler.misfire_grace },
     control: { connections: core.control.connections, requestBytes: core.control.request_bytes },
     logging: loggingOf(values.logging, dir),

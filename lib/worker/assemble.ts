@@ -2,7 +2,7 @@
  * The worker put together: the one place that knows all parts of the data path and in which order they start.
  *
  *   configuration and modules are read -> the queue's reader and writer and the store connect and are checked
- *   -> ownership of the index is taken -> modules start -> the pipeline publishes what was left and consumes -> jobs and watchdog
+ *   -> ownership of the index is taken -> modules start -> the pipeline publishes what was left and consumes -> jobs, sweeper and watchdog
  *
  * Modules start after ownership was taken, since what they emit is written as the owner of the index.
  */
@@ -34,6 +34,7 @@ import { openStore } from '../store/open.js';
 import { Records } from '../store/records.js';
 import type { Orders, WorkerProgram } from './process.js';
 import { RunningWorker, type WorkerParts } from './running.js';
+import { Sweeper } from './sweeper.js';
 
 /** Reads the configuration, loads the modules and makes every part; nothing is connected yet. Throws CONFIG_INVALID, MODULE_INVALID. */
 export async function assembleWorker(assignment: Assignment, orders: Orders): Promise<WorkerProgram> {
@@ -143,6 +144,8 @@ function makeParts(
   const jobs = jobsOf(registry.scheduled, { index, runner, maker });
   const { misfireGraceMs } = configuration.scheduler;
   const scheduler = new Scheduler({ jobs, submit, misfireGraceMs, clock, events, log });
+  const { sweepIntervalMs: intervalMs } = configuration.ttl;
+  const sweeper = new Sweeper({ index, store, spec, submit, intervalMs, clock, log });
   const leave = () => member.leave();
   return {
     configuration,
@@ -159,6 +162,7 @@ function makeParts(
     executor,
     modules,
     scheduler,
+    sweeper,
     leave,
   };
 }

@@ -35,6 +35,7 @@ export interface WorkerParts {
   readonly executor: Executor;
   readonly modules: Service;
   readonly scheduler: Service;
+  readonly sweeper: Service;
   /** Closes what reader, writer and store share; last of all. */
   leave(): Promise<void>;
 }
@@ -80,12 +81,13 @@ export class RunningWorker implements WorkerProgram {
   /** Lets a start that is under way end first: then everything is stopped the same way. */
   async stop(deadline: Deadline): Promise<{ readonly left: number }> {
     this.stopping = true;
-    const { reader, writer, store, modules, scheduler, clock, events, root, metrics, leave } = this.parts;
+    const { reader, writer, store, modules, scheduler, sweeper, clock, events, root, metrics, leave } = this.parts;
     await deadline.allows(this.starting);
     let left = 0;
     if (this.consuming) {
       const { pipeline, ownership, watchdog } = this.consuming;
       await watchdog.stop();
+      await sweeper.stop(deadline);
       ({ left } = await drain(
         { pipeline, ownership, store, scheduler, modules, writer, clock, events, log: root },
         deadline,
@@ -135,7 +137,7 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private async begin(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {
-    const { reader, writer, store, modules, scheduler, records, index, clock, events } = this.parts;
+    const { reader, writer, store, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
     const startedAt = clock.monotonic();
     await startAll([reader, writer, store]);
     const ownership = await this.own(waiting);
@@ -147,6 +149,7 @@ export class RunningWorker implements WorkerProgram {
     await modules.start();
     await pipeline.start();
     await scheduler.start();
+    await sweeper.start();
     await watchdog.start();
     events.emit('worker-ready', { index, pid: process.pid, startMs: clock.monotonic() - startedAt });
     return { epoch: ownership.epoch };
