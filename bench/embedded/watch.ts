@@ -1,0 +1,59 @@
+/**
+ * When each task of a producer was committed, seen from outside: the cursors of the workers are looked at about every millisecond, and
+ * a task counts from the look that finds it finished. So what is measured is never less than it was.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NORMAL } from '../../lib/embedded/chunk.js';
+import { finishedOf } from '../../lib/embedded/cursors.js';
+import { indexName, producerName } from '../../lib/embedded/folder.js';
+import { Neighbours } from '../../lib/embedded/neighbours.js';
+import type { Arena } from './arena.js';
+import { steadyNow } from './sent.js';
+
+const LOOK_MS = 1;
+
+/** One index. */
+class Commits {
+  /** By sequence; undefined while not committed. */
+  readonly times: number[] = [];
+  private readonly open = new Set<number>();
+  private seen = 0;
+
+  look(neighbours: Neighbours, name: string, source: string): void {
+    const receiver = neighbours.get(name);
+    receiver?.refresh();
+    const finished = finishedOf(receiver, source, NORMAL);
+    receiver?.refresh();
+    const now = steadyNow();
+    let end = this.seen;
+    for (const [, each] of finished.ranges()) end = Math.max(end, each);
+    for (const sequence of this.open) {
+      if (!finished.has(sequence)) continue;
+      this.open.delete(sequence);
+      this.times[sequence] = now;
+    }
+    for (let sequence = this.seen; sequence < end; sequence++) {
+      if (finished.has(sequence)) this.times[sequence] = now;
+      else this.open.add(sequence);
+    }
+    this.seen = end;
+  }
+}
+
+/** Looks until `until` has resolved; the times of commits by index and sequence. */
+export async function watchCommits(arena: Arena, until: Promise<unknown>): Promise<readonly (readonly number[])[]> {
+  const neighbours = new Neighbours(arena.folder);
+  const all = Array.from({ length: arena.processes }, () => new Commits());
+  let over = false;
+  void until.then(() => {
+    over = true;
+  });
+  for (let last = false; !last; ) {
+    last = over;
+    const source = neighbours.get(producerName(0));
+    if (source !== null) for (const [index, each] of all.entries()) each.look(neighbours, indexName(index), source.id);
+    await sleep(LOOK_MS);
+  }
+  await neighbours.close();
+  return all.map(({ times }) => times);
+}
