@@ -61,10 +61,14 @@ export async function loadModules(options: LoaderOptions): Promise<{ modules: Lo
     seen.add(name);
     const file = await findFile(folder, name);
     if (file === null) {
-      listed.error(
-        '',
-        `Module ${name}: there is no ${name}.js, .mjs or .ts in ${folder}.${await nearestFile(folder, name)}`,
-      );
+      const missing = `there is no ${name}.js, .mjs or .ts in ${folder}.`;
+      // A folder of DP3 is readable as it is: its modules are left out, and that is said at each start.
+      if (await exists(join(folder, `${name}.py`))) {
+        listed.warning(
+          '',
+          `Module ${name}: ${missing} ${name}.py is a module of DP3 in Python, which does not run here.`,
+        );
+      } else listed.error('', `Module ${name}: ${missing}${await nearestFile(folder, name)}`);
       continue;
     }
     const found = await importModule(file, options.importFile ?? importFile);
@@ -74,16 +78,17 @@ export async function loadModules(options: LoaderOptions): Promise<{ modules: Lo
   return { modules, problems };
 }
 
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function findFile(folder: string, name: string): Promise<string | null> {
   for (const extension of EXTENSIONS) {
     const file = join(folder, `${name}${extension}`);
-    if (
-      await access(file).then(
-        () => true,
-        () => false,
-      )
-    )
-      return file;
+    if (await exists(file)) return file;
   }
   return null;
 }

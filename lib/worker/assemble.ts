@@ -79,7 +79,9 @@ async function loadRegistry(
   const { modules, problems } = await loadModules({ configDir, modulesDir, enabled, configOf });
   const platform = { app, index, numProcesses, model: spec };
   const registered = register(modules, { spec, platform, log, nowMs: systemClock.now() });
-  const errors = [...problems, ...registered.problems].filter(({ severity }) => severity === 'error');
+  const all = [...problems, ...registered.problems];
+  for (const { severity, file, key, sentence } of all) if (severity === 'warning') log.warn(sentence, { file, key });
+  const errors = all.filter(({ severity }) => severity === 'error');
   if (errors.length > 0 || registered.registry === null) {
     throw new ApplicationError(
       'MODULE_INVALID',

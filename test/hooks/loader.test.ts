@@ -47,6 +47,15 @@ async function sentenceFor(enabled: string[], options: Partial<LoaderOptions> = 
 }
 
 describe('loading modules', () => {
+  it('leaves out a module of DP3 in Python with a warning', async () => {
+    await write('old.py', 'class Old: pass\n');
+    const { modules, problems } = await load(['old']);
+    expect(modules).toEqual([]);
+    expect(problems).toMatchObject([
+      { severity: 'warning', sentence: expect.stringContaining('old.py is a module of DP3 in Python') },
+    ]);
+  });
+
   it('imports them in the order in which they are enabled, by a path seen from the configuration folder', async () => {
     await write('one.mjs', GOOD);
     await write('two.mjs', GOOD);
