@@ -21,7 +21,7 @@ for (let round = 0; round < rounds; round++) {
   const bareFew = await measureBare({ tasks, keys: few });
   const bareMany = await measureBare({ tasks, keys: many });
   ratios.push(withMany[round]!.perSecond / withFew[round]!.perSecond);
-  bareRatios.push(bareMany / bareFew);
+  bareRatios.push(bareMany.perSecond / bareFew.perSecond);
 }
 const rate = (all: readonly Rate[]) => perSecond(median(all.map((each) => each.perSecond)));
 const memory = (all: readonly Rate[]) => megabytes(median(all.map((each) => each.memory)));

@@ -3,14 +3,14 @@
  *
  *     npm run bench:embedded [tasks] [rounds]
  */
-import { measureBare, measureProgram, type Rate } from './rate.js';
+import { measureBare, measureProgram, type Pace, type Rate } from './rate.js';
 import { argument, median, perSecond, printTable, ratio } from './report.js';
 
 const tasks = argument(0, 200_000);
 const rounds = argument(1, 3);
 const keys = 1_000;
 
-const bare: number[] = [];
+const bare: Pace[] = [];
 const one: Rate[] = [];
 const two: Rate[] = [];
 for (let round = 0; round < rounds; round++) {
@@ -18,16 +18,17 @@ for (let round = 0; round < rounds; round++) {
   one.push(await measureProgram({ processes: 1, tasks, keys }));
   two.push(await measureProgram({ processes: 2, tasks, keys }));
 }
-const rates = (all: readonly Rate[]) => all.map((each) => each.perSecond);
-const cpu = (all: readonly Rate[]) => `${median(all.map((each) => each.cpuMicroseconds)).toFixed(1)} µs`;
-const toBare = median(rates(one).map((rate, round) => rate / bare[round]!));
+const rates = (all: readonly Pace[]) => all.map((each) => each.perSecond);
+const cpu = (all: readonly Pace[]) => `${median(all.map((each) => each.cpuMicroseconds)).toFixed(1)} µs`;
+const toBare = median(rates(one).map((rate, round) => rate / bare[round]!.perSecond));
 const toOne = median(rates(two).map((rate, round) => rate / one[round]!.perSecond));
 printTable(`${tasks} tasks of ${keys} keys, one hook; median of ${rounds} rounds`, [
-  ['bare LMDB loop', perSecond(median(bare))],
+  ['bare LMDB loop', perSecond(median(rates(bare)))],
   ['one worker', perSecond(median(rates(one)))],
   ['two workers', perSecond(median(rates(two)))],
   ['one worker against the bare loop', ratio(toBare, 1), 'target 0.6'],
   ['two workers against one', ratio(toOne, 1), 'target 1.3'],
+  ['processor time a task, bare LMDB loop', cpu(bare)],
   ['processor time a task, one worker', cpu(one)],
   ['processor time a task, two workers', cpu(two)],
 ]);

@@ -123,7 +123,10 @@ export async function* ask(path: string, request: ControlRequest, silenceMs = 0)
   socket.on('error', () => socket.destroy());
   socket.setTimeout(silenceMs, () => socket.destroy());
   socket.write(`${JSON.stringify(request)}\n`);
-  for await (const line of createInterface({ input: socket })) yield JSON.parse(line) as ControlReply;
+  const lines = createInterface({ input: socket });
+  // Lines end by themselves only where the other side has ended.
+  socket.once('close', () => lines.close());
+  for await (const line of lines) yield JSON.parse(line) as ControlReply;
 }
 
 function answers(path: string): Promise<boolean> {

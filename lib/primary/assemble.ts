@@ -101,10 +101,13 @@ async function answer(
   }
 }
 
+/** A program that was stopped (SIGSTOP) accepts connections and never answers; its socket refuses ours then. */
+const ANSWER_MS = 5_000;
+
 /** Two programs on one folder are fine as long as they serve different indexes. */
 export async function refuseSharedIndexes(folder: string, indexes: readonly number[]): Promise<void> {
   for (const path of await livingPrograms(folder)) {
-    for await (const reply of ask(path, { type: 'status' })) {
+    for await (const reply of ask(path, { type: 'status' }, ANSWER_MS)) {
       if (reply.type !== 'status') continue;
       const shared = reply.status.slots.map((slot) => slot.index).filter((index) => indexes.includes(index));
       if (shared.length === 0) continue;

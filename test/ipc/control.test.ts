@@ -90,6 +90,13 @@ describe('control socket', () => {
     }
   });
 
+  it('waits no longer for a program that says nothing than it is told to', async () => {
+    const server = await listening(0, () => new Promise(() => {}));
+    const heard = [];
+    for await (const reply of ask(server.path, { type: 'stop' }, 20)) heard.push(reply);
+    expect(heard).toEqual([]);
+  });
+
   it('uses a short folder where the real one is too deep for a socket', async () => {
     const deep = join(folder, 'x'.repeat(120));
     const server = new ControlServer(deep, 0, LIMITS, done);
