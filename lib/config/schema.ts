@@ -182,7 +182,7 @@ export function makeSchema() {
       },
       inbox: {
         retention: duration(
-          '1h',
+          '1d',
           'Ids of committed tasks are kept for at least this long after no redelivery is possible any more: the longest a producer may repeat a publish.',
         ),
       },
