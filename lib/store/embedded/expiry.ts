@@ -22,8 +22,8 @@ const INSTANT_BYTES = 27;
 /** Inside the transaction that stores the state of a record: keeps its row where it must be. */
 export function noteExpiry({ expiring, expiries }: ExpiryTables, key: Buffer, { state }: RecordView): void {
   const until = state === null ? null : latestToken(state);
-  // The tokens of a record never vanish, so its first incarnation can not have had a row.
-  if (until === null && state?.incarnation === 1) return;
+  // The row of an earlier incarnation that had tokens, if there is one, goes when its time has come.
+  if (until === null && state !== null) return;
   const noted = expiries.get(key)?.toString('latin1');
   if (noted === undefined ? until === null : until !== null && noted <= until) return;
   if (noted !== undefined) expiring.removeSync(expiringKey(key, noted));
