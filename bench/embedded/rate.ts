@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
+import { idOfPositions } from '../../lib/model/task-id.js';
 import { inArena, inTemporary, ownMemory, processorTime } from './arena.js';
 import { taskMaker } from './tasks.js';
 
@@ -10,6 +11,8 @@ const WARM_UP = 0.2;
 const LOOK_MS = 10;
 const BARE_BATCH = 256;
 const BARE_RECORD = Buffer.alloc(280, 'r');
+const BARE_HISTORY = Buffer.alloc(120, 'h');
+const BARE_TIME = Buffer.alloc(6);
 
 export interface RateSettings {
   readonly processes: number;
@@ -54,12 +57,20 @@ export function measureProgram({ processes, tasks, keys }: RateSettings): Promis
   });
 }
 
+export interface BareSettings {
+  readonly tasks: number;
+  readonly keys: number;
+  /** Also what a worker keeps beside that: a row of history in the place of its key, and the id of the task in an inbox. */
+  readonly allRows?: boolean;
+}
+
 /** Reads a queue, puts a record and a raw data-point, removes: one transaction for 256. Nothing else. */
-export function measureBare({ tasks, keys }: Omit<RateSettings, 'processes'>): Promise<Pace> {
+export function measureBare({ tasks, keys, allRows = false }: BareSettings): Promise<Pace> {
   return inTemporary(async (path) => {
     const root = openLmdb(join(path, 'bare'), 'write')!;
     const open = (name: string): Database<Buffer, Buffer> => root.openDB({ name, ...BINARY });
     const [queue, records, raw] = [open('queue'), open('records'), open('raw')];
+    const [history, inbox] = [open('history'), open('inbox')];
     const make = taskMaker(keys, 1);
     for (let n = 0; n < tasks; n += BARE_BATCH) {
       root.transactionSync(() => {
@@ -80,6 +91,10 @@ export function measureBare({ tasks, keys }: Omit<RateSettings, 'processes'>): P
           records.putSync(numberKey(n % keys), BARE_RECORD);
           raw.putSync(numberKey(n), row.value);
           queue.removeSync(row.key);
+          if (allRows) {
+            history.putSync(Buffer.concat([numberKey(n % keys), numberKey(n)]), BARE_HISTORY);
+            inbox.putSync(Buffer.from(idOfPositions('bench', [n])), BARE_TIME);
+          }
           n++;
         }
       });
