@@ -156,7 +156,7 @@ processing_core:
   enabled_modules: [bench]
   msg_broker: { kind: embedded }
   store: { kind: embedded, path: ../data }
-logging: { level: warn }
+logging: { level: error }
 `;
 }
 
