@@ -2,4 +2,6 @@
 /** The command line of dp3-cluster. */
 import { main } from '../lib/cli/main.js';
 
-process.exitCode = await main(process.argv.slice(2), process);
+const exitCode = await main(process.argv.slice(2), process);
+// Not left to the event loop: in a process that a supervisor prepares (pm2 does), its channel and timers keep that alive for ever.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadConfiguration } from '../lib/config/load.js';
+import { dp3 } from './cli/program.js';
 
 const root = join(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -38,4 +39,11 @@ test.each(['development', 'test', 'production'])('pm2 kills later than the drain
 
 test('pm2 does not restart what ended in order or can not start with this configuration', () => {
   expect(app.stop_exit_codes).toEqual([0, 2]);
+});
+
+test('the program ends by itself in a process that pm2 keeps alive with a channel and timers of its own', async () => {
+  const environment = { NODE_OPTIONS: '--import data:text/javascript,setInterval(()=>{},1e6)' };
+  const { code, stdout } = await dp3(['check', '--config', 'config'], { environment });
+  expect(code).toBe(0);
+  expect(stdout).toContain('Entity type network');
 });
