@@ -9,6 +9,7 @@ import { describe } from '../model/value-error.js';
 import { suggestion } from '../runtime/nearest.js';
 import { Refusal, readAs } from './formats.js';
 import { type Keys, PYTHON_KEYS, sectionFiles, suggestKey } from './keys.js';
+import { redacted } from './redact.js';
 import { readYaml, type YamlFile } from './yaml.js';
 
 /** A value that was given for a setting, and where. */
@@ -74,7 +75,7 @@ function readValue(keys: Keys, raw: Given, problems: Problem[], into: Given[]): 
     });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const given = setting.sensitive ? '' : `Given was ${describe(raw.value)}, `;
+    const given = setting.sensitive ? '' : `Given was ${describe(redacted(raw.value))}, `;
     const hint = error.hint === undefined ? '' : `; ${error.hint}`;
     const sentence = `${given}${given === '' ? 'Allowed' : 'allowed'} is ${error.allowed}${hint}.`;
     problems.push({ severity: 'error', file, key, sentence, ...(line !== undefined && { line }) });
@@ -117,7 +118,12 @@ class FileReader {
   /** `section` is the dotted name in the configuration, `path` the one in the file. */
   private walk(file: YamlFile, value: unknown, section: string, path: string): void {
     if (!(value instanceof Map)) {
-      this.error(file, section, path, `A dictionary of settings is needed here, given was ${describe(value)}.`);
+      this.error(
+        file,
+        section,
+        path,
+        `A dictionary of settings is needed here, given was ${describe(redacted(value))}.`,
+      );
       return;
     }
     const python = PYTHON_KEYS.get(section);

@@ -17,6 +17,7 @@ import { checkNames, namesIn, readModel, readModules } from './folder.js';
 import { freeze } from './freeze.js';
 import { type Keys, makeKeys, sectionFiles } from './keys.js';
 import { readFiles, readFlags, readVariables } from './layers.js';
+import { redactedProblem } from './redact.js';
 import { checkRules } from './rules.js';
 import { configurationOf, mergeValues } from './values.js';
 
@@ -43,11 +44,16 @@ export interface LoadedConfiguration {
 const STANDARD_ENVIRONMENTS = ['development', 'test', 'production'];
 const ENVIRONMENT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 
-/** Reads everything and reports every problem. */
+/** Reads everything and reports every problem, none of which shows a secret. */
 export function loadConfiguration(
   request: ConfigurationRequest,
   environment: NodeJS.ProcessEnv = process.env,
 ): LoadedConfiguration {
+  const loaded = load(request, environment);
+  return { ...loaded, problems: loaded.problems.map(redactedProblem) };
+}
+
+function load(request: ConfigurationRequest, environment: NodeJS.ProcessEnv): LoadedConfiguration {
   const problems: Problem[] = [];
   const keys = makeKeys();
   const dir = request.dir ?? (environment['DP3_CONFIG'] || 'config');

@@ -3,10 +3,14 @@
  * URLs, wherever they stand: modules have configurations of their own whose keys nobody declares.
  */
 
+import type { Problem } from '../model/problem.js';
+
 export const REDACTED = '***';
 
 const SECRET_NAME =
   /pass(?:word|wd|phrase)|(?:^|[_-])pass$|secret|token$|api_?key|private_?key|credential|authorization/i;
+/** A secret that became part of its key: `password:x` without the blank is one word. */
+const SECRET_IN_KEY = /((?:pass(?:word|wd|phrase)|secret|token|api_?key|private_?key|credential)\w*)[^\w.[\]-].*$/is;
 const PASSWORD_IN_URL = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):\S*@/gi;
 
 /** Whether the last part of a dotted key names a secret. */
@@ -22,6 +26,12 @@ export function isSecretName(key: string): boolean {
 /** A text without the passwords of the URLs in it. */
 export function redactUrls(text: string): string {
   return text.replace(PASSWORD_IN_URL, `$1:${REDACTED}@`);
+}
+
+/** A problem that may be printed: what was written wrongly may be a secret that stands in the wrong place. */
+export function redactedProblem(problem: Problem): Problem {
+  const key = redactUrls(problem.key).replace(SECRET_IN_KEY, `$1${REDACTED}`);
+  return { ...problem, key, sentence: redactUrls(problem.sentence) };
 }
 
 /** A copy of plain data, maps as objects without prototype, in which no secret is left. */

@@ -1,7 +1,7 @@
 /**
  * Schema: every key of the configuration with its default, its bounds and its sentence. docs/configuration.md is generated from
  * it. Sizes are in bytes and durations in milliseconds once read. Defaults that depend on environment or machine are `unset` here
- * and filled in by derive.ts. No key may be called `default`: convict would take its siblings for a setting.
+ * and filled in by values.ts. No key may be called `default`: convict would take its siblings for a setting.
  */
 import { choice, duration, flag, size, text, unset, whole, words } from './settings.js';
 

@@ -10,6 +10,7 @@ export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 export const MAX_DEPTH = 100;
 
 export const TOO_DEEP = `The file is nested deeper than the ${MAX_DEPTH} levels that are allowed.`;
+const QUOTES = 'Text that begins with a sign such as ! * & | > @ or % needs quotes.';
 const TAB = 'A tab is used for indentation; YAML allows spaces alone.';
 
 /** Ends the reading of a file. `path` is the dotted path of the key, `line` counts from 1. */
@@ -38,7 +39,7 @@ export function parseYaml(path: string): { readonly document: Document.Parsed; r
     throw new Fault(
       '',
       line,
-      fault.code === 'TAB_AS_INDENT' ? TAB : `This is not valid YAML: ${oneLine(fault.message)}.`,
+      fault.code === 'TAB_AS_INDENT' ? TAB : `This is not valid YAML: ${withoutSource(fault.message)}. ${QUOTES}`,
     );
   }
   if (second !== undefined) {
@@ -91,6 +92,7 @@ function isTooDeep(roots: readonly CST.Token[]): boolean {
   return false;
 }
 
-function oneLine(message: string): string {
-  return message.split('\n', 1)[0]?.replace(/[.:]$/, '') ?? '';
+/** What the parser says without the text it quotes, which may be a secret: quotes end a message, behind a colon or as a backslash. */
+function withoutSource(message: string): string {
+  return /^[^\n:\\]*/.exec(message)?.[0].trimEnd().replace(/\.$/, '') ?? '';
 }

@@ -102,11 +102,9 @@ class TreeReader {
   private target(alias: Alias, path: string): Node {
     const target = alias.resolve(this.document);
     if (target !== undefined) return target;
-    throw new Fault(
-      path,
-      this.lineOf(alias),
-      `The alias *${alias.source} names an anchor that does not stand before it.`,
-    );
+    // Not named: mostly it is none, but a password that begins with * and has no quotes.
+    const sentence = 'The alias names an anchor that does not stand before it; text that begins with * needs quotes.';
+    throw new Fault(path, this.lineOf(alias), sentence);
   }
 
   private readMap(map: YAMLMap, path: string, depth: number): Map<string, unknown> {

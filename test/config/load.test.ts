@@ -265,6 +265,24 @@ describe('a loaded configuration', () => {
     expect(() => (configuration.moduleConfigurations as Map<string, unknown>).set('b', 1)).toThrow(TypeError);
   });
 
+  it.each<[string, string]>([
+    ['an alias, for it begins with *', 'processing_core:\n  msg_broker:\n    password: *geheim'],
+    ['a tag, for it begins with !', 'processing_core:\n  msg_broker:\n    password: !geheim'],
+    ['the head of a block', 'processing_core:\n  msg_broker:\n    password: |geheim'],
+    ['an escape', 'processing_core:\n  msg_broker:\n    password: "\\geheim"'],
+    ['a part of its key', 'processing_core: {msg_broker: {password:geheim}}'],
+    ['a part of a key that is a URL', 'processing_core: {store: {url:postgres://u:geheim@h/d}}'],
+    ['a section', 'processing_core: {msg_broker: "amqp://u:geheim@h"}'],
+    ['a list of sections', 'processing_core: {msg_broker: [{password: geheim}]}'],
+    ['a setting', 'processing_core: {msg_broker: {host: {password: geheim}}}'],
+    ['an address', 'processing_core: {msg_broker: {port: "amqp://u:geheim@h"}}'],
+  ])('shows no secret that is taken for %s', (_, text) => {
+    const { problems } = loadConfiguration({ dir: makeFolder({ 'default.yml': text }) }, {});
+    const errors = problems.filter(({ severity }) => severity === 'error');
+    expect(errors).not.toEqual([]);
+    expect(errors.map(problemLine).join('\n')).not.toMatch(/g?eheim/);
+  });
+
   it('shows no secret: not in settings, not in problems, not in errors', () => {
     const secret = 'geh/e@im';
     const files = {
