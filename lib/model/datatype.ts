@@ -29,8 +29,8 @@ export interface DataType {
   readonly toWire: (value: unknown) => unknown;
 }
 
-/** Reads the id of an entity that a link names; undefined for an entity type that does not exist. */
-export type ReferenceReader = (etype: string) => ((raw: unknown) => string) | undefined;
+/** What reads the id of an entity that a link names. @throws ValueError for an entity type that does not exist */
+export type ReferenceReader = (etype: string) => (raw: unknown) => string;
 
 /** A compiled type, and sentences on what DP3 would do otherwise. @throws ValueError for a definition that is none */
 export function compileDataType(text: unknown, references: ReferenceReader): { dataType: DataType; notes: string[] } {
@@ -159,7 +159,6 @@ function compileDict(definition: Definition & { kind: 'dict' }): Compiled {
 function compileLink(definition: LinkDefinition, references: ReferenceReader): Compiled {
   const { etype } = definition;
   const reference = references(etype);
-  if (reference === undefined) throw ValueError.of(etype, 'an entity type of the model as the target of a link');
   const data = definition.data === null ? null : compile(definition.data, references);
   const keys = data === null ? 1 : 2;
   const allowed = data === null ? `{eid} of an entity ${etype}` : `{eid, data} of an entity ${etype}`;

@@ -13,7 +13,7 @@ import { idReader, referenceReader } from './entity-id.js';
 import { frozenMap } from './frozen-map.js';
 import { type Problem, type ProblemList, problemsOf } from './problem.js';
 import { openSection } from './section.js';
-import { describe } from './value-error.js';
+import { describe, ValueError } from './value-error.js';
 
 export interface ModelSpec {
   /** By entity type. */
@@ -50,11 +50,21 @@ export function loadSpec(files: readonly ModelFile[]): { spec: ModelSpec | null;
   }
   checkKeysDistinct(drafts);
   const readers = new Map([...drafts].map(([id, { settings }]) => [id, referenceReader(settings.idType)]));
-  const references: ReferenceReader = (etype) => readers.get(etype);
+  const references: ReferenceReader = (etype) => {
+    const reader = readers.get(etype);
+    if (reader === undefined) throw ValueError.of(etype, allowedTargets([...readers.keys()]));
+    return reader;
+  };
   for (const draft of drafts.values()) readAttributes(draft, references);
   for (const draft of drafts.values()) addMirrors(draft, drafts, references);
   const hasErrors = problems.some((problem) => problem.severity === 'error');
   return { spec: hasErrors ? null : freezeSpec(drafts), problems };
+}
+
+/** As many names as a person reads; the misspelt one is mostly among them. */
+function allowedTargets(known: readonly string[]): string {
+  const more = known.length > 20 ? ', ...' : '';
+  return `an entity type of the model as the target of a link: ${known.slice(0, 20).join(', ')}${more}`;
 }
 
 function readFile({ file, document }: ModelFile, problems: ProblemList): Draft | undefined {

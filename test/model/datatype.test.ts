@@ -10,7 +10,12 @@ const TARGETS = new Map([
   ['asn', referenceReader('int')],
   ['bus', referenceReader('string')],
 ]);
-const typeOf = (text: string): DataType => compileDataType(text, (etype) => TARGETS.get(etype)).dataType;
+const typeOf = (text: string): DataType =>
+  compileDataType(text, (etype) => {
+    const reader = TARGETS.get(etype);
+    if (reader === undefined) throw new Error(`no entity type ${etype}`);
+    return reader;
+  }).dataType;
 
 const T = '2026-11-24T15:25:31.000000Z';
 const BIG = 2n ** 64n;
