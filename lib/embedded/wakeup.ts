@@ -43,6 +43,20 @@ export class Wakeups {
     return this.listening;
   }
 
+  /**
+   * Listens no more. To be called while the environment is still owned: a socket takes its name away when it closes, and once the
+   * environment is released the name may be the next owner's.
+   */
+  async unlisten(): Promise<void> {
+    await this.listening?.catch(() => {});
+    this.listening = null;
+    const server = this.server;
+    if (server === null) return;
+    this.server = null;
+    for (const socket of this.incoming) socket.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+
   onWakeup(listener: WakeupListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -66,12 +80,7 @@ export class Wakeups {
   async close(): Promise<void> {
     this.closed = true;
     for (const peer of this.peers.values()) peer.close();
-    for (const socket of this.incoming) socket.destroy();
-    await this.listening?.catch(() => {});
-    const server = this.server;
-    if (server === null) return;
-    this.server = null;
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await this.unlisten();
   }
 
   private async bind(): Promise<void> {
@@ -82,7 +91,8 @@ export class Wakeups {
       rmSync(path, { force: true });
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        server.listen(path, resolve);
+        // `exclusive`: a worker of Node's cluster listens itself; its primary would do it for it, and stand between the processes.
+        server.listen({ path, exclusive: true }, resolve);
       });
       chmodSync(path, 0o600);
     } catch (error) {

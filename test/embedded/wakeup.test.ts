@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Wakeup, Wakeups } from '../../lib/embedded/wakeup.js';
 
@@ -106,6 +107,38 @@ it('takes the place of a dead listener, and reaches a peer that comes back', asy
     clearInterval(again);
     await one.close();
   }
+});
+
+it('listens itself in a worker of a cluster, whatever becomes of its primary', async () => {
+  const folder = sockets();
+  const module = fileURLToPath(new URL('../../dist/lib/embedded/wakeup.js', import.meta.url));
+  const script = `
+    import cluster from 'node:cluster';
+    import { Wakeups } from ${JSON.stringify(module)};
+    if (cluster.isPrimary) {
+      cluster.on('listening', () => console.log('the primary listens'));
+      cluster.fork().on('exit', (code) => console.log('exit', code));
+    } else {
+      const own = new Wakeups(${JSON.stringify(folder)}, 'index-0');
+      await own.listen();
+      await own.close();
+      process.exit(7);
+    }`;
+  const file = join(folder, 'script.mjs');
+  writeFileSync(file, script);
+  expect(spawnSync(process.execPath, [file], { encoding: 'utf8' }).stdout).toBe('exit 7\n');
+});
+
+it('leaves the name of its socket to a successor that listens after it has stopped to', async () => {
+  const folder = sockets();
+  const [before, after, other] = [wakeups(folder, 'index-0'), wakeups(folder, 'index-0'), wakeups(folder, 'index-1')];
+  await before.listen();
+  await before.unlisten();
+  await after.listen();
+  await before.close();
+  const told = next(after);
+  other.notify('index-0', 'tasks');
+  expect(await told).toEqual(['index-1', 'tasks']);
 });
 
 it('forgets a peer that is not there', () => {

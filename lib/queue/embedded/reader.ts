@@ -103,6 +103,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   /** Open deliveries are left where they are: the next owner gets them again, in order. */
   async stop(): Promise<void> {
     for (const cancel of this.cancels.splice(0)) cancel();
+    if (this.events !== null) await this.member.wakeups.unlisten();
     this.events = null;
     if (this.member.environment.epoch > 0) this.attempts.close();
   }
