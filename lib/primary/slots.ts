@@ -12,6 +12,8 @@ export class Slot {
   respawns = 0;
   /** A drain that the primary ordered is under way: the exit that follows is no crash. */
   leaving = false;
+  /** Whether the worker has said anything yet. */
+  heard = false;
   /** When the worker last gave a sign of life, in milliseconds that only grow. */
   lastHeartbeat = 0;
   private since = 0;
@@ -25,6 +27,7 @@ export class Slot {
     this.fork = fork;
     this.state = 'starting';
     this.leaving = false;
+    this.heard = false;
     this.since = now;
     this.lastHeartbeat = now;
     this.status = null;

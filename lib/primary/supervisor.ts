@@ -124,6 +124,8 @@ export class Supervisor {
   }
 
   private forkFor(slot: Slot): void {
+    // A reload need not wait for the pause; and when it ends nobody may be forked a second time.
+    this.pauses.get(slot)?.();
     this.pauses.delete(slot);
     this.adopt(slot, this.forks.another());
   }
@@ -142,6 +144,7 @@ export class Supervisor {
   private heard(slot: Slot, fork: Fork, message: FromWorker): void {
     if (slot.fork !== fork) return;
     slot.lastHeartbeat = this.clock.monotonic();
+    slot.heard = true;
     switch (message.type) {
       case 'hello':
         if (slot.leaving) fork.send({ type: 'drain' });
@@ -154,8 +157,10 @@ export class Supervisor {
         this.log.warn('worker waits', { index: slot.index, why: message.why });
         return;
       case 'ready':
-        if (!slot.leaving) slot.state = 'running';
         this.log.info('worker ready', { index: slot.index, pid: fork.pid, epoch: message.epoch });
+        // One that leaves is not what a reload waits for.
+        if (slot.leaving) return;
+        slot.state = 'running';
         this.tellReady(slot, true);
         return;
       case 'stats':
@@ -174,12 +179,13 @@ export class Supervisor {
   }
 
   private exited(slot: Slot, code: number | null, signal: string | null): void {
-    const { leaving } = slot;
+    const { leaving, heard } = slot;
     const pid = slot.fork?.pid;
     slot.emptied();
     const fields = { index: slot.index, pid, code, signal };
     if (this.stopping) {
-      if (code !== 0) this.stop('a worker did not end in order', 1);
+      // A terminal's Ctrl-C also ends a process that is too young to ignore it, and has nothing yet to lose.
+      if (code !== 0 && heard) this.stop('a worker did not end in order', 1);
       this.log.info('worker ended', fields);
       if (this.slots.every((each) => each.fork === null)) this.end();
       return;

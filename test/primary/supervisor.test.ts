@@ -152,6 +152,34 @@ describe('supervisor', () => {
     expect(supervisor.status().slots[0]).toMatchObject({ state: 'running', respawns: 0, pid: 1002 });
   });
 
+  it('forks one successor where a reload comes into the pause after a crash', async () => {
+    const { forks, clock, supervisor } = await started();
+    await forks.all[0]!.exit(1);
+    const replaced = supervisor.replace(supervisor.slots[0]!);
+    clock.pass(60_000);
+    expect(forks.all).toHaveLength(3);
+    forks.last().say({ type: 'ready', epoch: 2 });
+    expect(await replaced).toBe(true);
+  });
+
+  it('takes no worker that is to leave for its successor', async () => {
+    const { forks, supervisor } = await started();
+    const replaced = supervisor.replace(supervisor.slots[0]!);
+    forks.all[0]!.say({ type: 'ready', epoch: 1 });
+    await forks.all[0]!.exit(0);
+    await forks.last().exit(1);
+    expect(await replaced).toBe(false);
+  });
+
+  it('ends with exit code 0 when a signal to the group ended workers that had not begun', async () => {
+    const forks = simulatedForks();
+    const supervisor = new Supervisor(OPTIONS, forks, manualClock(), capturingLogger());
+    await supervisor.start();
+    supervisor.stop('signal SIGINT', 0);
+    for (const fork of forks.all) await fork.exit(null, 'SIGINT');
+    expect(await supervisor.finished).toBe(0);
+  });
+
   it('says that a replacement failed when the successor does not start', async () => {
     const { forks, supervisor } = await started();
     const replaced = supervisor.replace(supervisor.slots[0]!);
