@@ -10,6 +10,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Problem, problemsOf } from '../model/problem.js';
 import { describe } from '../model/value-error.js';
+import { Deadline } from '../runtime/deadline.js';
 import { messageOf } from '../runtime/errors.js';
 import { suggestion } from '../runtime/nearest.js';
 import { isModule, type Module } from './define.js';
@@ -24,6 +25,8 @@ export interface LoaderOptions {
   readonly enabled: readonly string[];
   /** The configuration of a module (`modules/<name>.yml`) as plain data, dictionaries as Map or object; undefined where there is none. */
   readonly configOf: (name: string) => unknown;
+  /** How long the import of one file may take: an `await` at its top may never end. */
+  readonly limitMs: number;
   /** A seam for tests; imports by file URL where none is given. */
   readonly importFile?: (url: string) => Promise<unknown>;
 }
@@ -71,7 +74,7 @@ export async function loadModules(options: LoaderOptions): Promise<{ modules: Lo
       } else listed.error('', `Module ${name}: ${missing}${await nearestFile(folder, name)}`);
       continue;
     }
-    const found = await importModule(file, options.importFile ?? importFile);
+    const found = await importModule(file, options.importFile ?? importFile, options.limitMs);
     if (isModule(found)) modules.push({ name, file, module: found, config: plainConfig(configOf(name)) });
     else problemsOf(file, problems).error('', `Module ${name}: ${found}`);
   }
@@ -111,10 +114,18 @@ function importFile(url: string): Promise<unknown> {
 }
 
 /** The module that a file exports, or a sentence why there is none. */
-async function importModule(file: string, importIt: (url: string) => Promise<unknown>): Promise<Module | string> {
+async function importModule(
+  file: string,
+  importIt: (url: string) => Promise<unknown>,
+  limitMs: number,
+): Promise<Module | string> {
   let exported: unknown;
   try {
-    exported = await importIt(pathToFileURL(file).href);
+    const imported = importIt(pathToFileURL(file).href);
+    if (!(await Deadline.in(limitMs).allows(imported))) {
+      return `The file was not imported within ${limitMs} ms (hook_timeout): it waits for something at its top.`;
+    }
+    exported = await imported;
   } catch (error) {
     return whyNotImported(file, error);
   }

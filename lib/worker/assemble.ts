@@ -74,9 +74,10 @@ async function loadRegistry(
     modulesDir,
     enabledModules: enabled,
     moduleConfigurations,
+    hookTimeoutMs: limitMs,
   } = configuration;
   const configOf = (name: string) => moduleConfigurations.get(name);
-  const { modules, problems } = await loadModules({ configDir, modulesDir, enabled, configOf });
+  const { modules, problems } = await loadModules({ configDir, modulesDir, enabled, configOf, limitMs });
   const platform = { app, index, numProcesses, model: spec };
   const registered = register(modules, { spec, platform, log, nowMs: systemClock.now() });
   const all = [...problems, ...registered.problems];

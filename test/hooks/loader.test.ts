@@ -36,7 +36,14 @@ async function write(name: string, text: string): Promise<string> {
 }
 
 function load(enabled: string[], options: Partial<LoaderOptions> = {}) {
-  return loadModules({ configDir, modulesDir: 'modules', enabled, configOf: () => undefined, ...options });
+  return loadModules({
+    configDir,
+    modulesDir: 'modules',
+    enabled,
+    configOf: () => undefined,
+    limitMs: 30_000,
+    ...options,
+  });
 }
 
 async function sentenceFor(enabled: string[], options: Partial<LoaderOptions> = {}): Promise<string> {
@@ -145,10 +152,17 @@ describe('loading modules', () => {
       import { loadModules } from ${JSON.stringify(join(root, 'dist/lib/hooks/loader.js'))};
       const folder = ${JSON.stringify(join(root, 'examples/honeypot/modules'))};
       const enabled = readdirSync(folder).map((file) => file.replace(/\\.\\w+$/, ''));
-      const { modules, problems } = await loadModules({ configDir: folder, modulesDir: '.', enabled, configOf: () => undefined });
+      const { modules, problems } = await loadModules({ configDir: folder, modulesDir: '.', enabled, configOf: () => undefined, limitMs: 30_000 });
       console.log(JSON.stringify([modules.length, enabled.length, problems]));`;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     expect(run.stdout.trim()).toBe('[1,1,[]]');
+  });
+
+  it('gives up a file that waits for ever at its top', async () => {
+    await write('one.mjs', 'await new Promise(() => {});\nexport default {};\n');
+    expect(await sentenceFor(['one'], { limitMs: 50 })).toMatch(
+      /one\.mjs: Module one: The file was not imported within 50 ms/,
+    );
   });
 
   it('names the file that is no JavaScript', async () => {
@@ -160,7 +174,7 @@ describe('loading modules', () => {
     await write('one.js', GOOD);
     const script = `
       import { loadModules } from ${JSON.stringify(join(root, 'dist/lib/hooks/loader.js'))};
-      const options = { configDir: ${JSON.stringify(configDir)}, modulesDir: 'modules', enabled: ['one'], configOf: () => undefined };
+      const options = { configDir: ${JSON.stringify(configDir)}, modulesDir: 'modules', enabled: ['one'], configOf: () => undefined, limitMs: 30_000 };
       console.log((await loadModules(options)).problems[0]?.sentence ?? 'loaded');`;
     const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     // Newer versions of Node.js find out by themselves.
@@ -205,7 +219,7 @@ describe('loading modules', () => {
     await writeFile(
       script,
       `import { loadModules } from ${JSON.stringify(join(root, 'dist/lib/hooks/loader.js'))};
-      const options = { configDir: ${JSON.stringify(configDir)}, modulesDir: 'modules', enabled: ['one'], configOf: () => undefined };
+      const options = { configDir: ${JSON.stringify(configDir)}, modulesDir: 'modules', enabled: ['one'], configOf: () => undefined, limitMs: 30_000 };
       console.log((await loadModules(options)).problems[0]?.sentence ?? 'loaded');`,
     );
     const run = spawnSync(process.execPath, ['--import', 'tsx', script], { encoding: 'utf8', cwd: root });

@@ -19,10 +19,10 @@ import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
 export type CheckModules = (configuration: Configuration, spec: ModelSpec) => Promise<readonly Problem[]>;
 
 export const run: Run = checkWith((configuration, spec) => {
-  const { app, dir, numProcesses, modulesDir, enabledModules, moduleConfigurations } = configuration;
+  const { app, dir, numProcesses, modulesDir, enabledModules, moduleConfigurations, hookTimeoutMs } = configuration;
   const configOf = (name: string) => moduleConfigurations.get(name);
   return moduleProblems(
-    { configDir: dir, modulesDir, enabled: enabledModules, configOf },
+    { configDir: dir, modulesDir, enabled: enabledModules, configOf, limitMs: hookTimeoutMs },
     { spec, platform: { app, index: 0, numProcesses, model: spec }, nowMs: systemClock.now() },
   );
 });
