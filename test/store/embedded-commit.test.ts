@@ -36,7 +36,13 @@ async function owning(folder: TestFolder, index = 0) {
   const sizes = () => {
     member.environment.refresh();
     const count = (name: keyof typeof tables) => Array.from(tables[name].getKeys({})).length;
-    return { history: count('history'), graves: count('graves'), raw: count('raw'), inbox: count('inbox') };
+    return {
+      absent: count('absent'),
+      history: count('history'),
+      graves: count('graves'),
+      raw: count('raw'),
+      inbox: count('inbox'),
+    };
   };
   return { member, store, ownership, clock, tables, sizes };
 }
@@ -96,7 +102,7 @@ describe('a commit of the embedded store', () => {
     };
     const entries = [stored('a', observed(stateOf('e'), [row('x', 1)]), { history: [row('x', 1)] }), broken];
     await expect(store.commit(batchOf(ownership, ...entries))).rejects.toThrow('the cursor is gone');
-    expect(sizes()).toEqual({ history: 0, graves: 0, raw: 0, inbox: 0 });
+    expect(sizes()).toEqual({ absent: 0, history: 0, graves: 0, raw: 0, inbox: 0 });
     expect(await store.load([['ip', 'e']])).toEqual([{ state: null, lastIncarnation: 0 }]);
   });
 
@@ -160,6 +166,19 @@ describe('the upkeep of the embedded store', () => {
     await store.commit(batchOf(ownership, stored('4', second, { history: rows.slice(0, 2) })));
     while (await store.purge());
     expect(sizes()).toMatchObject({ history: 2, graves: 0 });
+  });
+
+  it('forgets a deleted record with its last history, and not one that was deleted again since', async () => {
+    const { store, ownership, sizes } = await owning(dataFolder());
+    const [first, second] = [observed(stateOf('e'), [row('a', 0)]), observed(stateOf('e', { incarnation: 2 }), [])];
+    await store.commit(batchOf(ownership, stored('1', first, { history: [row('a', 0)] }), deleted('2', first)));
+    expect(sizes()).toMatchObject({ absent: 1, graves: 1, history: 1 });
+    await store.commit(batchOf(ownership, stored('3', second)));
+    await store.commit(batchOf(ownership, deleted('4', second)));
+    expect(sizes()).toMatchObject({ absent: 1, graves: 2 });
+    while (await store.purge());
+    expect(sizes()).toMatchObject({ absent: 0, graves: 0, history: 0 });
+    expect(await store.load([['ip', 'e']])).toEqual([{ state: null, lastIncarnation: 0 }]);
   });
 
   it('keeps an id as long as a repeat of it may wait in a queue, however long no worker ran', async () => {

@@ -52,6 +52,11 @@ export function recordOfIncarnation(key: Buffer): Buffer {
   return key.subarray(0, key.length - INCARNATION_BYTES);
 }
 
+/** The number at the end of an incarnation's key. */
+export function incarnationOf(key: Buffer): number {
+  return key.readUInt32BE(key.length - INCARNATION_BYTES);
+}
+
 /** Where the history of an attribute stands within an incarnation. */
 export function attributePrefix(incarnation: Buffer, attr: string): Buffer {
   return Buffer.concat([incarnation, Buffer.from(`${attr}\0`, 'utf8')]);

@@ -8,7 +8,7 @@ import { indexOfName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
 import { waitingSince } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
-import { behind, following, readTimeValue, recordOfIncarnation } from './keys.js';
+import { behind, following, incarnationOf, readIncarnationValue, readTimeValue, recordOfIncarnation } from './keys.js';
 import type { Tables } from './tables.js';
 
 /** Rows looked at or removed in one step. */
@@ -33,7 +33,7 @@ export class Purge {
   }
 
   /** Of each grave all incarnations up to its own. */
-  private emptyGraves({ graves, history }: Tables): boolean {
+  private emptyGraves({ graves, history, absent }: Tables): boolean {
     const found = Array.from(graves.getKeys({ limit: STEP_ROWS }));
     if (found.length === 0) return false;
     this.member.environment.transaction(() => {
@@ -45,6 +45,7 @@ export class Purge {
         left -= rows.length;
         if (left === 0) return;
         graves.removeSync(grave);
+        forgetAbsent(absent, grave);
       }
     });
     return true;
@@ -74,4 +75,11 @@ export class Purge {
     const index = indexOfName(environment.name) ?? 0;
     return Math.min(this.clock.now(), waitingSince(environment, neighbours, index)) - this.inboxRetentionMs;
   }
+}
+
+/** With its last history gone a record that stays deleted is forgotten: nothing is left that a new first incarnation could meet. */
+function forgetAbsent(absent: Tables['absent'], grave: Buffer): void {
+  const record = recordOfIncarnation(grave);
+  const last = absent.get(record);
+  if (last !== undefined && readIncarnationValue(last) <= incarnationOf(grave)) absent.removeSync(record);
 }
