@@ -12,6 +12,7 @@
  * row it writes is checked in every transaction, so whoever was taken over can never write again.
  */
 import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { type Clock, systemClock } from '../runtime/clock.js';
@@ -76,6 +77,8 @@ export class Environment implements Service, ReadableEnvironment {
   private readonly participants = new Set<Participant>();
   private readonly clock: Clock;
   private cancelCheck = () => {};
+  /** Which file is mapped, by device and number. */
+  private file: string | null = null;
   private heldEpoch = 0;
   private drawnId = '';
   private transacting = false;
@@ -107,6 +110,7 @@ export class Environment implements Service, ReadableEnvironment {
   async start(): Promise<void> {
     if (this.root !== null) return;
     this.root = openLmdb(this.path, 'write', this.options);
+    this.file = this.fileNow();
     const self = this.self();
     this.drawnId = self.get('id') ?? '';
     if (this.drawnId === '') {
@@ -198,7 +202,7 @@ export class Environment implements Service, ReadableEnvironment {
   /**
    * Runs `work` in one durable transaction, together with what the participants write at its end. All of it or, when anything throws,
    * nothing. A transaction inside a transaction is part of the outer one; do not catch what it throws. Throws OWNERSHIP_LOST when
-   * another process has taken over, STORE_FAILED when LMDB fails (disk full), and whatever `work` throws.
+   * another process has taken over, STORE_FAILED when LMDB fails (disk full) or the files are gone, and whatever `work` throws.
    */
   transaction<T>(work: () => T): T {
     if (this.transacting) return work();
@@ -207,6 +211,7 @@ export class Environment implements Service, ReadableEnvironment {
     try {
       result = this.opened().transactionSync(() => {
         this.refuseOutdated();
+        this.refuseReplaced();
         const returned = work();
         if (returned instanceof Promise) throw new TypeError('work of a transaction must not be asynchronous');
         for (const participant of this.participants) participant.write();
@@ -229,9 +234,21 @@ export class Environment implements Service, ReadableEnvironment {
 
   private scheduleCheck(): void {
     this.cancelCheck = this.clock.after(this.options.readerCheckIntervalMs ?? READER_CHECK_MS, () => {
+      this.refuseReplaced();
       this.checkReaders();
       this.scheduleCheck();
     });
+  }
+
+  /** A file that was removed or replaced takes writes without a word, and nobody will ever read them. */
+  private refuseReplaced(): void {
+    if (this.fileNow() === this.file) return;
+    throw new ApplicationError('STORE_FAILED', `${this.path} was removed or replaced while it was in use`);
+  }
+
+  private fileNow(): string | null {
+    const found = statSync(join(this.path, 'data.mdb'), { throwIfNoEntry: false });
+    return found === undefined ? null : `${found.dev} ${found.ino}`;
   }
 
   private owner(): OwnerRow | null {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { Environment, type Participant } from '../../lib/embedded/env.js';
@@ -43,6 +43,17 @@ it('writes all of a transaction or nothing', async () => {
     });
   expect(failing).toThrow('no');
   expect([value(environment), environment.inTransaction]).toEqual(['one', false]);
+});
+
+it.each(['removed', 'replaced'])('writes nothing into files that were %s', async (how) => {
+  const environment = await dataFolder().environment('index-0');
+  environment.claim();
+  environment.table('rows', BINARY);
+  const file = join(environment.path, 'data.mdb');
+  rmSync(file);
+  if (how === 'replaced') writeFileSync(file, '');
+  const failing = () => environment.transaction(() => put(environment, 'lost'));
+  expect(failing).toThrow(expect.objectContaining({ code: 'STORE_FAILED', message: expect.stringContaining(how) }));
 });
 
 it('makes a transaction inside a transaction part of the outer one', async () => {
