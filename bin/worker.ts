@@ -1,5 +1,5 @@
 /** A forked worker; started by the primary, never by hand (`dp3-cluster worker INDEX` runs one alone). */
-import { assembleWorker } from '../lib/worker/assemble.js';
+import { assembleWorker, rehearseWorker } from '../lib/worker/assemble.js';
 import { runForkedWorker } from '../lib/worker/process.js';
 
-await runForkedWorker(assembleWorker);
+await runForkedWorker(assembleWorker, rehearseWorker);

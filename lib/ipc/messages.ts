@@ -23,6 +23,8 @@ export interface ConfigurationArguments {
 
 export type ToWorker =
   | { readonly type: 'assign'; readonly assignment: Assignment }
+  /** Instead of `assign`: try whether a worker could be put together, and start nothing. */
+  | { readonly type: 'rehearse'; readonly assignment: Assignment }
   | { readonly type: 'drain' }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question };
 
@@ -30,6 +32,10 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'hello' }
   | { readonly type: 'heartbeat' }
+  /** Why it could not be put together, a reason in each line; null when it could. */
+  | { readonly type: 'rehearsed'; readonly why: string | null }
+  /** The same of a worker that was to start; its exit code follows. */
+  | { readonly type: 'failed'; readonly why: string }
   | { readonly type: 'waiting'; readonly why: string }
   | { readonly type: 'ready'; readonly epoch: number }
   | { readonly type: 'stats'; readonly status: WorkerStatus }

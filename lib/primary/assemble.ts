@@ -11,6 +11,7 @@ import type { Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { clusterForks, type Forks } from './forks.js';
+import { rehearse } from './rehearsal.js';
 import { Reloader } from './reload.js';
 import { reloadRefusal } from './reload-refusal.js';
 import { onSignals } from './signals.js';
@@ -26,9 +27,12 @@ export interface PrimaryOptions {
   readonly clock?: Clock;
 }
 
+/** What the process of a rehearsal may take beyond the import of a module. */
+const REHEARSAL_MS = 30_000;
+
 /** Runs until an ordered stop has ended; resolves with the exit code. Throws when another program serves one of the indexes. */
 export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
-  const { configuration, indexes, log } = options;
+  const { configuration, indexes, log, forks = clusterForks(), clock = systemClock } = options;
   await refuseSharedIndexes(configuration.runtimeDir, indexes);
 
   const supervisor = new Supervisor(
@@ -42,18 +46,24 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
       hangTimeoutMs: configuration.hangTimeoutMs,
       shutdownTimeMs: configuration.shutdownTimeMs,
     },
-    options.forks ?? clusterForks(),
-    options.clock ?? systemClock,
+    forks,
+    clock,
     log,
   );
-  const refusal = () => reloadRefusal(configuration, loadConfiguration(options.arguments));
+  const refusal = async () => {
+    const refused = reloadRefusal(configuration, loadConfiguration(options.arguments));
+    if (refused !== null) return refused;
+    const assignment = { index: indexes[0] ?? 0, heartbeatMs: 0, config: options.arguments };
+    const why = await rehearse(forks.another(), assignment, REHEARSAL_MS + configuration.hookTimeoutMs, clock);
+    return why === null ? null : `a new worker could not start, so all keep the old one: ${why}`;
+  };
   const reloader = new Reloader(supervisor, refusal, log);
   const serve = (request: ControlRequest, reply: (message: ControlReply) => void) =>
     answer(supervisor, reloader, request, reply);
   const control = new ControlServer(configuration.runtimeDir, indexes[0] ?? 0, configuration.control, serve);
 
   await control.start();
-  const offSignals = onSignals(supervisor, reloader);
+  const offSignals = onSignals(supervisor, reloader, clock);
   try {
     log.info('starting', {
       app: configuration.app,

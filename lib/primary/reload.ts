@@ -17,7 +17,7 @@ export class Reloader {
   /** `refusal` reads the configuration anew and says why it can not be taken over without a restart, or null. */
   constructor(
     private readonly supervisor: Supervisor,
-    private readonly refusal: () => string | null,
+    private readonly refusal: () => Promise<string | null>,
     private readonly log: Logger,
   ) {}
 
@@ -36,9 +36,10 @@ export class Reloader {
   }
 
   private async replaceAll(progress: (sentence: string) => void): Promise<ReloadResult> {
-    const refused = this.refusal();
+    const refused = await this.refusal();
     if (refused !== null) return { ok: false, sentence: refused };
     for (const slot of this.supervisor.slots) {
+      if (this.supervisor.isStopping) return { ok: false, sentence: 'the program is stopping' };
       if (!(await this.supervisor.replace(slot))) {
         const sentence = `the new worker of index ${slot.index} did not start; see the log. Indexes after it keep their old workers`;
         return { ok: false, sentence };

@@ -1,14 +1,27 @@
-/** Signals of the primary: the first SIGINT or SIGTERM drains, a second one ends at once, SIGHUP reloads. */
+/**
+ * Signals of the primary: the first SIGINT or SIGTERM drains, a second one ends at once, SIGHUP reloads. What starts programs may
+ * send one signal twice, to the process and to its group (timeout(1), npm): that is still the first one.
+ */
+import type { Clock } from '../runtime/clock.js';
 import type { Reloader } from './reload.js';
 import type { Supervisor } from './supervisor.js';
 
+/** Nobody presses Ctrl-C twice within this time. */
+const SAME_SIGNAL_MS = 100;
+
 /** Begins to listen; returns what ends it. */
-export function onSignals(supervisor: Supervisor, reloader: Reloader): () => void {
-  let asked = 0;
+export function onSignals(
+  supervisor: Pick<Supervisor, 'stop' | 'kill'>,
+  reloader: Pick<Reloader, 'reload'>,
+  clock: Clock,
+): () => void {
+  let first: number | null = null;
   const end = (signal: NodeJS.Signals) => {
-    asked++;
-    if (asked === 1) supervisor.stop(`signal ${signal}`, 0);
-    else supervisor.kill(`a second signal ${signal}`);
+    const now = clock.monotonic();
+    if (first === null) {
+      first = now;
+      supervisor.stop(`signal ${signal}`, 0);
+    } else if (now - first > SAME_SIGNAL_MS) supervisor.kill(`a second signal ${signal}`);
   };
   const reload = () => void reloader.reload();
   process.on('SIGINT', end);

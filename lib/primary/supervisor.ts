@@ -151,6 +151,12 @@ export class Supervisor {
         else fork.send({ type: 'assign', assignment: this.assignmentOf(slot) });
         return;
       case 'heartbeat':
+      case 'rehearsed':
+        return;
+      case 'failed':
+        for (const why of message.why.split('\n')) {
+          this.log.error('the worker can not start', { index: slot.index, why });
+        }
         return;
       case 'waiting':
         slot.state = 'standby';

@@ -24,7 +24,7 @@ import type { Assignment } from '../ipc/messages.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import { createEvents } from '../observability/events.js';
-import { createLogger, type Logger, type RootLogger } from '../observability/logger.js';
+import { createLogger, type Logger, makeLogger, type RootLogger } from '../observability/logger.js';
 import { collectMetrics } from '../observability/metrics.js';
 import { openReader, openWriter } from '../queue/open.js';
 import { systemClock } from '../runtime/clock.js';
@@ -48,6 +48,17 @@ export async function assembleWorker(assignment: Assignment, orders: Orders): Pr
   const registry = await loadRegistry(configuration, spec, index, root);
   const member = await joinFolder(configuration, index);
   return new RunningWorker(makeParts(configuration, spec, index, root, registry, member), orders);
+}
+
+/** Reads and loads all of that and makes nothing. Throws as `assembleWorker` would. */
+export async function rehearseWorker({ config, index }: Assignment): Promise<void> {
+  const { configuration, spec } = requireConfiguration(config);
+  await loadRegistry(
+    configuration,
+    spec,
+    index,
+    makeLogger(() => {}, 'error', {}),
+  );
 }
 
 function openLog(configuration: Configuration, index: number): RootLogger {
@@ -86,7 +97,7 @@ async function loadRegistry(
   if (errors.length > 0 || registered.registry === null) {
     throw new ApplicationError(
       'MODULE_INVALID',
-      errors.map(({ file, key, sentence }) => `${file} ${key}: ${sentence}`).join('\n'),
+      errors.map(({ file, key, sentence }) => `${[file, key].filter(Boolean).join(' ')}: ${sentence}`).join('\n'),
     );
   }
   return registered.registry;

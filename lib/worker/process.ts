@@ -33,6 +33,8 @@ export interface Orders {
 
 /** Makes the program for an assignment. */
 export type MakeProgram = (assignment: Assignment, orders: Orders) => Promise<WorkerProgram>;
+/** Throws what would keep the program from being made. */
+export type Rehearse = (assignment: Assignment) => Promise<void>;
 
 /** How often the figures are told. */
 const STATUS_MS = 1_000;
@@ -99,6 +101,9 @@ export class WorkerLife {
   crashed(error: unknown): void {
     if (this.program) this.program.log.error('worker crashes on an uncaught error', { error });
     else console.error(error);
+    if (error instanceof ApplicationError && error.code === 'STORE_FAILED') {
+      this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
+    }
     this.end(1);
   }
 
@@ -118,7 +123,7 @@ export class WorkerLife {
   private async failed(error: unknown): Promise<void> {
     const follows = error instanceof ApplicationError ? error.follows : 'retry';
     if (this.program) this.program.log.error('the worker did not start', { error });
-    else console.error(messageOf(error));
+    else this.tell({ type: 'failed', why: messageOf(error) });
     await this.program?.stop(Deadline.in(CLOSE_MS)).catch(() => {});
     if (follows === 'exit-1') this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
     this.end(follows === 'exit-2' ? 2 : 1);
@@ -131,7 +136,7 @@ export class WorkerLife {
 }
 
 /** Runs a forked worker until the primary or its own failure ends it. */
-export async function runForkedWorker(make: MakeProgram): Promise<void> {
+export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Promise<void> {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
@@ -149,6 +154,9 @@ export async function runForkedWorker(make: MakeProgram): Promise<void> {
     if (message.type === 'assign') {
       beat = setInterval(() => tell({ type: 'heartbeat' }), message.assignment.heartbeatMs);
       void life.begin(message.assignment);
+    } else if (message.type === 'rehearse') {
+      const rehearsal = rehearse(message.assignment).then(() => null, messageOf);
+      void rehearsal.then((why) => tell({ type: 'rehearsed', why })); // and then the primary ends this process
     } else if (message.type === 'drain') life.drain('ordered by the primary');
     else void life.answer(message.id, message.question);
   });

@@ -128,7 +128,11 @@ export class StandaloneWorker {
         this.questions.get(message.id)?.(message.answer);
         this.questions.delete(message.id);
         return;
+      case 'failed':
+        for (const why of message.why.split('\n')) this.log.error('the worker can not start', { why });
+        return;
       case 'heartbeat':
+      case 'rehearsed':
       case 'drained':
         return;
     }

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Application } from '../support/application.js';
@@ -87,6 +87,37 @@ describe('a running cluster', () => {
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
     expect(application.status()?.slots.map(({ respawns }) => respawns)).toEqual([0, 0]);
+  });
+});
+
+describe('a running program', () => {
+  it('refuses to reload to a module that can not be loaded, and goes on with the old one', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    const before = program.workers();
+    const [module = ''] = readdirSync(join(application.folder, 'modules'));
+    writeFileSync(join(application.folder, 'modules', module), 'no JavaScript (');
+    const { code, stderr, stdout } = application.run(['reload']);
+    expect(code).toBe(1);
+    expect(stderr + stdout).toContain(module);
+    expect(application.status()?.slots.map(({ pid, state }) => [pid, state])).toEqual([
+      [before.get(0), 'running'],
+      [before.get(1), 'running'],
+    ]);
+    application.succeed(['send', counting.nextFile(['c1', 'c2'], 3)]);
+    await application.idle();
+    expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+  });
+
+  it('stops with exit code 1 when its data folder is removed, and makes no new one', async () => {
+    make();
+    const program = application.start();
+    await program.line('worker ready', 2);
+    rmSync(application.dataDir, { recursive: true });
+    expect(await program.line('stopping')).toMatchObject({ reason: expect.stringContaining(application.dataDir) });
+    expect((await program.exited).code).toBe(1);
+    expect(existsSync(application.dataDir)).toBe(false);
   });
 });
 
