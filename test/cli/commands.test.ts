@@ -389,7 +389,9 @@ describe('a worker alone', () => {
     await run(['setup', '--processes', '3']);
     const worker = application.start(['worker', '0']);
     expect((await worker.exited).code).toBe(2);
-    expect(worker.lines.map(({ message }) => message).join('\n')).toMatch(/num_processes 3, configured is 2/);
+    expect(await worker.line('the worker can not start')).toMatchObject({
+      why: expect.stringMatching(/num_processes 3, configured is 2/),
+    });
     mkdirSync(join(application.configDir, 'db_entities'), { recursive: true });
     writeFileSync(join(application.configDir, 'db_entities', 'bus.yml'), 'entity: {}\n');
     const broken = await run(['worker', '0']);
