@@ -17,6 +17,8 @@ import {
 
 const root = join(import.meta.dirname, '..');
 const program = readSources(root, ['lib', 'bin']);
+/** What brings up servers for tests, benches and the demo; it is no part of the package. */
+const services = readSources(root, ['services']);
 const tests = readSources(root, ['test']);
 
 const GROUND = ['model', 'runtime'];
@@ -40,8 +42,9 @@ const MAP: ImportMap = {
   worker: [...GROUND, ...MIDDLE, 'hooks', 'scheduler', 'lanes', 'executor', 'commit'],
   primary: [...GROUND, 'ipc', 'config', 'observability'],
   cli: [...GROUND, 'primary', 'worker', 'hooks', 'queue', 'store', 'config', 'ipc'],
-  bin: [...GROUND, 'cli', 'worker'],
+  bin: [...GROUND, 'cli', 'worker', 'hooks'],
   index: [...GROUND, 'hooks'],
+  services: ['runtime'],
 };
 
 /** Files that declare rather than do: tables of types, keys and statements may be longer. */
@@ -57,11 +60,11 @@ test('there is something to check', () => {
 });
 
 test('every folder imports only what the map allows, types too', () => {
-  expect(breaksOfMap(program, MAP)).toEqual([]);
+  expect(breaksOfMap([...program, ...services], MAP)).toEqual([]);
 });
 
 test('no files import each other in a circle', () => {
-  expect(cyclesIn(program)).toEqual([]);
+  expect(cyclesIn([...program, ...services])).toEqual([]);
 });
 
 test('adapters are reached through open.ts alone', () => {
@@ -69,16 +72,11 @@ test('adapters are reached through open.ts alone', () => {
 });
 
 test('no file is longer than 300 lines, but those that only declare', () => {
-  expect(
-    longFiles(
-      program.filter(({ path }) => !DECLARATIVE.has(path)),
-      300,
-    ),
-  ).toEqual([]);
+  expect(longFiles([...working, ...services], 300)).toEqual([]);
 });
 
 test('no function is longer than 70 lines', () => {
-  expect(longFunctions(working, 70)).toEqual([]);
+  expect(longFunctions([...working, ...services], 70)).toEqual([]);
 });
 
 test('files in bin are under 20 lines', () => {
@@ -103,7 +101,7 @@ test('no folder or file is a bucket', () => {
 });
 
 test('every file opens with what it is', () => {
-  expect(filesWithoutDesign(program)).toEqual([]);
+  expect(filesWithoutDesign([...program, ...services])).toEqual([]);
 });
 
 test('no module keeps state of its own', () => {

@@ -1,12 +1,11 @@
 /**
  * Loader: finds the files of the enabled modules and imports them. All are tried, so that one run reports every mistake.
  *
- * A module is `<modules_dir>/<name>` with .js, .mjs or .ts, the compiled file first. TypeScript is imported like the others:
- * whether that works depends on how this process was started (tsx, or a Node.js that strips types); where it does not, the
- * error says so. Refused: compiling here - a server should not need a compiler, and stale output would be ours to find.
+ * A module is `<modules_dir>/<name>` with .js, .mjs, .ts or .mts, the compiled file first; TypeScript is loaded as it is
+ * (typescript.ts). A file can also end the process while it is imported: whoever owns the process is told which one is.
  */
-import { access, readdir } from 'node:fs/promises';
-import { isAbsolute, join, resolve } from 'node:path';
+import { access, readdir, stat } from 'node:fs/promises';
+import { basename, extname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Problem, problemsOf } from '../model/problem.js';
 import { describe } from '../model/value-error.js';
@@ -16,6 +15,7 @@ import { suggestion } from '../runtime/nearest.js';
 import { isModule, type Module } from './define.js';
 import { freezeDeep } from './entity-record.js';
 import type { ModuleConfig } from './types.js';
+import { loadTypeScript } from './typescript.js';
 
 export interface LoaderOptions {
   /** The configuration folder; a relative `modulesDir` is seen from it. */
@@ -27,8 +27,8 @@ export interface LoaderOptions {
   readonly configOf: (name: string) => unknown;
   /** How long the import of one file may take: an `await` at its top may never end. */
   readonly limitMs: number;
-  /** A seam for tests; imports by file URL where none is given. */
-  readonly importFile?: (url: string) => Promise<unknown>;
+  /** Told of each file before it is imported; what it returns is called afterwards, unless the file has ended the process. */
+  readonly importing?: (file: string) => () => void;
 }
 
 /** A module whose file could be imported and exports a module; its hooks are not checked yet. */
@@ -39,11 +39,13 @@ export interface LoadedModule {
   readonly config: ModuleConfig;
 }
 
-const EXTENSIONS = ['.js', '.mjs', '.ts'] as const;
+const COMPILED = ['.js', '.mjs'] as const;
+const SOURCES = ['.ts', '.mts'] as const;
+const EXTENSIONS = [...COMPILED, ...SOURCES] as const;
 
 /** Imports the enabled modules; those that can not be are left out and stand among the problems. Never throws. */
 export async function loadModules(options: LoaderOptions): Promise<{ modules: LoadedModule[]; problems: Problem[] }> {
-  const { configDir, modulesDir, enabled, configOf } = options;
+  const { configDir, modulesDir, enabled, configOf, importing = () => () => {} } = options;
   const folder = isAbsolute(modulesDir) ? modulesDir : resolve(configDir, modulesDir);
   const modules: LoadedModule[] = [];
   const problems: Problem[] = [];
@@ -64,7 +66,7 @@ export async function loadModules(options: LoaderOptions): Promise<{ modules: Lo
     seen.add(name);
     const file = await findFile(folder, name);
     if (file === null) {
-      const missing = `there is no ${name}.js, .mjs or .ts in ${folder}.`;
+      const missing = `there is no ${name}.js, .mjs, .ts or .mts in ${folder}.`;
       // A folder of DP3 is readable as it is: its modules are left out, and that is said at each start.
       if (await exists(join(folder, `${name}.py`))) {
         listed.warning(
@@ -74,7 +76,11 @@ export async function loadModules(options: LoaderOptions): Promise<{ modules: Lo
       } else listed.error('', `Module ${name}: ${missing}${await nearestFile(folder, name)}`);
       continue;
     }
-    const found = await importModule(file, options.importFile ?? importFile, options.limitMs);
+    const older = await olderThan(file, folder, name);
+    if (older !== null) problemsOf(file, problems).warning('', `Module ${name}: ${older}`);
+    const imported = importing(file);
+    const found = await importModule(file, options.limitMs);
+    imported();
     if (isModule(found)) modules.push({ name, file, module: found, config: plainConfig(configOf(name)) });
     else problemsOf(file, problems).error('', `Module ${name}: ${found}`);
   }
@@ -96,10 +102,26 @@ async function findFile(folder: string, name: string): Promise<string | null> {
   return null;
 }
 
+/** A compiled file that is older than its source is most likely forgotten. */
+async function olderThan(file: string, folder: string, name: string): Promise<string | null> {
+  if (isSource(file)) return null;
+  for (const extension of SOURCES) {
+    const source = join(folder, `${name}${extension}`);
+    const [compiledAt, writtenAt] = await Promise.all([file, source].map((each) => stat(each).catch(() => null)));
+    if (!compiledAt || !writtenAt || compiledAt.mtimeMs >= writtenAt.mtimeMs) continue;
+    return `It is loaded although ${basename(source)} beside it is newer. Compile that again, or remove this file: TypeScript is loaded as it is.`;
+  }
+  return null;
+}
+
+function isSource(file: string): boolean {
+  return (SOURCES as readonly string[]).includes(extname(file));
+}
+
 async function nearestFile(folder: string, name: string): Promise<string> {
   try {
     const files = await readdir(folder);
-    const names = files.filter((file) => /\.(m?js|ts)$/.test(file) && !file.endsWith('.d.ts'));
+    const names = files.filter((file) => /\.m?[jt]s$/.test(file) && !/\.d\.m?ts$/.test(file));
     return suggestion(
       name,
       names.map((file) => file.replace(/\.\w+$/, '')),
@@ -109,19 +131,12 @@ async function nearestFile(folder: string, name: string): Promise<string> {
   }
 }
 
-function importFile(url: string): Promise<unknown> {
-  return import(url);
-}
-
 /** The module that a file exports, or a sentence why there is none. */
-async function importModule(
-  file: string,
-  importIt: (url: string) => Promise<unknown>,
-  limitMs: number,
-): Promise<Module | string> {
+async function importModule(file: string, limitMs: number): Promise<Module | string> {
   let exported: unknown;
   try {
-    const imported = importIt(pathToFileURL(file).href);
+    if (isSource(file)) loadTypeScript();
+    const imported: Promise<unknown> = import(pathToFileURL(file).href);
     if (!(await Deadline.in(limitMs).allows(imported))) {
       return `The file was not imported within ${limitMs} ms (hook_timeout): it waits for something at its top.`;
     }
@@ -141,18 +156,22 @@ async function importModule(
 
 function whyNotImported(file: string, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (file.endsWith('.ts') && code === 'ERR_UNKNOWN_FILE_EXTENSION') {
-    return 'This process can not load TypeScript. Compile the file to JavaScript beside it, or start the program under tsx.';
-  }
   const why = `The file can not be imported: ${messageOf(error)}`;
   if (code === 'ERR_MODULE_NOT_FOUND' && why.includes("package 'dp3-cluster'")) {
     return `${why}. It must be installed in the folder of the modules or above it: npm install dp3-cluster`;
   }
-  const isCommonJs =
-    error instanceof SyntaxError && /import statement outside a module|Unexpected token 'export'/.test(error.message);
-  return isCommonJs
-    ? `${why}. Node.js took it for CommonJS: name it .mjs, or put a package.json with "type": "module" beside it.`
-    : why;
+  if (code === 'ERR_MODULE_NOT_FOUND' && isSource(file) && /\.m?js' imported from/.test(why)) {
+    return `${why}. TypeScript is loaded as it is: import a file by its real name, such as './score.ts'.`;
+  }
+  if (!(error instanceof SyntaxError)) return why;
+  if (/import statement outside a module|Unexpected token 'export'/.test(error.message)) {
+    const name = isSource(file) ? '.mts' : '.mjs';
+    return `${why}. Node.js took it for CommonJS: name it ${name}, or put a package.json with "type": "module" beside it.`;
+  }
+  if (isSource(file) && /does not provide an export named/.test(error.message)) {
+    return `${why}. If that is a type, import it as one: import type { ... } or import { type ... }.`;
+  }
+  return why;
 }
 
 /** Plain, deeply frozen data; dictionaries have no prototype. */

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -195,35 +195,29 @@ describe('loading modules', () => {
     expect(await sentenceFor(['one'])).toMatch(sentence);
   });
 
-  it('prefers the compiled file to its source', async () => {
-    await write('one.ts', 'not even TypeScript');
+  it('prefers the compiled file to its source, and warns when it is the older one', async () => {
+    const source = await write('one.ts', 'not even TypeScript');
     const file = await write('one.mjs', GOOD);
-    expect((await load(['one'])).modules[0]?.file).toBe(file);
+    await utimes(source, 1_000, 1_000);
+    expect(await load(['one'])).toMatchObject({ modules: [{ file }], problems: [] });
+    await utimes(file, 999, 999);
+    expect(await load(['one'])).toMatchObject({
+      modules: [{ file }],
+      problems: [{ severity: 'warning', file, sentence: expect.stringContaining('one.ts beside it is newer') }],
+    });
   });
 
-  it('says that this process can not load TypeScript', async () => {
-    await write('one.ts', GOOD);
-    const importFile = () =>
-      Promise.reject(
-        Object.assign(new TypeError('Unknown file extension ".ts"'), { code: 'ERR_UNKNOWN_FILE_EXTENSION' }),
-      );
-    expect(await sentenceFor(['one'], { importFile })).toMatch(/can not load TypeScript\. Compile .* under tsx/);
-  });
-
-  it('loads TypeScript where the process can', async () => {
-    await write(
-      'one.ts',
-      "import { defineModule, type Task } from 'dp3-cluster';\nexport default defineModule({ onTaskStart(_: Task) {} });\n",
-    );
-    const script = join(configDir, 'load.mts');
-    await writeFile(
-      script,
-      `import { loadModules } from ${JSON.stringify(join(root, 'dist/lib/hooks/loader.js'))};
-      const options = { configDir: ${JSON.stringify(configDir)}, modulesDir: 'modules', enabled: ['one'], configOf: () => undefined, limitMs: 30_000 };
-      console.log((await loadModules(options)).problems[0]?.sentence ?? 'loaded');`,
-    );
-    const run = spawnSync(process.execPath, ['--import', 'tsx', script], { encoding: 'utf8', cwd: root });
-    expect(run.stdout.trim()).toBe('loaded');
+  it('tells of each file before and after its import', async () => {
+    const one = await write('one.mjs', GOOD);
+    const two = await write('two.mjs', "throw new Error('no');\n");
+    const told: string[] = [];
+    await load(['one', 'two'], {
+      importing: (file) => {
+        told.push(`begins ${file}`);
+        return () => void told.push(`ended ${file}`);
+      },
+    });
+    expect(told).toEqual([`begins ${one}`, `ended ${one}`, `begins ${two}`, `ended ${two}`]);
   });
 
   it('reports every module that can not be loaded and loads the others', async () => {
