@@ -1,10 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that need RabbitMQ or PostgreSQL. */
+const SERVICES = ['test/queue/amqp/**/*.test.ts', 'test/store/postgres/**/*.test.ts', 'test/server/**/*.test.ts'];
+
+const shared = { testTimeout: 120_000, hookTimeout: 60_000, pool: 'forks' } as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
+    projects: [
+      { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: SERVICES } },
+      { test: { ...shared, name: 'services', include: SERVICES, globalSetup: 'test/support/services.ts' } },
+    ],
   },
 });

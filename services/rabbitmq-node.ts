@@ -10,7 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { installPackages } from './packages.js';
-import { type RabbitMqAddress, type RabbitMqService, rabbitMqAt } from './rabbitmq.js';
+import {
+  makeVirtualHost,
+  type RabbitMqAddress,
+  type RabbitMqService,
+  type TestVirtualHost,
+} from './rabbitmq-virtual-host.js';
 
 /** A node that may be broken on purpose. */
 export interface PrivateRabbitMq extends RabbitMqService {
@@ -46,7 +51,7 @@ interface Ports {
 
 /** Starts a node, installing the package when root. Throws with the end of its log when it does not come up. */
 export async function startPrivateRabbitMq(): Promise<PrivateRabbitMq> {
-  if (!existsSync(join(SCRIPTS, 'rabbitmq-server'))) await installPackages(['rabbitmq-server'], 'RabbitMQ');
+  if (!existsSync(join(SCRIPTS, 'rabbitmq-server'))) installPackages(['rabbitmq-server'], 'RabbitMQ');
   for (let attempt = 1; ; attempt++) {
     const node = new Node(await freePorts());
     try {
@@ -116,8 +121,8 @@ class Node implements PrivateRabbitMq {
     return stdout;
   }
 
-  virtualHost() {
-    return rabbitMqAt(this.address).virtualHost();
+  virtualHost(): Promise<TestVirtualHost> {
+    return makeVirtualHost(this.address);
   }
 
   async stop(): Promise<void> {

@@ -54,7 +54,7 @@ export function breaksOfMap(files: readonly SourceFile[], map: ImportMap): strin
     const allowed = map[folder];
     if (!allowed) return [`${file.path}: the folder "${folder}" is not in the map`];
     return importsOf(file)
-      .filter(({ to }) => /^(lib|bin|test|bench|scripts|examples)\//.test(to))
+      .filter(({ to }) => /^(lib|bin|test|bench|services|scripts|examples)\//.test(to))
       .filter(({ to }) => folderOf(to) !== folder && !allowed.includes(folderOf(to)))
       .map(({ line, to }) => `${file.path}:${line}: ${folder} must not import ${folderOf(to)} (${to})`);
   });
