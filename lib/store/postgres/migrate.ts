@@ -1,0 +1,106 @@
+/**
+ * Migration: brings the tables of an application to what this version of the program needs, and holds the settings they were made for.
+ *
+ * Whoever starts does it; those who start at once wait for each other at a lock of the server. It happens in one transaction, so that
+ * it is done whole or not at all, and not while workers run: they would meet tables they do not know. A worker that begins to own an
+ * index meanwhile waits for the lock on `owners`, and then finds a version that is not its own (ownership.ts).
+ */
+import { ApplicationError } from '../../runtime/errors.js';
+import { storeError } from './failures.js';
+import { MIGRATIONS } from './migrations/migrations.js';
+import { quoteName, quoteText } from './names.js';
+import { ensurePartitions } from './partitions.js';
+import type { Query, Session } from './session.js';
+
+/** What a store is made for; fixed when it is made. */
+export interface StoreSettings {
+  readonly numProcesses: number;
+  /** `processing_core.delivery`. */
+  readonly delivery: string;
+}
+
+/** The version of the tables that this program works with. */
+export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.number ?? 0;
+
+/** Which indexes are owned at this moment: their owners hold a lock (ownership.ts). */
+const OWNED = `select objid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
+  and database = (select oid from pg_database where datname = current_database())`;
+
+/** @throws ApplicationError STORE_MISMATCH for other settings, a newer program's tables, or workers that run on older ones */
+export async function migrate(session: Session, settings: StoreSettings): Promise<{ readonly made: boolean }> {
+  try {
+    const made = await session.transaction(async (query) => {
+      if ((await versionOf(query)) === SCHEMA_VERSION) return false;
+      await query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`dp3-cluster ${session.schema}`]);
+      return bringUp(query, session.schema, settings);
+    });
+    await compare(session.query, session.schema, settings);
+    await ensurePartitions(session);
+    return { made };
+  } catch (error) {
+    throw storeError(error);
+  }
+}
+
+/** True where there was nothing before. */
+async function bringUp(query: Query, schema: string, { numProcesses, delivery }: StoreSettings): Promise<boolean> {
+  const [there] = await query('select to_regnamespace($1) is not null', [quoteName(schema)]);
+  if (there?.[0] !== 't') await query(`create schema ${quoteName(schema)}`);
+  const version = await versionOf(query);
+  if (version > SCHEMA_VERSION) {
+    const how = 'use the version of the program that made it';
+    throw mismatch(
+      `schema ${schema} has version ${version}, this program knows versions up to ${SCHEMA_VERSION}: ${how}`,
+    );
+  }
+  if (version === 0) {
+    await query(
+      'create table if not exists migrations (number integer primary key, name text not null, applied timestamptz not null default now())',
+    );
+  } else await refuseWhileOwned(query, schema, version);
+  for (const { number, name, sql } of MIGRATIONS) {
+    if (number <= version) continue;
+    await query(sql);
+    await query('insert into migrations (number, name) values ($1, $2)', [number, name]);
+  }
+  if (version === 0)
+    await query('insert into settings (num_processes, delivery) values ($1, $2)', [numProcesses, delivery]);
+  return version === 0;
+}
+
+async function refuseWhileOwned(query: Query, schema: string, version: number): Promise<void> {
+  await query('lock table owners in access exclusive mode');
+  const owned = await query(OWNED);
+  if (owned.length === 0) return;
+  const indexes = owned.map(([index]) => index).join(', ');
+  const how = 'stop the program on every host, then start it again';
+  throw mismatch(
+    `schema ${schema} has version ${version} and must be brought to ${SCHEMA_VERSION}, but workers run (index ${indexes}): ${how}`,
+  );
+}
+
+/** The last migration that was applied, 0 where there was none. */
+async function versionOf(query: Query): Promise<number> {
+  const [there] = await query("select to_regclass('migrations') is not null");
+  if (there?.[0] !== 't') return 0;
+  const [row] = await query('select coalesce(max(number), 0) from migrations');
+  return Number(row?.[0]);
+}
+
+async function compare(query: Query, schema: string, given: StoreSettings): Promise<void> {
+  const [row] = await query('select num_processes, delivery from settings');
+  const made = { num_processes: row?.[0], delivery: row?.[1] };
+  const configured = { num_processes: String(given.numProcesses), delivery: given.delivery };
+  for (const key of ['num_processes', 'delivery'] as const) {
+    if (made[key] === configured[key]) continue;
+    const call = `select ${quoteName(schema)}.reconfigure(${given.numProcesses}, ${quoteText(given.delivery)})`;
+    throw mismatch(
+      `schema ${schema} was made with ${key} ${made[key]}, configured is ${configured[key]}: set ${key} to ${made[key]}, ` +
+        `or stop the program on every host once its queues are empty and run: ${call}`,
+    );
+  }
+}
+
+function mismatch(sentence: string): ApplicationError {
+  return new ApplicationError('STORE_MISMATCH', sentence);
+}

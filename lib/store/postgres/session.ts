@@ -1,0 +1,222 @@
+/**
+ * Session: one connection to the server that is made when it is needed and made again when it was lost. One statement at a time; all
+ * values come as text, so that nothing is rounded or read into objects on the way.
+ *
+ * A session prepares every connection the same way (settings below), so that neither the server's configuration nor a former user of
+ * the connection changes what a statement means. Refused: a pool (who may commit hangs on one connection), and startup parameters
+ * (connection poolers refuse them).
+ */
+import { Socket } from 'node:net';
+import pg from 'pg';
+import { type Clock, systemClock } from '../../runtime/clock.js';
+import { ApplicationError } from '../../runtime/errors.js';
+import { connectError, failureOf } from './failures.js';
+import { quoteName, quoteText, schemaOf } from './names.js';
+
+/** A row: its columns in order, each as the server writes it. */
+export type Row = readonly (string | null)[];
+
+/** Runs a statement; one with a name is prepared once for each connection. */
+export type Query = (text: string, values?: readonly unknown[], name?: string) => Promise<readonly Row[]>;
+
+export interface SessionOptions {
+  /** `processing_core.store.url`; may hold a password. */
+  readonly url: string;
+  readonly app: string;
+  /** What it is for, as `pg_stat_activity` shows it. */
+  readonly purpose: string;
+  readonly clock?: Clock;
+  /** The server ends a statement that takes longer. */
+  readonly statementTimeoutMs?: number;
+  /** Runs on each new connection before anything else; if it throws, the connection is closed. */
+  readonly connected?: (query: Query, backend: number) => Promise<void>;
+  /** A connection was lost. */
+  readonly lost?: () => void;
+}
+
+const STATEMENT_TIMEOUT_MS = 60_000;
+/** Silence beyond the statement's time-out: the connection is taken for dead. */
+const SILENCE_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** After a connection could not be made, the same is answered for so long without another attempt. */
+const REFUSED_MS = 200;
+/** A transaction whose client says nothing, because it was stopped in the middle, is given up by the server. */
+const IDLE_IN_TRANSACTION_MS = 5_000;
+
+const AS_TEXT = { getTypeParser: () => (value: string | Buffer) => value } as const;
+
+interface Connection {
+  readonly client: pg.Client;
+  readonly socket: Socket;
+}
+
+export class Session {
+  readonly schema: string;
+  private readonly clock: Clock;
+  private readonly statementTimeoutMs: number;
+  private connection: Connection | null = null;
+  private refused: { readonly error: ApplicationError; readonly until: number } | null = null;
+  private turn: Promise<unknown> = Promise.resolve();
+  private stopped = false;
+
+  constructor(private readonly options: SessionOptions) {
+    this.schema = schemaOf(options.app);
+    this.clock = options.clock ?? systemClock;
+    this.statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
+  }
+
+  /** Connects. @throws ApplicationError STORE_UNAVAILABLE or STORE_FAILED, with what to do */
+  async start(): Promise<void> {
+    this.stopped = false;
+    await this.inTurn(async () => this.connect());
+  }
+
+  /** A statement under way is broken off. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    const { connection } = this;
+    this.connection = null;
+    if (connection === null) return;
+    const cancel = this.clock.after(SILENCE_MS, () => connection.socket.destroy());
+    await connection.client.end();
+    cancel();
+  }
+
+  /** @throws pg.DatabaseError as the server answered, ApplicationError when there is no connection */
+  query: Query = (text, values, name) => {
+    return this.inTurn(async () => this.run(await this.connect(), text, values, name));
+  };
+
+  /** Several statements in one transaction; it is undone when `use` throws. */
+  transaction<T>(use: (query: Query) => Promise<T>): Promise<T> {
+    return this.inTurn(async () => {
+      const connection = await this.connect();
+      const query: Query = (text, values, name) => this.run(connection, text, values, name);
+      await query('begin');
+      try {
+        const result = await use(query);
+        await query('commit');
+        return result;
+      } catch (error) {
+        if (this.connection === connection) await query('rollback');
+        throw error;
+      }
+    });
+  }
+
+  private inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(run);
+    this.turn = result.catch(() => {});
+    return result;
+  }
+
+  private async run(
+    connection: Connection,
+    text: string,
+    values: readonly unknown[] = [],
+    name?: string,
+  ): Promise<readonly Row[]> {
+    const cancel = this.clock.after(this.statementTimeoutMs + SILENCE_MS, () => {
+      connection.socket.destroy(new Error(`no answer within ${this.statementTimeoutMs + SILENCE_MS} ms`));
+    });
+    try {
+      const config = {
+        text,
+        values: values as unknown[],
+        rowMode: 'array' as const,
+        ...(name !== undefined && { name }),
+      };
+      const { rows } = await connection.client.query<(string | null)[]>(config);
+      return rows;
+    } catch (error) {
+      if (failureOf(error) === 'lost') this.drop(connection);
+      throw error;
+    } finally {
+      cancel();
+    }
+  }
+
+  private async connect(): Promise<Connection> {
+    if (this.connection !== null) return this.connection;
+    if (this.stopped) throw new ApplicationError('STORE_UNAVAILABLE', 'the connection to PostgreSQL is closed');
+    if (this.refused !== null && this.clock.monotonic() < this.refused.until) throw this.refused.error;
+    const socket = new Socket();
+    const client = this.makeClient(socket);
+    const connection = { client, socket };
+    client.on('error', () => this.drop(connection));
+    client.on('end', () => this.drop(connection));
+    try {
+      await client.connect();
+      this.connection = connection;
+      await this.prepare(connection);
+    } catch (error) {
+      this.drop(connection);
+      throw this.refuse(error, client);
+    }
+    this.refused = null;
+    return connection;
+  }
+
+  private makeClient(socket: Socket): pg.Client {
+    const { url, app, purpose } = this.options;
+    return new pg.Client({
+      connectionString: url,
+      application_name: `dp3-cluster ${app} ${purpose}`,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: SILENCE_MS,
+      stream: () => socket,
+      types: AS_TEXT,
+    });
+  }
+
+  private async prepare(connection: Connection): Promise<void> {
+    const query: Query = (text, values, name) => this.run(connection, text, values, name);
+    await query(settingsOf(this.schema, this.statementTimeoutMs));
+    const [row] = await query('select pg_backend_pid()');
+    await this.options.connected?.(query, Number(row?.[0]));
+  }
+
+  private refuse(error: unknown, { host, port, user, database }: pg.Client): ApplicationError {
+    if (error instanceof ApplicationError) return error;
+    const refused = connectError(error, { host, port, user, database });
+    this.refused = { error: refused, until: this.clock.monotonic() + REFUSED_MS };
+    return refused;
+  }
+
+  private drop(connection: Connection): void {
+    connection.socket.destroy();
+    if (this.connection !== connection) return;
+    this.connection = null;
+    if (!this.stopped) this.options.lost?.();
+  }
+}
+
+/**
+ * The worker asks by keys alone: plans are made once, and never read a whole table because it was small at that moment. A server that
+ * acknowledges commits before they are on its disk is told not to.
+ */
+function settingsOf(schema: string, statementTimeoutMs: number): string {
+  const settings: readonly (readonly [string, string])[] = [
+    ['search_path', quoteName(schema)],
+    ['default_transaction_isolation', 'read committed'],
+    ['statement_timeout', String(statementTimeoutMs)],
+    ['idle_in_transaction_session_timeout', String(IDLE_IN_TRANSACTION_MS)],
+    ['tcp_keepalives_idle', '5'],
+    ['tcp_keepalives_interval', '2'],
+    ['tcp_keepalives_count', '3'],
+    ['client_encoding', 'UTF8'],
+    ['timezone', 'UTC'],
+    ['datestyle', 'ISO'],
+    ['extra_float_digits', '1'],
+    ['bytea_output', 'hex'],
+    ['plan_cache_mode', 'force_generic_plan'],
+    ['enable_seqscan', 'off'],
+    ['enable_hashjoin', 'off'],
+    ['enable_mergejoin', 'off'],
+    ['jit', 'off'],
+  ];
+  const set = settings.map(([name, value]) => `set_config(${quoteText(name)}, ${quoteText(value)}, false)`);
+  return `select ${set.join(', ')};
+    select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;
+}
