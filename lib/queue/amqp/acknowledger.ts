@@ -1,0 +1,102 @@
+/**
+ * Which delivery tags of a channel are acknowledged, and how (product.md, rule 5): many at once up to the first unfinished one. What
+ * is finished beyond that is acknowledged singly once it is old or takes up half of the prefetch, so that one slow entity does
+ * not pin everything behind it.
+ *
+ * A `multiple` must name a tag that is still unacknowledged: RabbitMQ closes the channel over any other (406, unknown delivery tag).
+ */
+
+/** Sends `basic.ack`. */
+export type SendAck = (tag: number, multiple: boolean) => void;
+
+export class Acknowledger {
+  /** The lowest tag that is not finished; tags count from 1 in each channel. */
+  private low = 1;
+  private newest = 0;
+  /** The highest finished tag below `low` that is not acknowledged; 0 for none. */
+  private upTo = 0;
+  /** How many finished tags below `low` are not acknowledged. */
+  private below = 0;
+  /** Finished beyond `low`: not yet acknowledged, and acknowledged singly. */
+  private beyond = new Set<number>();
+  private readonly single = new Set<number>();
+  /** Since when the newest tag of a moment is open: [tag, time], for the age of the oldest. */
+  private readonly moments: { readonly tag: number; readonly at: number }[] = [];
+
+  constructor(
+    private readonly send: SendAck,
+    /** Finished tags beyond the first unfinished one that are held at most. */
+    private readonly mostBeyond: number,
+  ) {}
+
+  /** Tags that the broker counts against the prefetch. */
+  get unacknowledged(): number {
+    return this.newest - (this.low - 1) - this.single.size + this.below;
+  }
+
+  received(tag: number): void {
+    this.newest = tag;
+  }
+
+  /** The delivery is done with; it is acknowledged by the next `flush`. */
+  finished(tag: number): void {
+    if (tag !== this.low) {
+      this.beyond.add(tag);
+      return;
+    }
+    this.pass(tag);
+    this.low++;
+    this.skip();
+  }
+
+  /** Acknowledges it now and alone. Throws where the channel is closed; then it counts as unfinished. */
+  finishedAtOnce(tag: number): void {
+    this.send(tag, false);
+    if (tag === this.low) {
+      this.low++;
+      this.skip();
+    } else this.single.add(tag);
+  }
+
+  flush(): void {
+    if (this.upTo > 0) {
+      const { upTo } = this;
+      this.upTo = 0;
+      this.below = 0;
+      this.send(upTo, true);
+    }
+    if (this.beyond.size >= this.mostBeyond) this.flushBeyond();
+  }
+
+  /** What is finished beyond the first unfinished tag has waited long enough. */
+  flushBeyond(): void {
+    const { beyond } = this;
+    this.beyond = new Set();
+    for (const tag of beyond) {
+      this.single.add(tag);
+      this.send(tag, false);
+    }
+  }
+
+  /** How long the oldest unfinished tag is open, to the precision of the calls of this; 0 where there is none. */
+  ageMs(now: number): number {
+    const { moments } = this;
+    while (moments.length > 0 && moments[0]!.tag < this.low) moments.shift();
+    if (this.newest >= this.low && moments.at(-1)?.tag !== this.newest) moments.push({ tag: this.newest, at: now });
+    return moments.length === 0 ? 0 : now - moments[0]!.at;
+  }
+
+  private pass(tag: number): void {
+    this.upTo = tag;
+    this.below++;
+  }
+
+  /** Moves `low` over everything that is finished. */
+  private skip(): void {
+    if (this.beyond.size === 0 && this.single.size === 0) return;
+    for (; ; this.low++) {
+      if (this.beyond.delete(this.low)) this.pass(this.low);
+      else if (!this.single.delete(this.low)) return;
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * What the properties of a message say about its identity. Our own messages are marked, so that their ids are taken as they are;
+ * any other id is trusted only in the form of a uuid4, as DP3 draws them, or else says something together with the body alone
+ * (wire.md, Properties).
+ */
+import type { ConsumeMessage } from 'amqplib';
+import { deliveryIdOf } from '../../model/task-id.js';
+
+/** The property `appId` of every message this program sends. */
+export const OWN_APP_ID = 'dp3-cluster';
+
+/** `delivery-mode` of a message that outlives a restart of the broker (AMQP 0-9-1). */
+const PERSISTENT = 2;
+
+/** The id under which a message is known, the same at every delivery; null where the sender gave it none. */
+export function idOf({ properties, content }: ConsumeMessage): string | null {
+  const messageId: unknown = properties.messageId;
+  if (typeof messageId !== 'string' || messageId === '') return null;
+  return properties.appId === OWN_APP_ID ? messageId : deliveryIdOf(messageId, content);
+}
+
+/** True where a restart of the broker loses the message from a classic queue; DP3 sends such messages. */
+export function isTransient({ properties }: ConsumeMessage): boolean {
+  return properties.deliveryMode !== PERSISTENT;
+}
