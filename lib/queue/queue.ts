@@ -36,6 +36,11 @@ export interface TaskReader extends Service {
    */
   giveBack(): void;
   depth(): Promise<QueueDepth>;
+  /**
+   * All that was put into the queue pair before this moment (milliseconds of Clock.now()) is settled for good and can not come again;
+   * null while no such moment is known. Looks anew at each call.
+   */
+  settledBefore(): Promise<number | null>;
   /** Open deliveries and the bounds they count against. */
   readonly window: {
     readonly tasks: number;

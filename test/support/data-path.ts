@@ -163,6 +163,7 @@ export class DataPath {
       giveBack: ifOwner(() => queue.giveBack()),
       stop: async () => ifOwner(() => void queue.stop())(),
       depth: () => queue.depth(),
+      settledBefore: () => queue.settledBefore(),
       get window() {
         return queue.window;
       },

@@ -93,6 +93,10 @@ export class MemoryQueue implements TaskReader {
     return { normal: this.ready.normal.length, priority: this.ready.priority.length };
   }
 
+  async settledBefore(): Promise<number | null> {
+    return this.left === 0 ? Date.now() : null;
+  }
+
   /** Messages that are not settled. */
   get left(): number {
     return this.ready.normal.length + this.ready.priority.length + this.open.size;

@@ -10,6 +10,7 @@ import { CURSORS_TABLE } from '../../embedded/cursors.js';
 import type { Participant } from '../../embedded/env.js';
 import { BINARY, explained, isLmdbError } from '../../embedded/lmdb.js';
 import type { Member } from '../../embedded/member.js';
+import { waitingSince } from '../../embedded/waiting.js';
 import type { Wakeup } from '../../embedded/wakeup.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { PairOrder } from '../pair.js';
@@ -98,6 +99,11 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
 
   async depth(): Promise<QueueDepth> {
     return depthOf(this.member.neighbours, this.options.index);
+  }
+
+  async settledBefore(): Promise<number> {
+    const { environment, neighbours } = this.member;
+    return Math.min(this.clock.now(), waitingSince(environment, neighbours, this.options.index));
   }
 
   /** Open deliveries are left where they are: the next owner gets them again, in order. */
