@@ -14,7 +14,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, r
 import { join, resolve } from 'node:path';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 
-const FORMAT = 1;
+const FORMAT = 2;
 const META = 'meta.json';
 const ENVIRONMENT = /^(index|producer)-(0|[1-9]\d{0,4})$/;
 

@@ -29,7 +29,7 @@ it.each([
 
 it('refuses a folder of another format', () => {
   const { path } = dataFolder();
-  writeFileSync(join(path, 'meta.json'), '{"format":2,"num_processes":3,"delivery":"effectively-once"}');
+  writeFileSync(join(path, 'meta.json'), '{"format":3,"num_processes":3,"delivery":"effectively-once"}');
   expect(() => openFolder(path, SETTINGS)).toThrow(expect.objectContaining({ code: 'STORE_MISMATCH' }));
 });
 

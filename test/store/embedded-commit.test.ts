@@ -26,6 +26,11 @@ import {
 } from '../support/results.js';
 
 const RETENTION_MS = 60_000;
+/** So long that each row of history moves out of its record at once, and has a chunk of its own. */
+const LONG = 'v'.repeat(2_100);
+
+/** Of index 2. */
+const EID = 'e2';
 
 async function owning(folder: TestFolder, index = 0) {
   const clock = manualClock();
@@ -149,10 +154,59 @@ describe('a commit of the embedded store', () => {
   });
 });
 
+describe('the history of the embedded store', () => {
+  it('keeps the newest rows with their record and moves several at once, each of them readable all the time', async () => {
+    const folder = dataFolder();
+    const { store, ownership, sizes, tables } = await owning(folder, 2);
+    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const rows = Array.from({ length: 50 }, (_, n) => row(n % 3 === 0 ? 'a' : 'b', n));
+    for (const n of rows.keys()) {
+      const state = observed(stateOf(EID), rows.slice(0, n + 1));
+      await store.commit(batchOf(ownership, stored(`${n}`, state, { history: [rows[n]!] })));
+      const found = await all(reader.history('ip', EID, {}));
+      expect(found).toEqual([...rows.slice(0, n + 1)].sort((one, other) => (one.attr < other.attr ? -1 : 1)));
+    }
+    const inChunks = Array.from(tables.history.getRange({}), ({ value }) => JSON.parse(`${value.subarray(27)}`).length);
+    expect(inChunks.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(40);
+    expect(sizes().history).toBeLessThan(15);
+  });
+
+  it('gives rows that came out of order in the order of their times, from chunks and record together', async () => {
+    const folder = dataFolder();
+    const { store, ownership } = await owning(folder, 2);
+    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const rows = Array.from({ length: 40 }, (_, n) => row('a', (n * 17) % 40, n));
+    for (const n of rows.keys()) {
+      const state = observed(stateOf(EID), rows.slice(0, n + 1));
+      await store.commit(batchOf(ownership, stored(`${n}`, state, { history: [rows[n]!] })));
+    }
+    const found = await all(reader.history('ip', EID, { from: rows[0]!.t1 }));
+    expect(found.map(({ t1 }) => t1)).toEqual(rows.map(({ t1 }) => t1).sort());
+  });
+
+  it('shows nothing twice and nothing of later when rows move while it is read', async () => {
+    const folder = dataFolder();
+    const { store, ownership } = await owning(folder, 2);
+    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const rows = Array.from({ length: 30 }, (_, n) => row(n % 2 === 0 ? 'a' : 'b', n));
+    const commitFrom = async (from: number, to: number) => {
+      const state = observed(stateOf(EID), rows.slice(0, to));
+      await store.commit(batchOf(ownership, stored(`${from}`, state, { history: rows.slice(from, to) })));
+    };
+    await commitFrom(0, 12);
+    const seen: unknown[] = [];
+    for await (const found of reader.history('ip', EID, {})) {
+      if (seen.push(found) === 1) await commitFrom(12, 30);
+    }
+    const before = rows.slice(0, 12);
+    expect(seen).toEqual(['a', 'b'].flatMap((attr) => before.filter((each) => each.attr === attr)));
+  });
+});
+
 describe('the upkeep of the embedded store', () => {
   it('removes the rows of deleted records, and none of those that live', async () => {
     const { store, ownership, sizes } = await owning(dataFolder());
-    const rows = Array.from({ length: 3_000 }, (_, n) => row('a', n));
+    const rows = Array.from({ length: 3_000 }, (_, n) => row('a', n, LONG));
     const [long, live] = [observed(stateOf('long'), rows), observed(stateOf('live'), rows.slice(0, 7))];
     const second = observed(stateOf('live', { incarnation: 2, updated: stateOf('').created }), rows.slice(0, 2));
     await store.commit(batchOf(ownership, stored('1', long, { history: rows })));
@@ -170,8 +224,12 @@ describe('the upkeep of the embedded store', () => {
 
   it('forgets a deleted record with its last history, and not one that was deleted again since', async () => {
     const { store, ownership, sizes } = await owning(dataFolder());
-    const [first, second] = [observed(stateOf('e'), [row('a', 0)]), observed(stateOf('e', { incarnation: 2 }), [])];
-    await store.commit(batchOf(ownership, stored('1', first, { history: [row('a', 0)] }), deleted('2', first)));
+    const [first, second] = [
+      observed(stateOf('e'), [row('a', 0, LONG)]),
+      observed(stateOf('e', { incarnation: 2 }), []),
+    ];
+    await store.commit(batchOf(ownership, stored('1', first, { history: [row('a', 0, LONG)] })));
+    await store.commit(batchOf(ownership, deleted('2', first)));
     expect(sizes()).toMatchObject({ absent: 1, graves: 1, history: 1 });
     await store.commit(batchOf(ownership, stored('3', second)));
     await store.commit(batchOf(ownership, deleted('4', second)));
@@ -210,7 +268,7 @@ describe('reading the embedded store', () => {
   it('works before any worker ran, while they run, and after all have ended', async () => {
     const folder = dataFolder();
     const { member, store, ownership } = await owning(folder, 2);
-    const eid = 'e2';
+    const eid = EID;
     const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
     expect(await reader.counts()).toEqual({ records: 0, quarantined: 0 });
     expect(await all(reader.history('ip', eid, {}))).toEqual([]);

@@ -9,15 +9,14 @@ import type { Environment } from '../../embedded/env.js';
 import type { RecordState, RecordView } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
 import type { ExpiredRecord, ExpiredRecords } from '../store.js';
-import { readRecordKey, recordKey } from './keys.js';
+import { INSTANT_BYTES, readRecordKey, recordKey } from './keys.js';
+import { stateIn } from './record-row.js';
 import type { Tables } from './tables.js';
 import { readRecord } from './values.js';
 
 type ExpiryTables = Pick<Tables, 'expiring' | 'expiries'>;
 
 const NOTHING = Buffer.alloc(0);
-/** Instants are text of one width. */
-const INSTANT_BYTES = 27;
 
 /** Inside the transaction that stores the state of a record: keeps its row where it must be. */
 export function noteExpiry({ expiring, expiries }: ExpiryTables, key: Buffer, { state }: RecordView): void {
@@ -49,7 +48,7 @@ export function findExpired(
     const eid = row.toString('utf8', start.length + INSTANT_BYTES, row.length - 1);
     const key = recordKey(etype, eid);
     const stored = tables.records.get(key);
-    const until = stored === undefined ? null : latestToken(readRecord(etype, eid, stored));
+    const until = stored === undefined ? null : latestToken(readRecord(etype, eid, stateIn(stored)));
     if (until !== null && until < before) expired.push({ eid, until });
     else early.push({ row, key, until });
   }

@@ -6,10 +6,13 @@
 import { MAX_NAME_BYTES } from '../../model/entity.js';
 import { MAX_ID_BYTES } from '../../model/entity-id.js';
 import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
+import type { Instant } from '../../model/time.js';
 
 const INCARNATION_BYTES = 4;
 const NUMBER_BYTES = 4;
 const SEQUENCE_BYTES = 6;
+/** Instants are text of one width. */
+export const INSTANT_BYTES = 27;
 const END = Buffer.of(0);
 const AFTER_END = Buffer.of(1);
 
@@ -62,13 +65,19 @@ export function attributePrefix(incarnation: Buffer, attr: string): Buffer {
   return Buffer.concat([incarnation, Buffer.from(`${attr}\0`, 'utf8')]);
 }
 
-/** `sequence`: the number of the row among those of its attribute, so that no row hides another. */
-export function historyKey(attribute: Buffer, t1: string, sequence: number): Buffer {
+/** `number`: of the first row in the chunk, among those of its attribute, so that no chunk hides another. */
+export function chunkKey(attribute: Buffer, t1: string, number: number): Buffer {
   const key = Buffer.allocUnsafe(attribute.length + t1.length + SEQUENCE_BYTES);
   attribute.copy(key, 0);
   key.write(t1, attribute.length, 'latin1');
-  key.writeUIntBE(sequence, attribute.length + t1.length, SEQUENCE_BYTES);
+  key.writeUIntBE(number, attribute.length + t1.length, SEQUENCE_BYTES);
   return key;
+}
+
+export function readChunkKey(key: Buffer): { readonly t1: Instant; readonly number: number } {
+  const numberAt = key.length - SEQUENCE_BYTES;
+  const t1 = key.toString('latin1', numberAt - INSTANT_BYTES, numberAt) as Instant;
+  return { t1, number: key.readUIntBE(numberAt, SEQUENCE_BYTES) };
 }
 
 /** The first key that is behind everything with this prefix. */

@@ -10,6 +10,7 @@ import { indexOf } from '../../model/hash.js';
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
+import { historyOf } from './history.js';
 import {
   attributePrefix,
   behind,
@@ -19,9 +20,10 @@ import {
   recordKey,
   recordRange,
 } from './keys.js';
+import { pointsByAttribute, recentOf, stateIn } from './record-row.js';
 import { viewOf } from './store.js';
 import { readTables, type Tables } from './tables.js';
-import { readPoint, readQuarantined, readRecord } from './values.js';
+import { readQuarantined, readRecord } from './values.js';
 
 const PAGE_ROWS = 500;
 
@@ -49,17 +51,21 @@ export class EmbeddedStoreReader implements StoreReader {
   }
 
   async *history(etype: string, eid: string, range: HistoryRange): AsyncIterable<HistoryRow> {
-    const { state } = await this.get(etype, eid);
-    if (state === null) return;
     const index = this.indexOf(etype, eid);
-    const prefix = incarnationPrefix(recordKey(etype, eid), state.incarnation);
+    const key = recordKey(etype, eid);
+    const row = this.look(index, ({ records }) => records.get(key));
+    if (row === undefined) return;
+    const state = readRecord(etype, eid, stateIn(row));
+    const recent = pointsByAttribute(recentOf(row, state.incarnation));
+    const prefix = incarnationPrefix(key, state.incarnation);
     const attributes = [...state.observations.keys(), ...state.timeseries.keys()].sort();
     let left = range.limit ?? Number.POSITIVE_INFINITY;
     for (const attr of attributes) {
       if (range.attr !== undefined && attr !== range.attr) continue;
-      for (const row of this.rowsOf(index, attributePrefix(prefix, attr), attr, range)) {
+      const chunks = this.chunks(index, attributePrefix(prefix, attr), range);
+      for (const found of historyOf(attr, state, recent.get(attr) ?? [], chunks, range)) {
         if (left-- <= 0) return;
-        yield row;
+        yield found;
       }
     }
   }
@@ -77,7 +83,7 @@ export class EmbeddedStoreReader implements StoreReader {
     found.sort((one, other) => Buffer.compare(one.key, other.key));
     return found
       .slice(0, page.limit)
-      .map(({ eid, value }) => ({ eid, updated: readRecord(etype, eid, value).updated }));
+      .map(({ eid, value }) => ({ eid, updated: readRecord(etype, eid, stateIn(value)).updated }));
   }
 
   async *quarantined(): AsyncIterable<QuarantinedTask> {
@@ -101,15 +107,12 @@ export class EmbeddedStoreReader implements StoreReader {
     return { records, quarantined };
   }
 
-  /** Rows that overlap the range. A row may be valid for long, so all that begin before its end are looked at. */
-  private *rowsOf(index: number, prefix: Buffer, attr: string, { from, to }: HistoryRange): Generator<HistoryRow> {
+  /** A row may be valid for long, so all chunks that begin before the end of the range are looked at. */
+  private chunks(index: number, prefix: Buffer, { to }: HistoryRange): Generator<StoredRow> {
     const end = to === undefined ? behind(prefix) : behind(Buffer.concat([prefix, Buffer.from(to, 'latin1')]));
     const page = (start = prefix) =>
       this.look(index, ({ history }) => Array.from(history.getRange({ start, end, limit: PAGE_ROWS }))) ?? [];
-    for (const { value } of pages(page)) {
-      const row = readPoint(attr, value);
-      if (from === undefined || row.t2 >= from) yield row;
-    }
+    return pages(page);
   }
 
   /** One short look at what is committed in the environment of an index; undefined while it does not exist. */

@@ -2,13 +2,14 @@
  * Rows of a batch: everything that its results put into the store, encoded before the transaction begins, so that nothing in there
  * can fail for what the data are. States of one key fold to the last one; each delete leaves a grave for its history.
  */
-import type { RecordView, TaskResult } from '../../model/record.js';
+import type { RecordView } from '../../model/record.js';
 import type { OutgoingTask } from '../../model/task.js';
 import { instantOfMs } from '../../model/time.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { Batch, BatchEntry } from '../store.js';
-import { attributePrefix, historyKey, incarnationPrefix, recordKeyToWrite } from './keys.js';
-import { writePoint, writeQuarantined, writeRaw, writeRecord } from './values.js';
+import { incarnationPrefix, recordKeyToWrite } from './keys.js';
+import type { StoredPoint } from './record-row.js';
+import { Texts, writeQuarantined } from './values.js';
 
 type Row = readonly [key: Buffer, value: Buffer];
 
@@ -16,15 +17,16 @@ type Row = readonly [key: Buffer, value: Buffer];
 export interface StateRow {
   readonly key: Buffer;
   readonly view: RecordView;
-  /** Null where the record is absent. */
-  readonly value: Buffer | null;
+  /** The state as JSON; null where the record is absent. */
+  readonly text: string | null;
+  /** What the batch adds to the history of its incarnation. */
+  readonly points: readonly StoredPoint[];
 }
 
 export interface Rows {
   readonly ids: readonly string[];
   readonly states: readonly StateRow[];
   readonly graves: readonly Row[];
-  readonly history: readonly Row[];
   /** Raw data-points, each as JSON. */
   readonly raw: readonly string[];
   readonly quarantine: readonly Row[];
@@ -38,10 +40,10 @@ const NOTHING = Buffer.alloc(0);
 /** The rows, or by guilty entry why its data can not be stored. */
 export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEntry, string> {
   const guilty = new Map<BatchEntry, string>();
+  const texts = new Texts();
   const ids: string[] = [];
-  const lastByKey = new Map<string, BatchEntry>();
+  const changes = new Map<string, Change>();
   const graves: Row[] = [];
-  const history: Row[] = [];
   const raw: string[] = [];
   const quarantine: Row[] = [];
   const derived: OutgoingTask[] = [];
@@ -50,16 +52,9 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
     const { delivery, result } = entry;
     try {
       if (batch.inbox && !delivery.once) ids.push(delivery.id);
-      const { etype, eid, record } = result;
-      if (record !== undefined && etype !== null && eid !== null) {
-        const key = recordKeyToWrite(etype, eid);
-        lastByKey.set(`${etype}\0${eid}`, entry);
-        const dead = lastDead(record);
-        if (dead > 0) graves.push([incarnationPrefix(key, dead), NOTHING]);
-        for (const row of historyRows(key, result)) history.push(row);
-      }
+      if (result.record !== undefined) fold(changes, graves, entry, texts);
       if (result.reason) quarantine.push(quarantineRow(entry, nowMs));
-      for (const point of result.raw) raw.push(writeRaw(point));
+      for (const point of result.raw) raw.push(texts.raw(point));
       const own = delivery.once || result.outcome !== 'forwarded';
       for (const task of result.derived) (own ? derived : forwarded).push(task);
     } catch (error) {
@@ -67,20 +62,41 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
     }
   }
   const states: StateRow[] = [];
-  for (const last of lastByKey.values()) {
+  for (const { key, last, view, points } of changes.values()) {
     try {
-      states.push(stateRow(last.result));
+      states.push({ key, view, points, text: view.state && texts.record(view.state) });
     } catch (error) {
       guilty.set(firstGuilty(batch, last) ?? last, messageOf(error));
     }
   }
   if (guilty.size > 0) return guilty;
-  return { ids, states, graves, history, raw, quarantine, derived, forwarded };
+  return { ids, states, graves, raw, quarantine, derived, forwarded };
 }
 
-function stateRow({ etype, eid, record }: TaskResult): StateRow {
-  const view = record ?? { state: null, lastIncarnation: 0 };
-  return { key: recordKeyToWrite(etype ?? '', eid ?? ''), view, value: view.state && writeRecord(view.state) };
+/** What a batch does to one record. */
+interface Change {
+  readonly key: Buffer;
+  /** The entry that left it as it is. */
+  last: BatchEntry;
+  view: RecordView;
+  /** Of the incarnation that `view` has. */
+  points: StoredPoint[];
+}
+
+function fold(changes: Map<string, Change>, graves: Row[], entry: BatchEntry, texts: Texts): void {
+  const { etype, eid, record, history } = entry.result;
+  if (etype === null || eid === null || record === undefined) return;
+  const name = `${etype}\0${eid}`;
+  let change = changes.get(name);
+  if (change === undefined) {
+    change = { key: recordKeyToWrite(etype, eid), last: entry, view: record, points: [] };
+    changes.set(name, change);
+  } else if (change.view.state?.incarnation !== record.state?.incarnation) change.points = [];
+  change.last = entry;
+  change.view = record;
+  const dead = lastDead(record);
+  if (dead > 0) graves.push([incarnationPrefix(change.key, dead), NOTHING]);
+  if (record.state !== null) for (const row of history) change.points.push({ attr: row.attr, json: texts.point(row) });
 }
 
 /** A state is handed from task to task: the first that can not be stored is to blame, not the last. */
@@ -88,7 +104,8 @@ function firstGuilty({ entries }: Batch, { result }: BatchEntry): BatchEntry | u
   return entries.find((entry) => {
     if (entry.result.etype !== result.etype || entry.result.eid !== result.eid) return false;
     try {
-      stateRow(entry.result);
+      recordKeyToWrite(entry.result.etype ?? '', entry.result.eid ?? '');
+      if (entry.result.record?.state) new Texts().record(entry.result.record.state);
       return false;
     } catch {
       return true;
@@ -100,26 +117,6 @@ function firstGuilty({ entries }: Batch, { result }: BatchEntry): BatchEntry | u
 function lastDead(view: RecordView): number {
   if (view.state === null) return view.lastIncarnation;
   return view.state.created === view.state.updated ? view.state.incarnation - 1 : 0;
-}
-
-/** Numbered by the record's own count: the rows of a result are the last ones of their attribute. */
-function historyRows(key: Buffer, { record, history }: TaskResult): Row[] {
-  if (history.length === 0 || !record?.state) return [];
-  const { incarnation, observations, timeseries } = record.state;
-  const prefix = incarnationPrefix(key, incarnation);
-  const attributes = new Map<string, { readonly prefix: Buffer; next: number }>();
-  for (const { attr } of history) {
-    const attribute = attributes.get(attr);
-    if (attribute !== undefined) attribute.next -= 1;
-    else {
-      const count = (observations.get(attr) ?? timeseries.get(attr))?.count ?? 0;
-      attributes.set(attr, { prefix: attributePrefix(prefix, attr), next: count - 1 });
-    }
-  }
-  return history.map((row) => {
-    const attribute = attributes.get(row.attr) ?? { prefix: attributePrefix(prefix, row.attr), next: 0 };
-    return [historyKey(attribute.prefix, row.t1, attribute.next++), writePoint(row)];
-  });
 }
 
 function quarantineRow({ delivery, result }: BatchEntry, nowMs: number): Row {

@@ -9,15 +9,17 @@ import type { Environment } from '../../embedded/env.js';
 import { indexOfName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
 import { indexOf } from '../../model/hash.js';
-import type { RecordView } from '../../model/record.js';
+import type { RecordState, RecordView } from '../../model/record.js';
 import { newTaskId } from '../../model/task-id.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store } from '../store.js';
 import { findExpired, noteExpiry } from './expiry.js';
+import { chunksOf, isFull } from './history.js';
 import { incarnationValue, readIncarnationValue, recordKey, storedKey, timeValue } from './keys.js';
 import { Purge } from './purge.js';
+import { NO_POINTS, recentOf, recordRow, type StoredPoint, stateIn, withPoints } from './record-row.js';
 import { type Rows, rowsOf } from './rows.js';
 import { openTables, type Tables } from './tables.js';
 import { readQuarantined, readRecord, writeRawRow } from './values.js';
@@ -131,21 +133,28 @@ export class EmbeddedStore implements Store {
   }
 
   private write(rows: Rows, now: number): void {
-    const { records, absent, graves, history, raw, quarantine } = this.tables;
-    for (const { key, view, value } of rows.states) {
+    const { records, absent, graves, raw, quarantine } = this.tables;
+    for (const { key, view, text, points } of rows.states) {
       if (view.state === null) {
         records.removeSync(key);
         absent.putSync(key, incarnationValue(view.lastIncarnation));
-      } else if (value !== null) {
-        records.putSync(key, value);
+      } else if (text !== null) {
+        this.writeRecord(key, view.state, text, points);
         if (view.state.incarnation > 1) absent.removeSync(key);
       }
       noteExpiry(this.tables, key, view);
     }
     for (const [key, value] of rows.graves) graves.putSync(key, value);
-    for (const [key, value] of rows.history) history.putSync(key, value);
     for (const [key, value] of rows.quarantine) quarantine.putSync(key, value);
     if (rows.raw.length > 0) raw.putSync(this.rawKey(now), writeRawRow(rows.raw));
+  }
+
+  private writeRecord(key: Buffer, state: RecordState, text: string, points: readonly StoredPoint[]): void {
+    const { records, history } = this.tables;
+    const recent = withPoints(recentOf(records.get(key), state.incarnation), points);
+    const full = isFull(state, recent, points.length);
+    records.putSync(key, recordRow(state.incarnation, text, full ? NO_POINTS : recent));
+    if (full) for (const [chunk, value] of chunksOf(key, state, recent)) history.putSync(chunk, value);
   }
 
   private rawKey(now: number): Buffer {
@@ -191,7 +200,7 @@ class DoneBefore extends Error {
 export function viewOf(tables: Tables, etype: string, eid: string): RecordView {
   const key = recordKey(etype, eid);
   const stored = tables.records.get(key);
-  if (stored !== undefined) return { state: readRecord(etype, eid, stored) };
+  if (stored !== undefined) return { state: readRecord(etype, eid, stateIn(stored)) };
   const absent = tables.absent.get(key);
   return { state: null, lastIncarnation: absent === undefined ? 0 : readIncarnationValue(absent) };
 }

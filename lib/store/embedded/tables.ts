@@ -5,11 +5,11 @@ import { BINARY, type Database } from '../../embedded/lmdb.js';
 type Table = Database<Buffer, Buffer>;
 
 export interface Tables {
-  /** Key of a record -> its newest state. */
+  /** Key of a record -> its newest state and the newest rows of its history. */
   readonly records: Table;
   /** Key of a record that was deleted -> nothing but the number of its last incarnation. */
   readonly absent: Table;
-  /** Key of a record, incarnation, attribute, t1, number -> a row of history. */
+  /** Key of a record, incarnation, attribute, t1, number -> a chunk of its history. */
   readonly history: Table;
   /** Key of a record and an incarnation whose history (and that of all before it) can be removed. */
   readonly graves: Table;

@@ -20,25 +20,67 @@ interface StoredRecord {
   readonly s: readonly Summary[];
 }
 
-const bytesOf = (value: unknown) => Buffer.from(stringifyJson(value), 'utf8');
-
 /** What is stored was within the bounds of a message when it came; what the program adds to it is small. */
 const read = (bytes: Buffer) => parseJson(bytes, Number.POSITIVE_INFINITY);
 
-export function writeRecord(state: RecordState): Buffer {
-  const stored: StoredRecord = {
-    h: state.hash,
-    i: state.incarnation,
-    c: state.created,
-    u: state.updated,
-    t: [...state.ttlTokens],
-    p: Array.from(state.plain, ([attr, { v, ts }]) => [attr, v, ts]),
-    o: Array.from(state.observations, summaryOf),
-    s: Array.from(state.timeseries, summaryOf),
-  };
-  return bytesOf(stored);
+/**
+ * Texts of one commit. The value of a data-point goes into the record, its history and the raw data-points: it is turned into JSON
+ * once. Instants and numbers need no escaping, so what stands around the values is put together by hand.
+ */
+export class Texts {
+  private readonly values = new Map<object, string>();
+  private readonly points = new Map<HistoryRow, string>();
+
+  /** [t1, t2, v, c] */
+  point(row: HistoryRow): string {
+    let text = this.points.get(row);
+    if (text === undefined) {
+      const { t1, t2, v, c } = row;
+      text = `["${t1}","${t2}",${this.value(v)},${c}]`;
+      this.points.set(row, text);
+    }
+    return text;
+  }
+
+  /** A raw data-point. */
+  raw({ etype, eid, attr, v, t1, t2, c, src }: DataPoint): string {
+    const entity = `"etype":${JSON.stringify(etype)},"eid":${JSON.stringify(eid)},"attr":${JSON.stringify(attr)}`;
+    const times = `"t1":${instantText(t1)},"t2":${instantText(t2)}`;
+    return `{${entity},"v":${this.value(v)},${times},"c":${c},"src":${JSON.stringify(src)}}`;
+  }
+
+  record(state: RecordState): string {
+    const tokens = Array.from(state.ttlTokens, ([name, until]) => `[${JSON.stringify(name)},"${until}"]`);
+    const plain = Array.from(state.plain, ([attr, { v, ts }]) => `[${JSON.stringify(attr)},${this.value(v)},"${ts}"]`);
+    const head = `"h":${state.hash},"i":${state.incarnation},"c":"${state.created}","u":"${state.updated}"`;
+    const summaries = `"o":[${this.summaries(state.observations)}],"s":[${this.summaries(state.timeseries)}]`;
+    return `{${head},"t":[${tokens.join()}],"p":[${plain.join()}],${summaries}}`;
+  }
+
+  private summaries(summaries: ReadonlyMap<string, HistorySummary>): string {
+    let text = '';
+    for (const [attr, { count, newest }] of summaries) {
+      text += `${text === '' ? '' : ','}[${JSON.stringify(attr)},${count},${this.point(newest)}]`;
+    }
+    return text;
+  }
+
+  private value(v: unknown): string {
+    if (typeof v !== 'object' || v === null) return stringifyJson(v);
+    let text = this.values.get(v);
+    if (text === undefined) {
+      text = stringifyJson(v);
+      this.values.set(v, text);
+    }
+    return text;
+  }
 }
 
+function instantText(time: Instant | null): string {
+  return time === null ? 'null' : `"${time}"`;
+}
+
+/** `bytes`: the state in a record's row. */
 export function readRecord(etype: string, eid: string, bytes: Buffer): RecordState {
   const { h, i, c, u, t, p, o, s } = read(bytes) as StoredRecord;
   return {
@@ -55,17 +97,9 @@ export function readRecord(etype: string, eid: string, bytes: Buffer): RecordSta
   };
 }
 
-export function writePoint({ t1, t2, v, c }: HistoryRow): Buffer {
-  return bytesOf([t1, t2, v, c]);
-}
-
-export function readPoint(attr: string, bytes: Buffer): HistoryRow {
-  return rowOf(attr, read(bytes) as Point);
-}
-
-/** A raw data-point as JSON. */
-export function writeRaw(point: DataPoint): string {
-  return stringifyJson(point);
+/** A list of points as JSON. */
+export function readPoints(attr: string, bytes: Buffer): HistoryRow[] {
+  return (read(bytes) as Point[]).map((point) => rowOf(attr, point));
 }
 
 /** Raw data-points of one commit, in one row. */
@@ -76,7 +110,7 @@ export function writeRawRow(points: readonly string[]): Buffer {
 /** The body may be anything, so it stands behind the JSON as it is. */
 export function writeQuarantined(task: Omit<QuarantinedTask, 'id' | 'index'>): Buffer {
   const { time, etype, eid, code, reason, body } = task;
-  const head = bytesOf({ time, etype, eid, code, reason });
+  const head = Buffer.from(stringifyJson({ time, etype, eid, code, reason }), 'utf8');
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32BE(head.length);
   return Buffer.concat([length, head, body]);
@@ -86,10 +120,6 @@ export function readQuarantined(id: string, index: number, bytes: Buffer): Quara
   const bodyAt = 4 + bytes.readUInt32BE(0);
   const head = read(bytes.subarray(4, bodyAt)) as Omit<QuarantinedTask, 'id' | 'index' | 'body'>;
   return { ...head, id, index, body: Buffer.from(bytes.subarray(bodyAt)) };
-}
-
-function summaryOf([attr, { count, newest }]: readonly [string, HistorySummary]): Summary {
-  return [attr, count, [newest.t1, newest.t2, newest.v, newest.c]];
 }
 
 function readSummary([attr, count, newest]: Summary): readonly [string, HistorySummary] {
