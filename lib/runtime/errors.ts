@@ -32,6 +32,10 @@ export const ERRORS = {
   },
   STORE_MISMATCH: { sentence: 'The store was made with other settings than those configured.', follows: 'exit-2' },
   QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
+  QUEUE_REFUSED: {
+    sentence: 'The broker does not take the configured user or virtual host, or has a queue that can not be used.',
+    follows: 'exit-2',
+  },
   QUEUE_MISSING: { sentence: 'A queue or exchange that must exist does not.', follows: 'exit-1' },
   OWNED_ELSEWHERE: { sentence: 'Another process owns this index.', follows: 'exit-1' },
   OWNERSHIP_LOST: { sentence: 'Another process has taken over this index.', follows: 'exit-1' },
