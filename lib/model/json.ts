@@ -43,15 +43,31 @@ export function parseJson(source: Buffer | string, maxBytes = MAX_JSON_BYTES): u
 
 /** JSON text of what `parseJson` returns, so that it returns the same again: bigints as bare numbers, large doubles with an exponent. */
 export function stringifyJson(value: unknown): string {
-  let text: string;
-  try {
-    text = JSON.stringify(value);
-  } catch {
-    // Most values hold no bigint: asking each for one would cost more than the engine's complaint.
-    return writeExactly(value, 0);
-  }
-  return hasLongNumber(text) ? writeExactly(value, 0) : text;
+  const text = writeFast(value);
+  return text === null || hasLongNumber(text) ? writeExactly(value, asExponential, 0) : text;
 }
+
+/**
+ * The same for a reader in between that keeps every digit of a number but not how it was written (jsonb): a large double is written
+ * with all its digits and a fraction of zero, so that it does not come back as an integer.
+ */
+export function stringifyDecimal(value: unknown): string {
+  const text = writeFast(value);
+  const exact = text === null || text.includes('e+') || hasLongNumber(text);
+  return exact ? writeExactly(value, asDecimal, 0) : text;
+}
+
+/** Null where the engine can not. Most values hold no bigint: asking each for one would cost more than the engine's complaint. */
+function writeFast(value: unknown): string | null {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return null;
+  }
+}
+
+const asExponential = (double: number) => double.toExponential();
+const asDecimal = (double: number) => `${BigInt(double)}.0`;
 
 function decode(bytes: Buffer): string {
   const text = bytes.toString();
@@ -199,17 +215,17 @@ function scalarOf(text: string): unknown {
   return Number.isSafeInteger(number) ? number : BigInt(text);
 }
 
-function writeExactly(value: unknown, depth: number): string {
+/** `large`: how to write doubles that are whole and beyond what is exact. */
+function writeExactly(value: unknown, large: (double: number) => string, depth: number): string {
   if (depth > MAX_JSON_DEPTH)
     throw new JsonError(`The value is nested deeper than the ${MAX_JSON_DEPTH} levels allowed.`);
   if (typeof value === 'bigint') return value.toString();
-  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))
-    return value.toExponential();
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) return large(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  if (Array.isArray(value)) return `[${value.map((item) => writeExactly(item, depth + 1)).join(',')}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => writeExactly(item, large, depth + 1)).join(',')}]`;
   const members: string[] = [];
   for (const [key, member] of Object.entries(value)) {
-    if (member !== undefined) members.push(`${JSON.stringify(key)}:${writeExactly(member, depth + 1)}`);
+    if (member !== undefined) members.push(`${JSON.stringify(key)}:${writeExactly(member, large, depth + 1)}`);
   }
   return `{${members.join(',')}}`;
 }

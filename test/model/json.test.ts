@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonError, MAX_INTEGER_DIGITS, MAX_JSON_DEPTH, parseJson, stringifyJson } from '../../lib/model/json.js';
+import {
+  JsonError,
+  MAX_INTEGER_DIGITS,
+  MAX_JSON_DEPTH,
+  parseJson,
+  stringifyDecimal,
+  stringifyJson,
+} from '../../lib/model/json.js';
 
 const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 const shortNumbers = fc.json().filter((json) => !/\d{16}/.test(json));
@@ -150,5 +157,20 @@ describe('stringifyJson', () => {
     const loop: unknown[] = [];
     loop.push(loop);
     expect(() => stringifyJson(loop)).toThrow(JsonError);
+  });
+});
+
+describe('stringifyDecimal', () => {
+  test('writes doubles with all their digits, so that a decimal keeps them apart from integers', () => {
+    expect(stringifyDecimal([2 ** 53, 1e21, BigInt(BIG), 'e+', 0.5, -0.1])).toBe(
+      `[9007199254740992.0,1000000000000000000000.0,${BIG},"e+",0.5,-0.1]`,
+    );
+    fc.assert(
+      fc.property(fc.double({ min: 1e15, max: 1.7e308, noNaN: true }), (double) => {
+        const text = stringifyDecimal({ double });
+        expect(text.slice(10)).not.toContain('e');
+        expect(parseJson(text)).toEqual({ double });
+      }),
+    );
   });
 });
