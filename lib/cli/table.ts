@@ -21,6 +21,19 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./commands/check.js'),
   },
   {
+    name: 'types',
+    sentence: 'Write the types of the model, so that a module with a misspelt name or a wrong value does not compile.',
+    details:
+      'The file fills the types of this package; a module imports nothing of it. It must be part of the TypeScript program (include of tsconfig.json).',
+    example: 'types --config config --out dp3-model.d.ts',
+    options: [
+      JSON_OUTPUT,
+      { flags: '--out <file>', sentence: 'where to write it (dp3-model.d.ts beside the configuration folder)' },
+      { flags: '--check', sentence: 'write nothing; exit code 1 when the file is missing or of another model' },
+    ],
+    load: () => import('./commands/types.js'),
+  },
+  {
     name: 'setup',
     sentence: 'Make what a start needs: in embedded mode the data folder. Changes nothing the second time.',
     example: 'setup --config config',

@@ -14,7 +14,19 @@ import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import type { Instant } from '../model/time.js';
 import type { Logger } from '../observability/logger.js';
+import type {
+  AttributeKind,
+  AttributeOf,
+  EntityId,
+  EntityRecord,
+  EntityType,
+  NewDataPoint,
+  ReceivedPoint,
+  ReceivedTask,
+  TimeInput,
+} from './model-types.js';
 
+export type * from './model-types.js';
 export type { CronFields, DataPoint, HistoryRow, HistorySummary, Instant, Logger, ModelSpec, PlainValue, Task };
 
 /** A module's own configuration, `modules/<name>.yml`: deeply frozen, `{}` where there is none. */
@@ -31,22 +43,6 @@ export interface Platform {
   readonly model: ModelSpec;
 }
 
-/** A point in time as authors write it: a Date, ISO 8601 text, or seconds since 1970 (milliseconds above 2e10). */
-export type TimeInput = Date | Instant | string | number;
-
-/** A data-point as authors write it; the entity is that of its task. */
-export interface NewDataPoint {
-  readonly attr: string;
-  readonly v: unknown;
-  /** Needed for observations and time series: when the value began to be valid. */
-  readonly t1?: TimeInput;
-  /** Until when; t1 for observations and the end of the series for time series where it is left out. */
-  readonly t2?: TimeInput;
-  /** Confidence, 0 to 1; 1 where it is left out. */
-  readonly c?: number;
-  readonly src?: string;
-}
-
 /** What a task may carry besides data-points. */
 export interface TaskOptions {
   /** Until when the entity shall live at least, by name of the token. */
@@ -60,25 +56,12 @@ export interface TaskOptions {
  * A task for an entity, checked at once against the model, so that a mistake points at the line that made it. `dataPoints` may
  * be empty where the options hold a TTL token or delete. Throws with a sentence that names entity, attribute and place.
  */
-export type MakeTask = (
-  etype: string,
-  eid: string | number | bigint,
-  dataPoints: readonly NewDataPoint[],
+export type MakeTask = <E extends EntityType>(
+  etype: E,
+  eid: EntityId<E>,
+  dataPoints: readonly NewDataPoint<E>[],
   options?: TaskOptions,
 ) => Task;
-
-/** The record of an entity as hooks see it: frozen, dictionaries without prototype, by attribute name. */
-export interface EntityRecord {
-  readonly etype: string;
-  readonly eid: string;
-  readonly created: Instant;
-  readonly updated: Instant;
-  readonly ttlTokens: Readonly<Record<string, Instant>>;
-  readonly plain: Readonly<Record<string, PlainValue>>;
-  /** How many rows there are and the newest of them; the rows themselves stand in the store. */
-  readonly observations: Readonly<Record<string, HistorySummary>>;
-  readonly timeseries: Readonly<Record<string, HistorySummary>>;
-}
 
 interface BaseContext<Config> {
   /** What `configure` returned; the module's configuration itself where there is no `configure`. */
@@ -92,9 +75,9 @@ interface BaseContext<Config> {
 }
 
 /** The context of a call about an entity. It is revoked when the call ends: `task` and `record` throw from then on. */
-export interface HookContext<Config = ModuleConfig> extends BaseContext<Config> {
+export interface HookContext<Config = ModuleConfig, E extends EntityType = EntityType> extends BaseContext<Config> {
   /** The entity's record as this call finds it; null where it does not exist. */
-  readonly record: () => EntityRecord | null;
+  readonly record: () => EntityRecord<E> | null;
 }
 
 export interface ScheduledContext<Config = ModuleConfig> extends BaseContext<Config> {
@@ -119,14 +102,22 @@ export type HookTasks = readonly Task[] | null | undefined | Nothing;
 
 type Awaitable<T> = T | Promise<T>;
 
-export type TaskStartHook<Config> = (task: Task, context: HookContext<Config>) => Awaitable<void>;
+export type TaskStartHook<Config> = (task: ReceivedTask, context: HookContext<Config>) => Awaitable<void>;
 /** True allows the record; the first denial ends the task. Anything but a boolean denies and counts as module_error. */
-export type AllowHook<Config> = (eid: string, task: Task, context: HookContext<Config>) => Awaitable<boolean>;
-export type CreationHook<Config> = (eid: string, task: Task, context: HookContext<Config>) => Awaitable<HookTasks>;
-export type NewValueHook<Config> = (
+export type AllowHook<Config, E extends EntityType> = (
   eid: string,
-  dataPoint: DataPoint,
-  context: HookContext<Config>,
+  task: ReceivedTask<E>,
+  context: HookContext<Config, E>,
+) => Awaitable<boolean>;
+export type CreationHook<Config, E extends EntityType> = (
+  eid: string,
+  task: ReceivedTask<E>,
+  context: HookContext<Config, E>,
+) => Awaitable<HookTasks>;
+export type NewValueHook<Config, E extends EntityType, K extends AttributeKind, A> = (
+  eid: string,
+  dataPoint: ReceivedPoint<E, K, A>,
+  context: HookContext<Config, E>,
 ) => Awaitable<HookTasks>;
 
 /** A job that runs by the calendar; never twice at once, and left out where it comes more than a second late. */
@@ -144,8 +135,14 @@ export interface ScheduledJob<Config> {
 }
 
 export type OneOrMore<T> = T | readonly T[];
-export type ByEntity<T> = Readonly<Record<string, OneOrMore<T>>>;
-export type ByAttribute<T> = Readonly<Record<string, ByEntity<T>>>;
+/** By name: hooks. What every object has under a name such as `constructor` counts as none there. */
+type ByName<Hooks> = { readonly [N in keyof Hooks]?: Hooks[N] | Inherited<N> };
+type Inherited<N> = N extends keyof typeof Object.prototype ? (typeof Object.prototype)[N] : never;
+
+/** By entity type and attribute: the hooks for new values of attributes of one kind. */
+export type NewValueHooks<Config, K extends AttributeKind> = ByName<{
+  [E in EntityType]: ByName<{ [A in AttributeOf<E, K>]: OneOrMore<NewValueHook<Config, E, K, A>> }>;
+}>;
 
 /** A module. Several functions for one hook are called in their order; those of modules in the order of `enabled_modules`. */
 export interface ModuleDefinition<Config = ModuleConfig> {
@@ -154,13 +151,13 @@ export interface ModuleDefinition<Config = ModuleConfig> {
   /** First, for every task, deletes too. */
   readonly onTaskStart?: OneOrMore<TaskStartHook<Config>>;
   /** By entity type: the entity has no record yet. */
-  readonly allowEntityCreation?: ByEntity<AllowHook<Config>>;
+  readonly allowEntityCreation?: ByName<{ [E in EntityType]: OneOrMore<AllowHook<Config, E>> }>;
   /** By entity type: its record was allowed and is new. */
-  readonly onEntityCreation?: ByEntity<CreationHook<Config>>;
+  readonly onEntityCreation?: ByName<{ [E in EntityType]: OneOrMore<CreationHook<Config, E>> }>;
   /** By entity type and attribute, one call a data-point, after all data-points of the task were written. */
-  readonly onNewPlain?: ByAttribute<NewValueHook<Config>>;
-  readonly onNewObservation?: ByAttribute<NewValueHook<Config>>;
-  readonly onNewTimeseriesChunk?: ByAttribute<NewValueHook<Config>>;
+  readonly onNewPlain?: NewValueHooks<Config, 'plain'>;
+  readonly onNewObservation?: NewValueHooks<Config, 'observations'>;
+  readonly onNewTimeseriesChunk?: NewValueHooks<Config, 'timeseries'>;
   readonly scheduled?: OneOrMore<ScheduledJob<Config>>;
   /** Before the first task; what it throws stops the start. */
   readonly start?: (context: StartContext<Config>) => Awaitable<void>;

@@ -13,6 +13,7 @@ import { systemClock } from '../../runtime/clock.js';
 import type { Run } from '../command.js';
 import { type Cell, type Output, shown } from '../output.js';
 import { printProblems } from '../problems.js';
+import { typesProblems } from '../types-file.js';
 import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
 
 /** Loads the modules as a start would, and says what is wrong with them. */
@@ -32,7 +33,9 @@ export function checkWith(checkModules: CheckModules): Run {
   return async (invocation) => {
     const { configuration, spec, problems: found, settings } = loadConfiguration(invocation.request);
     const problems = [...found];
-    if (configuration !== null && spec !== null) problems.push(...(await checkModules(configuration, spec)));
+    if (configuration !== null && spec !== null) {
+      problems.push(...(await checkModules(configuration, spec)), ...typesProblems(configuration, spec));
+    }
     const ok = !problems.some(({ severity }) => severity === 'error');
     if (invocation.has('json')) {
       const modules = configuration === null ? null : redacted(configuration.moduleConfigurations);

@@ -1,0 +1,31 @@
+/** The file of the model's types: where it lies, and whether it is of this model. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Configuration } from '../config/configuration.js';
+import { declares } from '../hooks/model-declaration.js';
+import type { Problem } from '../model/problem.js';
+import type { ModelSpec } from '../model/spec.js';
+
+/** Beside the configuration folder, where the modules mostly are. */
+export function typesFileOf({ dir }: Pick<Configuration, 'dir'>): string {
+  return join(dir, '..', 'dp3-model.d.ts');
+}
+
+export type TypesState = 'missing' | 'foreign' | 'outdated' | 'current';
+
+/** `foreign`: a file that `types` has not written. Throws when it can not be read. */
+export function typesState(file: string, spec: ModelSpec): TypesState {
+  if (!existsSync(file)) return 'missing';
+  const found = declares(readFileSync(file, 'utf8'), spec);
+  if (found === null) return 'foreign';
+  return found ? 'current' : 'outdated';
+}
+
+/** A warning where there are types and they are of another model. */
+export function typesProblems(configuration: Configuration, spec: ModelSpec): Problem[] {
+  const file = typesFileOf(configuration);
+  if (typesState(file, spec) !== 'outdated') return [];
+  const sentence =
+    'These types are not those of the model any more, so modules are compiled against another one. Run: npx dp3-cluster types';
+  return [{ severity: 'warning', file, key: '', sentence }];
+}
