@@ -25,8 +25,8 @@ export class TcpProxy {
 
   /** Listens on a free port; closed when the test ends. With `tls`, what comes in is encrypted and goes on in plain. */
   static async to(target: { readonly host: string; readonly port: number }, tls?: TlsOptions): Promise<TcpProxy> {
-    const accept = (near: Socket) => proxy.accept(near, connect(target.port, target.host));
-    const server = tls === undefined ? createServer(accept) : createTlsServer(tls, accept);
+    const accept = (near: Socket) => proxy.accept(near, connect({ ...target, allowHalfOpen: true }));
+    const server = tls === undefined ? createServer({ allowHalfOpen: true }, accept) : createTlsServer(tls, accept);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
@@ -49,8 +49,12 @@ export class TcpProxy {
     if (ms !== null) this.cutTimer = setInterval(() => this.cut(), ms);
   }
 
-  /** Swallows everything in both directions while the connections stay open; new ones are accepted and get no answer either. */
+  /**
+   * Swallows everything in both directions while the connections stay open; new ones are accepted and get no answer either. Afterwards
+   * those that lost something are cut.
+   */
   stall(stalled: boolean): void {
+    if (this.stalled && !stalled) this.cut();
     this.stalled = stalled;
   }
 
@@ -94,8 +98,7 @@ export class TcpProxy {
       near.destroy();
       far.destroy();
     };
-    near.on('close', end);
-    far.on('close', end);
+    for (const socket of [near, far]) socket.on('end', end).on('close', end);
   }
 
   private pass(from: Socket, to: Socket): void {

@@ -46,7 +46,7 @@ export class AmqpConnection implements Service {
   private stopped = false;
   private blockedWhy: string | null = null;
   private droppedWhy: string | null = null;
-  private endPause = () => {};
+  private readonly pauses = new Set<() => void>();
   private readonly upListeners = new Set<() => void>();
   private readonly downListeners = new Set<(why: string) => void>();
   private readonly blockedListeners = new Set<(why: string | null) => void>();
@@ -80,7 +80,7 @@ export class AmqpConnection implements Service {
   async stop(deadline?: Deadline): Promise<void> {
     if (this.stopped) return;
     this.stopped = true;
-    this.endPause();
+    for (const end of this.pauses) end();
     const { model } = this;
     this.model = null;
     if (model !== null) {
@@ -94,13 +94,16 @@ export class AmqpConnection implements Service {
     this.socket.abort();
   }
 
-  /** Throws QUEUE_UNAVAILABLE while there is no connection. What the server says against the channel is logged and closes it alone. */
-  openChannel(): Promise<Channel> {
-    return this.open((model) => model.createChannel());
+  /**
+   * Throws QUEUE_UNAVAILABLE while there is no connection. An error of the channel closes it alone, and is logged where it is not
+   * expected.
+   */
+  openChannel(logErrors = true): Promise<Channel> {
+    return this.open((model) => model.createChannel(), logErrors);
   }
 
   openConfirmChannel(): Promise<ConfirmChannel> {
-    return this.open((model) => model.createConfirmChannel());
+    return this.open((model) => model.createConfirmChannel(), true);
   }
 
   /** Called after each connection but the first, for which `start` resolves. */
@@ -127,13 +130,30 @@ export class AmqpConnection implements Service {
     this.socket.abort();
   }
 
-  private async open<C extends Channel>(create: (model: ChannelModel) => Promise<C>): Promise<C> {
+  /** Waits for something to try again. Resolves at once when the connection is stopped, then with false. */
+  async wait(ms: number): Promise<boolean> {
+    if (this.stopped) return false;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        cancel();
+        this.pauses.delete(end);
+        resolve();
+      };
+      const cancel = this.clock.after(ms, end, true);
+      this.pauses.add(end);
+    });
+    return !this.stopped;
+  }
+
+  private async open<C extends Channel>(create: (model: ChannelModel) => Promise<C>, logErrors: boolean): Promise<C> {
     const { model } = this;
     if (model === null) throw unavailable('there is no connection to the broker at the moment');
     try {
       const channel = await create(model);
       // Without a listener the error would be one of the whole connection.
-      channel.on('error', (error) => this.log.warn('the broker closed a channel', { why: messageOf(error) }));
+      channel.on('error', (error) => {
+        if (logErrors) this.log.warn('the broker closed a channel', { why: messageOf(error) });
+      });
       return channel;
     } catch (error) {
       // A connection that was closed without a word to us.
@@ -160,7 +180,7 @@ export class AmqpConnection implements Service {
         }
         if (why !== told) this.log.warn('the broker can not be reached; it is tried again', { why });
         told = why;
-        await this.pause();
+        await this.wait(this.backoff.nextMs());
       }
     }
   }
@@ -218,7 +238,7 @@ export class AmqpConnection implements Service {
     const lostAt = this.clock.monotonic();
     this.log.warn('the connection to the broker is lost', { why });
     for (const listener of [...this.downListeners]) listener(why);
-    void this.pause()
+    void this.wait(this.backoff.nextMs())
       .then(() => this.establish(lostAt))
       .catch((error) => this.log.debug('no connection any more', { why: messageOf(error) }));
   }
@@ -229,18 +249,6 @@ export class AmqpConnection implements Service {
     if (why !== null) this.log.warn('the broker takes no messages for now', { why });
     else if (this.isUp) this.log.info('the broker takes messages again');
     for (const listener of [...this.blockedListeners]) listener(why);
-  }
-
-  /** The pause before the next attempt; `stop` ends it. */
-  private async pause(): Promise<void> {
-    if (this.stopped) return;
-    await new Promise<void>((resolve) => {
-      const cancel = this.clock.after(this.backoff.nextMs(), resolve, true);
-      this.endPause = () => {
-        cancel();
-        resolve();
-      };
-    });
   }
 }
 
