@@ -42,6 +42,23 @@ export async function migrate(session: Session, settings: StoreSettings): Promis
   }
 }
 
+/** For those who only read. @throws ApplicationError STORE_FAILED where there is no store yet, STORE_MISMATCH for another version */
+export async function checkSchema({ query, schema }: Session): Promise<void> {
+  let version: number;
+  try {
+    version = await versionOf(query);
+  } catch (error) {
+    throw storeError(error);
+  }
+  if (version === 0) throw new ApplicationError('STORE_FAILED', `there is no data in schema ${schema} yet`);
+  if (version === SCHEMA_VERSION) return;
+  const how =
+    version > SCHEMA_VERSION
+      ? 'use the version of the program that made it'
+      : 'start the program, which brings it up to date';
+  throw mismatch(`schema ${schema} has version ${version}, this program reads version ${SCHEMA_VERSION}: ${how}`);
+}
+
 /** True where there was nothing before. */
 async function bringUp(query: Query, schema: string, { numProcesses, delivery }: StoreSettings): Promise<boolean> {
   const [there] = await query('select to_regnamespace($1) is not null', [quoteName(schema)]);

@@ -1,21 +1,89 @@
-/** Partitions of history and raw data-points: one for each week (Monday, UTC) in which something is stored. */
+/**
+ * Partitions of history and raw data-points: one for each week (Monday, UTC) in which something is stored. What is old goes by dropping
+ * a table, which costs nothing. Weeks rather than days: a read of one entity's history looks into every partition.
+ *
+ * A partition is made beside its table and attached then, which locks nobody out (`create table ... partition of` waits for every
+ * reader, and all writers behind it). There is none for everything else: it would have to be searched whenever a week is attached.
+ */
+import { DatabaseError } from 'pg';
 import type { Session } from './session.js';
 
-const TABLES = ['history', 'raw'] as const;
+export const PARTITIONED = ['history', 'raw'] as const;
+export type Partitioned = (typeof PARTITIONED)[number];
 
-/** Makes those of this week and the next where they are missing. */
-export async function ensurePartitions(session: Session): Promise<void> {
-  for (const table of TABLES) {
-    for (const week of [0, 1]) {
-      const [row] = await session.query(
-        `select to_char(monday, 'YYYY_MM_DD'), to_char(monday, 'YYYY-MM-DD'), to_char(monday + interval '7 days', 'YYYY-MM-DD')
-         from (select date_trunc('week', now() at time zone 'UTC') + $1 * interval '7 days' monday) as week`,
-        [week],
-      );
-      const [name, from, to] = row ?? [];
-      await session.query(
-        `create table if not exists ${table}_${name} partition of ${table} for values from ('${from} 00:00+00') to ('${to} 00:00+00')`,
-      );
-    }
+/** Weeks that are there before they come. */
+const AHEAD = 2;
+const WEEK_MS = 7 * 86_400_000;
+/** Dropping waits no longer for those who read: whoever writes waits behind it. */
+const DROP_PATIENCE = '200ms';
+const LOCK_NOT_AVAILABLE = '55P03';
+
+export interface Partition {
+  readonly name: string;
+  /** The week in milliseconds since 1970, its end excluded. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Makes those of this week, by the server's clock, and of the next ones where they are missing. Any number of processes may do so at once. */
+export async function ensurePartitions(session: Pick<Session, 'query'>): Promise<void> {
+  const missing = await session.query(
+    `select parent, to_char(monday, 'YYYY-MM-DD')
+     from unnest($1::text[]) parent, generate_series(0, $2) n, date_trunc('week', now() at time zone 'UTC') this,
+       lateral (select this + n * interval '7 days' monday) week
+     where not exists (select from pg_inherits where inhparent = parent::regclass
+       and inhrelid = to_regclass(parent || to_char(monday, '"_"YYYY_MM_DD')))`,
+    [PARTITIONED, AHEAD],
+  );
+  for (const [table, monday] of missing) await makePartition(session, table as Partitioned, monday ?? '');
+}
+
+/** Makes the partition of the week that begins on a day, given as `2026-11-23`; it may be there already. */
+export async function makePartition(
+  session: Pick<Session, 'query'>,
+  table: Partitioned,
+  monday: string,
+): Promise<void> {
+  const fromMs = Date.parse(`${monday}T00:00:00Z`);
+  const name = `${table}_${monday.replaceAll('-', '_')}`;
+  await session.query(`do $$ begin
+    perform pg_advisory_xact_lock('${table}'::regclass::oid::int, 0);
+    if to_regclass('${name}') is null then
+      create table ${name} (like ${table} including defaults including constraints including indexes);
+      alter table ${table} attach partition ${name} for values from ('${dayOf(fromMs)}') to ('${dayOf(fromMs + WEEK_MS)}');
+    end if;
+  end $$`);
+}
+
+/** The oldest first. */
+export async function partitionsOf(session: Pick<Session, 'query'>, table: Partitioned): Promise<readonly Partition[]> {
+  const rows = await session.query(
+    `select relname from pg_inherits join pg_class on pg_class.oid = inhrelid
+     where inhparent = $1::regclass order by relname collate "C"`,
+    [table],
+  );
+  return rows.flatMap(([name]) => {
+    const [, year, month, day] = /_(\d{4,})_(\d\d)_(\d\d)$/.exec(name ?? '') ?? [];
+    if (name === null || name === undefined || year === undefined) return [];
+    const fromMs = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
+    return [{ name, fromMs, toMs: fromMs + WEEK_MS }];
+  });
+}
+
+/** Removes a partition with all its rows; false when someone reads the table just now and it must be tried again. */
+export async function dropPartition(session: Pick<Session, 'query'>, { name }: Partition): Promise<boolean> {
+  try {
+    await session.query(`do $$ begin
+      perform set_config('lock_timeout', '${DROP_PATIENCE}', true);
+      drop table if exists ${name};
+    end $$`);
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === LOCK_NOT_AVAILABLE) return false;
+    throw error;
   }
+}
+
+function dayOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 10)} 00:00:00+00`;
 }

@@ -1,0 +1,153 @@
+/**
+ * Purge: removes what nobody can ask for any more, a bounded number of rows at a time. Every owner forgets the ids of its own index;
+ * histories of deleted records and what is beyond its retention are removed by the owner of index 0 for all.
+ *
+ * Inbox (product.md, rule 14): an id is forgotten when no copy of its task can come again. Copies come out of the queue pair, out of the
+ * outbox as long as its row is there (its owner may publish it again), and from a producer who repeats a publish within the
+ * retention. So first the outbox is looked at; all that was put into the queues before that must be settled; and the retention must have
+ * passed since. A copy that is published after the look is one of a row that was seen, or a producer's.
+ */
+import { type Instant, instantOfMs } from '../../model/time.js';
+import type { Clock } from '../../runtime/clock.js';
+import { Retention, type RetentionOptions } from './retention.js';
+import type { Session } from './session.js';
+
+/** Rows removed in one step. */
+const STEP_ROWS = 2_000;
+/** Graves looked at in one step. */
+const STEP_GRAVES = 200;
+/** Between two looks at the inbox at most. */
+const INBOX_PAUSE_MS = 60_000;
+
+export interface PurgeOptions extends RetentionOptions {
+  readonly index: number;
+  /** The longest that a producer may repeat a publish. */
+  readonly inboxRetentionMs: number;
+  /** Before which moment all that was put into the queue pair is settled for good; null while unknown. */
+  readonly settledBefore: () => Promise<number | null>;
+}
+
+/** A look at the outbox: ids committed at least the retention before `since` are forgotten once the queues have caught up with `at`. */
+interface Look {
+  readonly at: number;
+  readonly since: number;
+}
+
+export class Purge {
+  private readonly clock: Clock;
+  private readonly retention: Retention;
+  private look: Look | null = null;
+  /** Ids before this are being forgotten; null between two looks. */
+  private forgetBefore: Instant | null = null;
+  private inboxDueAt = 0;
+
+  constructor(
+    private readonly session: Pick<Session, 'query'>,
+    private readonly options: PurgeOptions,
+  ) {
+    this.clock = options.clock;
+    this.retention = new Retention(session, options);
+  }
+
+  /** True while there is more to do. */
+  async step(): Promise<boolean> {
+    const ids = await this.forgetIds();
+    if (this.options.index !== 0) return ids;
+    const graves = await this.emptyGraves();
+    return (await this.retention.step()) || graves || ids;
+  }
+
+  private async forgetIds(): Promise<boolean> {
+    this.forgetBefore ??= await this.nextToForget();
+    if (this.forgetBefore === null) return false;
+    const [row] = await this.session.query(
+      `with old as (
+         delete from inbox where index = $1 and id in (
+           select id from inbox where index = $1 and stored < $2::timestamptz order by stored limit $3)
+         returning id)
+       select count(*) from old`,
+      [this.options.index, this.forgetBefore, STEP_ROWS],
+      'purge inbox',
+    );
+    const more = Number(row?.[0]) === STEP_ROWS;
+    if (!more) this.forgetBefore = null;
+    return more;
+  }
+
+  /** Null where nothing can be forgotten for now. */
+  private async nextToForget(): Promise<Instant | null> {
+    const { clock } = this;
+    const { inboxRetentionMs, settledBefore } = this.options;
+    if (clock.monotonic() < this.inboxDueAt) return null;
+    this.inboxDueAt = clock.monotonic() + Math.min(inboxRetentionMs / 10, INBOX_PAUSE_MS);
+    const look = this.look ?? (await this.lookAtOutbox());
+    this.look = look;
+    const settled = await settledBefore();
+    if (settled === null || settled < look.at) return null;
+    this.look = null;
+    const before = look.since - inboxRetentionMs;
+    return before > 0 ? instantOfMs(before) : null;
+  }
+
+  private async lookAtOutbox(): Promise<Look> {
+    const at = this.clock.now();
+    // By the server's clock, since rows of the outbox are stored by it.
+    const [row] = await this.session.query(
+      'select extract(epoch from now() - min(stored)) * 1000 from outbox where destination = $1',
+      [this.options.index],
+      'purge outbox',
+    );
+    const ageMs = Number(row?.[0] ?? 0);
+    return { at, since: at - Math.max(0, ageMs) };
+  }
+
+  /** Of each grave all incarnations up to its own. The grave goes with the last of them, unless the entity was deleted once more. */
+  private async emptyGraves(): Promise<boolean> {
+    const graves = await this.session.query(
+      `select etype, eid, incarnation, (select count(*) from (select from history h
+         where h.etype = g.etype and h.eid = g.eid and h.incarnation <= g.incarnation limit $2) as rows)
+       from graves g order by etype, eid limit $1`,
+      [STEP_GRAVES, STEP_ROWS],
+      'purge graves',
+    );
+    const [first] = graves;
+    if (first === undefined) return false;
+    if (Number(first[3]) === STEP_ROWS) {
+      await this.shortenHistory(first.slice(0, 3));
+      return true;
+    }
+    let rows = 0;
+    const small = graves.filter(([, , , count]) => {
+      rows += Number(count);
+      return rows <= STEP_ROWS;
+    });
+    const columns = [0, 1, 2].map((column) => small.map((grave) => grave[column]));
+    await this.session.query(
+      `delete from history h using unnest($1::text[], $2::text[], $3::integer[]) as grave (etype, eid, incarnation)
+       where h.etype = grave.etype and h.eid = grave.eid and h.incarnation <= grave.incarnation`,
+      columns,
+      'purge histories',
+    );
+    const [removed] = await this.session.query(
+      `with empty as (
+         select etype, eid from graves join unnest($1::text[], $2::text[], $3::integer[]) as grave (etype, eid, incarnation)
+           using (etype, eid, incarnation) for update of graves skip locked),
+       removed as (delete from graves using empty where graves.etype = empty.etype and graves.eid = empty.eid returning 1)
+       select count(*) from removed`,
+      columns,
+      'purge emptied graves',
+    );
+    return Number(removed?.[0]) > 0;
+  }
+
+  /** Removes the first rows of a long history. */
+  private async shortenHistory(grave: readonly unknown[]): Promise<void> {
+    await this.session.query(
+      `delete from history where etype = $1 and eid = $2 and incarnation <= $3 and (attr, t1, n) <= (
+         select attr, t1, n from history where etype = $1 and eid = $2 and incarnation <= $3
+         order by attr, t1, n offset $4 limit 1)`,
+      [...grave, STEP_ROWS - 1],
+      'purge long history',
+    );
+  }
+}
