@@ -1,5 +1,5 @@
 /*
- * Compiles lib, bin, bench, services and scripts into dist. dist carries its own package.json: the root one has no "type",
+ * Compiles lib, bin, bench, services, demo and scripts into dist. dist carries its own package.json: the root one has no "type",
  * because pm2 must be able to load ecosystem.config.js as CommonJS.
  *
  * --clean begins with an empty dist, so that nothing of deleted files is packed. --unless-fresh does nothing when no source has
@@ -43,7 +43,7 @@ function build() {
 function isFresh() {
   if (!existsSync(stamp)) return false;
   const builtAt = statSync(stamp).mtimeMs;
-  const sources = ['lib', 'bin', 'bench', 'services', 'scripts'].flatMap((folder) =>
+  const sources = ['lib', 'bin', 'bench', 'services', 'demo', 'scripts'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, name)),
   );
   sources.push(join(root, 'package.json'), join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json'));

@@ -1,0 +1,55 @@
+/**
+ * What the demo does, from its first line to its last: makes room, starts the cluster, feeds the corpus, shows how profiles grow, and
+ * ends with the tables. It uses the program as anybody may: the cluster is `dp3-cluster start` in a process of its own, all else is what
+ * the commands send, status, list and get do.
+ */
+
+import type { Output } from '../lib/cli/output.js';
+import { requireConfiguration } from '../lib/config/load.js';
+import { reading } from '../lib/store/reading.js';
+import { runCluster } from './cluster.js';
+import { readCorpus } from './feed.js';
+import { inside, type Place } from './place.js';
+import { Profiles } from './profiles.js';
+import { printNext, printReport, worstRelays } from './report.js';
+import { servers } from './servers.js';
+import { watchFeeding } from './watch.js';
+
+/** Data-points a second. */
+export const DEFAULT_RATE = 3_000;
+
+export interface DemoOptions {
+  readonly server: boolean;
+  /** Data-points a second; 0 for no limit. */
+  readonly rate: number;
+  /** Fires when everything shall end in order. */
+  readonly stopping: AbortSignal;
+  /** Fires when it shall end at once. */
+  readonly killing: AbortSignal;
+}
+
+/** Runs the whole demo. Rejects with a sentence; whatever it started has ended by then. */
+export async function runDemo(output: Output, options: DemoOptions): Promise<void> {
+  const corpus = readCorpus();
+  const place = options.server ? await servers(output, options.stopping) : await inside(output);
+  try {
+    const worst = await showCluster(output, place, corpus, options);
+    await printNext(output, place, worst);
+    await place.stay(options.stopping);
+  } finally {
+    await place.leave();
+  }
+}
+
+/** The cluster has ended in order when this resolves, with the address of the worst relay. */
+async function showCluster(output: Output, place: Place, corpus: Buffer, options: DemoOptions): Promise<string> {
+  const { configuration, spec } = requireConfiguration(place.request, place.environment);
+  return runCluster(configuration, place, options, ({ startedAt, signal }) =>
+    reading(configuration, async (reader) => {
+      const profiles = new Profiles(reader);
+      await watchFeeding({ configuration, spec, profiles, output, corpus, rate: options.rate, startedAt, signal });
+      await printReport(output, profiles);
+      return worstRelays(profiles.relays)[0]?.ip ?? '';
+    }),
+  );
+}

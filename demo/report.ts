@@ -1,0 +1,91 @@
+/** The end of a demo: the worst relays and networks with what is known against them, the count of everything, and what to try next. */
+import type { Cell, Output } from '../lib/cli/output.js';
+import type { Place } from './place.js';
+import type { Network, Profiles, Relay } from './profiles.js';
+import { grouped } from './view.js';
+
+const WORST = 8;
+const MOST_CLAIMED = 5;
+/** A name is cut at this length. */
+const NAME_CHARACTERS = 34;
+
+/** Reads everything once more and prints the tables. */
+export async function printReport(output: Output, profiles: Profiles): Promise<void> {
+  await profiles.refresh();
+  const { relays, networks, names } = profiles;
+  await output.heading('\nThe worst relays');
+  await output.table(
+    ['relay', 'score', 'spam', 'ham', 'names', 'host name, or how it called itself', 'last mail', 'last spam'],
+    worstRelays(relays).map(relayRow),
+  );
+  await output.heading('\nThe worst networks');
+  await output.table(
+    ['network', 'score', 'spam', 'ham', 'relays', 'last mail'],
+    worstNetworks(networks).map(networkRow),
+  );
+  await output.heading('\nNames that most relays claim to have');
+  const claimed = [...names].sort((a, b) => b.relays - a.relays || compare(a.name, b.name)).slice(0, MOST_CLAIMED);
+  await output.table(
+    ['name', 'relays', 'mails'],
+    claimed.map(({ name, relays, mails }) => [cut(name), relays, mails]),
+  );
+  await printCount(output, profiles);
+}
+
+/** The highest share of spam first; among equals the one with more of it. */
+export function worstRelays(relays: readonly Relay[]): readonly Relay[] {
+  return [...relays]
+    .sort((a, b) => (b.score ?? 0) - (a.score ?? 0) || b.spam - a.spam || compare(a.ip, b.ip))
+    .slice(0, WORST);
+}
+
+export function worstNetworks(networks: readonly Network[]): readonly Network[] {
+  return [...networks]
+    .sort((a, b) => (b.score ?? 0) - (a.score ?? 0) || b.spam - a.spam || compare(a.network, b.network))
+    .slice(0, WORST);
+}
+
+function relayRow({ ip, score, spam, ham, names, manyNames, hostname, newestName, lastMail, evidence }: Relay): Cell[] {
+  const called = cut(hostname ?? newestName ?? '');
+  return [ip, scoreText(score), spam, ham, manyNames ? `${names} !` : names, called, dayOf(lastMail), evidence];
+}
+
+function networkRow({ network, score, spam, ham, relays, lastMail }: Network): Cell[] {
+  return [network, scoreText(score), spam, ham, relays, dayOf(lastMail)];
+}
+
+async function printCount(output: Output, profiles: Profiles): Promise<void> {
+  const { spam, ham, ofNetworks, ofNames, relays, networks, names } = profiles.totals();
+  const marked = profiles.relays.filter(({ manyNames }) => manyNames).length;
+  await output.line(
+    `\n${grouped(relays)} relays, ${grouped(networks)} networks, ${grouped(names)} names; ${marked} relays are marked for changing theirs (!).`,
+  );
+  await output.line(
+    `Counted by relay ${grouped(spam + ham)} mails (${grouped(spam)} spam, ${grouped(ham)} ham), by network ${grouped(ofNetworks)}, by name ${grouped(ofNames)}; in quarantine ${await profiles.quarantined()}.`,
+  );
+}
+
+/** Where the data are, and commands to paste. */
+export async function printNext(output: Output, { flags, data, lasting }: Place, worst: string): Promise<void> {
+  const command = (words: string) => `  npx dp3-cluster ${words} ${flags.join(' ')}`;
+  await output.line(`\nThe data are in ${data}${lasting ? '' : ', as long as this runs'}. Next, try:\n`);
+  await output.line(command(`get ip ${worst} --history`));
+  await output.line(command('get helo yahoo.com'));
+  await output.line(`${command('start')}    # the cluster again, on these data; Ctrl-C ends it`);
+}
+
+function scoreText(score: number | null): string | null {
+  return score === null ? null : score.toFixed(3);
+}
+
+function dayOf(time: string | null): string | null {
+  return time === null ? null : time.slice(0, 10);
+}
+
+function cut(name: string): string {
+  return name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS - 3)}...` : name;
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : 1;
+}

@@ -1,0 +1,86 @@
+/** Feeding and watching at the same time, until every mail that was fed is counted everywhere. */
+import type { Output } from '../lib/cli/output.js';
+import { runningPrograms } from '../lib/cli/programs.js';
+import type { Configuration } from '../lib/config/configuration.js';
+import type { SlotStatus } from '../lib/ipc/status.js';
+import type { ModelSpec } from '../lib/model/spec.js';
+import { systemClock } from '../lib/runtime/clock.js';
+import { feed, sizeOf } from './feed.js';
+import { pause } from './pause.js';
+import type { Profiles, Totals } from './profiles.js';
+import { openView } from './view.js';
+
+const LOOK_MS = 250;
+/** When nothing has changed for so long, it never will. */
+const STUCK_MS = 30_000;
+
+export interface Watching {
+  readonly configuration: Configuration;
+  readonly spec: ModelSpec;
+  readonly profiles: Profiles;
+  readonly output: Output;
+  readonly corpus: Buffer;
+  /** Data-points a second; 0 for no limit. */
+  readonly rate: number;
+  /** When the cluster was started, in monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly signal: AbortSignal;
+}
+
+/** What there is to see at one moment. */
+export interface Sight {
+  /** Data-points that are in their queues, and all there are. */
+  readonly sent: number;
+  readonly points: number;
+  readonly seconds: number;
+  readonly slots: readonly SlotStatus[];
+  readonly profiles: Profiles;
+  readonly totals: Totals;
+}
+
+/** Resolves when everything is counted. @throws Error when it is not, and the reason of the signal when that fires */
+export async function watchFeeding(watching: Watching): Promise<void> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([watching.signal, over.signal]);
+  const sent = { points: 0 };
+  const onSent = (points: number) => {
+    sent.points = points;
+  };
+  const feeding = feed({ ...watching, signal, onSent });
+  feeding.catch((error) => over.abort(error));
+  try {
+    await watchGrowing(watching, sent, signal);
+  } finally {
+    over.abort();
+    await feeding.catch(() => {});
+  }
+}
+
+async function watchGrowing(watching: Watching, sent: { readonly points: number }, signal: AbortSignal): Promise<void> {
+  const { configuration, profiles, output, corpus, startedAt } = watching;
+  const { points, mails } = sizeOf(corpus);
+  const view = openView(output);
+  try {
+    let changedAt = systemClock.monotonic();
+    for (let last = ''; ; await pause(LOOK_MS, signal)) {
+      const slots = (await runningPrograms(configuration)).flatMap(({ status }) => status.slots);
+      await profiles.refresh();
+      const totals = profiles.totals();
+      const now = systemClock.monotonic();
+      await view.show({ sent: sent.points, points, seconds: (now - startedAt) / 1_000, slots, profiles, totals });
+      if (isComplete(totals, mails)) return;
+      const seen = JSON.stringify([sent.points, totals]);
+      if (seen !== last) changedAt = now;
+      last = seen;
+      if (now - changedAt > STUCK_MS) throw new Error(`of ${mails} mails not all were counted: ${seen}`);
+    }
+  } finally {
+    view.close();
+  }
+}
+
+/** Whether every mail is counted by its relay, by its network and by its name, and what they know of each other agrees. */
+export function isComplete(totals: Totals, mails: number): boolean {
+  const { spam, ham, ofNetworks, ofNames, pairsOfRelays, pairsOfNames } = totals;
+  return [spam + ham, ofNetworks, ofNames].every((count) => count === mails) && pairsOfRelays === pairsOfNames;
+}

@@ -1,0 +1,44 @@
+/**
+ * Marks relays that change their name often. Three steps, from entity to entity:
+ *
+ *   ip.helo  ->  helo.seen: the name learns who used it  ->  ip.names: the relay learns that the name was new for it
+ *
+ * Why by way of the name? A task of a relay may carry many mails, and each call sees the record as it is after all of them. The name
+ * gets one task for each mail, one after another, and so it can tell which relay is new to it.
+ */
+import { defineModule } from 'dp3-cluster';
+
+interface Settings {
+  readonly suspiciousFrom: number;
+}
+
+export default defineModule<Settings>({
+  configure({ suspicious_from: names }) {
+    if (typeof names !== 'number' || !(names >= 2)) throw new Error('suspicious_from: a number from 2 on is needed');
+    return { suspiciousFrom: names };
+  },
+
+  onNewObservation: {
+    ip: {
+      helo: (eid, { v: { eid: name }, t1 }, { task }) => [task('helo', name, [{ attr: 'seen', v: { eid }, t1 }])],
+
+      names(eid, _point, { record, task, config }) {
+        const relay = record();
+        const names = relay?.observations.names?.count ?? 0;
+        if (names < config.suspiciousFrom || relay?.plain.many_names?.v === true) return [];
+        return [task('ip', eid, [{ attr: 'many_names', v: true }])];
+      },
+    },
+
+    helo: {
+      seen(name, { v: { eid: relay }, t1 }, { record, task }) {
+        const known = record()?.plain.relays?.v ?? [];
+        if (known.some(({ eid }) => eid === relay)) return [];
+        return [
+          task('helo', name, [{ attr: 'relays', v: [...known, { eid: relay }] }]),
+          task('ip', relay, [{ attr: 'names', v: { eid: name }, t1 }]),
+        ];
+      },
+    },
+  },
+});
