@@ -25,6 +25,8 @@ export interface Invocation {
   has(name: string): boolean;
   /** Calls the listener at the first Ctrl-C or SIGTERM, which then does not end the process; returns what ends that. */
   onInterrupt(listener: () => void): () => void;
+  /** Calls the listener when module code ends the process, which then ends with the code that is returned; returns what ends that. */
+  onExit(listener: (exitCode: number) => ExitCode): () => void;
 }
 
 export type Run = (invocation: Invocation) => Promise<ExitCode>;

@@ -16,9 +16,13 @@ export interface Surroundings {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: Screen;
   readonly stderr: Screen;
-  /** Node's process: its next signal of this name. */
+  /** Node's process: its next signal of this name, and its end. */
   once(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  once(event: 'exit', listener: (exitCode: number) => void): unknown;
   off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  off(event: 'exit', listener: (exitCode: number) => void): unknown;
+  /** What it ends with, also where its end is under way. */
+  exitCode?: number | string | null | undefined;
 }
 
 /** Runs one command; never throws. */
@@ -29,12 +33,13 @@ export async function main(
 ): Promise<ExitCode> {
   const output = new Output(surroundings.stdout, surroundings.stderr);
   const onInterrupt = (listener: () => void) => interruptions(surroundings, listener);
+  const onExit = (listener: (exitCode: number) => ExitCode) => exits(surroundings, listener);
   let exitCode: ExitCode = 0;
   const program = makeProgram(output);
   for (const command of commands) {
     addCommand(program, command, async (invocation) => {
       const { run } = await command.load();
-      exitCode = await run({ ...invocation, input: surroundings.stdin, output, onInterrupt });
+      exitCode = await run({ ...invocation, input: surroundings.stdin, output, onInterrupt, onExit });
     });
   }
   try {
@@ -61,6 +66,15 @@ function interruptions(surroundings: Surroundings, listener: () => void): () => 
   };
   for (const signal of signals) surroundings.once(signal, heard);
   return end;
+}
+
+/** The end of the process, as far as it comes before what is returned is called. */
+function exits(surroundings: Surroundings, listener: (exitCode: number) => ExitCode): () => void {
+  const heard = (exitCode: number) => {
+    surroundings.exitCode = listener(exitCode);
+  };
+  surroundings.once('exit', heard);
+  return () => void surroundings.off('exit', heard);
 }
 
 /** What a person is told: the message, with those of its causes. */
@@ -108,7 +122,7 @@ function makeProgram(output: Output): Commander {
 function addCommand(
   program: Commander,
   command: Command,
-  action: (invocation: Omit<Invocation, 'input' | 'output' | 'onInterrupt'>) => Promise<void>,
+  action: (invocation: Omit<Invocation, 'input' | 'output' | 'onInterrupt' | 'onExit'>) => Promise<void>,
 ): void {
   const words = command.name.split(' ');
   const name = words.pop() ?? '';

@@ -155,7 +155,8 @@ export class Supervisor {
         return;
       case 'failed':
         for (const why of message.why.split('\n')) {
-          this.log.error('the worker can not start', { index: slot.index, why });
+          const what = slot.state === 'running' ? 'the worker ends' : 'the worker can not start';
+          this.log.error(what, { index: slot.index, why });
         }
         return;
       case 'waiting':

@@ -15,8 +15,6 @@ import { Executor } from '../executor/executor.js';
 import { derivedTasks } from '../executor/followups.js';
 import { jobsOf } from '../hooks/jobs.js';
 import { ModuleLifecycle } from '../hooks/lifecycle.js';
-import { loadModules } from '../hooks/loader.js';
-import { register } from '../hooks/registration.js';
 import type { Registry } from '../hooks/registry.js';
 import { HookRunner } from '../hooks/run.js';
 import { createTaskMaker } from '../hooks/task-maker.js';
@@ -24,7 +22,7 @@ import type { Assignment } from '../ipc/messages.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import { createEvents } from '../observability/events.js';
-import { createLogger, type Logger, makeLogger, type RootLogger } from '../observability/logger.js';
+import { createLogger, makeLogger, type RootLogger } from '../observability/logger.js';
 import { collectMetrics } from '../observability/metrics.js';
 import { openReader, openWriter } from '../queue/open.js';
 import { systemClock } from '../runtime/clock.js';
@@ -32,12 +30,17 @@ import { ApplicationError } from '../runtime/errors.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import { openStore } from '../store/open.js';
 import { Records } from '../store/records.js';
-import type { Orders, WorkerProgram } from './process.js';
+import type { Importing, Orders, WorkerProgram } from './process.js';
+import { loadRegistry } from './registry.js';
 import { RunningWorker, type WorkerParts } from './running.js';
 import { Sweeper } from './sweeper.js';
 
 /** Reads the configuration, loads the modules and makes every part; nothing is connected yet. Throws CONFIG_INVALID, MODULE_INVALID. */
-export async function assembleWorker(assignment: Assignment, orders: Orders): Promise<WorkerProgram> {
+export async function assembleWorker(
+  assignment: Assignment,
+  orders: Orders,
+  importing: Importing,
+): Promise<WorkerProgram> {
   const { configuration, spec } = requireConfiguration(assignment.config);
   const { index } = assignment;
   if (index >= configuration.numProcesses) {
@@ -45,20 +48,16 @@ export async function assembleWorker(assignment: Assignment, orders: Orders): Pr
     throw new ApplicationError('CONFIG_INVALID', sentence);
   }
   const root = openLog(configuration, index);
-  const registry = await loadRegistry(configuration, spec, index, root);
+  const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
   const member = await joinFolder(configuration, index);
   return new RunningWorker(makeParts(configuration, spec, index, root, registry, member), orders);
 }
 
 /** Reads and loads all of that and makes nothing. Throws as `assembleWorker` would. */
-export async function rehearseWorker({ config, index }: Assignment): Promise<void> {
+export async function rehearseWorker({ config, index }: Assignment, importing: Importing): Promise<void> {
   const { configuration, spec } = requireConfiguration(config);
-  await loadRegistry(
-    configuration,
-    spec,
-    index,
-    makeLogger(() => {}, 'error', {}),
-  );
+  const log = makeLogger(() => {}, 'error', {});
+  await loadRegistry({ configuration, spec, index, log, importing });
 }
 
 function openLog(configuration: Configuration, index: number): RootLogger {
@@ -70,37 +69,6 @@ function openLog(configuration: Configuration, index: number): RootLogger {
     fields: { index },
     ...(path !== null && { file: { path, maxBytes, maxFiles } }),
   });
-}
-
-async function loadRegistry(
-  configuration: Configuration,
-  spec: ModelSpec,
-  index: number,
-  log: Logger,
-): Promise<Registry> {
-  const {
-    app,
-    numProcesses,
-    dir: configDir,
-    modulesDir,
-    enabledModules: enabled,
-    moduleConfigurations,
-    hookTimeoutMs: limitMs,
-  } = configuration;
-  const configOf = (name: string) => moduleConfigurations.get(name);
-  const { modules, problems } = await loadModules({ configDir, modulesDir, enabled, configOf, limitMs });
-  const platform = { app, index, numProcesses, model: spec };
-  const registered = register(modules, { spec, platform, log, nowMs: systemClock.now() });
-  const all = [...problems, ...registered.problems];
-  for (const { severity, file, key, sentence } of all) if (severity === 'warning') log.warn(sentence, { file, key });
-  const errors = all.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0 || registered.registry === null) {
-    throw new ApplicationError(
-      'MODULE_INVALID',
-      errors.map(({ file, key, sentence }) => `${[file, key].filter(Boolean).join(' ')}: ${sentence}`).join('\n'),
-    );
-  }
-  return registered.registry;
 }
 
 function joinFolder(configuration: Configuration, index: number): Promise<Member> {

@@ -31,10 +31,12 @@ export interface Orders {
   stopWorker(reason: string): void;
 }
 
+/** Told of the file of a module that is to be imported; what it returns is called afterwards. */
+export type Importing = (file: string) => () => void;
 /** Makes the program for an assignment. */
-export type MakeProgram = (assignment: Assignment, orders: Orders) => Promise<WorkerProgram>;
+export type MakeProgram = (assignment: Assignment, orders: Orders, importing: Importing) => Promise<WorkerProgram>;
 /** Throws what would keep the program from being made. */
-export type Rehearse = (assignment: Assignment) => Promise<void>;
+export type Rehearse = (assignment: Assignment, importing: Importing) => Promise<void>;
 
 /** How often the figures are told. */
 const STATUS_MS = 1_000;
@@ -42,6 +44,39 @@ const STATUS_MS = 1_000;
 const CLOSE_MS = 1_000;
 /** How long the last message to the primary may take. */
 const LAST_WORDS_MS = 500;
+
+/**
+ * The end of this process. Module code can call process.exit, and then nobody would know why a worker is gone: that is told, and the
+ * exit code is ours. A file that does it while it is imported would do it in the next process too, so that is wrong configuration.
+ */
+export class ProcessEnd {
+  private file: string | null = null;
+  private chosen = false;
+
+  /** `tell` must have told when it returns. */
+  constructor(private readonly tell: (why: string) => void) {
+    process.on('exit', (exitCode) => this.ended(exitCode));
+  }
+
+  readonly importing: Importing = (file) => {
+    this.file = file;
+    return () => {
+      this.file = null;
+    };
+  };
+
+  leave(exitCode: number): never {
+    this.chosen = true;
+    return process.exit(exitCode);
+  }
+
+  private ended(exitCode: number): void {
+    if (this.chosen) return;
+    const when = this.file === null ? 'while it ran' : `while ${this.file} was imported`;
+    process.exitCode = this.file === null ? 1 : 2;
+    this.tell(`module code ended the process with exit code ${exitCode} ${when}; it must not call process.exit`);
+  }
+}
 
 /** One life of a worker, from its assignment to its exit code. `tell` reaches whoever supervises it. */
 export class WorkerLife {
@@ -54,6 +89,7 @@ export class WorkerLife {
   constructor(
     private readonly make: MakeProgram,
     private readonly tell: (message: FromWorker) => void,
+    private readonly importing: Importing,
   ) {
     let end: (exitCode: number) => void = () => {};
     this.ended = new Promise((resolve) => {
@@ -68,7 +104,7 @@ export class WorkerLife {
       stopWorker: (reason) => this.drain(reason, 1),
     };
     try {
-      this.program = await this.make(assignment, orders);
+      this.program = await this.make(assignment, orders, this.importing);
       if (this.leaving) return;
       const { epoch } = await this.program.start((why) => this.tell({ type: 'waiting', why }));
       if (this.leaving) return;
@@ -146,7 +182,9 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
     sent = new Promise((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
   };
   let beat: NodeJS.Timeout | undefined;
-  const life = new WorkerLife(make, tell);
+  let rehearsing = false;
+  const end = new ProcessEnd((why) => tell(rehearsing ? { type: 'rehearsed', why } : { type: 'failed', why }));
+  const life = new WorkerLife(make, tell, end.importing);
   process.on('uncaughtException', (error) => life.crashed(error));
   process.on('unhandledRejection', (error) => life.crashed(error));
   process.on('disconnect', () => life.drain('the primary is gone'));
@@ -155,7 +193,8 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
       beat = setInterval(() => tell({ type: 'heartbeat' }), message.assignment.heartbeatMs);
       void life.begin(message.assignment);
     } else if (message.type === 'rehearse') {
-      const rehearsal = rehearse(message.assignment).then(() => null, messageOf);
+      rehearsing = true;
+      const rehearsal = rehearse(message.assignment, end.importing).then(() => null, messageOf);
       void rehearsal.then((why) => tell({ type: 'rehearsed', why })); // and then the primary ends this process
     } else if (message.type === 'drain') life.drain('ordered by the primary');
     else void life.answer(message.id, message.question);
@@ -164,28 +203,23 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
   const exitCode = await life.ended;
   clearInterval(beat);
   await Promise.race([sent, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
-  process.exit(exitCode);
+  end.leave(exitCode);
 }
 
 /**
  * What a process does whose only worker this is, started by a supervisor of the user's own: the first SIGINT or SIGTERM drains it, a
  * second one ends it at once. A worker can not reload itself, so SIGHUP changes nothing.
  */
-export function obeySignals(life: WorkerLife): void {
+export function obeySignals(life: WorkerLife, end: ProcessEnd): void {
   let asked = 0;
-  const end = (signal: NodeJS.Signals) => {
+  const heard = (signal: NodeJS.Signals) => {
     asked++;
-    if (asked > 1) process.exit(1);
+    if (asked > 1) end.leave(1);
     life.drain(`signal ${signal}`);
   };
-  process.on('SIGINT', end);
-  process.on('SIGTERM', end);
+  process.on('SIGINT', heard);
+  process.on('SIGTERM', heard);
   process.on('SIGHUP', () => {});
   process.on('uncaughtException', (error) => life.crashed(error));
   process.on('unhandledRejection', (error) => life.crashed(error));
-}
-
-/** Ends the process of a worker: what modules have left open must not keep it. */
-export function leaveProcess(exitCode: number): never {
-  process.exit(exitCode);
 }

@@ -8,7 +8,7 @@ import type { Answer, Assignment, ControlReply, ControlRequest, FromWorker, Ques
 import type { ProgramStatus, WorkerState, WorkerStatus } from '../ipc/status.js';
 import { createLogger, type Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
-import { leaveProcess, type MakeProgram, obeySignals, WorkerLife } from './process.js';
+import { type Importing, type MakeProgram, obeySignals, ProcessEnd, WorkerLife } from './process.js';
 
 export interface StandaloneOptions {
   readonly configuration: Configuration;
@@ -21,11 +21,12 @@ export async function runStandaloneWorker({ configuration, assignment, make }: S
   const { level, format } = configuration.logging;
   const { index } = assignment;
   const log = createLogger({ level, format, fields: { index } });
-  const worker = new StandaloneWorker(configuration, index, make, log, systemClock);
+  const end = new ProcessEnd((why) => console.error(`dp3-cluster: ${why}`));
+  const worker = new StandaloneWorker(configuration, index, make, log, systemClock, end.importing);
   const { runtimeDir, control: limits } = configuration;
   const control = new ControlServer(runtimeDir, index, limits, (asked, reply) => worker.serve(asked, reply));
   await control.start();
-  obeySignals(worker.life);
+  obeySignals(worker.life, end);
   log.info('starting', { app: configuration.app, numProcesses: configuration.numProcesses, pid: process.pid });
   void worker.life.begin(assignment);
   const exitCode = await worker.ended;
@@ -34,7 +35,8 @@ export async function runStandaloneWorker({ configuration, assignment, make }: S
   await new Promise((resolve) => setImmediate(resolve));
   await control.stop();
   await log.close();
-  return leaveProcess(exitCode);
+  // What modules have left open must not keep the process.
+  return end.leave(exitCode);
 }
 
 /** The one worker, seen from where its primary would be. */
@@ -55,9 +57,10 @@ export class StandaloneWorker {
     make: MakeProgram,
     private readonly log: Logger,
     private readonly clock: Clock,
+    importing: Importing,
   ) {
     this.startedAt = clock.monotonic();
-    this.life = new WorkerLife(make, (message) => this.heard(message));
+    this.life = new WorkerLife(make, (message) => this.heard(message), importing);
     this.ended = this.life.ended.then((exitCode) => {
       this.state = 'down';
       for (const resolve of this.questions.values()) resolve({ ok: false, why: 'the worker has ended' });

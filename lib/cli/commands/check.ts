@@ -4,26 +4,32 @@
  */
 import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
-import { loadConfiguration } from '../../config/load.js';
+import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { redacted } from '../../config/redact.js';
 import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
 import { systemClock } from '../../runtime/clock.js';
-import type { Run } from '../command.js';
+import type { ExitCode, Invocation, Run } from '../command.js';
 import { type Cell, type Output, shown } from '../output.js';
 import { printProblems } from '../problems.js';
 import { typesProblems } from '../types-file.js';
 import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
 
-/** Loads the modules as a start would, and says what is wrong with them. */
-export type CheckModules = (configuration: Configuration, spec: ModelSpec) => Promise<readonly Problem[]>;
+const NO_EXIT = 'It must not call process.exit. Modules after it were not checked.';
 
-export const run: Run = checkWith((configuration, spec) => {
+/** Loads the modules as a start would, and says what is wrong with them. */
+export type CheckModules = (
+  configuration: Configuration,
+  spec: ModelSpec,
+  importing: (file: string) => () => void,
+) => Promise<readonly Problem[]>;
+
+export const run: Run = checkWith((configuration, spec, importing) => {
   const { app, dir, numProcesses, modulesDir, enabledModules, moduleConfigurations, hookTimeoutMs } = configuration;
   const configOf = (name: string) => moduleConfigurations.get(name);
   return moduleProblems(
-    { configDir: dir, modulesDir, enabled: enabledModules, configOf, limitMs: hookTimeoutMs },
+    { configDir: dir, modulesDir, enabled: enabledModules, configOf, limitMs: hookTimeoutMs, importing },
     { spec, platform: { app, index: 0, numProcesses, model: spec }, nowMs: systemClock.now() },
   );
 });
@@ -31,26 +37,46 @@ export const run: Run = checkWith((configuration, spec) => {
 /** The command, with what checks the modules. */
 export function checkWith(checkModules: CheckModules): Run {
   return async (invocation) => {
-    const { configuration, spec, problems: found, settings } = loadConfiguration(invocation.request);
-    const problems = [...found];
+    const loaded = loadConfiguration(invocation.request);
+    const { configuration, spec } = loaded;
+    const problems = [...loaded.problems];
     if (configuration !== null && spec !== null) {
-      problems.push(...(await checkModules(configuration, spec)), ...typesProblems(configuration, spec));
+      const importing = (file: string) =>
+        invocation.onExit((exitCode) => {
+          // Nothing that waits happens any more; what is printed is written at once.
+          void report(invocation, loaded, [...problems, endedBy(file, exitCode)]);
+          return 2;
+        });
+      problems.push(...(await checkModules(configuration, spec, importing)), ...typesProblems(configuration, spec));
     }
-    const ok = !problems.some(({ severity }) => severity === 'error');
-    if (invocation.has('json')) {
-      const modules = configuration === null ? null : redacted(configuration.moduleConfigurations);
-      const model = spec === null ? null : [...spec.entities.values()].map(entityDocument);
-      const byKey = settings.map(({ key, value, from }) => [key, { value, from }]);
-      await invocation.output.json({ ok, problems, configuration: Object.fromEntries(byKey), modules, model });
-    } else {
-      if (ok && configuration !== null && spec !== null) {
-        await printConfiguration(invocation.output, configuration, settings);
-        await printModel(invocation.output, spec);
-      }
-      printProblems(invocation.output, problems);
-    }
-    return ok ? 0 : 2;
+    return report(invocation, loaded, problems);
   };
+}
+
+function endedBy(file: string, exitCode: number): Problem {
+  const sentence = `The file ended the program with exit code ${exitCode} while it was imported.`;
+  return { severity: 'error', file, key: '', sentence: `${sentence} ${NO_EXIT}` };
+}
+
+async function report(
+  { output, has }: Invocation,
+  { configuration, spec, settings }: LoadedConfiguration,
+  problems: readonly Problem[],
+): Promise<ExitCode> {
+  const ok = !problems.some(({ severity }) => severity === 'error');
+  if (has('json')) {
+    const modules = configuration === null ? null : redacted(configuration.moduleConfigurations);
+    const model = spec === null ? null : [...spec.entities.values()].map(entityDocument);
+    const byKey = settings.map(({ key, value, from }) => [key, { value, from }]);
+    await output.json({ ok, problems, configuration: Object.fromEntries(byKey), modules, model });
+  } else {
+    if (ok && configuration !== null && spec !== null) {
+      await printConfiguration(output, configuration, settings);
+      await printModel(output, spec);
+    }
+    printProblems(output, problems);
+  }
+  return ok ? 0 : 2;
 }
 
 async function printConfiguration(
