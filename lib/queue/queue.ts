@@ -14,6 +14,10 @@ export interface ReaderEvents {
   /** The reader consumes again only after this has resolved. */
   onLost(): Promise<void>;
   onRestored(): void;
+  /** Another process consumes this pair; the reader waits for its end. */
+  onStandby?(why: string): void;
+  /** The reader can not go on, whatever it tries: its owner is to end. */
+  onFailed?(reason: unknown): void;
 }
 
 export interface QueueDepth {

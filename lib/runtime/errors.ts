@@ -37,6 +37,10 @@ export const ERRORS = {
     follows: 'exit-2',
   },
   QUEUE_MISSING: { sentence: 'A queue or exchange that must exist does not.', follows: 'exit-1' },
+  QUEUE_STUCK: {
+    sentence: 'Tasks wait in a queue and do not arrive, however often its reader is built anew.',
+    follows: 'exit-1',
+  },
   OWNED_ELSEWHERE: { sentence: 'Another process owns this index.', follows: 'exit-1' },
   OWNERSHIP_LOST: { sentence: 'Another process has taken over this index.', follows: 'exit-1' },
   NOT_RUNNING: { sentence: 'No program runs on this data folder.', follows: 'exit-1' },

@@ -34,6 +34,16 @@ export class Acknowledger {
     return this.newest - (this.low - 1) - this.single.size + this.below;
   }
 
+  /** All tags up to this one are acknowledged, once everything finished was flushed. */
+  get allBelow(): number {
+    return this.low - 1;
+  }
+
+  /** Tags that were received and are not finished. */
+  get unfinished(): number {
+    return this.newest - (this.low - 1) - this.single.size - this.beyond.size;
+  }
+
   received(tag: number): void {
     this.newest = tag;
   }

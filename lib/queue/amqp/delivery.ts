@@ -1,0 +1,50 @@
+/** A message of a queue, from the moment it is handed out until it is settled. */
+import type { ConsumeMessage } from 'amqplib';
+import type { Delivery } from '../../model/delivery.js';
+import type { Consumption } from './consumption.js';
+
+/** What a delivery asks of its reader. */
+export interface DeliveryOwner {
+  started(delivery: AmqpDelivery): void;
+  ended(delivery: AmqpDelivery): void;
+  settle(delivery: AmqpDelivery): void;
+}
+
+export class AmqpDelivery implements Delivery {
+  readonly body: Buffer;
+  readonly priority: boolean;
+  readonly redelivered: boolean;
+  /** The broker delivers a settled message again where its acknowledgement was lost. */
+  readonly once = false;
+  readonly tag: number;
+  settled = false;
+  /** Number of its slot among the running tasks; -1 while it does not run. */
+  slot = -1;
+
+  constructor(
+    private readonly owner: DeliveryOwner,
+    /** A tag is valid only in the channel it came by. */
+    readonly from: Consumption,
+    { content, fields }: ConsumeMessage,
+    readonly id: string,
+    readonly attempts: number,
+  ) {
+    this.body = content;
+    this.priority = from.priority;
+    this.redelivered = fields.redelivered;
+    this.tag = fields.deliveryTag;
+  }
+
+  started(): void {
+    this.owner.started(this);
+  }
+
+  ended(): void {
+    this.owner.ended(this);
+  }
+
+  /** Throws where it is to be acknowledged at once and the channel is closed. */
+  settle(): void {
+    this.owner.settle(this);
+  }
+}

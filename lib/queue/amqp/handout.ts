@@ -1,0 +1,157 @@
+/**
+ * Hands out what the two queues of a pair hold: priority first, but normal ones in their turn, as long as the window has room; and
+ * settles what was handed out. It outlives the channels: after each loss it is given new ones and counts from nothing again.
+ */
+import { PairOrder } from '../pair.js';
+import type { TaskReader } from '../queue.js';
+import type { BrokerAttempts } from './attempts.js';
+import type { Consumption, HeldBytes } from './consumption.js';
+import { AmqpDelivery, type DeliveryOwner } from './delivery.js';
+import type { Identities } from './identities.js';
+import { isTransient } from './message.js';
+
+export interface HandOutOptions {
+  readonly window: { readonly tasks: number; readonly bytes: number };
+  /** Each delivery is acknowledged when it is settled, alone; else many together. */
+  readonly atOnce: boolean;
+  readonly attempts: BrokerAttempts;
+  readonly identities: Identities;
+  onDelivery(delivery: AmqpDelivery): void;
+  /** The first message came that a restart of the broker would lose. */
+  onTransient(): void;
+  /** After deliveries were settled: before new ones are handed out. */
+  turn(): void;
+}
+
+/** The two queues while both are consumed; either may be replaced by a new channel for the same queue. */
+export interface Pair {
+  priority: Consumption;
+  normal: Consumption;
+  /** Of both. */
+  readonly held: HeldBytes;
+}
+
+export class HandOut implements DeliveryOwner {
+  private pair: Pair | null = null;
+  private paused = false;
+  private held = false;
+  private tasks = 0;
+  private bytes = 0;
+  private pumping = false;
+  private turnScheduled = false;
+  private transient = false;
+  private readonly order = new PairOrder();
+
+  constructor(private readonly options: HandOutOptions) {}
+
+  get window(): TaskReader['window'] {
+    const { tasks, bytes } = this.options.window;
+    return { tasks: this.tasks, bytes: this.bytes, tasksLimit: tasks, bytesLimit: bytes };
+  }
+
+  get hasRoom(): boolean {
+    const { tasks, bytes } = this.options.window;
+    return this.tasks < tasks && this.bytes < bytes;
+  }
+
+  get isPaused(): boolean {
+    return this.paused || this.held;
+  }
+
+  /** For whoever uses the reader. */
+  pause(paused: boolean): void {
+    this.paused = paused;
+    this.pump();
+  }
+
+  /** For the reader itself. */
+  hold(held: boolean): void {
+    this.held = held;
+    this.pump();
+  }
+
+  /** From these channels, one of which may be new. */
+  attach(pair: Pair): void {
+    this.pair = pair;
+    this.pump();
+  }
+
+  /** Every open delivery is void. */
+  detach(): void {
+    this.pair = null;
+    this.tasks = 0;
+    this.bytes = 0;
+  }
+
+  /** Hands out what there is. */
+  pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    try {
+      while (this.hasRoom && !this.isPaused) {
+        const from = this.choose();
+        if (from === null) return;
+        this.handOut(from);
+      }
+    } finally {
+      this.pumping = false;
+    }
+  }
+
+  started(delivery: AmqpDelivery): void {
+    if (delivery.slot < 0) delivery.slot = this.options.attempts.started(delivery.id);
+  }
+
+  ended(delivery: AmqpDelivery): void {
+    if (delivery.slot < 0) return;
+    this.options.attempts.ended(delivery.slot);
+    delivery.slot = -1;
+  }
+
+  settle(delivery: AmqpDelivery): void {
+    if (delivery.settled) return;
+    delivery.settled = true;
+    const { from, tag, body } = delivery;
+    if (from.ended) return;
+    const { atOnce, attempts } = this.options;
+    from.settle(tag, body.length, atOnce);
+    if (!atOnce) this.ended(delivery);
+    if (delivery.attempts > 0) attempts.forget(delivery.id);
+    this.tasks--;
+    this.bytes -= body.length;
+    this.scheduleTurn();
+  }
+
+  private choose(): Consumption | null {
+    if (this.pair === null) return null;
+    const { priority, normal } = this.pair;
+    if (this.order.normalIsDue && normal.hasNext) return normal;
+    if (priority.hasNext) return priority;
+    return normal.hasNext ? normal : null;
+  }
+
+  private handOut(from: Consumption): void {
+    const { attempts, identities, onDelivery, onTransient } = this.options;
+    const message = from.take();
+    if (!this.transient && isTransient(message)) {
+      this.transient = true;
+      onTransient();
+    }
+    const id = identities.of(message);
+    this.order.taken(from.priority);
+    this.tasks++;
+    this.bytes += message.content.length;
+    onDelivery(new AmqpDelivery(this, from, message, id, attempts.of(id)));
+  }
+
+  /** A commit settles many at once: they are acknowledged together, and what follows them comes afterwards. */
+  private scheduleTurn(): void {
+    if (this.turnScheduled) return;
+    this.turnScheduled = true;
+    setImmediate(() => {
+      this.turnScheduled = false;
+      this.options.turn();
+      this.pump();
+    });
+  }
+}

@@ -1,0 +1,312 @@
+/**
+ * Reads the queue pair of an index from RabbitMQ.
+ *
+ *   standby.ts      waits until both queues can be consumed
+ *   opening.ts      consumes them, so that nobody else does
+ *   consumption.ts  one queue on its channel: what arrived, what is acknowledged
+ *   handout.ts      both as one stream within the window
+ *   replacing.ts    a channel with another prefetch, unnoticed
+ *   progress.ts     the watchdog
+ *
+ * This file is what happens when channels end. They end together: one that is gone, a cancelled consumer, a lost connection mean
+ * that open deliveries are void, the owner is told and settles down (product.md, rule 7), then both queues are consumed anew. Where
+ * we want them to end (rule 8), nothing more is handed out, and what is running is finished and acknowledged before they close.
+ */
+import type { BrokerConfiguration } from '../../config/configuration.js';
+import type { Events } from '../../observability/events.js';
+import type { Logger } from '../../observability/logger.js';
+import type { Clock } from '../../runtime/clock.js';
+import { Deadline } from '../../runtime/deadline.js';
+import { ApplicationError } from '../../runtime/errors.js';
+import { queueNames } from '../names.js';
+import type { QueueDepth, ReaderEvents, TaskReader } from '../queue.js';
+import { BrokerAttempts } from './attempts.js';
+import type { AmqpConnection } from './connection.js';
+import { type Consumption, noBytesHeld } from './consumption.js';
+import { HandOut, type Pair } from './handout.js';
+import { Identities } from './identities.js';
+import { PairLooks } from './looks.js';
+import type { Opening } from './opening.js';
+import { ProgressWatch } from './progress.js';
+import { Replacing } from './replacing.js';
+import { Standby } from './standby.js';
+import { Sweep } from './sweep.js';
+import { ensureTopology } from './topology.js';
+
+export interface AmqpReaderOptions {
+  readonly app: string;
+  readonly index: number;
+  readonly window: { readonly tasks: number; readonly bytes: number };
+  readonly broker: BrokerConfiguration;
+  /** Deliveries are settled when they start, and each must be acknowledged then. */
+  readonly atMostOnce: boolean;
+  /** Where attempts are counted. */
+  readonly runtimeDir: string;
+  /** For consuming alone: a broker in trouble blocks connections that publish. */
+  readonly connection: AmqpConnection;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+}
+
+/** Part of the broker's consumer time-out that the owner may take to settle down before its deliveries are returned. */
+const SETTLE_DOWN = 0.1;
+/** Told once; DP3 sends such messages. */
+const TRANSIENT =
+  'messages arrive that are not persistent: a restart of the broker loses those that wait in this classic queue; a quorum queue keeps them';
+/** How long closing may take where nobody says. */
+const STOP_MS = 5_000;
+
+export class AmqpReader implements TaskReader {
+  readonly name: string;
+  private readonly log: Logger;
+  private readonly classic: boolean;
+  private readonly attempts: BrokerAttempts;
+  private readonly identities: Identities;
+  private readonly handOut: HandOut;
+  private readonly replacing: Replacing;
+  private readonly progress: ProgressWatch;
+  private readonly sweep: Sweep;
+  private readonly looks: PairLooks;
+  private readonly standby: Standby;
+  private events: ReaderEvents | null = null;
+  private pair: Pair | null = null;
+  /** Resolves when the pair has ended, its owner has settled down and its channels are closed. */
+  private over: Promise<unknown> = Promise.resolve();
+  private tellOver: (after: Promise<unknown>) => void = () => {};
+  /** While the owner settles down before we end the pair ourselves. */
+  private settlingDown: Promise<void> | null = null;
+  private stopped = false;
+  private received = 0;
+
+  constructor(private readonly options: AmqpReaderOptions) {
+    const { app, index, window, broker, atMostOnce, runtimeDir, connection, clock, events, log } = options;
+    const names = queueNames(app, index);
+    this.name = `reader of index ${index}`;
+    this.log = log;
+    this.classic = broker.queueType === 'classic';
+    this.attempts = new BrokerAttempts(runtimeDir, index);
+    this.identities = new Identities((id) => events.emit('task-ambiguous', { id }));
+    this.handOut = new HandOut({
+      window,
+      atOnce: atMostOnce,
+      attempts: this.attempts,
+      identities: this.identities,
+      onDelivery: (delivery) => this.events?.onDelivery(delivery),
+      onTransient: () => this.classic && log.warn(TRANSIENT, { queue: names.normal }),
+      turn: () => this.turn(),
+    });
+    this.replacing = new Replacing({
+      opening: () => this.opening(),
+      pair: () => this.pair,
+      replaced: (by) => {
+        this.looks.lost(by.priority ? 'priority' : 'normal');
+        this.listen(by);
+      },
+      failed: (why) => this.lose(why),
+      pump: () => this.handOut.pump(),
+      log,
+    });
+    this.progress = new ProgressWatch({
+      clock,
+      received: () => this.received,
+      isStuck: () => this.isStuck(),
+      rebuild: (times) => this.endInOrder(`messages wait and none arrive (${times} times in a row)`),
+      failed: (times) => this.fail(stuck(names.normal, times)),
+    });
+    this.sweep = new Sweep({
+      clock,
+      consumerTimeoutMs: broker.consumerTimeoutMs,
+      pair: () => this.pair,
+      tooOld: (ageMs) => this.endInOrder(`a task is unacknowledged for ${Math.round(ageMs / 1_000)} s`),
+    });
+    this.looks = new PairLooks(connection, names, clock, log);
+    this.standby = new Standby({
+      names,
+      log,
+      standsBy: (why) => this.standsBy(why),
+      opening: () => this.opening(),
+      ensureQueues: () => this.ensureQueues(),
+    });
+  }
+
+  get window(): TaskReader['window'] {
+    return this.handOut.window;
+  }
+
+  async start(): Promise<void> {
+    await this.options.connection.start();
+    await this.ensureQueues();
+  }
+
+  /** Stands by as long as another process consumes; resolves when this one does. Throws QUEUE_UNAVAILABLE where `stop` comes first. */
+  async consume(events: ReaderEvents): Promise<void> {
+    if (this.events !== null) throw new Error(`${this.name} consumes already`);
+    this.events = events;
+    const pair = await this.standby.open(true);
+    if (pair === null) throw new ApplicationError('QUEUE_UNAVAILABLE', `${this.name} was stopped before it consumed`);
+    try {
+      this.attempts.open();
+    } catch (error) {
+      await closed(pair);
+      throw error;
+    }
+    this.attach(pair);
+    void this.keepOpen().catch((error: unknown) => this.fail(error));
+    this.progress.start();
+    this.sweep.start();
+  }
+
+  pause(): void {
+    this.handOut.pause(true);
+  }
+
+  resume(): void {
+    this.handOut.pause(false);
+  }
+
+  giveBack(): void {
+    this.lose('open deliveries go back to their queues');
+  }
+
+  depth(): Promise<QueueDepth> {
+    return this.looks.depth(this.pair);
+  }
+
+  settledBefore(): Promise<number | null> {
+    return this.looks.settledBefore(this.pair);
+  }
+
+  /** What is finished is acknowledged; all else goes back to its place in the queue with the channels. */
+  async stop(deadline: Deadline = Deadline.in(STOP_MS, this.options.clock)): Promise<void> {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.standby.stop();
+    this.progress.stop();
+    this.sweep.stop();
+    const { pair } = this;
+    if (pair !== null) {
+      const closing = this.leave(pair);
+      this.tellOver(closing);
+      await deadline.allows(closing);
+    }
+    this.attempts.close();
+    await this.options.connection.stop(deadline);
+  }
+
+  /** Consumes again each time the pair has ended. */
+  private async keepOpen(): Promise<void> {
+    while (!this.stopped) {
+      await this.over;
+      const pair = this.stopped ? null : await this.standby.open(false);
+      if (pair === null) return;
+      this.events?.onRestored();
+      this.attach(pair);
+    }
+  }
+
+  private attach(pair: Pair): void {
+    this.pair = pair;
+    this.over = new Promise((resolve) => {
+      this.tellOver = resolve;
+    });
+    this.identities.reopened();
+    this.listen(pair.priority);
+    this.listen(pair.normal);
+    if (this.pair === pair) this.handOut.attach(pair);
+  }
+
+  private listen(to: Consumption): void {
+    to.listen({
+      arrived: (from) => {
+        this.received++;
+        this.handOut.pump();
+        this.replacing.arrived(from);
+      },
+      ended: (_, why) => this.lose(why),
+    });
+  }
+
+  /** Rule 7: everything open is void from this moment on. */
+  private lose(why: string): void {
+    const { pair, events } = this;
+    if (pair === null || events === null) return;
+    this.log.warn('the queues are consumed anew', { why });
+    const closing = this.leave(pair);
+    const settled = this.settlingDown ?? events.onLost();
+    this.tellOver(Promise.all([closing, settled]));
+  }
+
+  /** Rule 8: the owner settles down first, and what it has finished by then is acknowledged. */
+  private endInOrder(why: string): void {
+    const { pair, events } = this;
+    if (pair === null || events === null || this.settlingDown !== null) return;
+    const { broker, clock } = this.options;
+    this.handOut.hold(true);
+    const settled = events.onLost();
+    this.settlingDown = settled;
+    void Deadline.in(broker.consumerTimeoutMs * SETTLE_DOWN, clock)
+      .allows(settled)
+      .catch((error: unknown) => this.fail(error))
+      .then(() => {
+        if (this.pair === pair) this.lose(why);
+        this.settlingDown = null;
+        this.handOut.hold(false);
+      });
+  }
+
+  private leave(pair: Pair): Promise<unknown> {
+    this.pair = null;
+    const closing = closed(pair);
+    this.handOut.detach();
+    this.looks.lost();
+    return closing;
+  }
+
+  /** Deliveries were settled. */
+  private turn(): void {
+    const { pair } = this;
+    if (pair === null) return;
+    for (const each of [pair.priority, pair.normal]) {
+      each.flush();
+      this.replacing.settled(each);
+    }
+  }
+
+  private async isStuck(): Promise<boolean> {
+    const { pair, handOut } = this;
+    const could = () => pair === this.pair && handOut.hasRoom && !handOut.isPaused;
+    return pair !== null && could() && (await this.looks.isStuck(pair)) && could();
+  }
+
+  private standsBy(why: string): void {
+    this.log.info(why);
+    this.events?.onStandby?.(why);
+  }
+
+  private fail(reason: unknown): void {
+    if (this.stopped) return;
+    this.log.error('the reader can not go on', { error: reason });
+    this.events?.onFailed?.(reason);
+  }
+
+  private opening(): Opening {
+    const { connection, clock, window } = this.options;
+    const limits = { most: this.options.broker.prefetch, bytes: Math.floor(window.bytes / 2) };
+    return { connection, classic: this.classic, limits, held: noBytesHeld(window.bytes), clock };
+  }
+
+  private ensureQueues(): Promise<unknown> {
+    const { connection, app, index, broker, log } = this.options;
+    return ensureTopology(connection, { app, indexes: [index], broker, log });
+  }
+}
+
+function closed({ priority, normal }: Pair): Promise<unknown> {
+  return Promise.all([priority.close(), normal.close()]);
+}
+
+function stuck(queue: string, times: number): ApplicationError {
+  const sentence = `messages wait in ${queue} or its priority queue and none arrive, though the reader was built anew ${times} times`;
+  return new ApplicationError('QUEUE_STUCK', sentence);
+}
