@@ -95,15 +95,15 @@ export class AmqpConnection implements Service {
   }
 
   /**
-   * Throws QUEUE_UNAVAILABLE while there is no connection. An error of the channel closes it alone, and is logged where it is not
-   * expected.
+   * Throws QUEUE_UNAVAILABLE while there is no connection. What the broker says against a channel closes it alone; it is told to
+   * `closed`, or logged where nobody is told.
    */
-  openChannel(logErrors = true): Promise<Channel> {
-    return this.open((model) => model.createChannel(), logErrors);
+  openChannel(closed?: (why: string) => void): Promise<Channel> {
+    return this.open((model) => model.createChannel(), closed);
   }
 
-  openConfirmChannel(): Promise<ConfirmChannel> {
-    return this.open((model) => model.createConfirmChannel(), true);
+  openConfirmChannel(closed?: (why: string) => void): Promise<ConfirmChannel> {
+    return this.open((model) => model.createConfirmChannel(), closed);
   }
 
   /** Called after each connection but the first, for which `start` resolves. */
@@ -145,15 +145,16 @@ export class AmqpConnection implements Service {
     return !this.stopped;
   }
 
-  private async open<C extends Channel>(create: (model: ChannelModel) => Promise<C>, logErrors: boolean): Promise<C> {
+  private async open<C extends Channel>(
+    create: (model: ChannelModel) => Promise<C>,
+    closed = (why: string) => this.log.warn('the broker closed a channel', { why }),
+  ): Promise<C> {
     const { model } = this;
     if (model === null) throw unavailable('there is no connection to the broker at the moment');
     try {
       const channel = await create(model);
       // Without a listener the error would be one of the whole connection.
-      channel.on('error', (error) => {
-        if (logErrors) this.log.warn('the broker closed a channel', { why: messageOf(error) });
-      });
+      channel.on('error', (error) => closed(messageOf(error)));
       return channel;
     } catch (error) {
       // A connection that was closed without a word to us.

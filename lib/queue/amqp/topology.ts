@@ -191,7 +191,7 @@ class Channels {
 
   /** The error of the operation, null when it succeeded. Throws QUEUE_UNAVAILABLE when there is no channel. */
   async use(operation: (channel: Channel) => Promise<unknown>): Promise<unknown> {
-    this.channel ??= await this.connection.openChannel(false);
+    this.channel ??= await this.connection.openChannel(() => {});
     try {
       await operation(this.channel);
       return null;

@@ -1,0 +1,118 @@
+/**
+ * The channel on which a writer publishes, with what is under way on it. What becomes of each task is told once: it is confirmed,
+ * rejected by a full queue, returned because no queue takes it, or lost with the channel (then it may be in its queue or not).
+ *
+ * Confirmations are counted here by their delivery tags instead of giving amqplib a function for each publish.
+ */
+import type { ConfirmChannel } from 'amqplib';
+import { messageOf } from '../../runtime/errors.js';
+import type { AmqpConnection } from './connection.js';
+import type { Entry } from './line.js';
+import { OWN_APP_ID } from './message.js';
+
+export interface PublisherEvents {
+  confirmed(entry: Entry): void;
+  rejected(entry: Entry): void;
+  returned(entry: Entry): void;
+  /** The channel is gone; these were under way, in their order. */
+  lost(entries: readonly Entry[], why: string): void;
+}
+
+const CONTENT_TYPE = 'application/json';
+
+export class Publisher {
+  /** Bytes of the bodies under way. */
+  bytes = 0;
+  private channel: ConfirmChannel | null = null;
+  private readonly underWay = new Map<number, Entry>();
+  private tag = 0;
+
+  constructor(
+    private readonly connection: AmqpConnection,
+    private readonly events: PublisherEvents,
+  ) {}
+
+  get isOpen(): boolean {
+    return this.channel !== null;
+  }
+
+  /** Tasks under way. */
+  get count(): number {
+    return this.underWay.size;
+  }
+
+  /** Throws QUEUE_UNAVAILABLE without a connection. */
+  async open(): Promise<void> {
+    const channel = await this.connection.openConfirmChannel();
+    let why = 'the connection is lost';
+    channel.on('error', (error) => {
+      why = messageOf(error);
+    });
+    channel.on('close', () => this.close(why));
+    channel.on('ack', ({ deliveryTag, multiple }) => this.settle(deliveryTag, multiple, true));
+    channel.on('nack', ({ deliveryTag, multiple }) => this.settle(deliveryTag, multiple, false));
+    channel.on('return', ({ properties }) => this.markReturned(properties.messageId));
+    this.tag = 0;
+    this.channel = channel;
+  }
+
+  /** False where the channel is about to close and takes nothing any more. Throws what amqplib says against the message itself. */
+  publish(entry: Entry): boolean {
+    const { task, line } = entry;
+    try {
+      this.channel?.publish(line.exchange, String(task.index), task.body, {
+        messageId: task.id,
+        appId: OWN_APP_ID,
+        contentType: CONTENT_TYPE,
+        persistent: true,
+        mandatory: true,
+      });
+    } catch (error) {
+      if (error instanceof Error && error.name === 'IllegalOperationError') return false;
+      throw error;
+    }
+    this.underWay.set(++this.tag, entry);
+    this.bytes += task.body.length;
+    return true;
+  }
+
+  /** Forgets the channel; what is under way is lost. */
+  close(why: string): void {
+    if (this.channel === null) return;
+    this.channel = null;
+    const lost = [...this.underWay.values()];
+    this.underWay.clear();
+    this.bytes = 0;
+    this.events.lost(lost, why);
+  }
+
+  private settle(tag: number, multiple: boolean, taken: boolean): void {
+    if (!multiple) {
+      this.outcome(tag, taken);
+      return;
+    }
+    for (const each of this.underWay.keys()) {
+      if (each > tag) return;
+      this.outcome(each, taken);
+    }
+  }
+
+  private outcome(tag: number, taken: boolean): void {
+    const entry = this.underWay.get(tag);
+    if (entry === undefined) return;
+    this.underWay.delete(tag);
+    this.bytes -= entry.task.body.length;
+    if (!taken) this.events.rejected(entry);
+    else if (entry.unroutable) this.events.returned(entry);
+    else this.events.confirmed(entry);
+  }
+
+  /** A return comes before the confirmation of the same message. */
+  private markReturned(id: unknown): void {
+    for (const entry of this.underWay.values()) {
+      if (entry.task.id !== id || entry.unroutable) continue;
+      entry.unroutable = true;
+      return;
+    }
+  }
+}

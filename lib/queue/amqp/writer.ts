@@ -1,0 +1,288 @@
+/**
+ * Sends tasks to the queues of the broker: persistent, mandatory, confirmed, a bounded number at once (product.md, rule 10).
+ *
+ * Each queue has its line (line.ts); what is under way is on one channel (publisher.ts). A task leaves the writer when its queue has
+ * confirmed it. Whatever happens before that (a full queue, no queue, a lost connection, a broker in alarm), it is published again
+ * under the same id and in the same order; a repeat is found by the inbox of its index. Refused: several channels, between which
+ * the broker keeps no order.
+ */
+import type { BrokerConfiguration } from '../../config/configuration.js';
+import type { OutgoingTask } from '../../model/task.js';
+import type { Logger } from '../../observability/logger.js';
+import { type Backoff, steps } from '../../runtime/backoff.js';
+import { type Clock, systemClock } from '../../runtime/clock.js';
+import { Deadline } from '../../runtime/deadline.js';
+import { ApplicationError, messageOf } from '../../runtime/errors.js';
+import { exchangeNames } from '../names.js';
+import type { TaskWriter } from '../queue.js';
+import { AmqpConnection } from './connection.js';
+import { type Entry, Line, type Refusal, type Sending } from './line.js';
+import { Publisher } from './publisher.js';
+import { ensureTopology } from './topology.js';
+
+/** Bodies under way, in bytes; a larger one goes alone. */
+const OUTSTANDING_BYTES = 16 * 2 ** 20;
+/** Tasks that one line publishes before it is another's turn. */
+const TURN = 64;
+/** How long a stop without a deadline waits for confirmations. */
+const STOP_MS = 5_000;
+
+export interface AmqpWriterOptions {
+  readonly app: string;
+  readonly numProcesses: number;
+  readonly broker: BrokerConfiguration;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** Attempts at the first connection; without a limit where it is not given. */
+  readonly tries?: number;
+}
+
+export class AmqpWriter implements TaskWriter {
+  readonly name = 'writer of the broker';
+  private readonly connection: AmqpConnection;
+  private readonly publisher: Publisher;
+  private readonly clock: Clock;
+  private readonly backoff: Backoff = steps();
+  /** By exchange and index. */
+  private readonly lines = new Map<string, Line>();
+  private inTurn: Line[] = [];
+  private readonly listeners: ((blocked: boolean) => void)[] = [];
+  private blocked = false;
+  private alarmed = false;
+  private state: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
+  private pumping = false;
+  private opening = false;
+  private places = 0;
+  private stopping: Promise<void> | null = null;
+  private nothingLeft = () => {};
+
+  constructor(private readonly options: AmqpWriterOptions) {
+    const { app, broker, log, clock, tries } = options;
+    this.clock = clock ?? systemClock;
+    const purpose = 'publishing';
+    this.connection = new AmqpConnection({ app, broker, log, purpose, clock: this.clock, ...(tries && { tries }) });
+    this.publisher = new Publisher(this.connection, {
+      confirmed: (entry) => this.confirmed(entry),
+      rejected: (entry) => this.refused(entry, 'full'),
+      returned: (entry) => this.refused(entry, 'unroutable'),
+      lost: (entries, why) => this.lost(entries, why),
+    });
+  }
+
+  /** Connects and sees to it that all queues are there. Throws QUEUE_REFUSED, QUEUE_MISSING, QUEUE_UNAVAILABLE. */
+  async start(): Promise<void> {
+    this.connection.onUp(() => void this.reopen());
+    this.connection.onBlocked((why) => {
+      this.alarmed = why !== null;
+      this.schedule();
+    });
+    await this.connection.start();
+    await this.open();
+    this.state = 'running';
+  }
+
+  send(tasks: readonly OutgoingTask[]): Promise<void> {
+    if (this.state !== 'running') return Promise.reject(notSent('the writer does not run'));
+    if (tasks.length === 0) return Promise.resolve();
+    return new Promise((done, failed) => {
+      const sending: Sending = { left: tasks.length, done, failed, over: false };
+      for (const task of tasks) {
+        const line = this.lineOf(task);
+        line.add({ task, sending, line, place: this.places++, unroutable: false });
+      }
+      this.schedule();
+    });
+  }
+
+  onBlocked(listener: (blocked: boolean) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Sends what the queues take at once; callers whose tasks they do not take are told so (QUEUE_UNAVAILABLE). */
+  stop(deadline: Deadline = Deadline.in(STOP_MS, this.clock)): Promise<void> {
+    this.stopping ??= this.end(deadline);
+    return this.stopping;
+  }
+
+  private async end(deadline: Deadline): Promise<void> {
+    if (this.state === 'running') {
+      this.state = 'stopping';
+      const left = new Promise<void>((resolve) => {
+        this.nothingLeft = resolve;
+      });
+      this.schedule();
+      await deadline.allows(left);
+    }
+    this.state = 'stopped';
+    this.publisher.close('the writer stopped');
+    this.setBlocked(false);
+    for (const line of this.lines.values()) {
+      for (const { sending } of line.rest())
+        this.fail(sending, notSent('the writer stopped before they were confirmed'));
+    }
+    await this.connection.stop(deadline);
+  }
+
+  private async open(): Promise<void> {
+    const { app, numProcesses, broker, log } = this.options;
+    const indexes = broker.declare ? Array.from({ length: numProcesses }, (_, index) => index) : [];
+    await ensureTopology(this.connection, { app, indexes, broker, log });
+    await this.publisher.open();
+  }
+
+  /** After a lost connection or channel, until there is a channel again; a connection that is lost meanwhile comes back with `onUp`. */
+  private async reopen(): Promise<void> {
+    if (this.opening) return;
+    this.opening = true;
+    while (this.connection.isUp && !this.publisher.isOpen) {
+      try {
+        await this.open();
+        this.backoff.reset();
+      } catch (error) {
+        if (!this.connection.isUp) break;
+        this.options.log.warn('nothing can be published; it is tried again', { why: messageOf(error) });
+        await this.connection.wait(this.backoff.nextMs());
+      }
+    }
+    this.opening = false;
+    if (this.connection.isUp && !this.publisher.isOpen) void this.reopen();
+    this.schedule();
+  }
+
+  private lineOf({ priority, index }: OutgoingTask): Line {
+    const exchanges = exchangeNames(this.options.app);
+    const exchange = priority ? exchanges.priority : exchanges.normal;
+    const name = `${exchange} ${index}`;
+    let line = this.lines.get(name);
+    if (line === undefined) {
+      line = new Line(exchange, index, !priority);
+      this.lines.set(name, line);
+      this.inTurn.push(line);
+    }
+    return line;
+  }
+
+  /** Publishes once what now happens has happened: what comes in one packet from the broker makes one turn. */
+  private schedule(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    queueMicrotask(() => {
+      this.pumping = false;
+      if (this.state !== 'running' && this.state !== 'stopping') return;
+      this.pump();
+      this.setBlocked(this.alarmed || this.inTurn.some((line) => line.isFull));
+      if (this.state === 'stopping' && (this.publisher.count === 0 || !this.canGoOn)) this.nothingLeft();
+    });
+  }
+
+  private get canGoOn(): boolean {
+    return this.publisher.isOpen && !this.alarmed;
+  }
+
+  /** Lets the lines publish in turn, as long as there is room. */
+  private pump(): void {
+    if (!this.canGoOn) return;
+    const { inTurn } = this;
+    for (let idle = 0; idle < inTurn.length && this.hasRoom; ) {
+      const line = inTurn.shift()!;
+      inTurn.push(line);
+      line.resume();
+      idle = this.publishSome(line) === 0 ? idle + 1 : 0;
+    }
+  }
+
+  private get hasRoom(): boolean {
+    const { count, bytes } = this.publisher;
+    return count < this.options.broker.outstanding && bytes < OUTSTANDING_BYTES;
+  }
+
+  private publishSome(line: Line): number {
+    let published = 0;
+    while (published < TURN && this.hasRoom) {
+      const entry = line.next();
+      if (entry === null) break;
+      try {
+        if (!this.publisher.publish(entry)) {
+          line.cameBack(entry);
+          break;
+        }
+        published++;
+      } catch (error) {
+        line.dropped(entry);
+        this.fail(entry.sending, error);
+      }
+    }
+    return published;
+  }
+
+  private confirmed(entry: Entry): void {
+    entry.line.confirmed(entry, this.options.broker.outstanding);
+    const { sending } = entry;
+    if (--sending.left === 0) sending.done();
+    this.schedule();
+  }
+
+  private refused(entry: Entry, why: Refusal): void {
+    const { line } = entry;
+    entry.unroutable = false;
+    line.cameBack(entry);
+    const pause = line.hold(why);
+    this.schedule();
+    if (pause === null) return;
+    if (why === 'unroutable' && pause.first) {
+      const { exchange, index } = line;
+      this.options.log.warn('no queue takes these tasks; they are sent again every 5 s', { exchange, index });
+    }
+    void this.connection.wait(pause.pauseMs).then(() => {
+      line.endPause();
+      this.schedule();
+    });
+  }
+
+  private lost(entries: readonly Entry[], why: string): void {
+    for (const entry of entries) {
+      entry.unroutable = false;
+      entry.line.cameBack(entry);
+    }
+    const most = largestTaken(why);
+    for (const { task, sending } of most === null ? [] : entries) {
+      if (task.body.length > (most ?? 0)) this.fail(sending, tooLarge(task, most ?? 0));
+    }
+    for (const line of this.inTurn) line.restart();
+    this.schedule();
+    if (this.state === 'running' && this.connection.isUp) {
+      void this.connection.wait(this.backoff.nextMs()).then(() => this.reopen());
+    }
+  }
+
+  /** A call fails as a whole: nothing more of it is sent, and its caller may repeat all of it with the same ids. */
+  private fail(sending: Sending, error: unknown): void {
+    if (sending.over) return;
+    sending.over = true;
+    sending.failed(error);
+  }
+
+  private setBlocked(blocked: boolean): void {
+    if (blocked === this.blocked) return;
+    this.blocked = blocked;
+    for (const listener of this.listeners) listener(blocked);
+  }
+}
+
+/** The broker closes a channel over a message that it finds too large, and names its bound; null for any other reason. */
+function largestTaken(why: string): number | null {
+  const found = /message size \d+.* is larger than .*max(?:imum)? size (\d+)/.exec(why);
+  return found === null ? null : Number(found[1]);
+}
+
+function tooLarge({ id, key, body }: OutgoingTask, most: number): ApplicationError {
+  const sentence = `the task ${id} of ${key} has ${body.length} bytes; the broker takes at most ${most}`;
+  return new ApplicationError('TASK_UNSTORABLE', sentence);
+}
+
+function notSent(why: string): ApplicationError {
+  return new ApplicationError(
+    'QUEUE_UNAVAILABLE',
+    `tasks were not sent: ${why}; they may be sent again with the same ids`,
+  );
+}
