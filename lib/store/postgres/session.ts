@@ -57,6 +57,7 @@ export class Session {
   private connection: Connection | null = null;
   private refused: { readonly error: ApplicationError; readonly until: number } | null = null;
   private turn: Promise<unknown> = Promise.resolve();
+  private started = false;
   private stopped = false;
 
   constructor(private readonly options: SessionOptions) {
@@ -69,6 +70,7 @@ export class Session {
   async start(): Promise<void> {
     this.stopped = false;
     await this.inTurn(async () => this.connect());
+    this.started = true;
   }
 
   /** A statement under way is broken off. */
@@ -87,18 +89,24 @@ export class Session {
     return this.inTurn(async () => this.run(await this.connect(), text, values, name));
   };
 
-  /** Several statements in one transaction; it is undone when `use` throws. */
-  transaction<T>(use: (query: Query) => Promise<T>): Promise<T> {
+  /** Several statements with nothing in between, all on the connection there is when it begins. */
+  exclusive<T>(use: (query: Query) => Promise<T>): Promise<T> {
     return this.inTurn(async () => {
       const connection = await this.connect();
-      const query: Query = (text, values, name) => this.run(connection, text, values, name);
+      return use((text, values, name) => this.run(connection, text, values, name));
+    });
+  }
+
+  /** The same in one transaction; it is undone when `use` throws. */
+  transaction<T>(use: (query: Query) => Promise<T>): Promise<T> {
+    return this.exclusive(async (query) => {
       await query('begin');
       try {
         const result = await use(query);
         await query('commit');
         return result;
       } catch (error) {
-        if (this.connection === connection) await query('rollback');
+        await query('rollback').catch(() => {});
         throw error;
       }
     });
@@ -178,8 +186,9 @@ export class Session {
   }
 
   private refuse(error: unknown, { host, port, user, database }: pg.Client): ApplicationError {
-    if (error instanceof ApplicationError) return error;
-    const refused = connectError(error, { host, port, user, database });
+    const reason = error instanceof ApplicationError ? error : connectError(error, { host, port, user, database });
+    // It worked before: whatever is wrong with the server now, it is waited for.
+    const refused = this.started ? new ApplicationError('STORE_UNAVAILABLE', reason.message, { cause: error }) : reason;
     this.refused = { error: refused, until: this.clock.monotonic() + REFUSED_MS };
     return refused;
   }

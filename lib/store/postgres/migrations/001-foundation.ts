@@ -52,7 +52,8 @@ create table history (
   v jsonb not null,
   stored timestamptz not null default now()
 ) partition by range (stored);
-create index history_range on history (etype, eid, attr, t1);
+create index history_range on history (etype, eid, attr, t1, n);
+create index history_long on history (etype, eid, attr, t2) where t2 - t1 > interval '24 hours';
 
 create table raw (
   etype text collate "C" not null,

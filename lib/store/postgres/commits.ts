@@ -1,0 +1,158 @@
+/**
+ * Commits: the results of many tasks in one statement that is a transaction by itself, in one round trip: a client that is stopped in
+ * the middle holds nothing. How it may end stands in the union CommitOutcome; what follows is the committer's business.
+ */
+import { instantOfMs } from '../../model/time.js';
+import type { Clock } from '../../runtime/clock.js';
+import { ApplicationError } from '../../runtime/errors.js';
+import type { Batch, BatchEntry, CommitOutcome } from '../store.js';
+import { failureOf, sentenceOf, storeError } from './failures.js';
+import { inboxId } from './inbox-id.js';
+import type { Owned, Owner } from './owner.js';
+import { CommitStatement } from './parts.js';
+import { writeRows } from './rows.js';
+import type { Query, Row, Session } from './session.js';
+import { JsonWriter } from './values.js';
+
+/** An epoch that no owner has: such a commit is read by the server and writes nothing. */
+const NOBODY = -1;
+
+const STORED: CommitOutcome = { kind: 'stored' };
+const OUTDATED: CommitOutcome = { kind: 'outdated' };
+
+export class Commits {
+  private readonly statement = new CommitStatement();
+  private readonly json = new JsonWriter();
+
+  constructor(
+    private readonly session: Session,
+    private readonly owner: Owner,
+    private readonly clock: Clock,
+    /** There is no table for what is stored at this time. */
+    private readonly makePartitions: () => Promise<void>,
+  ) {}
+
+  async commit(batch: Batch): Promise<CommitOutcome> {
+    try {
+      return await this.session.exclusive((query) => this.commitOn(query, batch));
+    } catch (error) {
+      if (failureOf(error) === 'partition') {
+        await this.makePartitions();
+        return unavailable(error);
+      }
+      if (error instanceof ApplicationError && error.follows === 'retry') return unavailable(error);
+      throw error;
+    }
+  }
+
+  private async commitOn(query: Query, batch: Batch): Promise<CommitOutcome> {
+    const { owned } = this.owner;
+    if (owned === null || owned.epoch !== batch.ownership.epoch) return OUTDATED;
+    const { unsure } = owned;
+    owned.unsure = null;
+    if (unsure?.stored && unsure.entries === batch.entries) return stored(batch);
+    this.statement.reset();
+    const guilty = writeRows(batch, this.statement.parts, this.json);
+    if (guilty !== null) return { kind: 'unstorable', entries: guilty };
+    try {
+      const [row] = await this.run(query, owned.index, owned.epoch, owned.batch);
+      if (row?.[0] !== '1') return await this.refused(query, owned);
+    } catch (error) {
+      return await this.failed(error, query, batch, owned);
+    }
+    owned.batch += 1;
+    return stored(batch);
+  }
+
+  private async run(query: Query, index: number, epoch: number, batch: number): Promise<readonly Row[]> {
+    const at = instantOfMs(this.clock.now());
+    const { name, text, values } = this.statement.make([index, epoch, batch, this.owner.leaseSeconds, at]);
+    return query(text, values, name);
+  }
+
+  /** The row of the owner is not as it was left. */
+  private async refused(query: Query, owned: Owned): Promise<CommitOutcome> {
+    const [row] = await query('select epoch, batch from owners where index = $1', [owned.index]);
+    if (row?.[0] === String(owned.epoch)) {
+      throw new ApplicationError(
+        'STORE_FAILED',
+        `the row of index ${owned.index} in owners was changed by someone else`,
+      );
+    }
+    await this.owner.lose(query);
+    return OUTDATED;
+  }
+
+  private async failed(error: unknown, query: Query, batch: Batch, owned: Owned): Promise<CommitOutcome> {
+    switch (failureOf(error)) {
+      case 'lost':
+        owned.unsure = { entries: batch.entries, number: owned.batch + 1, stored: false };
+        return unavailable(error);
+      case 'passing':
+        return unavailable(error);
+      case 'duplicate':
+        return this.doneBefore(error, query, batch, owned.index);
+      case 'data':
+        return { kind: 'unstorable', entries: await this.findGuilty(error, query, batch, owned.index) };
+      case 'partition':
+        throw error;
+      default:
+        throw storeError(error);
+    }
+  }
+
+  private async doneBefore(error: unknown, query: Query, batch: Batch, index: number): Promise<CommitOutcome> {
+    const ids = batch.entries.filter(({ delivery }) => !delivery.once).map(({ delivery }) => delivery.id);
+    // Were it taken for committed before, both would be settled and neither stored.
+    if (new Set(ids).size < ids.length) throw new Error('a batch holds two deliveries of the same id');
+    const known = await knownIds(query, index, ids);
+    if (known.size === 0) throw storeError(error);
+    return { kind: 'done-before', ids: known };
+  }
+
+  /** Has the server read each entry on its own: it does not say which value of a batch it can not hold. Later ones of a key build on the first. */
+  private async findGuilty(
+    error: unknown,
+    query: Query,
+    { entries, inbox }: Batch,
+    index: number,
+  ): Promise<ReadonlyMap<BatchEntry, string>> {
+    const guilty = new Map<BatchEntry, string>();
+    const keys = new Set<string>();
+    for (const entry of entries) {
+      const key = `${entry.result.etype}\0${entry.result.eid}`;
+      if (keys.has(key)) continue;
+      this.statement.reset();
+      writeRows({ entries: [entry], inbox }, this.statement.parts, this.json);
+      try {
+        await this.run(query, index, NOBODY, 0);
+      } catch (reason) {
+        if (failureOf(reason) !== 'data') throw reason;
+        guilty.set(entry, `PostgreSQL can not hold a value of this task: ${sentenceOf(reason)}`);
+        if (entry.result.record !== undefined) keys.add(key);
+      }
+    }
+    if (guilty.size === 0) throw storeError(error);
+    return guilty;
+  }
+}
+
+/** Which of these ids are in the inbox. */
+export async function knownIds(query: Query, index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const kept = new Map(ids.map((id) => [inboxId(id).replaceAll('-', ''), id]));
+  const rows = await query(
+    `select replace(i.id::text, '-', '') from unnest($2::uuid[]) as u(id) join inbox i on i.index = $1 and i.id = u.id`,
+    [index, [...kept.keys()]],
+    'known',
+  );
+  return new Set(rows.map(([id]) => kept.get(id ?? '') ?? ''));
+}
+
+function stored({ entries }: Batch): CommitOutcome {
+  for (const { delivery } of entries) delivery.settle();
+  return STORED;
+}
+
+function unavailable(error: unknown): CommitOutcome {
+  return { kind: 'unavailable', why: sentenceOf(error) };
+}

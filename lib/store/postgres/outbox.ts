@@ -1,0 +1,75 @@
+/**
+ * Outbox: derived tasks that are committed and not yet published, of the index that this store owns. Nobody else adds to them, so it
+ * is known here when there are none, and the server is not asked after every commit.
+ */
+import type { OutgoingTask } from '../../model/task.js';
+import type { Outbox } from '../store.js';
+import { storeError } from './failures.js';
+import type { Session } from './session.js';
+import { readBytes } from './values.js';
+
+export class PostgresOutbox implements Outbox {
+  /** Whether there may be rows. */
+  private filled = true;
+  /** Numbers of the rows that were handed out and are not published, by id. */
+  private readonly handedOut = new Map<string, string>();
+
+  constructor(private readonly session: Session) {}
+
+  /** Rows were added, or the owner before may have left some. */
+  added(): void {
+    this.filled = true;
+  }
+
+  async next(index: number, limit: number): Promise<readonly OutgoingTask[]> {
+    if (!this.filled) return [];
+    this.filled = false;
+    try {
+      const rows = await this.session.query(
+        'select n, id, destination, key, priority, body from outbox where index = $1 order by n limit $2',
+        [index, limit],
+        'outbox next',
+      );
+      if (rows.length > 0) this.filled = true;
+      this.handedOut.clear();
+      return rows.map(([n, id, destination, key, priority, body]) => {
+        this.handedOut.set(id ?? '', n ?? '');
+        return {
+          id: id ?? '',
+          key: key ?? '',
+          index: Number(destination),
+          priority: priority === 't',
+          body: readBytes(body ?? ''),
+        };
+      });
+    } catch (error) {
+      this.filled = true;
+      throw storeError(error);
+    }
+  }
+
+  async published(index: number, ids: readonly string[]): Promise<void> {
+    const numbers = ids.map((id) => this.handedOut.get(id)).filter((n) => n !== undefined);
+    try {
+      await this.session.query(
+        'delete from outbox where index = $1 and n = any($2::bigint[])',
+        [index, numbers],
+        'outbox published',
+      );
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  async age(index: number): Promise<number> {
+    try {
+      const [row] = await this.session.query(
+        'select extract(epoch from now() - stored) * 1000 from outbox where index = $1 order by n limit 1',
+        [index],
+      );
+      return row === undefined ? 0 : Math.max(0, Math.round(Number(row[0])));
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+}

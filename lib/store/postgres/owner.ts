@@ -1,0 +1,200 @@
+/**
+ * Owner: who may commit for an index, and what became of its last commit.
+ *
+ * Three things tell that an owner lives, all of them tied to the one connection it commits on:
+ * - a lock of that connection (pg_advisory_lock). When the process dies, the kernel closes its socket and the server lets go of the lock;
+ *   whoever waits for the index can have it at once.
+ * - a lease in its row, which every commit and a timer renew. A process that is stopped, or a host that is gone, still has its socket
+ *   and so its lock, but can not renew; once the lease has passed, the server is told to end that connection, with whatever it is in
+ *   the middle of.
+ * - the epoch in its row, which alone decides: each take-over raises it, and a commit finds its row only by its own epoch.
+ *
+ * After a connection was lost, the next one begins by taking the lock again and raising the number of the last batch: what the old
+ * connection may still have on its way can not be stored any more, and the number tells whether the last batch was.
+ *
+ * Refused: leases alone (a dead owner would hold its index for the rest of it), locks alone (a stopped one would hold it for ever), and
+ * a transaction that stays open (it keeps old rows alive).
+ */
+import { hostname } from 'node:os';
+import type { Clock } from '../../runtime/clock.js';
+import { ApplicationError } from '../../runtime/errors.js';
+import type { Ownership } from '../store.js';
+import { SCHEMA_VERSION } from './migrate.js';
+import type { Query } from './session.js';
+
+/** A batch whose connection was lost before the server answered. */
+export interface Unsure {
+  /** Tells it from other batches. */
+  readonly entries: readonly unknown[];
+  readonly number: number;
+  /** Known once there is a connection again. */
+  stored: boolean;
+}
+
+export interface Owned extends Ownership {
+  /** Number of the last batch. */
+  batch: number;
+  unsure: Unsure | null;
+}
+
+/** A connection that was told to end takes at most so long. */
+const ENDED_WITHIN_MS = 2_000;
+const LOOK_AGAIN_MS = 20;
+
+const LOCK = "('owners'::regclass::oid::bigint << 32) | $1::bigint";
+const HOLDER = `select pid from pg_locks where locktype = 'advisory' and granted and classid = 'owners'::regclass and objid = $1
+  and database = (select oid from pg_database where datname = current_database())`;
+const LEASED = 'leased = now() + make_interval(secs => $2)';
+
+export class Owner {
+  private owned_: Owned | null = null;
+  /** The index whose lock the present connection holds. */
+  private locked: number | null = null;
+  /** Process of the server that serves the present connection, or served the last one. */
+  private backend = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    readonly leaseSeconds: number,
+  ) {}
+
+  /** Null before an index was taken, and once it was lost or released. */
+  get owned(): Owned | null {
+    return this.owned_;
+  }
+
+  /** @throws ApplicationError OWNED_ELSEWHERE while another process lives that owns the index */
+  async take(query: Query, index: number): Promise<Ownership> {
+    if (this.locked !== null && this.locked !== index) throw new Error(`this store owns index ${this.locked} already`);
+    await query(
+      `insert into owners (index, epoch, batch, leased, holder, taken) values ($1, 0, 0, now(), '', now()) on conflict do nothing`,
+      [index],
+    );
+    if (this.locked === null && !(await this.lock(query, index))) await this.endOther(query, index);
+    const [row] = await query(
+      `update owners set epoch = epoch + 1, ${LEASED}, backend = pg_backend_pid(), holder = $3, taken = now()
+       where index = $1 and (select max(number) from migrations) = $4 returning epoch, batch`,
+      [index, this.leaseSeconds, `${hostname()}:${process.pid}`, SCHEMA_VERSION],
+    );
+    if (row === undefined) {
+      await this.unlock(query);
+      throw new ApplicationError('STORE_MISMATCH', 'the tables were changed by a newer program: start this one anew');
+    }
+    this.owned_ = { index, epoch: Number(row[0]), batch: Number(row[1]), unsure: null };
+    return { index, epoch: this.owned_.epoch };
+  }
+
+  async release(query: Query, ownership: Ownership): Promise<void> {
+    if (this.owned_?.epoch !== ownership.epoch) return;
+    this.owned_ = null;
+    const { index, epoch } = ownership;
+    await query('update owners set leased = now(), backend = null where index = $1 and epoch = $2', [index, epoch]);
+    await this.unlock(query);
+  }
+
+  /** It is known by now that another process took the index. */
+  async lose(query: Query): Promise<void> {
+    this.owned_ = null;
+    await this.unlock(query);
+  }
+
+  /** The lock goes with its connection. */
+  disconnected(): void {
+    this.locked = null;
+  }
+
+  /** First of all on a new connection. */
+  async connected(query: Query, backend: number): Promise<void> {
+    const before = this.backend;
+    this.locked = null;
+    this.backend = backend;
+    const { owned_: owned } = this;
+    if (owned === null) return;
+    const { index, epoch } = owned;
+    if (!(await this.lockAgain(query, index, before))) {
+      this.owned_ = null;
+      return;
+    }
+    const [row] = await query(
+      `update owners set batch = batch + 1, ${LEASED}, backend = pg_backend_pid() where index = $1 and epoch = $3 returning batch`,
+      [index, this.leaseSeconds, epoch],
+    );
+    if (row === undefined) {
+      await this.lose(query);
+      return;
+    }
+    owned.batch = Number(row[0]);
+    if (owned.unsure !== null) owned.unsure.stored = owned.unsure.number === owned.batch - 1;
+  }
+
+  /** Renews the lease; a commit does the same. */
+  async renew(query: Query): Promise<void> {
+    const { owned_: owned } = this;
+    if (owned === null) return;
+    const [row] = await query(`update owners set ${LEASED} where index = $1 and epoch = $3 returning epoch`, [
+      owned.index,
+      this.leaseSeconds,
+      owned.epoch,
+    ]);
+    if (row === undefined && this.owned_ === owned) await this.lose(query);
+  }
+
+  private async lock(query: Query, index: number): Promise<boolean> {
+    const [row] = await query(`select pg_try_advisory_lock(${LOCK})`, [index]);
+    if (row?.[0] !== 't') return false;
+    this.locked = index;
+    return true;
+  }
+
+  /** False where another process has it. The server may not have noticed yet that our former connection is gone. */
+  private async lockAgain(query: Query, index: number, before: number): Promise<boolean> {
+    if (await this.lock(query, index)) return true;
+    if ((await this.holder(query, index)) !== String(before)) return false;
+    await this.end(query, index);
+    return true;
+  }
+
+  private async unlock(query: Query): Promise<void> {
+    const { locked } = this;
+    this.locked = null;
+    if (locked !== null) await query(`select pg_advisory_unlock(${LOCK})`, [locked]);
+  }
+
+  /** Ends the connection of an owner whose lease has passed. */
+  private async endOther(query: Query, index: number): Promise<void> {
+    const [row] = await query(
+      'select leased > now(), holder, ceil(extract(epoch from leased - now())) from owners where index = $1',
+      [index],
+    );
+    const [leased, holder, seconds] = row ?? [];
+    if (leased === 't') {
+      const sentence = `index ${index} is owned by ${holder || 'a process that takes it'}, whose lease runs for ${seconds} s more`;
+      throw new ApplicationError('OWNED_ELSEWHERE', sentence);
+    }
+    await this.end(query, index);
+  }
+
+  /** Takes the lock away from whoever holds it. */
+  private async end(query: Query, index: number): Promise<void> {
+    const until = this.clock.monotonic() + ENDED_WITHIN_MS;
+    for (let ended: string | null = null; ; ) {
+      const pid = await this.holder(query, index);
+      if (pid !== null && pid !== ended) {
+        await query('select pg_terminate_backend($1)', [pid]);
+        ended = pid;
+      }
+      if (await this.lock(query, index)) return;
+      if (this.clock.monotonic() > until) {
+        const sentence = `index ${index} is held by a connection that the server does not end (its process ${pid})`;
+        throw new ApplicationError('OWNED_ELSEWHERE', sentence);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
+
+  /** Process of the server whose connection holds the lock of an index. */
+  private async holder(query: Query, index: number): Promise<string | null> {
+    const [row] = await query(HOLDER, [index]);
+    return row?.[0] ?? null;
+  }
+}

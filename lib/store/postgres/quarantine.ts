@@ -1,0 +1,61 @@
+/**
+ * Quarantine desk: what an operator does with tasks that were put aside. Each is one statement on the connection that commits, so that
+ * the order of the outbox is that of the commits; only the owner of the index may.
+ */
+import { indexOf } from '../../model/hash.js';
+import { newTaskId } from '../../model/task-id.js';
+import type { QuarantineDesk } from '../store.js';
+import { storeError } from './failures.js';
+import type { Owner } from './owner.js';
+import type { Session } from './session.js';
+import { readable } from './values.js';
+
+const GONE = `own as (select index from owners where index = $1 and epoch = $2 for share),
+  gone as (delete from quarantine q using own where q.index = own.index and q.id = $3 returning q.*)`;
+
+export class PostgresQuarantine implements QuarantineDesk {
+  constructor(
+    private readonly session: Session,
+    private readonly owner: Owner,
+    private readonly numProcesses: number,
+    /** A task was put into the outbox. */
+    private readonly sent: () => void,
+  ) {}
+
+  /** To the priority queue of its entity's index: it never has to wait for room. */
+  async retry(index: number, id: string): Promise<boolean> {
+    const [task] = await this.run(index, 'select etype, eid from quarantine where index = $1 and id = $2', [
+      readable(id),
+    ]);
+    if (task === undefined) return false;
+    const [etype, eid] = task;
+    const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
+    const destination = key === '' ? index : indexOf(key, this.numProcesses);
+    const rows = await this.run(
+      index,
+      `with ${GONE} insert into outbox (index, id, destination, key, priority, body)
+        select $1, $4, $5, $6, true, body from gone returning n`,
+      [this.epoch(index), readable(id), newTaskId(), destination, key],
+    );
+    if (rows.length > 0) this.sent();
+    return rows.length > 0;
+  }
+
+  async drop(index: number, id: string): Promise<boolean> {
+    const rows = await this.run(index, `with ${GONE} select id from gone`, [this.epoch(index), readable(id)]);
+    return rows.length > 0;
+  }
+
+  private epoch(index: number): number {
+    const { owned } = this.owner;
+    return owned?.index === index ? owned.epoch : -1;
+  }
+
+  private async run(index: number, text: string, values: readonly unknown[]) {
+    try {
+      return await this.session.query(text, [index, ...values]);
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Rows of a batch: everything that its results put into the tables, written into the columns of the commit. States of one key fold to
+ * the last one; each delete leaves a grave for its history. What the client can tell to be unstorable is found here, entry by entry.
+ */
+import { MAX_NAME_BYTES } from '../../model/entity.js';
+import { MAX_ID_BYTES } from '../../model/entity-id.js';
+import type { RecordState, RecordView, TaskResult } from '../../model/record.js';
+import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
+import type { Instant } from '../../model/time.js';
+import { messageOf } from '../../runtime/errors.js';
+import type { Batch, BatchEntry } from '../store.js';
+import { inboxId } from './inbox-id.js';
+import type { Parts } from './parts.js';
+import { type JsonWriter, readable } from './values.js';
+
+/** An entity whose last incarnation that ended is known. */
+interface Grave {
+  readonly etype: string;
+  readonly eid: string;
+  readonly incarnation: number;
+}
+
+/** Fills the columns. Null when all could be written, else by guilty entry why its data can not be stored. */
+export function writeRows(
+  { entries, inbox }: Pick<Batch, 'entries' | 'inbox'>,
+  parts: Parts,
+  json: JsonWriter,
+): ReadonlyMap<BatchEntry, string> | null {
+  const guilty = new Map<BatchEntry, string>();
+  const lastByKey = new Map<string, BatchEntry>();
+  const graves = new Map<string, Grave>();
+  for (const entry of entries) {
+    try {
+      if (inbox && !entry.delivery.once) parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
+      writeRecordRows(entry, parts, json, lastByKey, graves);
+      if (entry.result.reason !== undefined) writeQuarantine(entry, parts);
+      writeRaw(entry.result, parts, json);
+      writeDerived(entry.result, parts);
+    } catch (error) {
+      guilty.set(entry, messageOf(error));
+    }
+  }
+  for (const last of lastByKey.values()) {
+    try {
+      writeState(last.result, parts, json);
+    } catch (error) {
+      guilty.set(firstGuilty(entries, last, json) ?? last, messageOf(error));
+    }
+  }
+  for (const { etype, eid, incarnation } of graves.values()) {
+    const { columns } = parts.graves;
+    columns.etype.addText(etype);
+    columns.eid.addText(eid);
+    columns.incarnation.addInt4(incarnation);
+  }
+  json.forget();
+  return guilty.size > 0 ? guilty : null;
+}
+
+function writeRecordRows(
+  entry: BatchEntry,
+  parts: Parts,
+  json: JsonWriter,
+  lastByKey: Map<string, BatchEntry>,
+  graves: Map<string, Grave>,
+): void {
+  const { etype, eid, record, history } = entry.result;
+  if (record === undefined || etype === null || eid === null) return;
+  checkKey(etype, eid);
+  const key = `${etype}\0${eid}`;
+  lastByKey.set(key, entry);
+  const incarnation = lastDead(record);
+  if (incarnation > (graves.get(key)?.incarnation ?? 0)) graves.set(key, { etype, eid, incarnation });
+  if (record.state !== null && history.length > 0) writeHistory(entry.result, record.state, parts, json);
+}
+
+/** The last incarnation that this result may have ended, 0 for none. A record as young as its last change may follow one that it ended. */
+function lastDead(view: RecordView): number {
+  if (view.state === null) return view.lastIncarnation;
+  return view.state.created === view.state.updated ? view.state.incarnation - 1 : 0;
+}
+
+/** Numbered by the record's own count: the rows of a result are the last ones of their attribute. */
+function writeHistory({ history }: TaskResult, state: RecordState, parts: Parts, json: JsonWriter): void {
+  const { columns } = parts.history;
+  for (let at = 0; at < history.length; at++) {
+    const row = history[at];
+    if (row === undefined) break;
+    let later = 0;
+    for (let next = at + 1; next < history.length; next++) if (history[next]?.attr === row.attr) later += 1;
+    const { count } = state.observations.get(row.attr) ?? state.timeseries.get(row.attr) ?? { count: later + 1 };
+    columns.etype.addText(state.etype);
+    columns.eid.addText(state.eid);
+    columns.attr.addText(row.attr);
+    columns.incarnation.addInt4(state.incarnation);
+    columns.n.addInt8(count - 1 - later);
+    columns.t1.addInstant(row.t1);
+    columns.t2.addInstant(row.t2);
+    columns.c.addFloat8(row.c);
+    columns.v.addJsonb(json.value(row.v));
+  }
+}
+
+function writeState({ etype, eid, record }: TaskResult, { records, deleted }: Parts, json: JsonWriter): void {
+  const state = record?.state ?? null;
+  if (state === null) {
+    deleted.columns.etype.addText(etype ?? '');
+    deleted.columns.eid.addText(eid ?? '');
+    return;
+  }
+  const { columns } = records;
+  const { ttlTokens, plain, observations, timeseries } = state;
+  columns.etype.addText(state.etype);
+  columns.eid.addText(state.eid);
+  columns.hash.addInt4(state.hash);
+  columns.incarnation.addInt4(state.incarnation);
+  columns.created.addInstant(state.created);
+  columns.updated.addInstant(state.updated);
+  columns.expiring.addInstantOrNull(latestToken(ttlTokens));
+  if (ttlTokens.size > 0) columns.ttl.addJsonb(json.ttl(ttlTokens));
+  else columns.ttl.addNull();
+  if (plain.size > 0) columns.plain.addJsonb(json.plain(plain));
+  else columns.plain.addNull();
+  if (observations.size > 0) columns.observations.addJsonb(json.summaries(observations));
+  else columns.observations.addNull();
+  if (timeseries.size > 0) columns.timeseries.addJsonb(json.summaries(timeseries));
+  else columns.timeseries.addNull();
+}
+
+function latestToken(tokens: ReadonlyMap<string, Instant>): Instant | null {
+  let latest: Instant | null = null;
+  for (const until of tokens.values()) if (latest === null || latest < until) latest = until;
+  return latest;
+}
+
+function writeRaw({ raw }: TaskResult, parts: Parts, json: JsonWriter): void {
+  const { columns } = parts.raw;
+  for (const { etype, eid, attr, v, t1, t2, c, src } of raw) {
+    if (src !== null && !isStorable(src))
+      throw new RangeError(`the source of a data-point of ${attr} is not ${ALLOWED_TEXT}`);
+    columns.etype.addText(etype);
+    columns.eid.addText(eid);
+    columns.attr.addText(attr);
+    columns.t1.addInstantOrNull(t1);
+    columns.t2.addInstantOrNull(t2);
+    columns.c.addFloat8(c);
+    columns.src.addTextOrNull(src);
+    columns.v.addText(json.value(v));
+  }
+}
+
+function writeDerived({ derived }: TaskResult, parts: Parts): void {
+  const { columns } = parts.outbox;
+  for (const { id, index, key, priority, body } of derived) {
+    columns.id.addText(id);
+    columns.destination.addInt4(index);
+    columns.key.addText(key);
+    columns.priority.addBoolean(priority);
+    columns.body.addBytes(body);
+  }
+}
+
+/** What can not be stored is put aside here in the end: of what it quotes, letters that are not text are replaced. */
+function writeQuarantine({ delivery, result }: BatchEntry, parts: Parts): void {
+  const { columns } = parts.quarantine;
+  const { etype, eid, reason } = result;
+  const named = etype !== null && eid !== null && isStorable(etype) && isStorable(eid);
+  columns.id.addText(readable(delivery.id));
+  columns.etype.addTextOrNull(named ? etype : null);
+  columns.eid.addTextOrNull(named ? eid : null);
+  columns.code.addText(reason?.code ?? '');
+  columns.reason.addText(readable(reason?.sentence ?? ''));
+  columns.body.addBytes(delivery.body);
+}
+
+/** A state is handed from task to task: the first that can not be stored is to blame, not the last. */
+function firstGuilty(entries: readonly BatchEntry[], { result }: BatchEntry, json: JsonWriter): BatchEntry | undefined {
+  return entries.find((entry) => {
+    const { etype, eid, record } = entry.result;
+    if (etype !== result.etype || eid !== result.eid || !record?.state) return false;
+    try {
+      json.plain(record.state.plain);
+      json.summaries(record.state.observations);
+      json.summaries(record.state.timeseries);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
+function checkKey(etype: string, eid: string): void {
+  if (isKey(etype, MAX_NAME_BYTES) && isKey(eid, MAX_ID_BYTES)) return;
+  const given = `${etype}:${eid}`.slice(0, 100);
+  const allowed = `${ALLOWED_TEXT}, of at most ${MAX_NAME_BYTES} bytes and ${MAX_ID_BYTES} bytes`;
+  throw new RangeError(`Entity ${given} can not be a key; allowed are a type and an id of ${allowed}.`);
+}
+
+function isKey(text: string, maxBytes: number): boolean {
+  return isStorable(text) && (3 * text.length <= maxBytes || Buffer.byteLength(text) <= maxBytes);
+}

@@ -1,0 +1,181 @@
+/**
+ * The PostgreSQL store of one worker. It has three connections: one that owns the index and commits, so that whoever can commit owns
+ * and the other way round; one for what must not wait behind a commit (records, inbox, outbox); and one for upkeep, whose statements
+ * may be long, made when it is needed.
+ */
+import type { RecordView } from '../../model/record.js';
+import type { Instant } from '../../model/time.js';
+import { type Clock, systemClock } from '../../runtime/clock.js';
+import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store } from '../store.js';
+import { Commits, knownIds } from './commits.js';
+import { findExpired } from './expiry.js';
+import { storeError } from './failures.js';
+import { loadRecords } from './load.js';
+import { migrate } from './migrate.js';
+import { PostgresOutbox } from './outbox.js';
+import { Owner } from './owner.js';
+import { ensurePartitions } from './partitions.js';
+import { Purge, type PurgeOptions } from './purge.js';
+import { PostgresQuarantine } from './quarantine.js';
+import type { HistoryRetention } from './retention.js';
+import { Session } from './session.js';
+
+export interface PostgresStoreOptions {
+  /** `processing_core.store.url`. */
+  readonly url: string;
+  readonly app: string;
+  readonly numProcesses: number;
+  readonly delivery: string;
+  /** How long ids of senders are kept, who may send the same again. */
+  readonly inboxRetentionMs: number;
+  /** Before which moment all that was put into the queue pair of the index is settled for good; null while unknown. */
+  readonly settledBefore: () => Promise<number | null>;
+  /** How long rows of history are kept, by attribute; for ever where none is named. */
+  readonly histories?: readonly HistoryRetention[];
+  /** How long raw data-points are kept; for ever where it is not given. */
+  readonly rawRetentionMs?: number | null;
+  /** An owner that has not renewed its right for so long can be replaced. */
+  readonly leaseMs?: number;
+  readonly statementTimeoutMs?: number;
+  readonly clock?: Clock;
+}
+
+const LEASE_MS = 15_000;
+/** The lease is renewed so many times before it passes. */
+const RENEWALS = 5;
+
+export class PostgresStore implements Store {
+  readonly name = 'PostgreSQL store';
+  readonly outbox: PostgresOutbox;
+  readonly quarantine: QuarantineDesk;
+  private readonly clock: Clock;
+  private readonly owner: Owner;
+  private readonly writing: Session;
+  private readonly reading: Session;
+  private readonly upkeep: Session;
+  private readonly commits: Commits;
+  private readonly leaseMs: number;
+  /** Of the index that was taken last. */
+  private purging: Purge | null = null;
+  private cancelRenewal = () => {};
+
+  constructor(private readonly options: PostgresStoreOptions) {
+    const { url, app, numProcesses, statementTimeoutMs } = options;
+    this.clock = options.clock ?? systemClock;
+    this.leaseMs = options.leaseMs ?? LEASE_MS;
+    const owner = new Owner(this.clock, this.leaseMs / 1_000);
+    this.owner = owner;
+    const shared = { url, app, clock: this.clock, ...(statementTimeoutMs !== undefined && { statementTimeoutMs }) };
+    this.writing = new Session({
+      ...shared,
+      purpose: 'commits',
+      connected: (query, backend) => owner.connected(query, backend),
+      lost: () => this.lost(),
+    });
+    this.reading = new Session({ ...shared, purpose: 'reads' });
+    this.upkeep = new Session({ ...shared, purpose: 'upkeep' });
+    this.outbox = new PostgresOutbox(this.reading);
+    this.commits = new Commits(this.writing, owner, this.clock, () => ensurePartitions(this.reading));
+    this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
+  }
+
+  /** Connects, and makes or updates the tables. */
+  async start(): Promise<void> {
+    await this.writing.start();
+    await this.reading.start();
+    await migrate(this.reading, this.options);
+  }
+
+  async stop(): Promise<void> {
+    this.cancelRenewal();
+    const { owned } = this.owner;
+    if (owned !== null) await this.release(owned);
+    await this.writing.stop();
+    await this.reading.stop();
+    await this.upkeep.stop();
+  }
+
+  async own(index: number): Promise<Ownership> {
+    try {
+      const ownership = await this.writing.exclusive((query) => this.owner.take(query, index));
+      this.outbox.added();
+      this.purging = new Purge(this.upkeep, this.purgeOptions(index));
+      this.renewLater(this.leaseMs / RENEWALS);
+      return ownership;
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  /** Where the server can not be told, the lock goes with the connection and the rest with the lease. */
+  async release(ownership: Ownership): Promise<void> {
+    this.cancelRenewal();
+    await this.writing.exclusive((query) => this.owner.release(query, ownership)).catch(() => {});
+  }
+
+  async known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    if (ids.length === 0) return new Set();
+    try {
+      return await knownIds(this.reading.query, index, ids);
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
+    if (keys.length === 0) return [];
+    try {
+      return await loadRecords(this.reading.query, keys);
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  async commit(batch: Batch): Promise<CommitOutcome> {
+    const outcome = await this.commits.commit(batch);
+    if (outcome.kind === 'stored' && batch.entries.some(({ result }) => result.derived.length > 0)) this.outbox.added();
+    return outcome;
+  }
+
+  async purge(): Promise<boolean> {
+    if (this.owner.owned === null || this.purging === null) return false;
+    try {
+      return await this.purging.step();
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  async expired(index: number, etype: string, before: Instant, limit: number): Promise<ExpiredRecords> {
+    if (this.owner.owned === null) return { expired: [], more: false };
+    const { numProcesses } = this.options;
+    try {
+      return await findExpired(this.upkeep, { index, numProcesses }, etype, before, limit);
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  private purgeOptions(index: number): PurgeOptions {
+    const { inboxRetentionMs, settledBefore, histories = [], rawRetentionMs = null } = this.options;
+    return { index, clock: this.clock, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
+  }
+
+  private renewLater(delayMs: number): void {
+    this.cancelRenewal();
+    this.cancelRenewal = this.clock.after(delayMs, () => {
+      this.writing
+        .exclusive((query) => this.owner.renew(query))
+        .catch(() => {})
+        .finally(() => {
+          if (this.owner.owned !== null) this.renewLater(this.leaseMs / RENEWALS);
+        });
+    });
+  }
+
+  /** The lock went with the connection; another process must not find the index free for long. */
+  private lost(): void {
+    this.owner.disconnected();
+    if (this.owner.owned !== null) this.renewLater(0);
+  }
+}
