@@ -111,7 +111,7 @@ export function makeSchema() {
         queue_type: choice(QUEUE_TYPES, 'classic', 'Type of the queues that are declared; DP3 declares classic ones.'),
         declare: flag(
           true,
-          'Whether `setup` and `start` declare missing queues and exchanges; otherwise they must be there.',
+          'Whether `start` and `send` declare missing queues and exchanges; otherwise they must be there, and `setup` makes them.',
         ),
         max_length: whole(10_000, 'Bound of a normal queue in messages: when it is full, producers wait.'),
         heartbeat: duration('2s', 'Heartbeat of the connection; a dead peer is noticed after about twice as long.', {

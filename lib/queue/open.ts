@@ -1,6 +1,13 @@
 /** Opens the queue of a kind. The only file that knows the adapters; everything else knows lib/queue/queue.ts. */
+import type { Configuration } from '../config/configuration.js';
 import type { Member } from '../embedded/member.js';
-import type { Clock } from '../runtime/clock.js';
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { AmqpConnection } from './amqp/connection.js';
+import { AmqpReader } from './amqp/reader.js';
+import { setUpTopology } from './amqp/setup.js';
+import { AmqpWriter } from './amqp/writer.js';
 import { EmbeddedReader } from './embedded/reader.js';
 import { EmbeddedWriter } from './embedded/writer.js';
 import type { TaskReader, TaskWriter } from './queue.js';
@@ -14,21 +21,51 @@ export interface EmbeddedQueue {
   readonly clock?: Clock;
 }
 
-export type QueueSource = EmbeddedQueue;
+/** Queues of a broker; each reader and writer has a connection of its own. */
+export interface RabbitMqQueue {
+  readonly kind: 'rabbitmq';
+  readonly configuration: Pick<Configuration, 'app' | 'numProcesses' | 'broker'>;
+  readonly log: Logger;
+  /** Attempts at the first connection before it fails; without a limit where it is not given. */
+  readonly tries?: number;
+  readonly clock?: Clock;
+}
+
+/** What reading needs beyond that: what is acknowledged when, and where attempts are counted. */
+export interface RabbitMqReading extends RabbitMqQueue {
+  readonly configuration: Pick<Configuration, 'app' | 'numProcesses' | 'broker' | 'delivery' | 'runtimeDir'>;
+  readonly events: Events;
+}
 
 /** The reader of an index, with the window of deliveries it may hold open. */
 export function openReader(
-  queue: QueueSource,
+  queue: EmbeddedQueue | RabbitMqReading,
   index: number,
   window: { readonly tasks: number; readonly bytes: number },
 ): TaskReader {
-  return new EmbeddedReader(queue.member, { index, window, ...clockOf(queue) });
+  if (queue.kind === 'embedded') return new EmbeddedReader(queue.member, { index, window, ...clockOf(queue) });
+  const { configuration, log, events, clock = systemClock } = queue;
+  const { app, broker, delivery, runtimeDir } = configuration;
+  const connection = new AmqpConnection({ app, broker, log, purpose: 'consuming', clock });
+  const atMostOnce = delivery === 'at-most-once';
+  return new AmqpReader({ app, index, window, broker, atMostOnce, runtimeDir, connection, clock, events, log });
 }
 
-export function openWriter(queue: QueueSource): TaskWriter {
-  return new EmbeddedWriter(queue.member, { maxLength: queue.maxLength, ...clockOf(queue) });
+export function openWriter(queue: EmbeddedQueue | RabbitMqQueue): TaskWriter {
+  if (queue.kind === 'embedded') {
+    return new EmbeddedWriter(queue.member, { maxLength: queue.maxLength, ...clockOf(queue) });
+  }
+  const { configuration, log, tries } = queue;
+  const { app, numProcesses, broker } = configuration;
+  return new AmqpWriter({ app, numProcesses, broker, log, ...clockOf(queue), ...(tries !== undefined && { tries }) });
 }
 
-function clockOf(queue: QueueSource): { clock?: Clock } {
+/** Makes queues and exchanges where they do not make themselves; returns what was missing. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE. */
+export function declareQueues({ configuration, log, tries = 1 }: RabbitMqQueue): Promise<string[]> {
+  const { app, numProcesses, broker } = configuration;
+  return setUpTopology({ app, numProcesses, broker, log, tries });
+}
+
+function clockOf(queue: EmbeddedQueue | RabbitMqQueue): { clock?: Clock } {
   return queue.clock === undefined ? {} : { clock: queue.clock };
 }

@@ -52,7 +52,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const { configuration, spec } = requireConfiguration(request);
   const clock = systemClock;
   const startedAt = clock.monotonic();
-  const producer = await openProducer(configuration);
+  const producer = await openProducer(configuration, (sentence) => output.note(sentence));
   const { writer } = producer;
   const { signal, blocked } = interruption(source, writer, onInterrupt);
   const stopTelling = tellBlocked(writer, configuration, invocation, clock);
@@ -133,7 +133,7 @@ function interruption({ stream }: Source, writer: TaskWriter, onInterrupt: Invoc
 }
 
 /** Says when a queue stays full, and whether anybody empties it. Returns what ends that. */
-function tellBlocked(writer: TaskWriter, { runtimeDir }: Configuration, { output }: Invocation, clock: Clock) {
+function tellBlocked(writer: TaskWriter, { runtimeDir, broker }: Configuration, { output }: Invocation, clock: Clock) {
   let cancel = () => {};
   let told = false;
   writer.onBlocked((blocked) => {
@@ -145,7 +145,8 @@ function tellBlocked(writer: TaskWriter, { runtimeDir }: Configuration, { output
     }
     cancel = clock.after(BLOCKED_MS, async () => {
       told = true;
-      const runs = (await livingPrograms(runtimeDir)).length > 0;
+      // The workers of a broker may be on any machine.
+      const runs = broker.kind !== 'embedded' || (await livingPrograms(runtimeDir)).length > 0;
       const why = runs ? 'waiting for the workers' : 'and no program runs that would empty it (npx dp3-cluster start)';
       output.note(`a queue is full, ${why}; Ctrl-C ends, what was sent stays`);
     });
@@ -195,5 +196,6 @@ interface Summary {
 function summaryLine({ sent, tasks, rejected, rejects_file: file, seconds, interrupted }: Summary): string {
   const refused = file === null ? 'none rejected' : `${rejected} rejected, they are in ${file}`;
   const how = interrupted ? 'interrupted: ' : '';
-  return `${how}${sent} data-points sent in ${tasks} tasks, ${refused} (${seconds.toFixed(1)} s)`;
+  const what = `${counted(sent, 'data-point')} sent in ${counted(tasks, 'task')}`;
+  return `${how}${what}, ${refused} (${seconds.toFixed(1)} s)`;
 }
