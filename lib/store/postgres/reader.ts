@@ -1,19 +1,16 @@
 /**
  * Reads the store of an application for people and programs, in a connection of its own that can not write. Each step reads a bounded
  * page of what is committed at that moment, so that a reader who stops half-way holds neither a snapshot nor a cursor.
- *
- * Rows of history that overlap a range: almost all last shorter than `LONG`, so they begin after `from` minus that, and the index by
- * t1 finds them. The few that last longer have an index of their own, by t2; all of them that count begin before the others, so the
- * two parts follow each other in the order of t1. Refused: a range type with a GiST index (each row written would cost several times more).
  */
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { isStorable } from '../../model/text.js';
 import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
 import { storeError } from './failures.js';
+import { partsOf, readPart } from './history.js';
 import { loadRecords } from './load.js';
 import { checkSchema } from './migrate.js';
 import { type Query, type Row, Session } from './session.js';
-import { readBytes, readInstant, readJson } from './values.js';
+import { readBytes, readInstant } from './values.js';
 
 export interface ReaderSource {
   /** `processing_core.store.url`; may hold a password. */
@@ -26,12 +23,18 @@ const PAGE_ROWS = 500;
 const PAGE_BYTES = 8 * 2 ** 20;
 /** Up to here records are counted; above, the server's estimate is given. */
 const COUNT_ROWS = 1_000_000;
-/** Rows that last longer than this are in `history_long`; the migration has the same text. */
-const LONG = `interval '24 hours'`;
 
 export class PostgresStoreReader implements StoreReader {
   readonly name = 'PostgreSQL store, reading';
   private readonly session: Session;
+
+  private readonly ask: Query = async (text, values) => {
+    try {
+      return await this.session.query(text, values);
+    } catch (error) {
+      throw storeError(error);
+    }
+  };
 
   constructor({ url, app }: ReaderSource) {
     this.session = new Session({ url, app, purpose: 'reader', connected: toReadOnly });
@@ -61,10 +64,9 @@ export class PostgresStoreReader implements StoreReader {
     let left = range.limit ?? Number.POSITIVE_INFINITY;
     for (const attr of attributes) {
       if (range.attr !== undefined && attr !== range.attr) continue;
-      const history = { etype, eid, attr, incarnation: state.incarnation };
-      const parts = range.from === undefined ? ['all' as const] : (['long', 'others'] as const);
-      for (const part of parts) {
-        for await (const row of this.rowsOf(history, part, range, left)) {
+      const key = { etype, eid, attr, incarnation: state.incarnation };
+      for (const part of partsOf(range)) {
+        for await (const row of readPart(this.ask, key, part, range, left)) {
           left--;
           yield row;
         }
@@ -115,53 +117,11 @@ export class PostgresStoreReader implements StoreReader {
     const [counted = 0, estimated = 0, quarantined = 0] = (row ?? []).map(Number);
     return { records: counted <= COUNT_ROWS ? counted : estimated, quarantined };
   }
-
-  private async *rowsOf(
-    { etype, eid, attr, incarnation }: { etype: string; eid: string; attr: string; incarnation: number },
-    part: keyof typeof PARTS,
-    { from, to }: HistoryRange,
-    most: number,
-  ): AsyncIterable<HistoryRow> {
-    let [afterT1, afterN] = ['-infinity', '-1'];
-    for (let left = most; left > 0; left -= PAGE_ROWS) {
-      const limit = Math.min(left, PAGE_ROWS);
-      const rows = await this.ask(
-        `select t1, n, t2, c, v from history
-         where etype = $1 and eid = $2 and attr = $3 and incarnation = $4 and t1 <= $5::timestamptz
-           and t1 >= $6::timestamptz and (t1, n) > ($6::timestamptz, $7::bigint) ${PARTS[part]}
-         order by t1, n limit $8`,
-        [etype, eid, attr, incarnation, to ?? 'infinity', afterT1, afterN, limit, ...(part === 'all' ? [] : [from])],
-      );
-      for (const row of rows) yield rowOf(attr, row);
-      const last = rows.at(-1);
-      if (rows.length < limit || last === undefined) return;
-      [afterT1, afterN] = [last[0] ?? '', last[1] ?? ''];
-    }
-  }
-
-  private readonly ask: Query = async (text, values) => {
-    try {
-      return await this.session.query(text, values);
-    } catch (error) {
-      throw storeError(error);
-    }
-  };
 }
-
-/** Conditions on the rows that overlap what begins at $9. */
-const PARTS = {
-  all: '',
-  long: `and t2 - t1 > ${LONG} and t1 < $9::timestamptz - ${LONG} and t2 >= $9::timestamptz`,
-  others: `and t1 >= $9::timestamptz - ${LONG} and t2 >= $9::timestamptz`,
-} as const;
 
 /** Rows come in the order of an index, so a page never sorts what it does not give. */
-async function toReadOnly(query: Query): Promise<void> {
+export async function toReadOnly(query: Query): Promise<void> {
   await query('set default_transaction_read_only = on; set enable_bitmapscan = off');
-}
-
-function rowOf(attr: string, [t1, , t2, c, v]: Row): HistoryRow {
-  return { attr, t1: readInstant(t1 ?? ''), t2: readInstant(t2 ?? ''), v: readJson(v ?? 'null'), c: Number(c) };
 }
 
 function taskOf([index, id, time, etype, eid, code, reason, body]: Row): QuarantinedTask {
