@@ -12,6 +12,9 @@
 const NUMBER_BYTES = 4;
 const HEAD_BYTES = 2 * NUMBER_BYTES;
 const ENTRY_HEAD_BYTES = 1 + NUMBER_BYTES;
+/** Of one character of a string in UTF-8. */
+const MOST_BYTES = 3;
+const NOTHING = Buffer.alloc(0);
 
 /** A row of history as it is stored: its attribute, and [t1, t2, v, c] as JSON. */
 export interface StoredPoint {
@@ -19,17 +22,38 @@ export interface StoredPoint {
   readonly json: string;
 }
 
-export const NO_POINTS: Buffer = Buffer.alloc(0);
+/** Rows of records are made one after another in the same memory. */
+export class RecordRows {
+  private bytes: Buffer = Buffer.allocUnsafe(64 * 1024);
 
-/** `recent`: encoded points (`recentOf`, `withPoints`). */
-export function recordRow(incarnation: number, state: string, recent: Buffer): Buffer {
-  const length = Buffer.byteLength(state);
-  const row = Buffer.allocUnsafe(HEAD_BYTES + length + recent.length);
-  row.writeUInt32BE(incarnation, 0);
-  row.writeUInt32BE(length, NUMBER_BYTES);
-  row.write(state, HEAD_BYTES);
-  recent.copy(row, HEAD_BYTES + length);
-  return row;
+  /**
+   * A row with its state, and the points that it had (`recentOf`) and got. Where these begin in it, it can be cut off. The row is valid until
+   * the next one is made.
+   */
+  make(
+    incarnation: number,
+    state: string,
+    recent: Buffer,
+    points: readonly StoredPoint[],
+  ): { readonly row: Buffer; readonly pointsAt: number } {
+    let most = HEAD_BYTES + MOST_BYTES * state.length + recent.length;
+    for (const { attr, json } of points) most += ENTRY_HEAD_BYTES + MOST_BYTES * (attr.length + json.length);
+    if (most > this.bytes.length) this.bytes = Buffer.allocUnsafe(2 * most);
+    const { bytes } = this;
+    const length = bytes.write(state, HEAD_BYTES);
+    bytes.writeUInt32BE(incarnation, 0);
+    bytes.writeUInt32BE(length, NUMBER_BYTES);
+    const pointsAt = HEAD_BYTES + length;
+    let at = pointsAt + recent.copy(bytes, pointsAt);
+    for (const { attr, json } of points) {
+      const attrBytes = bytes.write(attr, at + ENTRY_HEAD_BYTES);
+      const jsonBytes = bytes.write(json, at + ENTRY_HEAD_BYTES + attrBytes);
+      bytes[at] = attrBytes;
+      bytes.writeUInt32BE(jsonBytes, at + 1);
+      at += ENTRY_HEAD_BYTES + attrBytes + jsonBytes;
+    }
+    return { row: bytes.subarray(0, at), pointsAt };
+  }
 }
 
 /** The state as JSON. */
@@ -39,23 +63,8 @@ export function stateIn(row: Buffer): Buffer {
 
 /** The points that an incarnation has in its row; none where the row is of another one. */
 export function recentOf(row: Buffer | undefined, incarnation: number): Buffer {
-  if (row === undefined || row.readUInt32BE(0) !== incarnation) return NO_POINTS;
+  if (row === undefined || row.readUInt32BE(0) !== incarnation) return NOTHING;
   return row.subarray(HEAD_BYTES + row.readUInt32BE(NUMBER_BYTES));
-}
-
-export function withPoints(recent: Buffer, points: readonly StoredPoint[]): Buffer {
-  let length = recent.length;
-  for (const { attr, json } of points) length += ENTRY_HEAD_BYTES + Buffer.byteLength(attr) + Buffer.byteLength(json);
-  const bytes = Buffer.allocUnsafe(length);
-  let at = recent.copy(bytes, 0);
-  for (const { attr, json } of points) {
-    const attrBytes = bytes.write(attr, at + ENTRY_HEAD_BYTES);
-    const jsonBytes = bytes.write(json, at + ENTRY_HEAD_BYTES + attrBytes);
-    bytes[at] = attrBytes;
-    bytes.writeUInt32BE(jsonBytes, at + 1);
-    at += ENTRY_HEAD_BYTES + attrBytes + jsonBytes;
-  }
-  return bytes;
 }
 
 /** Encoded points by attribute, each list in the order in which they came. */

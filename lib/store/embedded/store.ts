@@ -19,7 +19,7 @@ import { findExpired, noteExpiry } from './expiry.js';
 import { chunksOf, isFull } from './history.js';
 import { incarnationValue, readIncarnationValue, recordKey, storedKey, timeValue } from './keys.js';
 import { Purge } from './purge.js';
-import { NO_POINTS, recentOf, recordRow, type StoredPoint, stateIn, withPoints } from './record-row.js';
+import { RecordRows, recentOf, type StoredPoint, stateIn } from './record-row.js';
 import { type Rows, rowsOf } from './rows.js';
 import { openTables, type Tables } from './tables.js';
 import { readQuarantined, readRecord, writeRawRow } from './values.js';
@@ -39,6 +39,7 @@ export class EmbeddedStore implements Store {
   private readonly clock: Clock;
   private readonly purging: Purge;
   private tables_: Tables | null = null;
+  private readonly rows = new RecordRows();
   private rawNumber = 0;
 
   constructor(
@@ -126,8 +127,8 @@ export class EmbeddedStore implements Store {
     const time = timeValue(now);
     for (const id of ids) {
       const key = Buffer.from(id, 'utf8');
-      if (inbox.get(key) === undefined) inbox.putSync(key, time);
-      else known.add(id);
+      if (inbox.doesExist(key)) known.add(id);
+      else inbox.putSync(key, time);
     }
     if (known.size > 0) throw new DoneBefore(known);
   }
@@ -151,9 +152,11 @@ export class EmbeddedStore implements Store {
 
   private writeRecord(key: Buffer, state: RecordState, text: string, points: readonly StoredPoint[]): void {
     const { records, history } = this.tables;
-    const recent = withPoints(recentOf(records.get(key), state.incarnation), points);
+    const { incarnation } = state;
+    const { row, pointsAt } = this.rows.make(incarnation, text, recentOf(records.get(key), incarnation), points);
+    const recent = row.subarray(pointsAt);
     const full = isFull(state, recent, points.length);
-    records.putSync(key, recordRow(state.incarnation, text, full ? NO_POINTS : recent));
+    records.putSync(key, full ? row.subarray(0, pointsAt) : row);
     if (full) for (const [chunk, value] of chunksOf(key, state, recent)) history.putSync(chunk, value);
   }
 
