@@ -15,8 +15,9 @@ export class TcpProxy {
   private delayMs = 0;
   private refusing = false;
   private cutTimer: NodeJS.Timeout | undefined;
-  /** Connections that were let through so far. */
+  /** Connections that were accepted so far, and that were refused. */
   connections = 0;
+  refused = 0;
 
   private constructor(
     private readonly server: Server,
@@ -83,6 +84,7 @@ export class TcpProxy {
       socket.on('error', () => {});
     }
     if (this.refusing) {
+      this.refused++;
       near.destroy();
       far.destroy();
       return;
@@ -92,9 +94,9 @@ export class TcpProxy {
     this.pass(near, far);
     this.pass(far, near);
     const end = () => {
-      this.pairs.delete(pair);
       // An end is a packet, too: in a stall nobody hears of it.
       if (this.stalled) return;
+      this.pairs.delete(pair);
       near.destroy();
       far.destroy();
     };

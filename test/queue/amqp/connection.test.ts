@@ -1,0 +1,199 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, inject, onTestFinished, test, vi } from 'vitest';
+import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
+import { AmqpConnection, type AmqpConnectionOptions } from '../../../lib/queue/amqp/connection.js';
+import { steps } from '../../../lib/runtime/backoff.js';
+import { brokerAt } from '../../support/amqp-bed.js';
+import { capturingLogger } from '../../support/logger.js';
+import { freshVirtualHost } from '../../support/rabbitmq.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+
+/** A connection to the broker, or to what is given of it; stopped after the test. */
+function connectionTo(given: Partial<BrokerConfiguration>, options: Partial<AmqpConnectionOptions> = {}) {
+  const log = capturingLogger();
+  const broker = brokerAt({ ...inject('rabbitMq'), virtualHost: '/' }, given);
+  const connection = new AmqpConnection({ broker, purpose: 'publishing', app: 'test', log, ...options });
+  onTestFinished(() => connection.stop());
+  const downs: string[] = [];
+  connection.onDown((why) => downs.push(why));
+  const up = () => new Promise<void>((resolve) => connection.onUp(resolve));
+  const down = () => new Promise<string>((resolve) => connection.onDown(resolve));
+  return { connection, log, broker, downs, up, down };
+}
+
+async function proxied(given: Partial<BrokerConfiguration> = {}, options: Partial<AmqpConnectionOptions> = {}) {
+  const { virtualHost } = await freshVirtualHost();
+  const proxy = await TcpProxy.to(inject('rabbitMq'));
+  const quick = { backoff: steps([50]), ...options };
+  return { proxy, ...connectionTo({ host: '127.0.0.1', port: proxy.port, virtualHost, ...given }, quick) };
+}
+
+/** Lines that tell of a change of state. */
+const told = (log: ReturnType<typeof capturingLogger>) => log.lines.map(({ level, message }) => `${level} ${message}`);
+
+test('a wrong password ends the start at once, says what is wrong and shows no password', async () => {
+  const { connection, log, broker } = connectionTo({ username: 'nobody', password: 'a-secret-word' });
+  const error = await connection.start().catch((error) => error);
+  expect(error).toMatchObject({ code: 'QUEUE_REFUSED', follows: 'exit-2' });
+  expect(error.message).toBe(
+    `the broker at ${broker.host}:${broker.port} refuses the user "nobody": name or password is wrong (msg_broker.username, msg_broker.password)`,
+  );
+  expect(JSON.stringify([error, error.stack, error.cause?.message, log.lines])).not.toContain('a-secret-word');
+});
+
+test('a virtual host that does not exist ends the start at once', async () => {
+  const { connection } = connectionTo({ virtualHost: 'no-such-host' });
+  await expect(connection.start()).rejects.toMatchObject({
+    code: 'QUEUE_REFUSED',
+    message: expect.stringContaining('refuses the virtual host "no-such-host"'),
+  });
+});
+
+test('a broker that does not answer is waited for, told once, until it does', async () => {
+  const proxy = await TcpProxy.to(inject('rabbitMq'));
+  proxy.refuse(true);
+  const { connection, log } = connectionTo({ host: '127.0.0.1', port: proxy.port }, { backoff: steps([20]) });
+  const starting = connection.start();
+  await log.line('the broker can not be reached');
+  await vi.waitFor(() => expect(proxy.refused).toBeGreaterThan(3), { interval: 10, timeout: 5_000 });
+  proxy.refuse(false);
+  await starting;
+  expect(connection.isUp).toBe(true);
+  expect(told(log)).toEqual(['warn the broker can not be reached; it is tried again', 'info connected to the broker']);
+});
+
+test('a limited number of tries ends with what is wrong', async () => {
+  const closed = createServer();
+  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
+  const address = closed.address();
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+  await new Promise((resolve) => closed.close(resolve));
+  const { connection } = connectionTo({ host: '127.0.0.1', port }, { backoff: steps([10]), tries: 2 });
+  await expect(connection.start()).rejects.toMatchObject({
+    code: 'QUEUE_UNAVAILABLE',
+    message: expect.stringMatching(/amqp:\/\/127\.0\.0\.1:\d+\/ can not be reached: connect ECONNREFUSED/),
+  });
+});
+
+test('a stop ends the waiting for a broker', async () => {
+  const proxy = await TcpProxy.to(inject('rabbitMq'));
+  proxy.refuse(true);
+  const { connection, log } = connectionTo({ host: '127.0.0.1', port: proxy.port });
+  const starting = expect(connection.start()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+  await log.line('the broker can not be reached');
+  await connection.stop();
+  await starting;
+});
+
+test('a stop ends a handshake with a server that says nothing', async () => {
+  const proxy = await TcpProxy.to(inject('rabbitMq'));
+  proxy.stall(true);
+  const { connection } = connectionTo({ host: '127.0.0.1', port: proxy.port });
+  const starting = expect(connection.start()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+  await vi.waitFor(() => expect(proxy.connections).toBe(1), { interval: 5 });
+  await connection.stop();
+  await starting;
+});
+
+test('a cut connection is made again, with one line for each change of state', async () => {
+  const { proxy, connection, log, up, down, downs } = await proxied();
+  await connection.start();
+  for (let round = 1; round <= 3; round++) {
+    const [lost, restored] = [down(), up()];
+    const channel = await connection.openChannel();
+    const closed = new Promise((resolve) => channel.on('close', resolve));
+    proxy.cut();
+    await lost;
+    expect(connection.isUp).toBe(false);
+    await closed;
+    await expect(connection.openChannel()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    await restored;
+    expect(connection.isUp).toBe(true);
+    expect(downs).toHaveLength(round);
+  }
+  expect(told(log)).toEqual([
+    'info connected to the broker',
+    ...Array(3).fill(['warn the connection to the broker is lost', 'info connected to the broker again']).flat(),
+  ]);
+  await (await connection.openChannel()).close();
+});
+
+test('a half-open connection is noticed by its heartbeat and given up with its socket', async () => {
+  const { proxy, connection, up, down } = await proxied({ heartbeatMs: 1_000 }, { backoff: steps([300]) });
+  await connection.start();
+  const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  const before = sockets();
+  const [lost, restored] = [down(), up()];
+  proxy.stall(true);
+  expect(await lost).toBe('Heartbeat timeout');
+  // Half-closed it would stay until the kernel gives up, for a quarter of an hour.
+  await vi.waitFor(() => expect(sockets()).toBe(before - 1), { interval: 10, timeout: 200 });
+  proxy.stall(false);
+  await restored;
+});
+
+test('a connection that is dropped on purpose is told as lost and made again', async () => {
+  const { connection, up, down, log } = await proxied();
+  await connection.start();
+  const [lost, restored] = [down(), up()];
+  connection.drop('no progress');
+  expect(await lost).toBe('no progress');
+  await restored;
+  expect(log.lines.find(({ message }) => message.includes('lost'))?.fields).toMatchObject({ why: 'no progress' });
+});
+
+test('an error of one channel closes that channel alone', async () => {
+  const { connection, log } = await proxied();
+  await connection.start();
+  const other = await connection.openChannel();
+  const heard = new Promise<string>((resolve) => {
+    void connection.openChannel(resolve).then((channel) => channel.checkQueue('no-such-queue').catch(() => {}));
+  });
+  expect(await heard).toContain("no queue 'no-such-queue'");
+  const unheard = await connection.openChannel();
+  await unheard.checkQueue('no-such-queue').catch(() => {});
+  expect(log.lines.filter(({ message }) => message === 'the broker closed a channel')).toHaveLength(1);
+  await other.assertQueue('a-queue', { durable: false, autoDelete: true });
+});
+
+test('an encrypted connection works, is made again after a cut, and refuses an unknown certificate', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dp3-tls-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [key, certificate] = [join(folder, 'key'), join(folder, 'certificate')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const made = spawnSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      ...subject,
+    ].concat(['-keyout', key, '-out', certificate]),
+    { encoding: 'utf8' },
+  );
+  expect(made.status, made.stderr).toBe(0);
+  const proxy = await TcpProxy.to(inject('rabbitMq'), { key: readFileSync(key), cert: readFileSync(certificate) });
+  const given = { host: 'localhost', port: proxy.port, tls: true };
+  const unknown = connectionTo(given, { tries: 1 });
+  await expect(unknown.connection.start()).rejects.toMatchObject({
+    code: 'QUEUE_UNAVAILABLE',
+    message: expect.stringContaining('self-signed certificate'),
+  });
+  const program = join(import.meta.dirname, '../../support/connect-once.ts');
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificate };
+  const run = promisify(execFile)(process.execPath, ['--import', 'tsx', program, JSON.stringify(unknown.broker)], {
+    env,
+  });
+  expect((await run).stdout).toBe('no progress\nconnected again\n');
+});
