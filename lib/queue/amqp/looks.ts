@@ -76,7 +76,7 @@ export class PairLooks {
   }
 
   private async ready(): Promise<QueueDepth> {
-    const opening = this.channel ?? this.connection.openChannel(false);
+    const opening = this.channel ?? this.connection.openChannel(() => {});
     this.channel = opening;
     try {
       const channel = await opening;

@@ -78,7 +78,7 @@ export async function openQueue(options: QueueToOpen): Promise<OpenQueue> {
 /** Where more wait than `probe`, it is the prefetch. */
 async function consume(options: QueueToOpen, prefetch: number, probe?: number): Promise<OpenQueue> {
   const { connection, queue, priority, classic, sizes, held } = options;
-  const channel = await connection.openChannel(false);
+  const channel = await connection.openChannel(() => {});
   try {
     const { messageCount: waiting, consumerCount } = await channel.checkQueue(queue);
     if (!classic && consumerCount > 0) throw new QueueInUse(queue);

@@ -1,0 +1,87 @@
+/** Readers and writers of an application on a fresh virtual host of the broker, and what was taken from them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BrokerConfiguration, DeliveryMode } from '../../lib/config/configuration.js';
+import { createEvents, type Events } from '../../lib/observability/events.js';
+import type { Logger } from '../../lib/observability/logger.js';
+import { openReader, openWriter } from '../../lib/queue/open.js';
+import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
+import type { RabbitMqAddress } from '../../services/rabbitmq-virtual-host.js';
+import { silentLogger } from './logger.js';
+
+export const APP = 'test';
+
+export interface AmqpBedOptions {
+  readonly address: RabbitMqAddress & { readonly virtualHost: string };
+  readonly numProcesses?: number;
+  readonly broker?: Partial<BrokerConfiguration>;
+  readonly delivery?: DeliveryMode;
+  readonly log?: Logger;
+  readonly events?: Events;
+}
+
+export function brokerAt(
+  { host, port, username, password, virtualHost }: RabbitMqAddress & { readonly virtualHost: string },
+  given: Partial<BrokerConfiguration> = {},
+): BrokerConfiguration {
+  return {
+    kind: 'rabbitmq',
+    host,
+    port,
+    username,
+    password,
+    virtualHost,
+    tls: false,
+    prefetch: 2_000,
+    queueType: 'classic',
+    declare: true,
+    maxLength: 10_000,
+    heartbeatMs: 2_000,
+    outstanding: 1_000,
+    consumerTimeoutMs: 1_800_000,
+    ...given,
+  };
+}
+
+/** Everything it made is stopped by `close`. */
+export class AmqpBed {
+  readonly runtimeDir = mkdtempSync(join(tmpdir(), 'dp3-amqp-'));
+  readonly events: Events;
+  readonly log: Logger;
+  private readonly running: (TaskReader | TaskWriter)[] = [];
+
+  constructor(private readonly options: AmqpBedOptions) {
+    this.events = options.events ?? createEvents();
+    this.log = options.log ?? silentLogger;
+  }
+
+  /** Started; does not consume yet. */
+  async reader(index: number, window: Partial<{ tasks: number; bytes: number }> = {}): Promise<TaskReader> {
+    const { events } = this;
+    const limits = { tasks: 1_000, bytes: 2 ** 26, ...window };
+    const reader = openReader({ ...this.source(), events }, index, limits);
+    this.running.push(reader);
+    await reader.start();
+    return reader;
+  }
+
+  async writer(): Promise<TaskWriter> {
+    const writer = openWriter(this.source());
+    this.running.push(writer);
+    await writer.start();
+    return writer;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.running.map((each) => each.stop()));
+    rmSync(this.runtimeDir, { recursive: true });
+  }
+
+  private source() {
+    const { address, numProcesses = 2, broker, delivery = 'effectively-once' } = this.options;
+    const { log, runtimeDir } = this;
+    const configuration = { app: APP, numProcesses, broker: brokerAt(address, broker), delivery, runtimeDir };
+    return { kind: 'rabbitmq', configuration, log } as const;
+  }
+}
