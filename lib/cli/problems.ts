@@ -1,7 +1,7 @@
 /** Problems of a configuration as a person reads them: warnings first, errors last, then how many there are. */
 import { problemLine } from '../config/load.js';
 import type { Problem } from '../model/problem.js';
-import { type Output, shown } from './output.js';
+import { counted, type Output, shown } from './output.js';
 
 export function printProblems(output: Output, problems: readonly Problem[]): void {
   const errors = problems.filter(({ severity }) => severity === 'error');
@@ -9,9 +9,5 @@ export function printProblems(output: Output, problems: readonly Problem[]): voi
     if (problem.severity === 'warning') output.note(`warning  ${shown(problemLine(problem))}`);
   }
   for (const problem of errors) output.error(`error    ${shown(problemLine(problem))}`);
-  output.note(`${count(errors.length, 'error')}, ${count(problems.length - errors.length, 'warning')}`);
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
+  output.note(`${counted(errors.length, 'error')}, ${counted(problems.length - errors.length, 'warning')}`);
 }

@@ -6,7 +6,9 @@ import type { ControlReply, ControlRequest, Question } from '../ipc/messages.js'
 import type { ProgramStatus } from '../ipc/status.js';
 import { ApplicationError } from '../runtime/errors.js';
 
-/** How long a program may take to answer what it knows already. */
+/** How long a program may take to say what it knows already. */
+const STATUS_MS = 5_000;
+/** How long a worker may take to do what it is asked. */
 const ANSWER_MS = 10_000;
 
 export interface Program {
@@ -77,14 +79,15 @@ export async function askOwner(programs: readonly Program[], index: number, ques
 
 async function programOf(socket: string): Promise<Program | null> {
   try {
-    const reply = await request(socket, { type: 'status' }, undefined, ANSWER_MS);
+    const reply = await request(socket, { type: 'status' }, undefined, STATUS_MS);
     if (reply?.type === 'status') return { socket, status: reply.status };
   } catch (error) {
     // It has ended since it was seen.
     if (error instanceof ApplicationError && error.code === 'NOT_RUNNING') return null;
     throw error;
   }
-  throw new ApplicationError('NOT_RUNNING', `the program on ${socket} does not answer`);
+  const sentence = `the program on ${socket} takes connections and said nothing within ${STATUS_MS / 1_000} s: it is stopped (SIGSTOP; kill -CONT lets it go on) or blocked`;
+  throw new ApplicationError('NOT_RUNNING', sentence);
 }
 
 function silent(pid: number): string {

@@ -76,6 +76,8 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'status',
     sentence: 'Show the running workers, their queues and the store. Exit code 1 when nothing runs.',
+    details:
+      'A dash stands for what nobody knows at the moment: the figures of a worker that is down or has just started are its own.',
     example: 'status --watch',
     options: [
       JSON_OUTPUT,

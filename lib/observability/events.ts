@@ -44,7 +44,7 @@ export interface EventMap {
     readonly code: string;
     readonly reason: string;
   };
-  /** The drain deadline passed before this task was done; it stays in its queue. */
+  /** The drain deadline passed before this task was done; it stays in its queue, or is lost (at-most-once). */
   'task-abandoned': { readonly id: string; readonly key: string };
 
   // ── Commits and the outbox
@@ -122,22 +122,6 @@ export interface EventMap {
   'ownership-lost': { readonly index: number; readonly epoch: number };
   /** The worker is up: its modules are started, it owns its index and consumes. */
   'worker-ready': { readonly index: number; readonly pid: number; readonly startMs: number };
-  /** A heartbeat of the worker reached the primary. */
-  'worker-heartbeat': { readonly index: number; readonly pid: number };
-  /** A worker process is gone. `planned`: it was asked to. */
-  'worker-exited': {
-    readonly index: number;
-    readonly pid: number;
-    readonly code: number | null;
-    readonly signal: string | null;
-    readonly planned: boolean;
-  };
-  /** A crashed worker is forked again after the pause. */
-  'worker-respawned': { readonly index: number; readonly crashes: number; readonly pauseMs: number };
-  /** A worker did not send a heartbeat within `hang_timeout` and is killed. */
-  'worker-hanging': { readonly index: number; readonly pid: number; readonly silentMs: number };
-  /** Some component asked for an ordered stop of the program. */
-  'stop-requested': { readonly reason: string; readonly exitCode: number };
   /** The drain began. */
   'drain-started': { readonly open: number };
   /** The drain ended. `unfinished`: deliveries left in the queue. */

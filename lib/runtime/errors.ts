@@ -44,11 +44,6 @@ export const ERRORS = {
   OWNED_ELSEWHERE: { sentence: 'Another process owns this index.', follows: 'exit-1' },
   OWNERSHIP_LOST: { sentence: 'Another process has taken over this index.', follows: 'exit-1' },
   NOT_RUNNING: { sentence: 'No program runs on this data folder.', follows: 'exit-1' },
-  DRAIN_INCOMPLETE: {
-    sentence: 'Some tasks did not finish before the deadline; they stay in the queue.',
-    follows: 'exit-1',
-  },
-  TOO_MANY_CRASHES: { sentence: 'A worker crashed more often than is allowed.', follows: 'exit-1' },
   TOO_MANY_RESTARTS: { sentence: 'Lanes of a worker broke more often than is allowed.', follows: 'exit-1' },
 } as const satisfies Record<string, { sentence: string; follows: WhatFollows }>;
 

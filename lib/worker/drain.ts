@@ -8,7 +8,8 @@
  *   5. The reader closes: what is unacknowledged goes back to the queue in its order. Then ownership is released.
  *   6. Writer and store close.
  *
- * One deadline for all of it. What runs beyond it is named in the log and stays in the queue.
+ * One deadline for all of it. What runs beyond it is named in the log and stays in the queue; with delivery at-most-once, where it has
+ * left the queue already, it is lost.
  */
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
@@ -71,9 +72,10 @@ async function tried(step: Promise<unknown>, log: Logger): Promise<void> {
 function unfinished({ pipeline, events, log }: DrainParts): number {
   const works = pipeline.lanes.running().map(({ delivery, task }) => ({ id: delivery.id, key: task.key }));
   const results = pipeline.committer.unfinished().map(({ delivery, key }) => ({ id: delivery.id, key: key ?? '' }));
+  const what = pipeline.acknowledgesFirst ? 'is lost (at-most-once)' : 'stays in the queue';
   for (const { id, key } of [...works, ...results]) {
     events.emit('task-abandoned', { id, key });
-    log.warn('a task did not finish in time and stays in the queue', { id, entity: key });
+    log.warn(`a task did not finish in time and ${what}`, { id, entity: key });
   }
   return works.length + results.length;
 }

@@ -201,9 +201,14 @@ export class Pipeline {
     if (!this.resting) this.lanes.resume();
   }
 
+  /** Whether a task that has begun is in no queue any more, so that one that does not finish is lost (at-most-once). */
+  get acknowledgesFirst(): boolean {
+    return this.options.delivery === 'at-most-once';
+  }
+
   /** At-most-once acknowledges before a task runs: only so many tasks may be neither in the queue nor in the store. */
   private admits(): boolean {
-    if (this.options.delivery !== 'at-most-once') return true;
+    if (!this.acknowledgesFirst) return true;
     return this.lanes.status().busy + this.committer.open < this.options.limits.threads;
   }
 
@@ -215,7 +220,7 @@ export class Pipeline {
       const sentence = `${task.key}: the task broke its lane or its process ${attempts} times; allowed are ${limits.maxAttempts} (quarantine.max_attempts).`;
       return quarantinedResult({ code: 'ATTEMPTS_EXHAUSTED', sentence }, task);
     }
-    if (this.options.delivery === 'at-most-once') {
+    if (this.acknowledgesFirst) {
       try {
         delivery.settle();
       } catch (error) {

@@ -178,7 +178,7 @@ describe('commands without a running program', () => {
       ]);
       const named = join(application.folder, 'bad.jsonl');
       const again = await run(['send', path, '--rejects', named]);
-      expect(again.stdout).toMatch(/^2 data-points sent in 1 tasks, 2 rejected, they are in .*bad\.jsonl \(/);
+      expect(again.stdout).toMatch(/^2 data-points sent in 1 task, 2 rejected, they are in .*bad\.jsonl \(/);
       expect(existsSync(named)).toBe(true);
       expect(await run(['send', path, '--rejects', path])).toMatchObject({ code: 2 });
     });

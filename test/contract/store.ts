@@ -21,7 +21,7 @@ import {
   type TestEntry,
   take,
 } from '../support/results.js';
-import { type MakeStoreBed, NUM_PROCESSES, nothing, type OwnedBed, RETENTION_MS } from './store-bed.js';
+import { type MakeStoreBed, NUM_PROCESSES, nothing, type OwnedBed, RETENTION_MS, type StoreBed } from './store-bed.js';
 import { describeExpiry } from './store-expiry.js';
 import { describeHistory } from './store-history.js';
 import { describeReading } from './store-reading.js';
@@ -29,8 +29,11 @@ import { describeReading } from './store-reading.js';
 export function describeStore(name: string, make: MakeStoreBed): void {
   describe(`${name} as a store`, () => {
     let owned: OwnedBed;
+    let made: StoreBed | null = null;
     beforeEach(async () => {
+      made = null;
       const bed = await make();
+      made = bed;
       const store = await bed.store(0);
       const ownership = await store.own(0);
       const commit = async (...entries: TestEntry[]) => {
@@ -38,9 +41,8 @@ export function describeStore(name: string, make: MakeStoreBed): void {
       };
       owned = { bed, store, ownership, commit };
     });
-    afterEach(async () => {
-      await owned.bed.close();
-    });
+    // Also after a test that could not begin.
+    afterEach(() => made?.close());
     describeOwning(() => owned);
     describeCommit(() => owned);
     describeInbox(() => owned);

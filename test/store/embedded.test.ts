@@ -52,9 +52,12 @@ describeStore('embedded', async (): Promise<StoreBed> => {
     pass: (durationMs) => clock.pass(durationMs),
     unstorable: cyclic(),
     async close() {
-      for (const each of closing.reverse()) await each.stop();
-      for (const member of members) await member.leave();
-      rmSync(path, { recursive: true });
+      try {
+        for (const each of closing.reverse()) await each.stop();
+        for (const member of members) await member.leave();
+      } finally {
+        rmSync(path, { recursive: true });
+      }
     },
   };
 });

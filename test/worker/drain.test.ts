@@ -5,7 +5,7 @@ import type { Task } from '../../lib/model/task.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
 import type { Service } from '../../lib/runtime/service.js';
 import { drain } from '../../lib/worker/drain.js';
-import { DataPath, HERE, message, scriptOf } from '../support/data-path.js';
+import { DataPath, type DataPathOptions, HERE, message, scriptOf } from '../support/data-path.js';
 import { nextTurn } from '../support/deliveries.js';
 
 const [EID = '', OTHER = ''] = HERE;
@@ -15,10 +15,11 @@ interface Options {
   /** Services whose stop fails. */
   readonly failing?: readonly string[];
   readonly releases?: () => Promise<void>;
+  readonly delivery?: DataPathOptions['delivery'];
 }
 
 /** A path with two tasks running and one waiting behind the first; ended by name. */
-async function setUp({ failing = [], releases }: Options = {}) {
+async function setUp({ failing = [], releases, delivery = 'effectively-once' }: Options = {}) {
   const ends = new Map<string, () => void>();
   const steps: string[] = [];
   const execute = (task: Task) => {
@@ -26,7 +27,7 @@ async function setUp({ failing = [], releases }: Options = {}) {
     const result: TaskResult = { outcome: 'applied', etype, eid, history: [], raw: [], derived: [] };
     return new Promise<TaskResult>((resolve) => ends.set(scriptOf(task).name, () => resolve(result)));
   };
-  const path = new DataPath({ execute });
+  const path = new DataPath({ execute, delivery });
   const pipeline = await path.takeOver();
   path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }), message(OTHER, { name: '3' }));
   await path.until(() => ends.size === 2, 'two run');
@@ -111,6 +112,18 @@ describe('a drain', () => {
     await nextTurn();
     await nextTurn();
     expect(path.store.stored).toHaveLength(1);
+  });
+
+  it('says that what did not finish is lost where it was acknowledged before it ran', async () => {
+    const { path, draining } = await setUp({ delivery: 'at-most-once' });
+    await nextTurn();
+    path.clock.pass(SHUTDOWN_MS);
+    expect(await pumped(path, draining)).toEqual({ left: 2 });
+    const said = path.log.lines.filter(({ message }) => message.includes('did not finish in time'));
+    expect(said.map(({ message }) => message)).toEqual(
+      Array(2).fill('a task did not finish in time and is lost (at-most-once)'),
+    );
+    expect(path.queue.left).toBe(1);
   });
 
   it('says how it goes after ten seconds, then every five', async () => {

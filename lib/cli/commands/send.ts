@@ -18,6 +18,7 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { readNumber } from '../option-values.js';
+import { counted } from '../output.js';
 import { readBlocks } from '../send/blocks.js';
 import { itemCutter, unpacked } from '../send/items.js';
 import { Pace } from '../send/pace.js';

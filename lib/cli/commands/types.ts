@@ -5,6 +5,7 @@ import { requireConfiguration } from '../../config/load.js';
 import { modelDeclaration } from '../../hooks/model-declaration.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Run } from '../command.js';
+import { counted } from '../output.js';
 import { typesFileOf, typesState } from '../types-file.js';
 
 export const run: Run = async ({ request, option, has, output }) => {
@@ -26,10 +27,8 @@ export const run: Run = async ({ request, option, has, output }) => {
     );
   }
   if (state !== 'current') writeFileSync(file, modelDeclaration(spec));
-  const count = spec.entities.size;
-  await say(
-    `${file}: ${state === 'current' ? 'current, left as it is' : `written, ${count} entity type${count === 1 ? '' : 's'}`}`,
-    state !== 'current',
-  );
+  const what =
+    state === 'current' ? 'current, left as it is' : `written, ${counted(spec.entities.size, 'entity type')}`;
+  await say(`${file}: ${what}`, state !== 'current');
   return 0;
 };
