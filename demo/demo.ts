@@ -35,7 +35,7 @@ export async function runDemo(output: Output, options: DemoOptions): Promise<voi
   try {
     const worst = await showCluster(output, place, corpus, options);
     await printNext(output, place, worst);
-    await place.stay(options.stopping);
+    if (!place.lasting && output.onTerminal) await stopped(options.stopping);
   } finally {
     await place.leave();
   }
@@ -52,4 +52,18 @@ async function showCluster(output: Output, place: Place, corpus: Buffer, options
       return worstRelays(profiles.relays)[0]?.ip ?? '';
     }),
   );
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else {
+      // A signal alone keeps no process alive.
+      const alive = setInterval(() => {}, 60_000);
+      signal.addEventListener('abort', () => {
+        clearInterval(alive);
+        resolve();
+      });
+    }
+  });
 }

@@ -45,6 +45,8 @@ async function main(): Promise<number> {
     await runDemo(output, options);
     return 0;
   } catch (error) {
+    // Behind the ^C that a terminal shows.
+    if (stopping.signal.aborted && output.onTerminal) output.note('');
     output.error(`demo: ${messageOf(error)}`);
     return stopping.signal.aborted ? 130 : 1;
   }

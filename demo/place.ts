@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Output } from '../lib/cli/output.js';
 import { runningPrograms } from '../lib/cli/programs.js';
+import type { Configuration } from '../lib/config/configuration.js';
 import { type ConfigurationRequest, requireConfiguration } from '../lib/config/load.js';
 
 export interface Place {
@@ -18,11 +19,9 @@ export interface Place {
   readonly logFile: string;
   /** Where the data are, as the end of a sentence. */
   readonly data: string;
-  /** Whether a cluster can be started on the data when the demo has ended. */
+  /** Whether the data are there when the demo has ended. */
   readonly lasting: boolean;
-  /** Waits as long as the place is worth looking at. */
-  stay(stopping: AbortSignal): Promise<void>;
-  /** Ends whatever was brought up for it. */
+  /** Ends whatever was brought up for it. Never rejects. */
   leave(): Promise<void>;
 }
 
@@ -36,40 +35,35 @@ export const PROGRAM = join(ROOT, 'dist', 'bin', 'dp3-cluster.js');
 /** The application that the demo is, so that what somebody does with the example by hand is not touched. */
 export const APP = 'demo';
 
-/**
- * Queue and store inside the program. Data of an earlier demo are replaced. @throws Error while a program runs on them
- */
+/** Queue and store inside the program. Data of an earlier demo are replaced. @throws Error while a program runs on them */
 export async function inside(output: Output): Promise<Place> {
   const dir = join(EXAMPLE, 'config');
   const request = { dir, app: APP };
+  const flags = ['--config', shortPath(dir), '--app', APP];
   const environment = cleanEnvironment();
   const { configuration } = requireConfiguration(request, environment);
-  const flags = ['--config', shortPath(dir), '--app', APP];
-  const [running] = await runningPrograms(configuration);
-  if (running !== undefined) {
-    const end = `npx dp3-cluster stop ${flags.join(' ')}`;
-    throw new Error(`process ${running.status.pid} runs on the data of the demo. End it first: ${end}`);
-  }
+  await refuseRunning(configuration, flags);
   const { path } = configuration.store;
   rmSync(path, { recursive: true, force: true });
   mkdirSync(dirname(path), { recursive: true });
   await output.line(`Data: ${shortPath(path)} (those of an earlier demo are replaced)`);
-  return {
-    request,
-    flags,
-    environment,
-    logFile: `${path}.log`,
-    data: shortPath(path),
-    lasting: true,
-    stay: async () => {},
-    leave: async () => {},
-  };
+  const leave = async () => {};
+  return { request, flags, environment, logFile: `${path}.log`, data: shortPath(path), lasting: true, leave };
+}
+
+/** @throws Error while a program of this configuration runs: the demo would take its data away */
+export async function refuseRunning(configuration: Configuration, flags: readonly string[]): Promise<void> {
+  const [running] = await runningPrograms(configuration);
+  if (running === undefined) return;
+  const end = `npx dp3-cluster stop ${flags.join(' ')}`;
+  throw new Error(`process ${running.status.pid} runs on the data of the demo. End it first: ${end}`);
 }
 
 /** What somebody has set for a program of their own must not reach the demo. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('DP3_') && name !== 'NODE_ENV');
-  return Object.fromEntries(kept);
+  // Workers give a sign of life as often as the picture is drawn.
+  return { ...Object.fromEntries(kept), DP3_PROCESSING_CORE_HEARTBEAT_INTERVAL: '0.25s' };
 }
 
 /** As one types it: from the folder where one is, where that is shorter. */

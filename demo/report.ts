@@ -65,13 +65,22 @@ async function printCount(output: Output, profiles: Profiles): Promise<void> {
   );
 }
 
-/** Where the data are, and commands to paste. */
+/** Where the data are, and commands to paste, as long as there is something to look at. */
 export async function printNext(output: Output, { flags, data, lasting }: Place, worst: string): Promise<void> {
-  const command = (words: string) => `  npx dp3-cluster ${words} ${flags.join(' ')}`;
-  await output.line(`\nThe data are in ${data}${lasting ? '' : ', as long as this runs'}. Next, try:\n`);
-  await output.line(command(`get ip ${worst} --history`));
-  await output.line(command('get helo yahoo.com'));
-  await output.line(`${command('start')}    # the cluster again, on these data; Ctrl-C ends it`);
+  if (!lasting && !output.onTerminal) {
+    await output.line(`\nThe data were in ${data}, which ends with the demo; on a terminal it stays until Ctrl-C.`);
+    return;
+  }
+  const next = lasting ? 'Next, try:' : 'In another terminal, try:';
+  await output.line(`\nThe data are in ${data}${lasting ? '' : ', until Ctrl-C ends the demo'}. ${next}\n`);
+  const steps = [
+    ['The worst relay, with every mail:', `get ip ${worst} --history`],
+    ['Who calls itself yahoo.com:', 'get helo yahoo.com'],
+    ['The cluster again, on these data (Ctrl-C ends it):', 'start'],
+  ];
+  for (const [sentence, words] of steps) {
+    await output.line(`${sentence}\n  npx dp3-cluster ${words} ${flags.join(' ')}`);
+  }
 }
 
 function scoreText(score: number | null): string | null {

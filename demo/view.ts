@@ -7,9 +7,8 @@ import type { Relay } from './profiles.js';
 import type { Sight } from './watch.js';
 
 export interface View {
-  show(sight: Sight): Promise<void>;
-  /** Leaves the last picture where it is. */
-  close(): void;
+  /** `last`: nothing will change any more. */
+  show(sight: Sight, last: boolean): Promise<void>;
 }
 
 const BAR_WIDTH = 30;
@@ -56,10 +55,6 @@ class Picture implements View {
     );
     await this.output.write(drawn.map((line) => `${/^(now)? {2}/.test(line) ? dim(line) : line}\n`).join(''));
   }
-
-  close(): void {
-    this.height = 0;
-  }
 }
 
 class Lines implements View {
@@ -70,16 +65,14 @@ class Lines implements View {
     private readonly first: (sight: Sight) => Promise<void>,
   ) {}
 
-  async show(sight: Sight): Promise<void> {
+  async show(sight: Sight, last: boolean): Promise<void> {
     await this.first(sight);
     const { seconds, sent, points, totals } = sight;
-    if (seconds - this.last < LINE_SECONDS && sent < points) return;
+    if (seconds - this.last < LINE_SECONDS && !last) return;
     this.last = seconds;
     const percent = Math.floor((100 * sent) / points);
     await this.output.line(`${seconds.toFixed(1).padStart(6)} s  ${percent} % sent: ${countsLine(totals)}`);
   }
-
-  close(): void {}
 }
 
 function pictureOf({ sent, points, slots, profiles, totals }: Sight): string[] {

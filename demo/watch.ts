@@ -60,27 +60,25 @@ async function watchGrowing(watching: Watching, sent: { readonly points: number 
   const { configuration, profiles, output, corpus, startedAt } = watching;
   const { points, mails } = sizeOf(corpus);
   const view = openView(output);
-  try {
-    let changedAt = systemClock.monotonic();
-    for (let last = ''; ; await pause(LOOK_MS, signal)) {
-      const slots = (await runningPrograms(configuration)).flatMap(({ status }) => status.slots);
-      await profiles.refresh();
-      const totals = profiles.totals();
-      const now = systemClock.monotonic();
-      await view.show({ sent: sent.points, points, seconds: (now - startedAt) / 1_000, slots, profiles, totals });
-      if (isComplete(totals, mails)) return;
-      const seen = JSON.stringify([sent.points, totals]);
-      if (seen !== last) changedAt = now;
-      last = seen;
-      if (now - changedAt > STUCK_MS) throw new Error(`of ${mails} mails not all were counted: ${seen}`);
-    }
-  } finally {
-    view.close();
+  let changedAt = systemClock.monotonic();
+  for (let before = ''; ; await pause(LOOK_MS, signal)) {
+    const slots = (await runningPrograms(configuration)).flatMap(({ status }) => status.slots);
+    await profiles.refresh();
+    const totals = profiles.totals();
+    const now = systemClock.monotonic();
+    const complete = isComplete(totals, mails);
+    const sight = { sent: sent.points, points, seconds: (now - startedAt) / 1_000, slots, profiles, totals };
+    await view.show(sight, complete);
+    if (complete) return;
+    const seen = JSON.stringify([sent.points, totals]);
+    if (seen !== before) changedAt = now;
+    before = seen;
+    if (now - changedAt > STUCK_MS) throw new Error(`of ${mails} mails not all were counted: ${seen}`);
   }
 }
 
 /** Whether every mail is counted by its relay, by its network and by its name, and what they know of each other agrees. */
-export function isComplete(totals: Totals, mails: number): boolean {
+function isComplete(totals: Totals, mails: number): boolean {
   const { spam, ham, ofNetworks, ofNames, pairsOfRelays, pairsOfNames } = totals;
   return [spam + ham, ofNetworks, ofNames].every((count) => count === mails) && pairsOfRelays === pairsOfNames;
 }
