@@ -3,7 +3,8 @@
  *
  * Rows that overlap a range: almost all last shorter than `LONG`, so they begin after `from` minus that, and the index by t1 finds them.
  * The few that last longer have an index of their own, by t2; all of them that count here begin before the others, so the two parts
- * follow each other in the order of t1. Refused: a range type with a GiST index (each row written would cost several times more).
+ * follow each other in the order of t1. Where there are more of those than a page, the index by t1 is walked from there on: each row is
+ * looked at twice at most. Refused: a range type with a GiST index (each row written would cost several times more).
  */
 import type { HistoryRow } from '../../model/record.js';
 import type { HistoryRange } from '../store.js';
@@ -21,26 +22,37 @@ const PAGE_ROWS = 500;
 /** Rows that last longer are in the index `history_long`, whose condition has the same text (001-foundation.ts). */
 const LONG = `interval '24 hours'`;
 
-/** Conditions on rows that overlap what begins at $9. */
-const PARTS = {
-  all: '',
-  long: `and t2 - t1 > ${LONG} and t1 < $9::timestamptz - ${LONG} and t2 >= $9::timestamptz`,
-  others: `and t1 >= $9::timestamptz - ${LONG} and t2 >= $9::timestamptz`,
+/** Statements by part; $9 is the begin of the range. `firstLong` hides t1 from the planner, so that it takes the other index. */
+const STATEMENTS = {
+  all: pageOf(''),
+  others: pageOf(`and t1 >= $9::timestamptz - ${LONG} and t2 >= $9::timestamptz`),
+  long: pageOf(`and t2 - t1 > ${LONG} and t1 < $9::timestamptz - ${LONG} and t2 >= $9::timestamptz`),
+  firstLong: `with long as materialized (
+      select t1, n, t2, c, v from history
+      where etype = $1 and eid = $2 and attr = $3 and incarnation = $4 and t2 - t1 > ${LONG} and t2 >= $9::timestamptz)
+    select t1, n, t2, c, v from long
+    where t1 <= $5::timestamptz and t1 < $9::timestamptz - ${LONG} and (t1, n) > ($6::timestamptz, $7::bigint)
+    order by t1, n limit $8`,
 } as const;
 
-export type HistoryPart = keyof typeof PARTS;
+/** Parameters: entity type, id, attribute, incarnation, last t1, t1 and number of the row before, how many. */
+function pageOf(overlapping: string): string {
+  return `select t1, n, t2, c, v from history
+    where etype = $1 and eid = $2 and attr = $3 and incarnation = $4 and t1 <= $5::timestamptz
+      and t1 >= $6::timestamptz and (t1, n) > ($6::timestamptz, $7::bigint) ${overlapping}
+    order by t1, n limit $8`;
+}
+
+export type HistoryPart = 'all' | 'long' | 'others';
 
 /** The parts of a range, in the order of their rows. */
 export function partsOf({ from }: HistoryRange): readonly HistoryPart[] {
   return from === undefined ? ['all'] : ['long', 'others'];
 }
 
-/** Parameters: entity type, id, attribute, incarnation, last t1, t1 and number of the row before, how many, begin of the range. */
-export function pageStatement(part: HistoryPart): string {
-  return `select t1, n, t2, c, v from history
-    where etype = $1 and eid = $2 and attr = $3 and incarnation = $4 and t1 <= $5::timestamptz
-      and t1 >= $6::timestamptz and (t1, n) > ($6::timestamptz, $7::bigint) ${PARTS[part]}
-    order by t1, n limit $8`;
+/** The statement of a page of a part. */
+export function pageStatement(part: HistoryPart, first: boolean): string {
+  return STATEMENTS[part === 'long' && first ? 'firstLong' : part];
 }
 
 /** The rows of a part, at most so many. */
@@ -51,13 +63,12 @@ export async function* readPart(
   { from, to }: HistoryRange,
   most: number,
 ): AsyncIterable<HistoryRow> {
-  const statement = pageStatement(part);
   const key = [etype, eid, attr, incarnation, to ?? 'infinity'];
   const start = part === 'all' ? [] : [from];
   let [afterT1, afterN] = ['-infinity', '-1'];
   for (let left = most; left > 0; left -= PAGE_ROWS) {
     const limit = Math.min(left, PAGE_ROWS);
-    const rows = await query(statement, [...key, afterT1, afterN, limit, ...start]);
+    const rows = await query(pageStatement(part, left === most), [...key, afterT1, afterN, limit, ...start]);
     for (const row of rows) yield rowOf(attr, row);
     const last = rows.at(-1);
     if (rows.length < limit || last === undefined) return;

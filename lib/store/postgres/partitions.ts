@@ -47,7 +47,7 @@ export async function makePartition(
   const fromMs = Date.parse(`${monday}T00:00:00Z`);
   const name = `${table}_${monday.replaceAll('-', '_')}`;
   await session.query(`do $$ begin
-    perform pg_advisory_xact_lock('${table}'::regclass::oid::int, 0);
+    lock table only ${table} in share update exclusive mode;
     if to_regclass('${name}') is null then
       create table ${name} (like ${table} including defaults including constraints including indexes);
       alter table ${table} attach partition ${name} for values from ('${dayOf(fromMs)}') to ('${dayOf(fromMs + WEEK_MS)}');

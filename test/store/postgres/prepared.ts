@@ -1,0 +1,74 @@
+/** A store of its own for each test, whose index 0 is owned, and a session beside it that sees its tables. */
+import { onTestFinished } from 'vitest';
+import { Session } from '../../../lib/store/postgres/session.js';
+import { PostgresStore, type PostgresStoreOptions } from '../../../lib/store/postgres/store.js';
+import type { BatchEntry, CommitOutcome } from '../../../lib/store/store.js';
+import type { TestDatabase } from '../../../services/postgres.js';
+import { type ManualClock, manualClock } from '../../support/clock.js';
+import { freshDatabase } from '../../support/postgres.js';
+import { batchOf } from '../../support/results.js';
+
+export const APP = 'prepared';
+export const NUM_PROCESSES = 2;
+
+export interface Prepared {
+  readonly url: string;
+  readonly database: TestDatabase;
+  readonly clock: ManualClock;
+  readonly store: PostgresStore;
+  /** Asks as the application would; its schema is searched. */
+  readonly session: Session;
+  commit(...entries: BatchEntry[]): Promise<CommitOutcome>;
+}
+
+export async function prepare(
+  given: Partial<PostgresStoreOptions> & { readonly index?: number } = {},
+  database?: TestDatabase,
+): Promise<Prepared> {
+  const used = database ?? (await freshDatabase());
+  const { url } = used;
+  const clock = manualClock(Date.now());
+  const { index = 0, ...options } = given;
+  const store = new PostgresStore({
+    url,
+    app: APP,
+    numProcesses: NUM_PROCESSES,
+    delivery: 'effectively-once',
+    inboxRetentionMs: 60_000,
+    settledBefore: async () => clock.now(),
+    clock,
+    ...options,
+  });
+  onTestFinished(() => store.stop());
+  await store.start();
+  const ownership = await store.own(index);
+  const session = await sessionOf(url);
+  return {
+    url,
+    database: used,
+    clock,
+    store,
+    session,
+    commit: (...entries) => store.commit(batchOf(ownership, ...entries)),
+  };
+}
+
+export async function sessionOf(
+  url: string,
+  given: Partial<ConstructorParameters<typeof Session>[0]> = {},
+): Promise<Session> {
+  const session = new Session({ url, app: APP, purpose: 'test', ...given });
+  onTestFinished(() => session.stop());
+  await session.start();
+  return session;
+}
+
+/** The only value of the only row, as text. */
+export async function askOne(
+  session: Pick<Session, 'query'>,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<string | null> {
+  const [row] = await session.query(text, values);
+  return row?.[0] ?? null;
+}
