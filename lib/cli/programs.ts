@@ -63,13 +63,19 @@ export function serves({ status }: Program, index: number): boolean {
   return status.slots.some((slot) => slot.index === index);
 }
 
+/** Of several programs that serve an index, the others stand by. */
+function owns({ status }: Program, index: number): boolean {
+  return status.slots.some((slot) => slot.index === index && slot.state === 'running');
+}
+
 export function notServed(index: number): string {
   return `no program here serves index ${index}, which alone may change its quarantine: start it first (npx dp3-cluster start)`;
 }
 
 /** Asks the owner of an index. Throws NOT_RUNNING when no program here serves it, or what the owner says against it. */
 export async function askOwner(programs: readonly Program[], index: number, question: Question): Promise<boolean> {
-  const program = programs.find((each) => serves(each, index));
+  const serving = programs.filter((each) => serves(each, index));
+  const program = serving.find((each) => owns(each, index)) ?? serving[0];
   if (program === undefined) throw new ApplicationError('NOT_RUNNING', notServed(index));
   const reply = await request(program.socket, { type: 'ask', index, question }, undefined, ANSWER_MS);
   if (reply?.type === 'answer' && reply.answer.ok) return reply.answer.value;

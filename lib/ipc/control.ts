@@ -21,30 +21,33 @@ export interface ControlLimits {
 
 /** How long clients may take to read the last reply. */
 const CLOSE_MS = 200;
-const SOCKET_NAME = /^program-\d+\.sock$/;
+const SOCKET_NAME = /^program-\d+(-\d+)?\.sock$/;
+/** Programs that may serve the same index at once. */
+const MOST_SHARING = 100;
 
 export type ControlHandler = (request: ControlRequest, reply: (reply: ControlReply) => void) => Promise<void>;
 
-/** The listening side. `firstIndex` names the socket: two programs on one folder serve different indexes. */
+/** The listening side. */
 export class ControlServer implements Service {
   readonly name = 'control socket';
-  readonly path: string;
+  private path_ = '';
   private server: Server | null = null;
   private readonly sockets = new Set<Socket>();
 
+  /** `place`: the first index names the socket. Where programs may share indexes (one stands by), each has a name of its own. */
   constructor(
-    folder: string,
-    firstIndex: number,
+    private readonly place: { readonly folder: string; readonly firstIndex: number; readonly mayShare: boolean },
     private readonly limits: ControlLimits,
     private readonly handle: ControlHandler,
-  ) {
-    this.path = join(socketFolder(folder), `program-${firstIndex}.sock`);
+  ) {}
+
+  /** Where it listens, once it does. */
+  get path(): string {
+    return this.path_;
   }
 
   async start(): Promise<void> {
-    if (await answers(this.path)) {
-      throw new ApplicationError('OWNED_ELSEWHERE', `a program already listens on ${this.path}; stop it first`);
-    }
+    this.path_ = await this.freePath();
     rmSync(this.path, { force: true });
     const server = createServer((socket) => this.accept(socket));
     server.maxConnections = this.limits.connections;
@@ -65,6 +68,18 @@ export class ControlServer implements Service {
     for (const socket of this.sockets) socket.unref();
     await Deadline.in(CLOSE_MS).allows(closed);
     for (const socket of this.sockets) socket.destroy();
+  }
+
+  private async freePath(): Promise<string> {
+    const { folder, firstIndex, mayShare } = this.place;
+    const sockets = socketFolder(folder);
+    for (let number = 1; ; number++) {
+      const path = join(sockets, number === 1 ? `program-${firstIndex}.sock` : `program-${firstIndex}-${number}.sock`);
+      if (!(await answers(path))) return path;
+      if (!mayShare || number === MOST_SHARING) {
+        throw new ApplicationError('OWNED_ELSEWHERE', `a program already listens on ${path}; stop it first`);
+      }
+    }
   }
 
   private accept(socket: Socket): void {

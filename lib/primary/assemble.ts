@@ -1,6 +1,6 @@
 /**
  * The primary put together: supervisor, control socket, signals. Its order of start: no other living program serves one of
- * its indexes, then its socket, then its workers. It ends with the exit code that the reason of the stop decided.
+ * its indexes (embedded mode), then its socket, then its workers. It ends with the exit code that the reason of the stop decided.
  */
 
 import type { Configuration } from '../config/configuration.js';
@@ -30,10 +30,14 @@ export interface PrimaryOptions {
 /** What the process of a rehearsal may take beyond the import of a module. */
 const REHEARSAL_MS = 30_000;
 
-/** Runs until an ordered stop has ended; resolves with the exit code. Throws when another program serves one of the indexes. */
+/**
+ * Runs until an ordered stop has ended; resolves with the exit code. Throws when another program serves one of the indexes and can not be
+ * succeeded: in server mode this one stands by.
+ */
 export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
   const { configuration, indexes, log, forks = clusterForks(), clock = systemClock } = options;
-  await refuseSharedIndexes(configuration.runtimeDir, indexes);
+  const mayShare = configuration.broker.kind === 'rabbitmq';
+  if (!mayShare) await refuseSharedIndexes(configuration.runtimeDir, indexes);
 
   const supervisor = new Supervisor(
     {
@@ -60,7 +64,8 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
   const reloader = new Reloader(supervisor, refusal, log);
   const serve = (request: ControlRequest, reply: (message: ControlReply) => void) =>
     answer(supervisor, reloader, request, reply);
-  const control = new ControlServer(configuration.runtimeDir, indexes[0] ?? 0, configuration.control, serve);
+  const place = { folder: configuration.runtimeDir, firstIndex: indexes[0] ?? 0, mayShare };
+  const control = new ControlServer(place, configuration.control, serve);
 
   await control.start();
   const offSignals = onSignals(supervisor, reloader, clock);

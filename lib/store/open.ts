@@ -1,9 +1,14 @@
 /** Opens the store of a kind. The only file that knows the adapters; everything else knows lib/store/store.ts. */
+import type { Configuration, StoreConfiguration } from '../config/configuration.js';
 import type { Member } from '../embedded/member.js';
+import type { ModelSpec } from '../model/spec.js';
 import type { Clock } from '../runtime/clock.js';
 import { EmbeddedStoreReader } from './embedded/reader.js';
 import { EmbeddedStore } from './embedded/store.js';
+import { migrate } from './postgres/migrate.js';
 import { PostgresStoreReader } from './postgres/reader.js';
+import { historiesOf } from './postgres/retention.js';
+import { Session } from './postgres/session.js';
 import { PostgresStore, type PostgresStoreOptions } from './postgres/store.js';
 import type { Store, StoreReader } from './store.js';
 
@@ -29,6 +34,28 @@ export function openStore(source: StoreSource): Store {
   return new EmbeddedStore(member, { inboxRetentionMs, ...(clock !== undefined && { clock }) });
 }
 
+/** The store of a configuration in server mode; keeps history as long as the model says. */
+export function storeSourceOf(
+  { app, store, numProcesses, delivery, inbox }: Configuration,
+  spec: ModelSpec,
+): Omit<PostgresSource, 'settledBefore'> {
+  return {
+    kind: 'postgres',
+    url: urlOf(store),
+    app,
+    numProcesses,
+    delivery,
+    inboxRetentionMs: inbox.retentionMs,
+    histories: historiesOf(spec),
+  };
+}
+
+/** The rules of the configuration ask for it (config/rules.ts). */
+function urlOf({ url }: StoreConfiguration): string {
+  if (url === null) throw new Error('a store of kind postgres has no URL');
+  return url;
+}
+
 /** Where a store is read: the data folder of the application, or its schema in a database. */
 export type ReaderSource =
   | { readonly kind: 'embedded'; readonly path: string }
@@ -37,4 +64,31 @@ export type ReaderSource =
 /** For people and programs: reads what is committed. */
 export function openStoreReader(source: ReaderSource): StoreReader {
   return source.kind === 'embedded' ? new EmbeddedStoreReader(source.path) : new PostgresStoreReader(source);
+}
+
+/** Where the store of a configuration is read. */
+export function readerSourceOf({ app, store }: Pick<Configuration, 'app' | 'store'>): ReaderSource {
+  return store.kind === 'embedded'
+    ? { kind: 'embedded', path: store.path }
+    : { kind: 'postgres', url: urlOf(store), app };
+}
+
+/** Makes the tables of an application in PostgreSQL, or brings them up to date. Throws STORE_MISMATCH, STORE_FAILED. */
+export async function migrateStore({
+  url,
+  app,
+  numProcesses,
+  delivery,
+}: Omit<PostgresSource, 'settledBefore'>): Promise<{
+  readonly made: boolean;
+  readonly schema: string;
+}> {
+  const session = new Session({ url, app, purpose: 'setup' });
+  try {
+    await session.start();
+    const { made } = await migrate(session, { numProcesses, delivery });
+    return { made, schema: session.schema };
+  } finally {
+    await session.stop();
+  }
 }

@@ -1,6 +1,6 @@
 /** Reading the store of the configured kind, for commands: opened, used, closed. */
 import type { Configuration } from '../config/configuration.js';
-import { openStoreReader, type ReaderSource } from './open.js';
+import { openStoreReader, readerSourceOf } from './open.js';
 import type { StoreReader } from './store.js';
 
 /** Hands a started reader to `use` and closes it afterwards. Throws STORE_FAILED when there is no store yet, and what `use` throws. */
@@ -8,18 +8,11 @@ export async function reading<T>(
   configuration: Pick<Configuration, 'app' | 'store'>,
   use: (reader: StoreReader) => Promise<T>,
 ): Promise<T> {
-  const reader = openStoreReader(sourceOf(configuration));
+  const reader = openStoreReader(readerSourceOf(configuration));
   try {
     await reader.start();
     return await use(reader);
   } finally {
     await reader.stop();
   }
-}
-
-function sourceOf({ app, store }: Pick<Configuration, 'app' | 'store'>): ReaderSource {
-  if (store.kind === 'embedded') return { kind: 'embedded', path: store.path };
-  // The rules of the configuration ask for the URL (config/rules.ts).
-  if (store.url === null) throw new Error('a store of kind postgres has no URL');
-  return { kind: 'postgres', url: store.url, app };
 }

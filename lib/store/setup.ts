@@ -1,20 +1,27 @@
 /** Sets up the store of the configured kind, once and for all; a second time it changes nothing. */
 import type { Configuration } from '../config/configuration.js';
 import { openFolder, readFolder } from '../embedded/folder.js';
-import { ApplicationError } from '../runtime/errors.js';
+import type { ModelSpec } from '../model/spec.js';
+import { migrateStore, storeSourceOf } from './open.js';
 
-/** Says what was made. Throws STORE_MISMATCH when the store was made for other settings, STORE_FAILED when it can not be made. */
-export function setUpStore({ store, numProcesses, delivery }: Configuration): {
+interface SetUp {
   readonly made: boolean;
   readonly sentence: string;
-} {
-  if (store.kind !== 'embedded') {
-    throw new ApplicationError('CONFIG_INVALID', `store.kind ${store.kind} is not supported yet: use embedded`);
+}
+
+/** Says what was made. Throws STORE_MISMATCH when the store was made for other settings, STORE_FAILED when it can not be made. */
+export async function setUpStore(configuration: Configuration, spec: ModelSpec): Promise<SetUp> {
+  const { store, numProcesses, delivery } = configuration;
+  const purpose = `for ${numProcesses} worker processes, ${delivery}`;
+  if (store.kind === 'postgres') {
+    const { made, schema } = await migrateStore(storeSourceOf(configuration, spec));
+    return told(made, `tables in schema ${schema} ${purpose}`, 'are');
   }
   const before = readFolder(store.path);
   const { path } = openFolder(store.path, { numProcesses, delivery });
-  const what = `data folder ${path} for ${numProcesses} worker processes, ${delivery}`;
-  return before === null
-    ? { made: true, sentence: `made the ${what}` }
-    : { made: false, sentence: `the ${what} is there already` };
+  return told(before === null, `data folder ${path} ${purpose}`, 'is');
+}
+
+function told(made: boolean, what: string, verb: 'is' | 'are'): SetUp {
+  return made ? { made, sentence: `made the ${what}` } : { made, sentence: `the ${what} ${verb} there already` };
 }

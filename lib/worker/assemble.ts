@@ -9,8 +9,6 @@
 
 import type { Configuration } from '../config/configuration.js';
 import { requireConfiguration } from '../config/load.js';
-import { openFolder } from '../embedded/folder.js';
-import { joinAsIndex, type Member } from '../embedded/member.js';
 import { Executor } from '../executor/executor.js';
 import { derivedTasks } from '../executor/followups.js';
 import { jobsOf } from '../hooks/jobs.js';
@@ -21,15 +19,14 @@ import { createTaskMaker } from '../hooks/task-maker.js';
 import type { Assignment } from '../ipc/messages.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
-import { createEvents } from '../observability/events.js';
+import { createEvents, type Events } from '../observability/events.js';
 import { createLogger, makeLogger, type RootLogger } from '../observability/logger.js';
 import { collectMetrics } from '../observability/metrics.js';
-import { openReader, openWriter } from '../queue/open.js';
-import { systemClock } from '../runtime/clock.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { Scheduler } from '../scheduler/scheduler.js';
-import { openStore } from '../store/open.js';
 import { Records } from '../store/records.js';
+import { type Backend, openBackend } from './backend.js';
 import type { Importing, Orders, WorkerProgram } from './process.js';
 import { loadRegistry } from './registry.js';
 import { RunningWorker, type WorkerParts } from './running.js';
@@ -49,8 +46,10 @@ export async function assembleWorker(
   }
   const root = openLog(configuration, index);
   const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
-  const member = await joinFolder(configuration, index);
-  return new RunningWorker(makeParts(configuration, spec, index, root, registry, member), orders);
+  const clock = systemClock;
+  const events = createEvents((name, error) => root.error('a listener failed', { event: name, error }));
+  const backend = await openBackend({ configuration, spec, index, clock, events, log: root });
+  return new RunningWorker(makeParts({ configuration, spec, index, clock, events, root, registry, backend }), orders);
 }
 
 /** Reads and loads all of that and makes nothing. Throws as `assembleWorker` would. */
@@ -71,30 +70,22 @@ function openLog(configuration: Configuration, index: number): RootLogger {
   });
 }
 
-function joinFolder(configuration: Configuration, index: number): Promise<Member> {
-  const { store, numProcesses, delivery } = configuration;
-  const folder = openFolder(store.path, { numProcesses, delivery });
-  const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
-  return joinAsIndex(folder, index, { mapSizeBytes, maxReaders, readerCheckIntervalMs });
+interface Given {
+  readonly configuration: Configuration;
+  readonly spec: ModelSpec;
+  readonly index: number;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly root: RootLogger;
+  readonly registry: Registry;
+  readonly backend: Backend;
 }
 
-function makeParts(
-  configuration: Configuration,
-  spec: ModelSpec,
-  index: number,
-  root: RootLogger,
-  registry: Registry,
-  member: Member,
-): WorkerParts {
-  const { numProcesses, hookTimeoutMs, broker, cache, inbox, window, maxChainDepth: maxDepth } = configuration;
-  const clock = systemClock;
+function makeParts({ configuration, spec, index, clock, events, root, registry, backend }: Given): WorkerParts {
+  const { numProcesses, hookTimeoutMs, cache, maxChainDepth: maxDepth } = configuration;
   const log = root;
-  const events = createEvents((name, error) => log.error('a listener failed', { event: name, error }));
   const metrics = collectMetrics(events, clock);
-  const queue = { kind: 'embedded', member, maxLength: broker.maxLength } as const;
-  const reader = openReader(queue, index, window);
-  const writer = openWriter(queue);
-  const store = openStore({ kind: 'embedded', member, inboxRetentionMs: inbox.retentionMs });
+  const { store, writer } = backend;
   const records = new Records(store, { bytes: cache.bytes });
   const maker = createTaskMaker(spec);
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs });
@@ -128,7 +119,6 @@ function makeParts(
   const scheduler = new Scheduler({ jobs, submit, misfireGraceMs, clock, events, log });
   const { sweepIntervalMs: intervalMs } = configuration.ttl;
   const sweeper = new Sweeper({ index, store, spec, submit, intervalMs, clock, log });
-  const leave = () => member.leave();
   return {
     configuration,
     spec,
@@ -137,14 +127,11 @@ function makeParts(
     clock,
     events,
     metrics,
-    reader,
-    writer,
-    store,
+    backend,
     records,
     executor,
     modules,
     scheduler,
     sweeper,
-    leave,
   };
 }

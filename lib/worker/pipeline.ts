@@ -135,14 +135,18 @@ export class Pipeline {
     });
   }
 
-  /** Publishes what a predecessor left, then consumes. */
-  async start(): Promise<void> {
+  /** Publishes what a predecessor left, then consumes; `waiting` is told why it can not yet. */
+  async start(waiting: (why: string) => void = () => {}): Promise<void> {
     await this.outbox.start();
+    let starting = true;
     await this.reader.consume({
       onDelivery: (delivery) => this.intake.take(delivery),
       onLost: () => this.lost(),
       onRestored: () => this.restored(),
+      onStandby: (why) => starting && waiting(why),
+      onFailed: (reason) => this.fail(reason),
     });
+    starting = false;
   }
 
   /** Sets lanes going that stand still, which counts as a restart; true if there were any. */

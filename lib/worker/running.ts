@@ -7,13 +7,13 @@ import type { ModelSpec } from '../model/spec.js';
 import type { Events } from '../observability/events.js';
 import type { Logger, RootLogger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
-import { Deadline } from '../runtime/deadline.js';
+import type { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { type Service, startAll, stopAll } from '../runtime/service.js';
 import type { Records } from '../store/records.js';
-import type { Ownership, Store } from '../store/store.js';
+import type { Ownership } from '../store/store.js';
+import type { Backend } from './backend.js';
 import { drain } from './drain.js';
 import { Pipeline } from './pipeline.js';
 import type { Orders, WorkerProgram } from './process.js';
@@ -28,16 +28,12 @@ export interface WorkerParts {
   readonly clock: Clock;
   readonly events: Events;
   readonly metrics: Metrics;
-  readonly reader: TaskReader;
-  readonly writer: TaskWriter;
-  readonly store: Store;
+  readonly backend: Backend;
   readonly records: Records;
   readonly executor: Executor;
   readonly modules: Service;
   readonly scheduler: Service;
   readonly sweeper: Service;
-  /** Closes what reader, writer and store share; last of all. */
-  leave(): Promise<void>;
 }
 
 /** Between two tries to take an index that a living process still owns. */
@@ -64,7 +60,7 @@ export class RunningWorker implements WorkerProgram {
     this.shutdownTimeMs = parts.configuration.shutdownTimeMs;
     const { events } = parts;
     let blockedAt = 0;
-    parts.writer.onBlocked((blocked) => {
+    parts.backend.writer.onBlocked((blocked) => {
       if (blocked) {
         blockedAt = parts.clock.monotonic();
         events.emit('writer-blocked', {});
@@ -81,7 +77,8 @@ export class RunningWorker implements WorkerProgram {
   /** Lets a start that is under way end first: then everything is stopped the same way. */
   async stop(deadline: Deadline): Promise<{ readonly left: number }> {
     this.stopping = true;
-    const { reader, writer, store, modules, scheduler, sweeper, clock, events, root, metrics, leave } = this.parts;
+    const { backend, modules, scheduler, sweeper, clock, events, root, metrics } = this.parts;
+    const { reader, writer, store } = backend;
     await deadline.allows(this.starting);
     let left = 0;
     if (this.consuming) {
@@ -93,14 +90,15 @@ export class RunningWorker implements WorkerProgram {
         deadline,
       ));
     } else await stopAll([reader, writer, store, modules], deadline);
-    await leave();
+    await backend.leave();
     metrics.close();
     await deadline.allows(root.close());
     return { left };
   }
 
   async status(): Promise<WorkerStatus> {
-    const { reader, metrics } = this.parts;
+    const { backend, metrics } = this.parts;
+    const { reader } = backend;
     const { tasksDone, tasksPerSecond, counters, hooks } = metrics.snapshot();
     const { window } = reader;
     const { consuming } = this;
@@ -127,7 +125,7 @@ export class RunningWorker implements WorkerProgram {
 
   async ask(question: Question): Promise<Answer> {
     if (!this.consuming) return { ok: false, why: `the worker of index ${this.parts.index} does not own it yet` };
-    const { quarantine } = this.parts.store;
+    const { quarantine } = this.parts.backend.store;
     const { index } = this.parts;
     const { action, task } = question;
     return {
@@ -137,7 +135,8 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private async begin(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {
-    const { reader, writer, store, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
+    const { backend, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
+    const { reader, writer, store } = backend;
     const startedAt = clock.monotonic();
     await startAll([reader, writer, store]);
     const ownership = await this.own(waiting);
@@ -147,7 +146,7 @@ export class RunningWorker implements WorkerProgram {
     const watchdog = this.makeWatchdog(pipeline);
     this.consuming = { ownership, pipeline, watchdog };
     await modules.start();
-    await pipeline.start();
+    await pipeline.start(waiting);
     await scheduler.start();
     await sweeper.start();
     await watchdog.start();
@@ -157,14 +156,15 @@ export class RunningWorker implements WorkerProgram {
 
   /** A worker whose primary was killed drains before it lets go of its index: its successor waits for that, and says so. */
   private async own(waiting: (why: string) => void): Promise<Ownership> {
-    const { store, index } = this.parts;
-    const patience = Deadline.in(this.shutdownTimeMs + OWN_AGAIN_MS);
+    const { backend, index, clock } = this.parts;
+    const { store, patienceMs } = backend;
+    const giveUpAt = clock.monotonic() + patienceMs;
     for (let told = false; ; told = true) {
       try {
         return await store.own(index);
       } catch (error) {
         const owned = error instanceof ApplicationError && error.code === 'OWNED_ELSEWHERE';
-        if (!owned || patience.passed || this.stopping) throw error;
+        if (!owned || clock.monotonic() > giveUpAt || this.stopping) throw error;
         if (!told) waiting(messageOf(error));
         await new Promise((resolve) => setTimeout(resolve, OWN_AGAIN_MS));
       }
@@ -172,7 +172,8 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private makePipeline(ownership: Ownership): Pipeline {
-    const { configuration, spec, reader, writer, store, records, executor, clock, events, root } = this.parts;
+    const { configuration, spec, backend, records, executor, clock, events, root } = this.parts;
+    const { reader, writer, store } = backend;
     return new Pipeline({
       ownership,
       numProcesses: configuration.numProcesses,
@@ -200,10 +201,10 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private makeWatchdog(pipeline: Pipeline): Watchdog {
-    const { configuration, executor, store, clock, events, root } = this.parts;
+    const { configuration, executor, backend, clock, events, root } = this.parts;
     const { intervalMs } = configuration.watchdog;
     const { hangTimeoutMs } = configuration;
-    const upkeep = new Upkeep(store, clock, root);
+    const upkeep = new Upkeep(backend.store, clock, root);
     return new Watchdog({
       pipeline,
       running: () => executor.running(),

@@ -23,8 +23,9 @@ export async function runStandaloneWorker({ configuration, assignment, make }: S
   const log = createLogger({ level, format, fields: { index } });
   const end = new ProcessEnd((why) => console.error(`dp3-cluster: ${why}`));
   const worker = new StandaloneWorker(configuration, index, make, log, systemClock, end.importing);
-  const { runtimeDir, control: limits } = configuration;
-  const control = new ControlServer(runtimeDir, index, limits, (asked, reply) => worker.serve(asked, reply));
+  const { runtimeDir: folder, control: limits, broker } = configuration;
+  const place = { folder, firstIndex: index, mayShare: broker.kind === 'rabbitmq' };
+  const control = new ControlServer(place, limits, (asked, reply) => worker.serve(asked, reply));
   await control.start();
   obeySignals(worker.life, end);
   log.info('starting', { app: configuration.app, numProcesses: configuration.numProcesses, pid: process.pid });

@@ -20,8 +20,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function listening(firstIndex: number, handle: ControlHandler): Promise<ControlServer> {
-  const server = new ControlServer(folder, firstIndex, LIMITS, handle);
+async function listening(firstIndex: number, handle: ControlHandler, mayShare = false): Promise<ControlServer> {
+  const server = new ControlServer({ folder, firstIndex, mayShare }, LIMITS, handle);
   servers.push(server);
   await server.start();
   return server;
@@ -52,6 +52,14 @@ describe('control socket', () => {
     const server = await listening(0, done);
     expect(statSync(server.path).mode & 0o777).toBe(0o600);
     expect(statSync(socketFolder(folder)).mode & 0o777).toBe(0o700);
+  });
+
+  it('gives programs that share indexes a name each, and names them all', async () => {
+    const [first, second] = [await listening(0, done, true), await listening(0, done, true)];
+    expect(await livingPrograms(folder)).toEqual([second.path, first.path].sort());
+    await first.stop();
+    expect(await livingPrograms(folder)).toEqual([second.path]);
+    expect((await listening(0, done, true)).path).toBe(first.path);
   });
 
   it('refuses a second program on the same first index and replaces a socket that nobody listens on', async () => {
@@ -99,7 +107,7 @@ describe('control socket', () => {
 
   it('uses a short folder where the real one is too deep for a socket', async () => {
     const deep = join(folder, 'x'.repeat(120));
-    const server = new ControlServer(deep, 0, LIMITS, done);
+    const server = new ControlServer({ folder: deep, firstIndex: 0, mayShare: false }, LIMITS, done);
     servers.push(server);
     await server.start();
     expect(Buffer.byteLength(server.path)).toBeLessThan(104);

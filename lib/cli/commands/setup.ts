@@ -8,8 +8,8 @@ import { setUpStore } from '../../store/setup.js';
 import type { ExitCode, Invocation } from '../command.js';
 
 export async function run({ request, output, has }: Invocation): Promise<ExitCode> {
-  const { configuration } = requireConfiguration(request);
-  const store = await setUpStore(configuration);
+  const { configuration, spec } = requireConfiguration(request);
+  const store = await setUpStore(configuration, spec);
   const queue = await setUpQueue(configuration, (sentence) => output.note(sentence));
   const done = queue === null ? [store] : [store, queue];
   if (has('json')) {

@@ -1,0 +1,76 @@
+/**
+ * Backend: reader, writer and store of the configured kinds. In embedded mode they share the environment that this process has joined, in
+ * server mode each has connections of its own. Whoever gets them can not tell which they are.
+ */
+import type { Configuration } from '../config/configuration.js';
+import { openFolder } from '../embedded/folder.js';
+import { joinAsIndex } from '../embedded/member.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import { openReader, openWriter } from '../queue/open.js';
+import type { TaskReader, TaskWriter } from '../queue/queue.js';
+import type { Clock } from '../runtime/clock.js';
+import { openStore, storeSourceOf } from '../store/open.js';
+import type { Store } from '../store/store.js';
+
+export interface Backend {
+  readonly reader: TaskReader;
+  readonly writer: TaskWriter;
+  readonly store: Store;
+  /**
+   * How long to wait for an index that another process owns. In one folder that can only be a process that drains; among hosts it may be
+   * a whole program, and this one is there to take over.
+   */
+  readonly patienceMs: number;
+  /** Closes what they share; last of all. */
+  leave(): Promise<void>;
+}
+
+export interface BackendParts {
+  readonly configuration: Configuration;
+  readonly spec: ModelSpec;
+  readonly index: number;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+}
+
+/** What a process that drains may need beyond its shutdown_time. */
+const SHUTDOWN_SLACK_MS = 250;
+
+/** Nothing is connected yet. Throws STORE_MISMATCH and STORE_FAILED where a data folder can not be joined. */
+export function openBackend(parts: BackendParts): Promise<Backend> {
+  return parts.configuration.broker.kind === 'embedded' ? openEmbedded(parts) : openServers(parts);
+}
+
+async function openEmbedded({ configuration, index, clock }: BackendParts): Promise<Backend> {
+  const { store, broker, numProcesses, delivery, window, inbox, shutdownTimeMs } = configuration;
+  const folder = openFolder(store.path, { numProcesses, delivery });
+  const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
+  const member = await joinAsIndex(folder, index, { mapSizeBytes, maxReaders, readerCheckIntervalMs });
+  const queue = { kind: 'embedded', member, maxLength: broker.maxLength, clock } as const;
+  return {
+    reader: openReader(queue, index, window),
+    writer: openWriter(queue),
+    store: openStore({ kind: 'embedded', member, inboxRetentionMs: inbox.retentionMs, clock }),
+    patienceMs: shutdownTimeMs + SHUTDOWN_SLACK_MS,
+    leave: () => member.leave(),
+  };
+}
+
+async function openServers({ configuration, spec, index, clock, events, log }: BackendParts): Promise<Backend> {
+  const queue = { kind: 'rabbitmq', configuration, events, log, clock } as const;
+  const reader = openReader(queue, index, configuration.window);
+  return {
+    reader,
+    writer: openWriter(queue),
+    store: openStore({
+      ...storeSourceOf(configuration, spec),
+      settledBefore: () => reader.settledBefore(),
+      clock,
+    }),
+    patienceMs: Number.POSITIVE_INFINITY,
+    leave: async () => {},
+  };
+}
