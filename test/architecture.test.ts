@@ -40,6 +40,7 @@ const MAP: ImportMap = {
   executor: [...GROUND, 'hooks', 'store', 'observability'],
   commit: [...GROUND, 'store', 'queue', 'observability'],
   worker: [...GROUND, ...MIDDLE, 'hooks', 'scheduler', 'lanes', 'executor', 'commit'],
+  testing: [...GROUND, 'config', 'observability', 'hooks', 'executor', 'worker'],
   primary: [...GROUND, 'ipc', 'config', 'observability'],
   cli: [...GROUND, 'primary', 'worker', 'hooks', 'queue', 'store', 'config', 'ipc'],
   bin: [...GROUND, 'cli', 'worker', 'hooks'],
