@@ -11,7 +11,11 @@ const silent: ControlHandler = () => new Promise(() => {});
 
 it('of a program that was stopped status and stop say so, within a bounded time', { timeout: 20_000 }, async () => {
   const dir = makeFolder({ 'default.yml': 'app: silent\nprocessing_core: { store: { path: data } }\n' });
-  const server = new ControlServer(join(dir, 'data', 'silent'), 0, { connections: 4, requestBytes: 1_024 }, silent);
+  const server = new ControlServer(
+    { folder: join(dir, 'data', 'silent'), firstIndex: 0, mayShare: false },
+    { connections: 4, requestBytes: 1_024 },
+    silent,
+  );
   await server.start();
   onTestFinished(() => server.stop());
   const request = { dir, env: 'test' };
