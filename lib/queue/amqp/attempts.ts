@@ -38,7 +38,7 @@ export class BrokerAttempts {
 
   /** Counts what the last owner on this host left running, then begins anew. Throws STORE_FAILED where the folder can not be written. */
   open(): void {
-    mkdirSync(this.folder, { recursive: true });
+    this.makeFolder();
     this.read();
     const left = this.slots.left();
     if (left !== null && left.id !== this.counted && left.names.length > 0) {
@@ -76,6 +76,14 @@ export class BrokerAttempts {
     }
   }
 
+  private makeFolder(): void {
+    try {
+      mkdirSync(this.folder, { recursive: true });
+    } catch (error) {
+      throw unwritable(this.folder, error);
+    }
+  }
+
   private read(): void {
     this.counts.clear();
     try {
@@ -93,11 +101,13 @@ export class BrokerAttempts {
       writeFileSync(`${this.path}.new`, JSON.stringify(kept), { mode: 0o600 });
       renameSync(`${this.path}.new`, this.path);
     } catch (error) {
-      throw new ApplicationError('STORE_FAILED', `${this.path} can not be written: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw unwritable(this.path, error);
     }
   }
+}
+
+function unwritable(path: string, cause: unknown): ApplicationError {
+  return new ApplicationError('STORE_FAILED', `${path} can not be written: ${messageOf(cause)}`, { cause });
 }
 
 function nameOf(id: string): string {

@@ -19,8 +19,8 @@ export interface HandOutOptions {
   onDelivery(delivery: AmqpDelivery): void;
   /** The first message came that a restart of the broker would lose. */
   onTransient(): void;
-  /** After deliveries were settled: before new ones are handed out. */
-  turn(): void;
+  /** Deliveries of it were settled, and are acknowledged. */
+  settled(from: Consumption): void;
 }
 
 /** The two queues while both are consumed; either may be replaced by a new channel for the same queue. */
@@ -150,7 +150,11 @@ export class HandOut implements DeliveryOwner {
     this.turnScheduled = true;
     setImmediate(() => {
       this.turnScheduled = false;
-      this.options.turn();
+      if (this.pair === null) return;
+      for (const each of [this.pair.priority, this.pair.normal]) {
+        each.flush();
+        this.options.settled(each);
+      }
       this.pump();
     });
   }

@@ -60,7 +60,6 @@ const STOP_MS = 5_000;
 export class AmqpReader implements TaskReader {
   readonly name: string;
   private readonly log: Logger;
-  private readonly classic: boolean;
   private readonly attempts: BrokerAttempts;
   private readonly identities: Identities;
   private readonly handOut: HandOut;
@@ -84,7 +83,6 @@ export class AmqpReader implements TaskReader {
     const names = queueNames(app, index);
     this.name = `reader of index ${index}`;
     this.log = log;
-    this.classic = broker.queueType === 'classic';
     this.attempts = new BrokerAttempts(runtimeDir, index);
     this.identities = new Identities((id) => events.emit('task-ambiguous', { id }));
     this.handOut = new HandOut({
@@ -93,8 +91,8 @@ export class AmqpReader implements TaskReader {
       attempts: this.attempts,
       identities: this.identities,
       onDelivery: (delivery) => this.events?.onDelivery(delivery),
-      onTransient: () => this.classic && log.warn(TRANSIENT, { queue: names.normal }),
-      turn: () => this.turn(),
+      onTransient: () => this.opening().classic && log.warn(TRANSIENT, { queue: names.normal }),
+      settled: (from) => this.replacing.settled(from),
     });
     this.replacing = new Replacing({
       opening: () => this.opening(),
@@ -124,7 +122,7 @@ export class AmqpReader implements TaskReader {
     this.standby = new Standby({
       names,
       log,
-      standsBy: (why) => this.standsBy(why),
+      standsBy: (why) => this.events?.onStandby?.(why),
       opening: () => this.opening(),
       ensureQueues: () => this.ensureQueues(),
     });
@@ -263,25 +261,10 @@ export class AmqpReader implements TaskReader {
     return closing;
   }
 
-  /** Deliveries were settled. */
-  private turn(): void {
-    const { pair } = this;
-    if (pair === null) return;
-    for (const each of [pair.priority, pair.normal]) {
-      each.flush();
-      this.replacing.settled(each);
-    }
-  }
-
   private async isStuck(): Promise<boolean> {
     const { pair, handOut } = this;
     const could = () => pair === this.pair && handOut.hasRoom && !handOut.isPaused;
     return pair !== null && could() && (await this.looks.isStuck(pair)) && could();
-  }
-
-  private standsBy(why: string): void {
-    this.log.info(why);
-    this.events?.onStandby?.(why);
   }
 
   private fail(reason: unknown): void {
@@ -291,9 +274,10 @@ export class AmqpReader implements TaskReader {
   }
 
   private opening(): Opening {
-    const { connection, clock, window } = this.options;
-    const limits = { most: this.options.broker.prefetch, bytes: Math.floor(window.bytes / 2) };
-    return { connection, classic: this.classic, limits, held: noBytesHeld(window.bytes), clock };
+    const { connection, clock, window, broker } = this.options;
+    const classic = broker.queueType === 'classic';
+    const limits = { most: broker.prefetch, bytes: Math.floor(window.bytes / 2) };
+    return { connection, classic, limits, held: noBytesHeld(window.bytes), clock };
   }
 
   private ensureQueues(): Promise<unknown> {

@@ -47,7 +47,11 @@ export class Standby {
       } catch (error) {
         if (this.stopped) return null;
         if (error instanceof QueueInUse) {
-          if (!inUse) standsBy(`another process consumes the queue ${error.message}; this one stands by`);
+          const why = `another process consumes the queue ${error.message}`;
+          if (!inUse) {
+            log.info('stands by until the other process ends', { why });
+            standsBy(why);
+          }
           inUse = true;
           await this.sleep(STANDBY_MS);
         } else {

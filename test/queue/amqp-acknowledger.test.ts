@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { Acknowledger } from '../../lib/queue/amqp/acknowledger.js';
+
+/** What RabbitMQ holds unacknowledged on a channel. It closes the channel over a tag that is not among it. */
+class Channel {
+  readonly pending = new Set<number>();
+  readonly acks: (readonly [tag: number, multiple: boolean])[] = [];
+
+  deliver(tag: number): void {
+    this.pending.add(tag);
+  }
+
+  ack(tag: number, multiple: boolean): void {
+    if (!this.pending.has(tag)) throw new Error(`406: unknown delivery tag ${tag}`);
+    this.acks.push([tag, multiple]);
+    for (const each of this.pending) if (each === tag || (multiple && each < tag)) this.pending.delete(each);
+  }
+}
+
+function made(mostBeyond = 1_000): { channel: Channel; acknowledger: Acknowledger; deliver: (count: number) => void } {
+  const channel = new Channel();
+  const acknowledger = new Acknowledger((tag, multiple) => channel.ack(tag, multiple), mostBeyond);
+  let tag = 0;
+  const deliver = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      tag++;
+      channel.deliver(tag);
+      acknowledger.received(tag);
+    }
+  };
+  return { channel, acknowledger, deliver };
+}
+
+it('acknowledges everything up to the first unfinished delivery in one go', () => {
+  const { channel, acknowledger, deliver } = made();
+  deliver(10);
+  for (const tag of [3, 1, 2, 5, 4, 8]) acknowledger.finished(tag);
+  acknowledger.flush();
+  expect(channel.acks).toEqual([[5, true]]);
+  expect(acknowledger.unfinished).toBe(4);
+});
+
+it('acknowledges nothing before it is told to flush', () => {
+  const { channel, acknowledger, deliver } = made();
+  deliver(2);
+  acknowledger.finished(1);
+  expect(channel.acks).toEqual([]);
+});
+
+it('acknowledges singly what is finished beyond a slow task, once it is old or takes up too much', () => {
+  const { channel, acknowledger, deliver } = made(3);
+  deliver(10);
+  acknowledger.finished(2);
+  acknowledger.finished(3);
+  acknowledger.flush();
+  expect(channel.acks).toEqual([]);
+  acknowledger.finished(7);
+  acknowledger.flush();
+  expect(channel.acks).toEqual([
+    [2, false],
+    [3, false],
+    [7, false],
+  ]);
+  acknowledger.finished(5);
+  acknowledger.flushBeyond();
+  expect(channel.acks.at(-1)).toEqual([5, false]);
+  acknowledger.finished(1);
+  acknowledger.finished(4);
+  acknowledger.finished(6);
+  acknowledger.flush();
+  expect(channel.acks.at(-1)).toEqual([6, true]);
+  expect([...channel.pending]).toEqual([8, 9, 10]);
+});
+
+it('counts a tag whose acknowledgement failed as unfinished', () => {
+  const { channel, acknowledger, deliver } = made();
+  deliver(2);
+  channel.pending.delete(1);
+  expect(() => acknowledger.finishedAtOnce(1)).toThrow('406');
+  expect(acknowledger.unfinished).toBe(2);
+});
+
+it('tells since when the oldest unfinished delivery is open', () => {
+  const { acknowledger, deliver } = made();
+  expect(acknowledger.ageMs(1_000)).toBe(0);
+  deliver(2);
+  expect(acknowledger.ageMs(2_000)).toBe(0);
+  deliver(1);
+  expect(acknowledger.ageMs(3_000)).toBe(1_000);
+  acknowledger.finished(1);
+  expect(acknowledger.ageMs(4_000)).toBe(2_000);
+  acknowledger.finished(2);
+  expect(acknowledger.ageMs(5_000)).toBe(2_000);
+  acknowledger.finished(3);
+  expect(acknowledger.ageMs(9_000)).toBe(0);
+});
+
+it('in any order of finishing acknowledges each delivery once, none too early, and never a tag the broker does not know', () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('deliver' as const), count: fc.integer({ min: 1, max: 5 }) }),
+    fc.record({ do: fc.constantFrom('finish' as const, 'finish at once' as const), pick: fc.nat() }),
+    fc.record({ do: fc.constantFrom('flush' as const, 'flush beyond' as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 6 }), (steps, mostBeyond) => {
+      const { channel, acknowledger, deliver } = made(mostBeyond);
+      const open = new Set<number>();
+      let delivered = 0;
+      const finish = (tag: number, atOnce: boolean) => {
+        open.delete(tag);
+        if (atOnce) acknowledger.finishedAtOnce(tag);
+        else acknowledger.finished(tag);
+      };
+      const check = () => {
+        for (const tag of open) expect(channel.pending.has(tag)).toBe(true);
+        expect(acknowledger.unfinished).toBe(open.size);
+        expect(acknowledger.unacknowledged).toBe(channel.pending.size);
+      };
+      for (const each of steps) {
+        if (each.do === 'deliver') {
+          for (let i = 0; i < each.count; i++) open.add(++delivered);
+          deliver(each.count);
+        } else if (!('pick' in each)) {
+          if (each.do === 'flush') acknowledger.flush();
+          else acknowledger.flushBeyond();
+        } else if (open.size > 0) finish([...open][each.pick % open.size]!, each.do === 'finish at once');
+        check();
+      }
+      for (const tag of [...open]) finish(tag, false);
+      acknowledger.flush();
+      acknowledger.flushBeyond();
+      expect(channel.pending.size).toBe(0);
+    }),
+    { numRuns: 1_000 },
+  );
+});
