@@ -31,6 +31,8 @@ export interface StoreConfiguration {
   readonly path: string;
   /** Null with the embedded store; holds a password. */
   readonly url: string | null;
+  /** With PostgreSQL; null for ever. */
+  readonly rawRetentionMs: number | null;
   readonly mapSizeBytes: number;
   readonly maxReaders: number;
   readonly readerCheckIntervalMs: number;

@@ -145,6 +145,14 @@ export function makeSchema() {
           ),
           'none',
         ),
+        raw_retention: unset(
+          duration(
+            '30d',
+            'How long PostgreSQL keeps raw data-points; they are removed by whole weeks. The embedded store keeps them for ever.',
+            { least: 3_600_000 },
+          ),
+          'for ever',
+        ),
         map_size: size(
           '1TiB',
           'Bound of the embedded store in bytes, for each worker: address space that is reserved, not disk space.',

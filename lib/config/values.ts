@@ -75,6 +75,7 @@ export function configurationOf(
       kind: kinds.store,
       path,
       url: core.store.url,
+      rawRetentionMs: core.store.raw_retention,
       mapSizeBytes: core.store.map_size,
       maxReaders: core.store.max_readers,
       readerCheckIntervalMs: core.store.reader_check_interval,
