@@ -18,6 +18,8 @@ export class TcpProxy {
   /** Connections that were accepted so far, and that were refused. */
   connections = 0;
   refused = 0;
+  /** Bytes that came from the near side, also those that were swallowed. */
+  bytesUp = 0;
 
   private constructor(
     private readonly server: Server,
@@ -91,6 +93,9 @@ export class TcpProxy {
     }
     this.connections++;
     this.pairs.add(pair);
+    near.on('data', (bytes: Buffer) => {
+      this.bytesUp += bytes.length;
+    });
     this.pass(near, far);
     this.pass(far, near);
     const end = () => {

@@ -14,8 +14,8 @@ export interface PublisherEvents {
   confirmed(entry: Entry): void;
   rejected(entry: Entry): void;
   returned(entry: Entry): void;
-  /** The channel is gone; these were under way, in their order. */
-  lost(entries: readonly Entry[], why: string): void;
+  /** The channel is gone; these were under way, in their order. `refusal`: what the broker closed it over; null if it went with its connection. */
+  lost(entries: readonly Entry[], refusal: string | null): void;
 }
 
 const CONTENT_TYPE = 'application/json';
@@ -44,11 +44,11 @@ export class Publisher {
   /** Throws QUEUE_UNAVAILABLE without a connection. */
   async open(): Promise<void> {
     const channel = await this.connection.openConfirmChannel();
-    let why = 'the connection is lost';
+    let refusal: string | null = null;
     channel.on('error', (error) => {
-      why = messageOf(error);
+      refusal = messageOf(error);
     });
-    channel.on('close', () => this.close(why));
+    channel.on('close', () => this.close(refusal));
     channel.on('ack', ({ deliveryTag, multiple }) => this.settle(deliveryTag, multiple, true));
     channel.on('nack', ({ deliveryTag, multiple }) => this.settle(deliveryTag, multiple, false));
     channel.on('return', ({ properties }) => this.markReturned(properties.messageId));
@@ -77,13 +77,13 @@ export class Publisher {
   }
 
   /** Forgets the channel; what is under way is lost. */
-  close(why: string): void {
+  close(refusal: string | null = null): void {
     if (this.channel === null) return;
     this.channel = null;
     const lost = [...this.underWay.values()];
     this.underWay.clear();
     this.bytes = 0;
-    this.events.lost(lost, why);
+    this.events.lost(lost, refusal);
   }
 
   private settle(tag: number, multiple: boolean, taken: boolean): void {

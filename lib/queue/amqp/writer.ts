@@ -52,6 +52,7 @@ export class AmqpWriter implements TaskWriter {
   private state: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   private pumping = false;
   private opening = false;
+  private topologyIsThere = false;
   private places = 0;
   private stopping: Promise<void> | null = null;
   private nothingLeft = () => {};
@@ -65,7 +66,7 @@ export class AmqpWriter implements TaskWriter {
       confirmed: (entry) => this.confirmed(entry),
       rejected: (entry) => this.refused(entry, 'full'),
       returned: (entry) => this.refused(entry, 'unroutable'),
-      lost: (entries, why) => this.lost(entries, why),
+      lost: (entries, refusal) => this.lost(entries, refusal),
     });
   }
 
@@ -114,7 +115,7 @@ export class AmqpWriter implements TaskWriter {
       await deadline.allows(left);
     }
     this.state = 'stopped';
-    this.publisher.close('the writer stopped');
+    this.publisher.close();
     this.setBlocked(false);
     for (const line of this.lines.values()) {
       for (const { sending } of line.rest())
@@ -123,11 +124,15 @@ export class AmqpWriter implements TaskWriter {
     await this.connection.stop(deadline);
   }
 
+  /** What must be there is looked for at first, and after the broker has closed the channel: probably over something that is missing. */
   private async open(): Promise<void> {
     const { app, numProcesses, broker, log } = this.options;
-    const indexes = broker.declare ? Array.from({ length: numProcesses }, (_, index) => index) : [];
-    await ensureTopology(this.connection, { app, indexes, broker, log });
+    if (!this.topologyIsThere) {
+      const indexes = broker.declare ? Array.from({ length: numProcesses }, (_, index) => index) : [];
+      await ensureTopology(this.connection, { app, indexes, broker, log });
+    }
     await this.publisher.open();
+    this.topologyIsThere = true;
   }
 
   /** After a lost connection or channel, until there is a channel again; a connection that is lost meanwhile comes back with `onUp`. */
@@ -239,20 +244,20 @@ export class AmqpWriter implements TaskWriter {
     });
   }
 
-  private lost(entries: readonly Entry[], why: string): void {
+  private lost(entries: readonly Entry[], refusal: string | null): void {
     for (const entry of entries) {
       entry.unroutable = false;
       entry.line.cameBack(entry);
     }
-    const most = largestTaken(why);
-    for (const { task, sending } of most === null ? [] : entries) {
-      if (task.body.length > (most ?? 0)) this.fail(sending, tooLarge(task, most ?? 0));
-    }
     for (const line of this.inTurn) line.restart();
     this.schedule();
-    if (this.state === 'running' && this.connection.isUp) {
-      void this.connection.wait(this.backoff.nextMs()).then(() => this.reopen());
+    if (refusal === null || this.state === 'stopped') return;
+    const most = largestTaken(refusal);
+    for (const { task, sending } of most === null ? [] : entries) {
+      if (task.body.length > most!) this.fail(sending, tooLarge(task, most!));
     }
+    this.topologyIsThere = most !== null;
+    void this.connection.wait(this.backoff.nextMs()).then(() => this.reopen());
   }
 
   /** A call fails as a whole: nothing more of it is sent, and its caller may repeat all of it with the same ids. */
