@@ -9,8 +9,8 @@
  *   the middle of.
  * - the epoch in its row, which alone decides: each take-over raises it, and a commit finds its row only by its own epoch.
  *
- * After a connection was lost, the next one begins by taking the lock again and raising the number of the last batch: what the old
- * connection may still have on its way can not be stored any more, and the number tells whether the last batch was.
+ * After a connection was lost, the next one begins by taking the lock again. The server gives it only once the old connection has ended
+ * there, and with it whatever it had under way: so the number of the last batch, which only a commit changes, tells what became of it.
  *
  * Refused: leases alone (a dead owner would hold its index for the rest of it), locks alone (a stopped one would hold it for ever), and
  * a transaction that stays open (it keeps old rows alive).
@@ -50,8 +50,10 @@ export class Owner {
   private owned_: Owned | null = null;
   /** The index whose lock the present connection holds. */
   private locked: number | null = null;
-  /** Process of the server that serves the present connection, or served the last one. */
+  /** Process of the server that serves the present connection. */
   private backend = 0;
+  /** The one that served the last connection with the lock. */
+  private lastHolder = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -105,18 +107,17 @@ export class Owner {
 
   /** First of all on a new connection. */
   async connected(query: Query, backend: number): Promise<void> {
-    const before = this.backend;
     this.locked = null;
     this.backend = backend;
     const { owned_: owned } = this;
     if (owned === null) return;
     const { index, epoch } = owned;
-    if (!(await this.lockAgain(query, index, before))) {
+    if (!(await this.lockAgain(query, index))) {
       this.owned_ = null;
       return;
     }
     const [row] = await query(
-      `update owners set batch = batch + 1, ${LEASED}, backend = pg_backend_pid() where index = $1 and epoch = $3 returning batch`,
+      `update owners set ${LEASED}, backend = pg_backend_pid() where index = $1 and epoch = $3 returning batch`,
       [index, this.leaseSeconds, epoch],
     );
     if (row === undefined) {
@@ -124,7 +125,7 @@ export class Owner {
       return;
     }
     owned.batch = Number(row[0]);
-    if (owned.unsure !== null) owned.unsure.stored = owned.unsure.number === owned.batch - 1;
+    if (owned.unsure !== null) owned.unsure.stored = owned.unsure.number === owned.batch;
   }
 
   /** Renews the lease; a commit does the same. */
@@ -143,14 +144,17 @@ export class Owner {
     const [row] = await query(`select pg_try_advisory_lock(${LOCK})`, [index]);
     if (row?.[0] !== 't') return false;
     this.locked = index;
+    this.lastHolder = this.backend;
     return true;
   }
 
   /** False where another process has it. The server may not have noticed yet that our former connection is gone. */
-  private async lockAgain(query: Query, index: number, before: number): Promise<boolean> {
-    if (await this.lock(query, index)) return true;
-    if ((await this.holder(query, index)) !== String(before)) return false;
-    await this.end(query, index);
+  private async lockAgain(query: Query, index: number): Promise<boolean> {
+    while (!(await this.lock(query, index))) {
+      const pid = await this.holder(query, index);
+      if (pid === String(this.lastHolder)) await this.end(query, index);
+      else if (pid !== null) return false;
+    }
     return true;
   }
 
@@ -168,8 +172,7 @@ export class Owner {
     );
     const [leased, holder, seconds] = row ?? [];
     if (leased === 't') {
-      const sentence = `index ${index} is owned by ${holder || 'a process that takes it'}, whose lease runs for ${seconds} s more`;
-      throw new ApplicationError('OWNED_ELSEWHERE', sentence);
+      throw elsewhere(index, `${holder || 'a process that takes it'}, whose lease runs for ${seconds} s more`);
     }
     await this.end(query, index);
   }
@@ -177,16 +180,13 @@ export class Owner {
   /** Takes the lock away from whoever holds it. */
   private async end(query: Query, index: number): Promise<void> {
     const until = this.clock.monotonic() + ENDED_WITHIN_MS;
-    for (let ended: string | null = null; ; ) {
-      const pid = await this.holder(query, index);
-      if (pid !== null && pid !== ended) {
-        await query('select pg_terminate_backend($1)', [pid]);
-        ended = pid;
-      }
-      if (await this.lock(query, index)) return;
+    const pid = await this.holder(query, index);
+    if (pid !== null) await query('select pg_terminate_backend($1)', [pid]);
+    while (!(await this.lock(query, index))) {
+      const now = await this.holder(query, index);
+      if (now !== null && now !== pid) throw elsewhere(index, 'another process that waited for it, too');
       if (this.clock.monotonic() > until) {
-        const sentence = `index ${index} is held by a connection that the server does not end (its process ${pid})`;
-        throw new ApplicationError('OWNED_ELSEWHERE', sentence);
+        throw elsewhere(index, `a connection that the server does not end (its process ${pid})`);
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
@@ -197,4 +197,8 @@ export class Owner {
     const [row] = await query(HOLDER, [index]);
     return row?.[0] ?? null;
   }
+}
+
+function elsewhere(index: number, owner: string): ApplicationError {
+  return new ApplicationError('OWNED_ELSEWHERE', `index ${index} is owned by ${owner}`);
 }
