@@ -4,10 +4,28 @@
  */
 import { createHash } from 'node:crypto';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_LENGTH = 36;
 const UUID_DIGITS = 32;
 
-/** Lower-case hexadecimal digits of 16 bytes, with hyphens or without. */
+/** 32 lower-case hexadecimal digits, with the hyphens of a uuid or without any. */
 export function inboxId(id: string): string {
-  return UUID.test(id) ? id : createHash('sha256').update(id, 'utf8').digest('hex').slice(0, UUID_DIGITS);
+  return isUuid(id) ? id : createHash('sha256').update(id, 'utf8').digest('hex').slice(0, UUID_DIGITS);
 }
+
+/** In lower case; of any version. Letter by letter: it is asked for every task. */
+function isUuid(id: string): boolean {
+  if (id.length !== UUID_LENGTH) return false;
+  for (let at = 0; at < UUID_LENGTH; at++) {
+    const code = id.charCodeAt(at);
+    const hyphen = at === 8 || at === 13 || at === 18 || at === 23;
+    if (hyphen ? code !== HYPHEN : !((code >= ZERO && code <= NINE) || (code >= LOWER_A && code <= LOWER_F)))
+      return false;
+  }
+  return true;
+}
+
+const HYPHEN = 45;
+const ZERO = 48;
+const NINE = 57;
+const LOWER_A = 97;
+const LOWER_F = 102;

@@ -6,7 +6,7 @@
  * owner knows, and locks it until the statement ends. A take-over, which changes that row, so comes before the whole commit or after
  * it; and a batch that is sent again after its fate was unknown can not be stored twice (product.md, rules 1 and 4).
  */
-import { Column, type ElementType } from './column.js';
+import { Column, type ElementType, Instants } from './column.js';
 
 type ColumnsOf<Types> = { readonly [Name in keyof Types]: Column };
 
@@ -18,16 +18,16 @@ interface Part<Types extends Readonly<Record<string, ElementType>>> {
   readonly write: (rows: string) => string;
 }
 
-function part<Types extends Readonly<Record<string, ElementType>>>(
-  types: Types,
-  write: (rows: string) => string,
-): Part<Types> {
-  const columns = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, new Column(type)]));
-  return { columns: columns as ColumnsOf<Types>, list: Object.values(columns), write };
-}
-
 /** Fresh columns: a store has its own, and fills them anew for each commit. */
 export function makeParts() {
+  const instants = new Instants();
+  function part<Types extends Readonly<Record<string, ElementType>>>(
+    types: Types,
+    write: (rows: string) => string,
+  ): Part<Types> {
+    const columns = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, new Column(type, instants)]));
+    return { columns: columns as ColumnsOf<Types>, list: Object.values(columns), write };
+  }
   return {
     inbox: part(
       { id: 'uuid' },
