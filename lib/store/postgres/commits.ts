@@ -36,12 +36,17 @@ export class Commits {
     try {
       return await this.session.exclusive((query) => this.commitOn(query, batch));
     } catch (error) {
-      if (failureOf(error) === 'partition') {
-        await this.makePartitions();
-        return unavailable(error);
+      switch (failureOf(error)) {
+        case 'partition':
+          // If that fails, the next commit says so again.
+          await this.makePartitions().catch(() => {});
+          return unavailable(error);
+        case 'lost':
+        case 'passing':
+          return unavailable(error);
+        default:
+          throw storeError(error);
       }
-      if (error instanceof ApplicationError && error.follows === 'retry') return unavailable(error);
-      throw error;
     }
   }
 
@@ -54,12 +59,13 @@ export class Commits {
     this.statement.reset();
     const guilty = writeRows(batch, this.statement.parts, this.json);
     if (guilty !== null) return { kind: 'unstorable', entries: guilty };
+    let rows: readonly Row[];
     try {
-      const [row] = await this.run(query, owned.index, owned.epoch, owned.batch);
-      if (row?.[0] !== '1') return await this.refused(query, owned);
+      rows = await this.run(query, owned.index, owned.epoch, owned.batch);
     } catch (error) {
-      return await this.failed(error, query, batch, owned);
+      return this.failed(error, query, batch, owned);
     }
+    if (rows[0]?.[0] !== '1') return this.refused(query, owned);
     owned.batch += 1;
     return stored(batch);
   }
@@ -87,17 +93,13 @@ export class Commits {
     switch (failureOf(error)) {
       case 'lost':
         owned.unsure = { entries: batch.entries, number: owned.batch + 1, stored: false };
-        return unavailable(error);
-      case 'passing':
-        return unavailable(error);
+        throw error;
       case 'duplicate':
         return this.doneBefore(error, query, batch, owned.index);
       case 'data':
         return { kind: 'unstorable', entries: await this.findGuilty(error, query, batch, owned.index) };
-      case 'partition':
-        throw error;
       default:
-        throw storeError(error);
+        throw error;
     }
   }
 

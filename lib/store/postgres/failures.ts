@@ -14,6 +14,11 @@ import { ApplicationError, messageOf } from '../../runtime/errors.js';
  */
 export type Failure = 'lost' | 'passing' | 'data' | 'duplicate' | 'partition' | 'broken';
 
+/** A statement has no answer, because its connection is gone. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
+}
+
 /** Codes with which the server ends a connection. */
 const ENDED = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03']);
 const DUPLICATE = '23505';
@@ -25,7 +30,10 @@ const DATA = new Set(['22', '54']);
 const BROKEN = new Set(['42', '3F', 'XX', '0A', '23', '26', '34']);
 
 export function failureOf(error: unknown): Failure {
-  if (!(error instanceof DatabaseError)) return 'lost';
+  if (error instanceof ConnectionLost) return 'lost';
+  if (error instanceof ApplicationError) return error.follows === 'retry' ? 'passing' : 'broken';
+  // A mistake of ours.
+  if (!(error instanceof DatabaseError)) return 'broken';
   const { code = '' } = error;
   if (ENDED.has(code) || code.startsWith('08')) return 'lost';
   if (code === DUPLICATE) return 'duplicate';
@@ -35,9 +43,9 @@ export function failureOf(error: unknown): Failure {
   return BROKEN.has(group) ? 'broken' : 'passing';
 }
 
-/** What callers of a store are thrown: to try again later, or never. */
-export function storeError(error: unknown): ApplicationError {
-  if (error instanceof ApplicationError) return error;
+/** What callers of a store are thrown: to try again later, or never. A mistake of ours stays what it is. */
+export function storeError(error: unknown): unknown {
+  if (!(error instanceof DatabaseError || error instanceof ConnectionLost)) return error;
   const failure = failureOf(error);
   const code = failure === 'lost' || failure === 'passing' ? 'STORE_UNAVAILABLE' : 'STORE_FAILED';
   return new ApplicationError(code, `PostgreSQL: ${sentenceOf(error)}`, { cause: error });

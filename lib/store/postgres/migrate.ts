@@ -3,11 +3,11 @@
  *
  * Whoever starts does it; those who start at once wait for each other at a lock of the server. It happens in one transaction, so that
  * it is done whole or not at all, and not while workers run: they would meet tables they do not know. A worker that begins to own an
- * index meanwhile waits for the lock on `owners`, and then finds a version that is not its own (ownership.ts).
+ * index meanwhile waits for the lock on `owners`, and then finds a version that is not its own (owner.ts).
  */
 import { ApplicationError } from '../../runtime/errors.js';
 import { storeError } from './failures.js';
-import { MIGRATIONS } from './migrations/migrations.js';
+import { MIGRATIONS, type Migration } from './migrations/migrations.js';
 import { quoteName, quoteText } from './names.js';
 import { ensurePartitions } from './partitions.js';
 import type { Query, Session } from './session.js';
@@ -22,17 +22,21 @@ export interface StoreSettings {
 /** The version of the tables that this program works with. */
 export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.number ?? 0;
 
-/** Which indexes are owned at this moment: their owners hold a lock (ownership.ts). */
+/** Which indexes are owned at this moment: their owners hold a lock (owner.ts). */
 const OWNED = `select objid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
   and database = (select oid from pg_database where datname = current_database())`;
 
 /** @throws ApplicationError STORE_MISMATCH for other settings, a newer program's tables, or workers that run on older ones */
-export async function migrate(session: Session, settings: StoreSettings): Promise<{ readonly made: boolean }> {
+export async function migrate(
+  session: Session,
+  settings: StoreSettings,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<{ readonly made: boolean }> {
   try {
     const made = await session.transaction(async (query) => {
-      if ((await versionOf(query)) === SCHEMA_VERSION) return false;
+      if ((await versionOf(query)) === migrations.at(-1)?.number) return false;
       await query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`dp3-cluster ${session.schema}`]);
-      return bringUp(query, session.schema, settings);
+      return bringUp(query, session.schema, settings, migrations);
     });
     await compare(session.query, session.schema, settings);
     await ensurePartitions(session);
@@ -60,22 +64,26 @@ export async function checkSchema({ query, schema }: Session): Promise<void> {
 }
 
 /** True where there was nothing before. */
-async function bringUp(query: Query, schema: string, { numProcesses, delivery }: StoreSettings): Promise<boolean> {
+async function bringUp(
+  query: Query,
+  schema: string,
+  { numProcesses, delivery }: StoreSettings,
+  migrations: readonly Migration[],
+): Promise<boolean> {
+  const newest = migrations.at(-1)?.number ?? 0;
   const [there] = await query('select to_regnamespace($1) is not null', [quoteName(schema)]);
   if (there?.[0] !== 't') await query(`create schema ${quoteName(schema)}`);
   const version = await versionOf(query);
-  if (version > SCHEMA_VERSION) {
+  if (version > newest) {
     const how = 'use the version of the program that made it';
-    throw mismatch(
-      `schema ${schema} has version ${version}, this program knows versions up to ${SCHEMA_VERSION}: ${how}`,
-    );
+    throw mismatch(`schema ${schema} has version ${version}, this program knows versions up to ${newest}: ${how}`);
   }
   if (version === 0) {
     await query(
       'create table if not exists migrations (number integer primary key, name text not null, applied timestamptz not null default now())',
     );
-  } else await refuseWhileOwned(query, schema, version);
-  for (const { number, name, sql } of MIGRATIONS) {
+  } else if (version < newest) await refuseWhileOwned(query, schema, version, newest);
+  for (const { number, name, sql } of migrations) {
     if (number <= version) continue;
     await query(sql);
     await query('insert into migrations (number, name) values ($1, $2)', [number, name]);
@@ -85,14 +93,14 @@ async function bringUp(query: Query, schema: string, { numProcesses, delivery }:
   return version === 0;
 }
 
-async function refuseWhileOwned(query: Query, schema: string, version: number): Promise<void> {
+async function refuseWhileOwned(query: Query, schema: string, version: number, newest: number): Promise<void> {
   await query('lock table owners in access exclusive mode');
   const owned = await query(OWNED);
   if (owned.length === 0) return;
   const indexes = owned.map(([index]) => index).join(', ');
   const how = 'stop the program on every host, then start it again';
   throw mismatch(
-    `schema ${schema} has version ${version} and must be brought to ${SCHEMA_VERSION}, but workers run (index ${indexes}): ${how}`,
+    `schema ${schema} has version ${version} and must be brought to ${newest}, but workers run (index ${indexes}): ${how}`,
   );
 }
 

@@ -10,7 +10,7 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import { connectError, failureOf } from './failures.js';
+import { ConnectionLost, connectError, failureOf, sentenceOf } from './failures.js';
 import { quoteName, quoteText, schemaOf } from './names.js';
 
 /** A row: its columns in order, each as the server writes it. */
@@ -84,7 +84,7 @@ export class Session {
     cancel();
   }
 
-  /** @throws pg.DatabaseError as the server answered, ApplicationError when there is no connection */
+  /** @throws pg.DatabaseError as the server answered, ConnectionLost when it did not, ApplicationError when there is no connection */
   query: Query = (text, values, name) => {
     return this.inTurn(async () => this.run(await this.connect(), text, values, name));
   };
@@ -137,8 +137,9 @@ export class Session {
       const { rows } = await connection.client.query<(string | null)[]>(config);
       return rows;
     } catch (error) {
-      if (failureOf(error) === 'lost') this.drop(connection);
-      throw error;
+      const answered = error instanceof pg.DatabaseError;
+      if (!answered || failureOf(error) === 'lost') this.drop(connection);
+      throw answered ? error : new ConnectionLost(sentenceOf(error), { cause: error });
     } finally {
       cancel();
     }

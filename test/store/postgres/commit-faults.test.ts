@@ -1,0 +1,161 @@
+/** How a commit ends when the server refuses it, does not answer, or goes away. */
+import { DatabaseError } from 'pg';
+import { expect, test } from 'vitest';
+import { ConnectionLost, connectError, failureOf } from '../../../lib/store/postgres/failures.js';
+import type { BatchEntry, Ownership } from '../../../lib/store/store.js';
+import { freshDatabase } from '../../support/postgres.js';
+import { at, batchOf, observed, plainState, row, stateOf, stored } from '../../support/results.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { askOne, prepare, sessionOf } from './prepared.js';
+
+const BIG = 10n ** 4_000n + 7n;
+
+test('stores every batch once while its connection is cut at any moment', async () => {
+  const database = await freshDatabase();
+  const target = new URL(database.url);
+  const proxy = await TcpProxy.to({ host: target.hostname, port: Number(target.port) });
+  target.host = `127.0.0.1:${proxy.port}`;
+  const { store, session, clock } = await prepare({}, { ...database, url: target.href });
+  const ownership = await store.own(0);
+  const batches = 150;
+  let state = stateOf('e');
+  let cuts = 0;
+  for (let n = 0; n < batches; n++) {
+    const added = [row('a', n), row('a', n)];
+    state = observed(state, added);
+    // Without an inbox nothing but the number of the batch tells that it was stored.
+    const batch = { ownership, entries: [stored(`t${n}`, state, { history: added })], inbox: false };
+    const delayMs = Math.random() * 12;
+    const cut = setTimeout(() => proxy.cut(), delayMs);
+    for (let outcome = await store.commit(batch); outcome.kind !== 'stored'; outcome = await store.commit(batch)) {
+      expect(outcome.kind).toBe('unavailable');
+      cuts++;
+      clock.pass(1_000);
+    }
+    clearTimeout(cut);
+  }
+  const direct = await sessionOf(database.url);
+  expect(cuts).toBeGreaterThan(batches / 10);
+  expect(await askOne(direct, 'select revision from records')).toBe(String(batches));
+  const order = 'select count(*), count(distinct n), min(n), max(n) from history';
+  expect(await direct.query(order)).toEqual([[`${2 * batches}`, `${2 * batches}`, '0', `${2 * batches - 1}`]]);
+  await session.stop();
+});
+
+test('tries again what the server broke off for the time it took', async () => {
+  const { store, url, session, commit } = await prepare({ statementTimeoutMs: 300 });
+  const entry = stored('a', plainState('e', 1));
+  await (await sessionOf(url)).transaction(async (query) => {
+    await query('lock table history, records in share mode');
+    expect(await commit(entry)).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('57014') });
+  });
+  expect(entry.delivery.settled).toBe(0);
+  expect(await store.known(0, ['a'])).toEqual(new Set());
+  expect(await commit(entry)).toEqual({ kind: 'stored' });
+  expect(await askOne(session, 'select revision from records')).toBe('1');
+});
+
+test('tries again what the server broke off as a deadlock', async () => {
+  const { url, session, commit } = await prepare();
+  await commit(stored('1', plainState('a', 1)), stored('2', plainState('b', 1)));
+  const both = [stored('3', plainState('a', 2)), stored('4', plainState('b', 2))];
+  const blocked = `select count(*) from pg_stat_activity where application_name like '% commits' and wait_event_type = 'Lock'
+    and datname = current_database()`;
+  let outcome: Promise<unknown> = Promise.resolve();
+  // Of the two, the server breaks off the one that waited first: that is the commit.
+  await (await sessionOf(url)).transaction(async (query) => {
+    await query(`update records set revision = revision where eid = 'b'`);
+    outcome = commit(...both);
+    await expect.poll(() => askOne(session, blocked)).toBe('1');
+    await query(`update records set revision = revision where eid = 'a'`);
+  });
+  expect(await outcome).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('40P01') });
+  expect(both.map(({ delivery }) => delivery.settled)).toEqual([0, 0]);
+  expect(await commit(...both)).toEqual({ kind: 'stored' });
+  expect(await session.query('select eid, revision from records order by eid')).toEqual([
+    ['a', '2'],
+    ['b', '2'],
+  ]);
+});
+
+test.each([
+  ['NUL in a value', 'a\0b'],
+  ['NUL in a key', { 'a\0': 1 }],
+  ['a lone surrogate', ['\ud800']],
+  ['a lone surrogate in a key', { '\udc00x': 1 }],
+])('names the task in the middle of a batch that holds what jsonb can not: %s', async (_, v) => {
+  const { session, commit } = await prepare();
+  const rows = [row('seen', 1, v)];
+  const point = { etype: 'ip', eid: 'r', attr: 'a', v: 1, t1: null, t2: null, c: 1, src: 'x\0' };
+  const entries: BatchEntry[] = [
+    stored('1', plainState('a', 1)),
+    stored('2', observed(stateOf('b'), rows), { history: rows }),
+    stored('3', observed(stateOf('b'), rows)),
+    stored('4', plainState('c', v)),
+    stored('5', plainState('d', BIG), { raw: [{ ...point, src: 'x', v: BIG }] }),
+  ];
+  const outcome = await commit(...entries);
+  if (outcome.kind !== 'unstorable') throw new Error(`the outcome is ${outcome.kind}`);
+  expect([...outcome.entries.keys()]).toEqual([entries[1], entries[3]]);
+  expect(await askOne(session, 'select count(*) from inbox')).toBe('0');
+  expect(await commit(entries[0]!, entries[4]!)).toEqual({ kind: 'stored' });
+  expect(await askOne(session, `select plain->'value'->>'v' from records where eid = 'd'`)).toBe(String(BIG));
+  expect(await askOne(session, 'select v::text from raw')).toBe(String(BIG));
+});
+
+test('names a task whose source can not be stored', async () => {
+  const { commit } = await prepare();
+  const raw = [{ etype: 'ip', eid: 'r', attr: 'a', v: 1, t1: at(1), t2: at(1), c: 1, src: 'x\ud800' }];
+  const entries = [stored('1', plainState('a', 1)), stored('2', plainState('b', 1), { raw })];
+  expect(await commit(...entries)).toEqual({
+    kind: 'unstorable',
+    entries: new Map([[entries[1], expect.any(String)]]),
+  });
+});
+
+test('makes the tables of a week that has none, and stores then', async () => {
+  const { session, commit } = await prepare();
+  const rows = [row('a', 1)];
+  const entry = () => stored('1', observed(stateOf('e'), rows), { history: rows });
+  const parts = await session.query(
+    `select inhrelid::regclass::text from pg_inherits where inhparent = 'history'::regclass`,
+  );
+  for (const [part] of parts) await session.query(`drop table ${part}`);
+  expect(await commit(entry())).toMatchObject({ kind: 'unavailable' });
+  expect(await commit(entry())).toEqual({ kind: 'stored' });
+});
+
+test('stops for good when its tables are gone or its row was changed by someone else', async () => {
+  const { session, commit } = await prepare();
+  await session.query('update owners set batch = batch + 1');
+  await expect(commit(stored('1', plainState('a', 1)))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await session.query('drop table inbox');
+  await expect(commit(stored('1', plainState('a', 1)))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
+test('sorts failures by their code, whatever the language of the server', () => {
+  const error = (code: string) => Object.assign(new DatabaseError('…', 1, 'error'), { code });
+  const of = (...codes: string[]) => new Set(codes.map((code) => failureOf(error(code))));
+  expect(of('57P01', '57P03', '08006', '25P03')).toEqual(new Set(['lost']));
+  expect(of('40001', '40P01', '53100', '53200', '57014', '55P03', '58030', '25006')).toEqual(new Set(['passing']));
+  expect(of('22P05', '22P02', '22021', '22003', '54000')).toEqual(new Set(['data']));
+  expect(of('42P01', '42501', 'XX001')).toEqual(new Set(['broken']));
+  expect([failureOf(error('23505')), failureOf(error('23514')), failureOf(new ConnectionLost('socket'))]).toEqual([
+    'duplicate',
+    'partition',
+    'lost',
+  ]);
+  const target = { host: 'db', port: 5432, user: 'me', database: 'dp3' };
+  expect(connectError(error('28P01'), target)).toMatchObject({ code: 'STORE_FAILED' });
+  expect(connectError(error('53300'), target)).toMatchObject({ code: 'STORE_UNAVAILABLE' });
+});
+
+test('remembers an owner over batches of every kind', async () => {
+  const { store, commit } = await prepare();
+  const other: Ownership = { index: 0, epoch: 99 };
+  expect(await store.commit(batchOf(other, stored('1', plainState('a', 1))))).toEqual({ kind: 'outdated' });
+  expect(await commit(stored('2', plainState('a', 1)))).toEqual({ kind: 'stored' });
+  expect(await commit(stored('2', plainState('a', 2)))).toMatchObject({ kind: 'done-before' });
+  expect(await commit(stored('3', plainState('a', '\0')))).toMatchObject({ kind: 'unstorable' });
+  expect(await commit(stored('4', plainState('a', 2)))).toEqual({ kind: 'stored' });
+});

@@ -1,0 +1,103 @@
+/** Making and changing the tables of an application, and what they were made for. */
+import { expect, test } from 'vitest';
+import { migrate } from '../../../lib/store/postgres/migrate.js';
+import { MIGRATIONS } from '../../../lib/store/postgres/migrations/migrations.js';
+import { quoteName, schemaOf } from '../../../lib/store/postgres/names.js';
+import { PostgresStore } from '../../../lib/store/postgres/store.js';
+import { freshDatabase } from '../../support/postgres.js';
+import { quarantined } from '../../support/results.js';
+import { APP, askOne, NUM_PROCESSES, prepare, sessionOf } from './prepared.js';
+
+const SETTINGS = { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' } as const;
+const NEXT = [...MIGRATIONS, { number: MIGRATIONS.length + 1, name: 'next', sql: 'create table next (id integer)' }];
+
+test('makes the tables once, however many begin at the same time', async () => {
+  const { url } = await freshDatabase();
+  const sessions = await Promise.all(Array.from({ length: 5 }, () => sessionOf(url)));
+  const made = await Promise.all(sessions.map((session) => migrate(session, SETTINGS)));
+  expect(made.filter((each) => each.made)).toHaveLength(1);
+  expect(await askOne(sessions[0]!, 'select count(*) from migrations')).toBe(String(MIGRATIONS.length));
+});
+
+test('keeps applications of one database apart, whatever they are called', async () => {
+  const { url } = await freshDatabase();
+  const apps = ['dp3', 'DP3', '9.a-b', 'x'.repeat(100), `${'x'.repeat(99)}y`];
+  const sessions = await Promise.all(apps.map((app) => sessionOf(url, { app })));
+  for (const session of sessions) expect(await migrate(session, SETTINGS)).toEqual({ made: true });
+  expect(new Set(apps.map(schemaOf)).size).toBe(apps.length);
+  expect(schemaOf('x'.repeat(100))).toHaveLength(63);
+});
+
+test('refuses tables of a newer program and leaves them alone', async () => {
+  const { url, session } = await prepare();
+  await session.query(`insert into migrations (number, name) values (99, 'of the future')`);
+  const other = await sessionOf(url);
+  await expect(migrate(other, SETTINGS)).rejects.toMatchObject({
+    code: 'STORE_MISMATCH',
+    message: expect.stringMatching(/version 99, .* up to \d+: use the version/),
+  });
+  expect(await askOne(session, 'select count(*) from migrations where number < 99')).toBe(String(MIGRATIONS.length));
+});
+
+test('changes tables only while no worker runs, and then all or nothing', async () => {
+  const { url, store } = await prepare();
+  const session = await sessionOf(url);
+  await expect(migrate(session, SETTINGS, NEXT)).rejects.toMatchObject({
+    code: 'STORE_MISMATCH',
+    message: expect.stringMatching(/workers run \(index 0\): stop the program on every host/),
+  });
+  await store.stop();
+  const broken = [...NEXT, { number: NEXT.length + 1, name: 'broken', sql: 'create table settings (one integer)' }];
+  await expect(migrate(session, SETTINGS, broken)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  expect(await askOne(session, `select to_regclass('next')`)).toBeNull();
+  expect(await migrate(session, SETTINGS, NEXT)).toEqual({ made: false });
+  expect(await askOne(session, 'select count(*) from next')).toBe('0');
+});
+
+test('lets no worker of an older program take an index of changed tables', async () => {
+  const { url, store, clock } = await prepare();
+  await store.stop();
+  const late = new PostgresStore({
+    ...{ url, app: APP, ...SETTINGS, clock },
+    inboxRetentionMs: 1,
+    settledBefore: async () => null,
+  });
+  await late.start();
+  await migrate(await sessionOf(url), SETTINGS, NEXT);
+  await expect(late.own(0)).rejects.toMatchObject({ code: 'STORE_MISMATCH' });
+  await late.stop();
+});
+
+test('refuses another number of processes or another delivery, and says how to change them', async () => {
+  const { url, store, commit } = await prepare({ index: 1 });
+  await commit(quarantined('q', Buffer.from('?')));
+  await store.stop();
+  const session = await sessionOf(url);
+  const schema = quoteName(schemaOf(APP));
+  const call = `select ${schema}.reconfigure(1, 'at-least-once')`;
+  await expect(migrate(session, { ...SETTINGS, numProcesses: 1 })).rejects.toMatchObject({
+    code: 'STORE_MISMATCH',
+    message: expect.stringMatching(
+      /made with num_processes 2, configured is 1: set num_processes to 2, or .*reconfigure\(1/,
+    ),
+  });
+  await expect(migrate(session, { ...SETTINGS, delivery: 'at-least-once' })).rejects.toThrow(
+    `run: select ${schema}.reconfigure(2, 'at-least-once')`,
+  );
+  await session.query(call);
+  expect(await migrate(session, { numProcesses: 1, delivery: 'at-least-once' })).toEqual({ made: false });
+  expect(await askOne(session, 'select index from quarantine')).toBe('0');
+});
+
+test('changes no settings while a worker runs or tasks wait in the outbox', async () => {
+  const { store, session } = await prepare();
+  const call = `select reconfigure(1, 'at-least-once')`;
+  await expect(session.query(call)).rejects.toThrow('stop them on every host first');
+  await store.stop();
+  await session.query(
+    `insert into outbox (index, id, destination, key, priority, body) values (0, 'a', 1, '', true, '')`,
+  );
+  await expect(session.query(call)).rejects.toThrow('wait in the outbox');
+  await session.query('delete from outbox');
+  await session.query(call);
+});
