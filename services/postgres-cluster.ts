@@ -87,7 +87,8 @@ export class PrivateCluster {
     const server = spawn(
       'setpriv',
       ['--pdeathsig', 'INT', '--', join(this.bin, 'postgres'), '-D', join(this.folder, 'data'), ...this.arguments()],
-      { ...this.account, cwd: this.folder, stdio: ['ignore', log, log] },
+      // In a process group of its own: Ctrl-C is for the program in front, which ends its servers last.
+      { ...this.account, cwd: this.folder, stdio: ['ignore', log, log], detached: true },
     );
     closeSync(log);
     this.server = server;

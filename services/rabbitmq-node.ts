@@ -134,7 +134,8 @@ class Node implements PrivateRabbitMq {
 
   private run(command: string, args: readonly string[]): ChildProcess {
     const log = openSync(join(this.folder, 'console.log'), 'a');
-    return spawn(command, args, { env: this.environment, stdio: ['pipe', log, log] });
+    // In a process group of its own: Ctrl-C is for the program in front, which ends its servers last.
+    return spawn(command, args, { env: this.environment, stdio: ['pipe', log, log], detached: true });
   }
 
   private async answers(): Promise<boolean> {
