@@ -8,11 +8,12 @@ import type { Output } from '../lib/cli/output.js';
 import { requireConfiguration } from '../lib/config/load.js';
 import { reading } from '../lib/store/reading.js';
 import { runCluster } from './cluster.js';
-import { readCorpus } from './feed.js';
+import { readCorpus, sizeOf } from './feed.js';
 import { inside, type Place } from './place.js';
 import { Profiles } from './profiles.js';
 import { printNext, printReport, worstRelays } from './report.js';
 import { servers } from './servers.js';
+import { grouped } from './view.js';
 import { watchFeeding } from './watch.js';
 
 /** Data-points a second. */
@@ -31,6 +32,10 @@ export interface DemoOptions {
 /** Runs the whole demo. Rejects with a sentence; whatever it started has ended by then. */
 export async function runDemo(output: Output, options: DemoOptions): Promise<void> {
   const corpus = readCorpus();
+  const { points, mails } = sizeOf(corpus);
+  await output.heading(
+    `Who sends spam? ${grouped(points)} data-points of ${grouped(mails)} real mails, for a cluster of two workers`,
+  );
   const place = options.server ? await servers(output, options.stopping) : await inside(output);
   try {
     const worst = await showCluster(output, place, corpus, options);

@@ -46,7 +46,7 @@ class Picture implements View {
     const back = this.height === 0 ? '' : `\u001b[${this.height}A`;
     await this.output.write(`${back}\u001b[J`);
     await this.first(sight);
-    const width = (process.stdout.columns ?? 80) - 1;
+    const width = (process.stdout.columns || 80) - 1;
     const lines = pictureOf(sight).map((line) => line.slice(0, width));
     this.height = lines.length;
     const { bold, dim, cyan } = picocolors.createColors(picocolors.isColorSupported);
