@@ -68,19 +68,20 @@ async function measure(
   backend: number,
   commit: (entries: ReturnType<Stream['batch']>) => Promise<void>,
 ): Promise<Cost> {
-  const batches = Array.from({ length: BATCHES }, () => stream.batch(TASKS));
+  let [seconds, clientMicros, serverMicros] = [0, 0, 0];
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const entries = stream.batch(TASKS);
+    const server = processorTime(backend);
+    const client = process.cpuUsage();
+    const startedAt = performance.now();
+    await commit(entries);
+    seconds += (performance.now() - startedAt) / 1_000;
+    const { user, system } = process.cpuUsage(client);
+    clientMicros += user + system;
+    serverMicros += processorTime(backend) - server;
+  }
   const tasks = BATCHES * TASKS;
-  const server = processorTime(backend);
-  const client = process.cpuUsage();
-  const startedAt = performance.now();
-  for (const entries of batches) await commit(entries);
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const { user, system } = process.cpuUsage(client);
-  return {
-    perSecond: tasks / seconds,
-    clientMicros: (user + system) / tasks,
-    serverMicros: (processorTime(backend) - server) / tasks,
-  };
+  return { perSecond: tasks / seconds, clientMicros: clientMicros / tasks, serverMicros: serverMicros / tasks };
 }
 
 function report(store: readonly Cost[], bare: readonly Cost[]): void {

@@ -61,7 +61,7 @@ export class Stream {
   }
 }
 
-function deliveryOf(id: string): Delivery {
+export function deliveryOf(id: string): Delivery {
   const nothing = () => {};
   return {
     id,

@@ -8,110 +8,113 @@
  */
 import { Column, type ElementType, Instants } from './column.js';
 
-type ColumnsOf<Types> = { readonly [Name in keyof Types]: Column };
+type Types = Readonly<Record<string, ElementType>>;
+
+/** By table: its columns, and the statement; `rows` stands for the arrays under the names of the columns. */
+const TABLES = {
+  inbox: {
+    types: { id: 'uuid' },
+    write: (rows: string) => `insert into inbox (index, id, stored) select own.index, u.id, own.at from own, ${rows}`,
+  },
+  records: {
+    types: {
+      etype: 'text',
+      eid: 'text',
+      hash: 'int4',
+      incarnation: 'int4',
+      created: 'timestamptz',
+      updated: 'timestamptz',
+      expiring: 'timestamptz',
+      ttl: 'jsonb',
+      plain: 'jsonb',
+      observations: 'jsonb',
+      timeseries: 'jsonb',
+    },
+    write: (
+      rows: string,
+    ) => `insert into records as r (etype, eid, hash, incarnation, revision, created, updated, expiring,
+        ttl, plain, observations, timeseries)
+      select u.etype, u.eid, u.hash, u.incarnation, 1, u.created, u.updated, u.expiring,
+        u.ttl, u.plain, u.observations, u.timeseries from own, ${rows}
+      on conflict (etype, eid) do update set hash = excluded.hash, incarnation = excluded.incarnation,
+        revision = r.revision + 1, created = excluded.created, updated = excluded.updated,
+        expiring = case when excluded.expiring is not null then least(r.expiring, excluded.expiring) end,
+        ttl = excluded.ttl, plain = excluded.plain, observations = excluded.observations,
+        timeseries = excluded.timeseries`,
+  },
+  deleted: {
+    types: { etype: 'text', eid: 'text' },
+    write: (rows: string) => `delete from records r using own, ${rows} where r.etype = u.etype and r.eid = u.eid`,
+  },
+  graves: {
+    types: { etype: 'text', eid: 'text', incarnation: 'int4' },
+    write: (rows: string) => `insert into graves as g (etype, eid, incarnation)
+      select u.etype, u.eid, u.incarnation from own, ${rows}
+      on conflict (etype, eid) do update set incarnation = greatest(g.incarnation, excluded.incarnation)`,
+  },
+  history: {
+    types: {
+      etype: 'text',
+      eid: 'text',
+      attr: 'text',
+      incarnation: 'int4',
+      n: 'int8',
+      t1: 'timestamptz',
+      t2: 'timestamptz',
+      c: 'float8',
+      v: 'jsonb',
+    },
+    write: (rows: string) => `insert into history (etype, eid, attr, incarnation, n, t1, t2, c, v)
+      select u.etype, u.eid, u.attr, u.incarnation, u.n, u.t1, u.t2, u.c, u.v from own, ${rows}`,
+  },
+  raw: {
+    types: {
+      etype: 'text',
+      eid: 'text',
+      attr: 'text',
+      t1: 'timestamptz',
+      t2: 'timestamptz',
+      c: 'float8',
+      src: 'text',
+      v: 'json',
+    },
+    write: (rows: string) => `insert into raw (etype, eid, attr, t1, t2, c, src, v)
+      select u.etype, u.eid, u.attr, u.t1, u.t2, u.c, u.src, u.v from own, ${rows}`,
+  },
+  outbox: {
+    types: { id: 'text', destination: 'int4', key: 'text', priority: 'bool', body: 'bytea' },
+    write: (rows: string) => `insert into outbox (index, id, destination, key, priority, body)
+      select own.index, u.id, u.destination, u.key, u.priority, u.body from own, ${rows}`,
+  },
+  quarantine: {
+    types: { id: 'text', etype: 'text', eid: 'text', code: 'text', reason: 'text', body: 'bytea' },
+    write: (rows: string) => `insert into quarantine (index, id, time, etype, eid, code, reason, body)
+      select own.index, u.id, own.at, u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
+      on conflict (index, id) do update set time = excluded.time, etype = excluded.etype, eid = excluded.eid,
+        code = excluded.code, reason = excluded.reason, body = excluded.body`,
+  },
+} as const satisfies Record<string, { readonly types: Types; readonly write: (rows: string) => string }>;
 
 /** The rows that a commit writes into one table. */
-interface Part<Types extends Readonly<Record<string, ElementType>>> {
-  readonly columns: ColumnsOf<Types>;
+interface Part<Given extends Types> {
+  readonly columns: { readonly [Name in keyof Given]: Column };
   readonly list: readonly Column[];
-  /** The statement; `rows` stands for the arrays under the names of the columns. */
   readonly write: (rows: string) => string;
 }
 
-/** Fresh columns: a store has its own, and fills them anew for each commit. */
-export function makeParts() {
-  const instants = new Instants();
-  function part<Types extends Readonly<Record<string, ElementType>>>(
-    types: Types,
-    write: (rows: string) => string,
-  ): Part<Types> {
-    const columns = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, new Column(type, instants)]));
-    return { columns: columns as ColumnsOf<Types>, list: Object.values(columns), write };
-  }
-  return {
-    inbox: part(
-      { id: 'uuid' },
-      (rows) => `insert into inbox (index, id, stored) select own.index, u.id, own.at from own, ${rows}`,
-    ),
-    records: part(
-      {
-        etype: 'text',
-        eid: 'text',
-        hash: 'int4',
-        incarnation: 'int4',
-        created: 'timestamptz',
-        updated: 'timestamptz',
-        expiring: 'timestamptz',
-        ttl: 'jsonb',
-        plain: 'jsonb',
-        observations: 'jsonb',
-        timeseries: 'jsonb',
-      },
-      (rows) => `insert into records as r (etype, eid, hash, incarnation, revision, created, updated, expiring,
-          ttl, plain, observations, timeseries)
-        select u.etype, u.eid, u.hash, u.incarnation, 1, u.created, u.updated, u.expiring,
-          u.ttl, u.plain, u.observations, u.timeseries from own, ${rows}
-        on conflict (etype, eid) do update set hash = excluded.hash, incarnation = excluded.incarnation,
-          revision = r.revision + 1, created = excluded.created, updated = excluded.updated,
-          expiring = case when excluded.expiring is not null then least(r.expiring, excluded.expiring) end,
-          ttl = excluded.ttl, plain = excluded.plain, observations = excluded.observations,
-          timeseries = excluded.timeseries`,
-    ),
-    deleted: part(
-      { etype: 'text', eid: 'text' },
-      (rows) => `delete from records r using own, ${rows} where r.etype = u.etype and r.eid = u.eid`,
-    ),
-    graves: part(
-      { etype: 'text', eid: 'text', incarnation: 'int4' },
-      (rows) => `insert into graves as g (etype, eid, incarnation)
-        select u.etype, u.eid, u.incarnation from own, ${rows}
-        on conflict (etype, eid) do update set incarnation = greatest(g.incarnation, excluded.incarnation)`,
-    ),
-    history: part(
-      {
-        etype: 'text',
-        eid: 'text',
-        attr: 'text',
-        incarnation: 'int4',
-        n: 'int8',
-        t1: 'timestamptz',
-        t2: 'timestamptz',
-        c: 'float8',
-        v: 'jsonb',
-      },
-      (rows) => `insert into history (etype, eid, attr, incarnation, n, t1, t2, c, v)
-        select u.etype, u.eid, u.attr, u.incarnation, u.n, u.t1, u.t2, u.c, u.v from own, ${rows}`,
-    ),
-    raw: part(
-      {
-        etype: 'text',
-        eid: 'text',
-        attr: 'text',
-        t1: 'timestamptz',
-        t2: 'timestamptz',
-        c: 'float8',
-        src: 'text',
-        v: 'json',
-      },
-      (rows) => `insert into raw (etype, eid, attr, t1, t2, c, src, v)
-        select u.etype, u.eid, u.attr, u.t1, u.t2, u.c, u.src, u.v from own, ${rows}`,
-    ),
-    outbox: part(
-      { id: 'text', destination: 'int4', key: 'text', priority: 'bool', body: 'bytea' },
-      (rows) => `insert into outbox (index, id, destination, key, priority, body)
-        select own.index, u.id, u.destination, u.key, u.priority, u.body from own, ${rows}`,
-    ),
-    quarantine: part(
-      { id: 'text', etype: 'text', eid: 'text', code: 'text', reason: 'text', body: 'bytea' },
-      (rows) => `insert into quarantine (index, id, time, etype, eid, code, reason, body)
-        select own.index, u.id, own.at, u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
-        on conflict (index, id) do update set time = excluded.time, etype = excluded.etype, eid = excluded.eid,
-          code = excluded.code, reason = excluded.reason, body = excluded.body`,
-    ),
-  };
-}
+export type Parts = { readonly [Name in keyof typeof TABLES]: Part<(typeof TABLES)[Name]['types']> };
 
-export type Parts = ReturnType<typeof makeParts>;
+/** Fresh columns: a store has its own, and fills them anew for each commit. */
+function makeParts(): Parts {
+  const instants = new Instants();
+  const parts = Object.entries(TABLES).map(([name, { types, write }]) => {
+    const columns = Object.fromEntries(
+      Object.entries(types).map(([column, type]) => [column, new Column(type, instants)]),
+    );
+    return [name, { columns, list: Object.values(columns), write }];
+  });
+  return Object.fromEntries(parts) as Parts;
+}
 
 /** Index, epoch, number of the last batch, seconds of the lease, and the store's time. */
 export type OwnParameters = readonly [index: number, epoch: number, batch: number, leaseSeconds: number, at: string];
@@ -128,7 +131,7 @@ export interface Statement {
 
 export class CommitStatement {
   readonly parts = makeParts();
-  private readonly ordered = Object.entries(this.parts);
+  private readonly ordered: readonly (readonly [string, Part<Types>])[] = Object.entries(this.parts);
   /** By which parts they have, one bit each. */
   private readonly texts = new Map<number, string>();
 

@@ -13,11 +13,35 @@ import { inboxId } from './inbox-id.js';
 import type { Parts } from './parts.js';
 import { type JsonWriter, readable } from './values.js';
 
-/** An entity whose last incarnation that ended is known. */
-interface Grave {
-  readonly etype: string;
-  readonly eid: string;
-  readonly incarnation: number;
+/** What a batch leaves of one entity. */
+interface Left {
+  /** The last that changed it. */
+  last: BatchEntry;
+  /** The last incarnation that ended in it, 0 for none. */
+  dead: number;
+}
+
+/** By entity type and id: joining them to one key would cost more than all that is written of the entity's key. */
+class Entities {
+  private readonly types = new Map<string, Map<string, Left>>();
+
+  add(etype: string, eid: string, entry: BatchEntry, dead: number): void {
+    let entities = this.types.get(etype);
+    if (entities === undefined) {
+      entities = new Map();
+      this.types.set(etype, entities);
+    }
+    const left = entities.get(eid);
+    if (left === undefined) entities.set(eid, { last: entry, dead });
+    else {
+      left.last = entry;
+      if (dead > left.dead) left.dead = dead;
+    }
+  }
+
+  forEach(use: (etype: string, eid: string, left: Left) => void): void {
+    for (const [etype, entities] of this.types) for (const [eid, left] of entities) use(etype, eid, left);
+  }
 }
 
 /** Fills the columns. Null when all could be written, else by guilty entry why its data can not be stored. */
@@ -27,12 +51,11 @@ export function writeRows(
   json: JsonWriter,
 ): ReadonlyMap<BatchEntry, string> | null {
   const guilty = new Map<BatchEntry, string>();
-  const lastByKey = new Map<string, BatchEntry>();
-  const graves = new Map<string, Grave>();
+  const entities = new Entities();
   for (const entry of entries) {
     try {
       if (inbox && !entry.delivery.once) parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
-      writeRecordRows(entry, parts, json, lastByKey, graves);
+      writeRecordRows(entry, parts, json, entities);
       if (entry.result.reason !== undefined) writeQuarantine(entry, parts);
       writeRaw(entry.result, parts, json);
       writeDerived(entry.result, parts);
@@ -40,37 +63,27 @@ export function writeRows(
       guilty.set(entry, messageOf(error));
     }
   }
-  for (const last of lastByKey.values()) {
+  entities.forEach((etype, eid, { last, dead }) => {
     try {
       writeState(last.result, parts, json);
     } catch (error) {
       guilty.set(firstGuilty(entries, last, json) ?? last, messageOf(error));
     }
-  }
-  for (const { etype, eid, incarnation } of graves.values()) {
+    if (dead === 0) return;
     const { columns } = parts.graves;
     columns.etype.addText(etype);
     columns.eid.addText(eid);
-    columns.incarnation.addInt4(incarnation);
-  }
+    columns.incarnation.addInt4(dead);
+  });
   json.forget();
   return guilty.size > 0 ? guilty : null;
 }
 
-function writeRecordRows(
-  entry: BatchEntry,
-  parts: Parts,
-  json: JsonWriter,
-  lastByKey: Map<string, BatchEntry>,
-  graves: Map<string, Grave>,
-): void {
+function writeRecordRows(entry: BatchEntry, parts: Parts, json: JsonWriter, entities: Entities): void {
   const { etype, eid, record, history } = entry.result;
   if (record === undefined || etype === null || eid === null) return;
   checkKey(etype, eid);
-  const key = `${etype}\0${eid}`;
-  lastByKey.set(key, entry);
-  const incarnation = lastDead(record);
-  if (incarnation > (graves.get(key)?.incarnation ?? 0)) graves.set(key, { etype, eid, incarnation });
+  entities.add(etype, eid, entry, lastDead(record));
   if (record.state !== null && history.length > 0) writeHistory(entry.result, record.state, parts, json);
 }
 
