@@ -124,14 +124,16 @@ export class RunningWorker implements WorkerProgram {
   }
 
   async ask(question: Question): Promise<Answer> {
-    if (!this.consuming) return { ok: false, why: `the worker of index ${this.parts.index} does not own it yet` };
-    const { quarantine } = this.parts.backend.store;
-    const { index } = this.parts;
+    const { consuming } = this;
+    const { index, backend } = this.parts;
+    if (!consuming) return { ok: false, why: `the worker of index ${index} does not own it yet` };
+    const { quarantine } = backend.store;
     const { action, task } = question;
-    return {
-      ok: true,
-      value: await (action === 'retry' ? quarantine.retry(index, task) : quarantine.drop(index, task)),
-    };
+    if (action === 'drop') return { ok: true, value: await quarantine.drop(index, task) };
+    const value = await quarantine.retry(index, task);
+    // Where there is an outbox, the task waits in it.
+    if (value) consuming.pipeline.outbox.wake();
+    return { ok: true, value };
   }
 
   private async begin(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {
