@@ -7,7 +7,9 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { runningPrograms } from '../lib/cli/programs.js';
 import type { Configuration } from '../lib/config/configuration.js';
+import type { SlotStatus } from '../lib/ipc/status.js';
 import { systemClock } from '../lib/runtime/clock.js';
+import { ApplicationError } from '../lib/runtime/errors.js';
 import { pause } from './pause.js';
 import { type Place, PROGRAM, shortPath } from './place.js';
 
@@ -99,11 +101,21 @@ async function allRun(configuration: Configuration, signal: AbortSignal, { logFi
   const { numProcesses } = configuration;
   const until = systemClock.monotonic() + READY_MS;
   while (systemClock.monotonic() < until) {
-    const slots = (await runningPrograms(configuration)).flatMap(({ status }) => status.slots);
+    const slots = await slotsOf(configuration);
     if (slots.filter(({ state }) => state === 'running').length === numProcesses) return;
     await pause(LOOK_MS, signal);
   }
   throw new Error(`the cluster was not ready within ${READY_MS / 1_000} s; see ${shortPath(logFile)}`);
+}
+
+/** The workers as they are now; none while a program that begins or ends does not answer. */
+export async function slotsOf(configuration: Configuration): Promise<readonly SlotStatus[]> {
+  try {
+    return (await runningPrograms(configuration)).flatMap(({ status }) => status.slots);
+  } catch (error) {
+    if (error instanceof ApplicationError && error.code === 'NOT_RUNNING') return [];
+    throw error;
+  }
 }
 
 function lastLines(file: string): string {

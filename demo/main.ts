@@ -12,12 +12,22 @@ const USAGE = `npm run demo -- [--server] [--rate N]
   --server   on RabbitMQ and PostgreSQL instead of the queue and store inside the program; brings them up where none runs
   --rate N   data-points a second (${DEFAULT_RATE}, so that one can watch; 0: as fast as it goes)`;
 
+/** Between two looks at who started it. */
+const PARENT_MS = 250;
+
 const output = new Output(process.stdout, process.stderr);
 const stopping = new AbortController();
 const killing = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => (stopping.signal.aborted ? killing : stopping).abort(new Error(`interrupted by ${signal}`)));
 }
+
+// npm hands a signal to a shell, which keeps it to itself and ends: then whoever started the demo is gone, and it ends as well.
+const parent = process.ppid;
+const watch = setInterval(() => {
+  if (process.ppid !== parent) stopping.abort(new Error('whoever started it has ended'));
+}, PARENT_MS);
+watch.unref();
 
 /** Null where only help was asked for. @throws Error for arguments that there are not */
 function optionsOf(args: string[]): DemoOptions | null {

@@ -1,10 +1,10 @@
 /** Feeding and watching at the same time, until every mail that was fed is counted everywhere. */
 import type { Output } from '../lib/cli/output.js';
-import { runningPrograms } from '../lib/cli/programs.js';
 import type { Configuration } from '../lib/config/configuration.js';
 import type { SlotStatus } from '../lib/ipc/status.js';
 import type { ModelSpec } from '../lib/model/spec.js';
 import { systemClock } from '../lib/runtime/clock.js';
+import { slotsOf } from './cluster.js';
 import { feed, sizeOf } from './feed.js';
 import { pause } from './pause.js';
 import type { Profiles, Totals } from './profiles.js';
@@ -62,7 +62,7 @@ async function watchGrowing(watching: Watching, sent: { readonly points: number 
   const view = openView(output);
   let changedAt = systemClock.monotonic();
   for (let before = ''; ; await pause(LOOK_MS, signal)) {
-    const slots = (await runningPrograms(configuration)).flatMap(({ status }) => status.slots);
+    const slots = await slotsOf(configuration);
     await profiles.refresh();
     const totals = profiles.totals();
     const now = systemClock.monotonic();

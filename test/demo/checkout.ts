@@ -12,7 +12,10 @@ export class Checkout {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'dp3-demo-')));
   readonly example = join(this.folder, 'examples', 'mail-reputation');
 
-  constructor() {
+  private readonly demoFile = join(this.folder, 'dist', 'demo', 'main.js');
+
+  /** `environment`: what is set for everything that is started here. */
+  constructor(private readonly environment: Readonly<Record<string, string>> = {}) {
     cpSync(join(ROOT, 'dist'), join(this.folder, 'dist'), { recursive: true });
     const isData = (path: string) => path.startsWith(join(ROOT, 'examples', 'mail-reputation', 'data'));
     cpSync(join(ROOT, 'examples', 'mail-reputation'), this.example, {
@@ -25,7 +28,13 @@ export class Checkout {
 
   /** Starts the demo. */
   demo(...args: readonly string[]): Run {
-    return this.start([join(this.folder, 'dist', 'demo', 'main.js'), ...args]);
+    return this.start([this.demoFile, ...args]);
+  }
+
+  /** Starts the demo as npm does: in a shell, which keeps signals to itself. */
+  demoInShell(...args: readonly string[]): Run {
+    const words = [process.execPath, this.demoFile, ...args].map((word) => `'${word}'`).join(' ');
+    return new Run(spawn('sh', ['-c', `${words}; true`], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] }));
   }
 
   /** Starts what a person would paste: `npx dp3-cluster ...`. */
@@ -48,7 +57,8 @@ export class Checkout {
   }
 
   private start(args: readonly string[]): Run {
-    return new Run(spawn(process.execPath, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] }));
+    const env = { ...process.env, ...this.environment };
+    return new Run(spawn(process.execPath, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'], env }));
   }
 }
 

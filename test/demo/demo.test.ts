@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Checkout, type Ended } from './checkout.js';
 import { count, distinct, groupBy, mailsInFile, networkOfIp, networkScore, relayScore, worst } from './count.js';
+import { commandsOf, figuresOf, tableOf } from './printed.js';
 
 let checkout: Checkout;
 
@@ -13,17 +14,6 @@ beforeAll(() => {
 afterAll(() => checkout.remove());
 
 beforeEach(() => expect(checkout.processes()).toEqual([]));
-
-/** The rows of the table below a heading, cut where two blanks stand. */
-function tableOf(stdout: string, heading: string): string[][] {
-  const [, below = ''] = stdout.split(`\n${heading}\n`);
-  const lines = below.split('\n\n')[0]?.split('\n') ?? [];
-  return lines.slice(1).map((line) => line.split(/ {2,}/));
-}
-
-function commandsOf(stdout: string): string[] {
-  return stdout.split('\n').filter((line) => line.startsWith('  npx dp3-cluster'));
-}
 
 describe('the demo', () => {
   let shown: Ended;
@@ -89,10 +79,8 @@ describe('the demo', () => {
 
   it('counts every mail of the corpus once, by its relay, its network and its name', () => {
     const mails = mailsInFile();
-    const figures = (text: string) => text.match(/\d[\d,]*/g)?.map((figure) => Number(figure.replaceAll(',', '')));
     const relays = [...groupBy(mails, ({ ip }) => ip).values()];
-    const line = (start: string) => shown.stdout.split('\n').find((text) => text.includes(start)) ?? '';
-    expect(figures(line('are marked for changing'))).toEqual([
+    expect(figuresOf(shown.stdout, 'are marked for changing')).toEqual([
       relays.length,
       distinct(mails.map(({ ip }) => networkOfIp(ip))),
       distinct(mails.map(({ helo }) => helo)),
@@ -100,7 +88,7 @@ describe('the demo', () => {
     ]);
     const all = mails.length;
     const kinds = [count(mails, 'spam'), count(mails, 'ham')];
-    expect(figures(line('Counted by relay'))).toEqual([all, ...kinds, all, all, 0]);
+    expect(figuresOf(shown.stdout, 'Counted by relay')).toEqual([all, ...kinds, all, all, 0]);
   });
 
   it('names commands that work when they are pasted, and refuses to run while one of them uses its data', async () => {
@@ -130,6 +118,15 @@ describe('the demo', () => {
     await demo.prints('The first profile');
     demo.signal(signal);
     expect(await demo.ended).toMatchObject({ code: 130, stderr: expect.stringContaining(signal) });
+    expect(checkout.processes()).toEqual([]);
+  });
+
+  it('ends when the shell that started it is killed', async () => {
+    const demo = checkout.demoInShell('--rate', '500');
+    await demo.prints('The first profile');
+    demo.signal('SIGKILL');
+    // Its output is closed by the last process that holds it.
+    expect((await demo.ended).stderr).toContain('whoever started it has ended');
     expect(checkout.processes()).toEqual([]);
   });
 

@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { postgresAt } from '../../services/postgres.js';
+import { Checkout, type Ended } from '../demo/checkout.js';
+import { count, groupBy, mailsInFile, networkOfIp, networkScore, relayScore, worst } from '../demo/count.js';
+import { figuresOf, tableOf } from '../demo/printed.js';
+
+const { host, port, username, password, managementUrl } = inject('rabbitMq');
+const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`;
+const checkout = new Checkout({
+  AMQP_URL: `amqp://${user}@${host}:${port}`,
+  AMQP_MANAGEMENT_URL: managementUrl,
+  DATABASE_URL: inject('postgres'),
+});
+let shown: Ended;
+
+beforeAll(async () => {
+  shown = await checkout.demo('--server', '--rate', '0').ended;
+}, 120_000);
+
+afterAll(() => checkout.remove());
+
+it('runs the demo on RabbitMQ and PostgreSQL with the same figures as without them', () => {
+  expect(shown).toMatchObject({ code: 0, stderr: '' });
+  const mails = mailsInFile();
+  const relays = worst(
+    groupBy(mails, ({ ip }) => ip),
+    relayScore,
+  );
+  const networks = worst(
+    groupBy(mails, ({ ip }) => networkOfIp(ip)),
+    networkScore,
+  );
+  expect(tableOf(shown.stdout, 'The worst relays').map(([ip]) => ip)).toEqual(relays.slice(0, 8));
+  expect(tableOf(shown.stdout, 'The worst networks').map(([network]) => network)).toEqual(networks.slice(0, 8));
+  const all = mails.length;
+  const kinds = [count(mails, 'spam'), count(mails, 'ham')];
+  expect(figuresOf(shown.stdout, 'Counted by relay')).toEqual([all, ...kinds, all, all, 0]);
+});
+
+it('leaves no process, no database and no password behind', async () => {
+  expect(checkout.processes()).toEqual([]);
+  expect(existsSync(join(checkout.example, 'data', 'server', 'config'))).toBe(false);
+  const name = /the database (\w+)/.exec(shown.stdout)?.[1] ?? '';
+  expect(name).not.toBe('');
+  const database = await postgresAt(inject('postgres')).database();
+  const found = await database.query('SELECT datname FROM pg_database WHERE datname = $1', [name]);
+  await database.drop();
+  expect(found).toEqual([]);
+});
