@@ -150,6 +150,16 @@ test('sorts failures by their code, whatever the language of the server', () => 
   expect(connectError(error('53300'), target)).toMatchObject({ code: 'STORE_UNAVAILABLE' });
 });
 
+test('stores nothing for an owner whose epoch was raised, though nobody told it and its connection lives', async () => {
+  const { session, commit } = await prepare();
+  await session.query('update owners set epoch = epoch + 1');
+  const entry = stored('1', plainState('a', 1));
+  expect(await commit(entry)).toEqual({ kind: 'outdated' });
+  expect(entry.delivery.settled).toBe(0);
+  expect(await askOne(session, 'select (select count(*) from records) + (select count(*) from inbox)')).toBe('0');
+  expect(await commit(entry)).toEqual({ kind: 'outdated' });
+});
+
 test('remembers an owner over batches of every kind', async () => {
   const { store, commit } = await prepare();
   const other: Ownership = { index: 0, epoch: 99 };
