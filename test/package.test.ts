@@ -70,7 +70,9 @@ test('the package holds the program, its documents and nothing else', () => {
   );
   expect(
     files.filter((file) =>
-      /^(test|lib|bin|bench|services|scripts|data|dist\/(test|bench|services|scripts))\/|\.map$/.test(file),
+      /^(test|lib|bin|bench|services|scripts|data|dist\/(test|bench|demo|services|scripts))\/|^examples\/[^/]+\/data\/|\.map$/.test(
+        file,
+      ),
     ),
   ).toEqual([]);
 });
