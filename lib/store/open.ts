@@ -47,6 +47,7 @@ export function storeSourceOf(
     delivery,
     inboxRetentionMs: inbox.retentionMs,
     histories: historiesOf(spec),
+    rawRetentionMs: store.rawRetentionMs,
   };
 }
 
