@@ -27,7 +27,7 @@ const CHECK_VIOLATION = '23514';
 /** Of classes: data exception, program limit exceeded (values too large). */
 const DATA = new Set(['22', '54']);
 /** Wrong statement or missing right or table, wrong schema, damaged data or index, a mistake of the server. */
-const BROKEN = new Set(['42', '3F', 'XX', '0A', '23', '26', '34']);
+const BROKEN = new Set(['42', '3F', 'XX', '0A', '21', '23', '26', '34']);
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof ConnectionLost) return 'lost';

@@ -124,8 +124,15 @@ export class Owner {
       await this.lose(query);
       return;
     }
-    owned.batch = Number(row[0]);
-    if (owned.unsure !== null) owned.unsure.stored = owned.unsure.number === owned.batch;
+    const batch = Number(row[0]);
+    const { unsure } = owned;
+    if (batch !== owned.batch && batch !== unsure?.number) {
+      // A server that has lost commits (a standby that was behind): what is in memory is worth nothing.
+      await this.lose(query);
+      return;
+    }
+    owned.batch = batch;
+    if (unsure !== null) unsure.stored = unsure.number === batch;
   }
 
   /** Renews the lease; a commit does the same. */

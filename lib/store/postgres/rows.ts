@@ -52,11 +52,12 @@ export function writeRows(
 ): ReadonlyMap<BatchEntry, string> | null {
   const guilty = new Map<BatchEntry, string>();
   const entities = new Entities();
+  const quarantined = new Set<string>();
   for (const entry of entries) {
     try {
       if (inbox && !entry.delivery.once) parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
       writeRecordRows(entry, parts, json, entities);
-      if (entry.result.reason !== undefined) writeQuarantine(entry, parts);
+      if (entry.result.reason !== undefined) writeQuarantine(entry, parts, quarantined);
       writeRaw(entry.result, parts, json);
       writeDerived(entry.result, parts);
     } catch (error) {
@@ -174,11 +175,15 @@ function writeDerived({ derived }: TaskResult, parts: Parts): void {
 }
 
 /** What can not be stored is put aside here in the end: of what it quotes, letters that are not text are replaced. */
-function writeQuarantine({ delivery, result }: BatchEntry, parts: Parts): void {
+function writeQuarantine({ delivery, result }: BatchEntry, parts: Parts, written: Set<string>): void {
   const { columns } = parts.quarantine;
   const { etype, eid, reason } = result;
+  const id = readable(delivery.id);
+  // Where no ids are kept, the same message may come twice in one batch.
+  if (written.has(id)) return;
+  written.add(id);
   const named = etype !== null && eid !== null && isStorable(etype) && isStorable(eid);
-  columns.id.addText(readable(delivery.id));
+  columns.id.addText(id);
   columns.etype.addTextOrNull(named ? etype : null);
   columns.eid.addTextOrNull(named ? eid : null);
   columns.code.addText(reason?.code ?? '');

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { ConnectionLost, connectError, failureOf } from '../../../lib/store/postgres/failures.js';
 import type { BatchEntry, Ownership } from '../../../lib/store/store.js';
 import { freshDatabase } from '../../support/postgres.js';
-import { at, batchOf, observed, plainState, row, stateOf, stored } from '../../support/results.js';
+import { at, batchOf, observed, plainState, quarantined, row, stateOf, stored } from '../../support/results.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { askOne, prepare, sessionOf } from './prepared.js';
 
@@ -131,6 +131,30 @@ test('stops for good when its tables are gone or its row was changed by someone 
   await expect(commit(stored('1', plainState('a', 1)))).rejects.toMatchObject({ code: 'STORE_FAILED' });
   await session.query('drop table inbox');
   await expect(commit(stored('1', plainState('a', 1)))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
+test('puts a message aside once that comes twice in a batch where no ids are kept', async () => {
+  const { store, session } = await prepare();
+  const ownership = await store.own(0);
+  const entries = ['x', 'x'].map((body) => quarantined('same', Buffer.from(body)));
+  expect(await store.commit({ ownership, entries, inbox: false })).toEqual({ kind: 'stored' });
+  expect(await store.commit({ ownership, entries, inbox: false })).toEqual({ kind: 'stored' });
+  expect(entries.map(({ delivery }) => delivery.settled)).toEqual([2, 2]);
+  expect(await askOne(session, 'select count(*) from quarantine')).toBe('1');
+});
+
+test('lets go of its index where the server comes back without commits that it had acknowledged', async () => {
+  const { session, commit, clock } = await prepare();
+  for (const id of ['1', '2', '3']) expect(await commit(stored(id, plainState('a', id)))).toEqual({ kind: 'stored' });
+  await session.query('update owners set batch = batch - 1');
+  await session.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '% commits'
+    and datname = current_database()`);
+  const outcome = async () => {
+    clock.pass(1_000);
+    return (await commit(stored('4', plainState('a', 4)))).kind;
+  };
+  await expect.poll(outcome).toBe('outdated');
+  expect(await askOne(session, 'select count(*) from inbox')).toBe('3');
 });
 
 test('sorts failures by their code, whatever the language of the server', () => {
