@@ -51,6 +51,7 @@ export class RunningWorker implements WorkerProgram {
   private consuming: Consuming | null = null;
   private starting: Promise<unknown> = Promise.resolve();
   private stopping = false;
+  private ready = false;
 
   constructor(
     private readonly parts: WorkerParts,
@@ -74,11 +75,15 @@ export class RunningWorker implements WorkerProgram {
     return starting;
   }
 
-  /** Lets a start that is under way end first: then everything is stopped the same way. */
+  /**
+   * Lets a start that is under way end first: then everything is stopped the same way. One that waits for a broker, or stands by, ends
+   * with its reader.
+   */
   async stop(deadline: Deadline): Promise<{ readonly left: number }> {
     this.stopping = true;
     const { backend, modules, scheduler, sweeper, clock, events, root, metrics } = this.parts;
     const { reader, writer, store } = backend;
+    if (!this.ready) await deadline.allows(reader.stop(deadline));
     await deadline.allows(this.starting);
     let left = 0;
     if (this.consuming) {
@@ -152,6 +157,7 @@ export class RunningWorker implements WorkerProgram {
     await scheduler.start();
     await sweeper.start();
     await watchdog.start();
+    this.ready = true;
     events.emit('worker-ready', { index, pid: process.pid, startMs: clock.monotonic() - startedAt });
     return { epoch: ownership.epoch };
   }
