@@ -34,6 +34,18 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./commands/types.js'),
   },
   {
+    name: 'init',
+    args: '<folder>',
+    sentence: 'Make a new application: configuration, an entity type, a module in TypeScript with its test.',
+    example: 'init my-profiles',
+    options: [
+      JSON_OUTPUT,
+      { flags: '--name <name>', sentence: 'name of the application (that of the folder)' },
+      { flags: '--package <what>', sentence: 'how its package.json names dp3-cluster (the version that runs)' },
+    ],
+    load: () => import('./commands/init.js'),
+  },
+  {
     name: 'setup',
     sentence: 'Make what a start needs: in embedded mode the data folder. Changes nothing the second time.',
     example: 'setup --config config',

@@ -1,0 +1,23 @@
+/*
+ * For pm2: `pm2 start ecosystem.config.js`, `--env production` for another environment.
+ *
+ * One process in fork mode: dp3-cluster forks its workers itself, one for each index. In pm2's cluster mode the primary would be
+ * taken for a worker, and several instances would want the same indexes.
+ */
+export const apps = [
+  {
+    name: 'NAME',
+    cwd: import.meta.dirname,
+    script: 'node_modules/dp3-cluster/dist/bin/dp3-cluster.js',
+    args: ['start'],
+    exec_mode: 'fork',
+    instances: 1,
+    // More than processing_core.shutdown_time (60 s), so that the program decides when it ends.
+    kill_timeout: 75_000,
+    // 0: stopped in order. 2: wrong configuration, which a restart does not heal. Anything else is started again.
+    stop_exit_codes: [0, 2],
+    exp_backoff_restart_delay: 500,
+    env: { NODE_ENV: 'development' },
+    env_production: { NODE_ENV: 'production' },
+  },
+];

@@ -1,0 +1,17 @@
+/** Marks a host as suspicious once logins have failed there as often as `limit` says (config/modules/suspicion.yml). */
+import { defineModule } from 'dp3-cluster';
+
+export default defineModule({
+  configure: (config) => ({ limit: Number(config['limit'] ?? 3) }),
+
+  onNewObservation: {
+    host: {
+      failed_login(eid, _dataPoint, { config, record, task }) {
+        const host = record();
+        const failures = host?.observations.failed_login?.count ?? 0;
+        if (failures < config.limit || host?.plain.suspicious?.v) return [];
+        return [task('host', eid, [{ attr: 'suspicious', v: true, src: 'suspicion' }])];
+      },
+    },
+  },
+});
