@@ -8,7 +8,7 @@ import { declareQueues } from './open.js';
  * know. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE.
  */
 export async function setUpQueue(
-  configuration: Configuration,
+  configuration: Pick<Configuration, 'app' | 'numProcesses' | 'broker'>,
   note: (sentence: string) => void,
 ): Promise<{ readonly made: boolean; readonly sentence: string } | null> {
   const { broker, app, numProcesses } = configuration;

@@ -17,6 +17,8 @@ export interface AmqpBedOptions {
   readonly numProcesses?: number;
   readonly broker?: Partial<BrokerConfiguration>;
   readonly delivery?: DeliveryMode;
+  /** A fresh one where it is not given. */
+  readonly runtimeDir?: string;
   readonly log?: Logger;
   readonly events?: Events;
 }
@@ -46,12 +48,13 @@ export function brokerAt(
 
 /** Everything it made is stopped by `close`. */
 export class AmqpBed {
-  readonly runtimeDir = mkdtempSync(join(tmpdir(), 'dp3-amqp-'));
+  readonly runtimeDir: string;
   readonly events: Events;
   readonly log: Logger;
   private readonly running: (TaskReader | TaskWriter)[] = [];
 
   constructor(private readonly options: AmqpBedOptions) {
+    this.runtimeDir = options.runtimeDir ?? mkdtempSync(join(tmpdir(), 'dp3-amqp-'));
     this.events = options.events ?? createEvents();
     this.log = options.log ?? silentLogger;
   }
@@ -75,7 +78,7 @@ export class AmqpBed {
 
   async close(): Promise<void> {
     await Promise.all(this.running.map((each) => each.stop()));
-    rmSync(this.runtimeDir, { recursive: true });
+    rmSync(this.runtimeDir, { recursive: true, force: true });
   }
 
   private source() {

@@ -82,11 +82,12 @@ async function awaitTopology(connection: AmqpConnection, options: TopologyOption
     if (missing.length === 0) return;
     const [first = ''] = missing;
     const what = missing.length === 1 ? first : `${first} and ${missing.length - 1} more`;
-    if (pauseMs === null || !(await connection.wait(pauseMs))) {
-      const how = 'msg_broker.declare is false: declare it by hand, or with npx dp3-cluster setup';
-      throw new ApplicationError('QUEUE_MISSING', `the ${what} is missing at ${whereIs(broker)}; ${how}`);
+    if (pauseMs !== null) {
+      log.warn('something is missing at the broker; it is looked for again', { missing: what, pauseMs });
+      if (await connection.wait(pauseMs)) continue;
     }
-    log.warn('something is missing at the broker; it is looked for again', { missing: what, pauseMs });
+    const how = 'msg_broker.declare is false: declare it by hand, or with npx dp3-cluster setup';
+    throw new ApplicationError('QUEUE_MISSING', `the ${what} is missing at ${whereIs(broker)}; ${how}`);
   }
 }
 

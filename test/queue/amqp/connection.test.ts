@@ -132,7 +132,8 @@ test('a half-open connection is noticed by its heartbeat and given up with its s
   proxy.stall(true);
   expect(await lost).toBe('Heartbeat timeout');
   // Half-closed it would stay until the kernel gives up, for a quarter of an hour.
-  await vi.waitFor(() => expect(sockets()).toBe(before - 1), { interval: 10, timeout: 200 });
+  // The proxy's own ends may be gone as well by then.
+  await vi.waitFor(() => expect(sockets()).toBeLessThan(before), { interval: 10, timeout: 200 });
   proxy.stall(false);
   await restored;
 });

@@ -1,0 +1,374 @@
+import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import amqp from 'amqplib';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Delivery } from '../../../lib/model/delivery.js';
+import { AmqpDelivery } from '../../../lib/queue/amqp/delivery.js';
+import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
+import type { ReaderEvents, TaskReader } from '../../../lib/queue/queue.js';
+import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
+import { AmqpBed, type AmqpBedOptions, APP } from '../../support/amqp-bed.js';
+import type { AmqpProcessOrder, AmqpProcessTold } from '../../support/amqp-process.js';
+import { type CompiledProgram, compileProgram } from '../../support/compiled.js';
+import { CountingPath, numberedTasks } from '../../support/counting-path.js';
+import { capturingLogger } from '../../support/logger.js';
+import { freshVirtualHost } from '../../support/rabbitmq.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+
+let program: CompiledProgram;
+beforeAll(() => {
+  program = compileProgram(fileURLToPath(new URL('../../support/amqp-process.ts', import.meta.url)));
+});
+afterAll(() => program.remove());
+
+const TYPES = ['classic', 'quorum'] as const;
+
+/** A bed on a fresh virtual host, for one index. */
+async function bedOn(host: TestVirtualHost, { address, ...options }: Partial<AmqpBedOptions> = {}): Promise<AmqpBed> {
+  const bed = new AmqpBed({ address: { ...host, ...address }, numProcesses: 1, ...options });
+  onTestFinished(() => bed.close());
+  return bed;
+}
+
+/** Consumes and keeps what comes, unsettled. */
+class Taken {
+  readonly deliveries: Delivery[] = [];
+  readonly told: string[] = [];
+  private readonly waiting = new Set<() => void>();
+  /** What the owner does before it lets the reader consume again. */
+  settlesDown: () => Promise<void> = async () => {};
+
+  consume(reader: TaskReader): Promise<void> {
+    const events: ReaderEvents = {
+      onDelivery: (delivery) => {
+        this.deliveries.push(delivery);
+        this.look();
+      },
+      onLost: async () => {
+        this.tell('lost');
+        await this.settlesDown();
+      },
+      onRestored: () => this.tell('restored'),
+      onStandby: () => this.tell('standby'),
+      onFailed: () => this.tell('failed'),
+    };
+    return reader.consume(events);
+  }
+
+  get ids(): string[] {
+    return this.deliveries.map(({ id }) => id);
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.waiting.add(resolve));
+  }
+
+  async take(count: number): Promise<Delivery[]> {
+    await this.until(() => this.deliveries.length >= count);
+    return this.deliveries.splice(0, count);
+  }
+
+  private tell(what: string): void {
+    this.told.push(what);
+    this.look();
+  }
+
+  private look(): void {
+    for (const resolve of this.waiting) resolve();
+    this.waiting.clear();
+  }
+}
+
+/** A process that consumes index 0. It is killed when the test ends. */
+class Consumer {
+  private readonly waiting = new Set<() => void>();
+  readonly told: AmqpProcessTold[] = [];
+  private readonly child;
+
+  constructor(order: AmqpProcessOrder) {
+    this.child = fork(program.path, [JSON.stringify(order)]);
+    onTestFinished(() => void this.child.kill('SIGKILL'));
+    this.child.on('message', (message) => {
+      this.told.push(message as AmqpProcessTold);
+      for (const resolve of this.waiting) resolve();
+      this.waiting.clear();
+    });
+  }
+
+  get last(): Extract<AmqpProcessTold, { told: 'stored' }> {
+    const last = this.told.at(-1);
+    return last?.told === 'stored' ? last : { told: 'stored', done: 0, wrong: [], mostBytes: 0 };
+  }
+
+  async until(condition: (last: Consumer['last']) => boolean): Promise<void> {
+    while (!condition(this.last)) await new Promise<void>((resolve) => this.waiting.add(resolve));
+  }
+
+  async consumes(): Promise<void> {
+    while (this.told.length === 0) await new Promise<void>((resolve) => this.waiting.add(resolve));
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  async kill(): Promise<void> {
+    const exited = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await exited;
+  }
+}
+
+/** Sends messages as a program of somebody else does. */
+async function publish(
+  host: TestVirtualHost,
+  messages: readonly { readonly body: Buffer; readonly options?: amqp.Options.Publish }[],
+): Promise<void> {
+  const connection = await amqp.connect(host.url);
+  const channel = await connection.createConfirmChannel();
+  for (const { body, options } of messages) channel.publish(exchangeNames(APP).normal, '0', body, options);
+  await channel.waitForConfirms();
+  await connection.close();
+}
+
+describe.each(TYPES)('a reader of %s queues', (queueType) => {
+  const broker = { queueType };
+
+  it('stands by for the owner and takes over within a second of its death', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { broker });
+    const owner = new Consumer({ address: host, broker, runtimeDir: bed.runtimeDir });
+    await owner.consumes();
+    const taken = new Taken();
+    const consuming = taken.consume(await bed.reader(0));
+    await taken.until(() => taken.told.includes('standby'));
+    await owner.kill();
+    const killedAt = performance.now();
+    await consuming;
+    expect(performance.now() - killedAt).toBeLessThan(1_000);
+    await (await bed.writer()).send(numberedTasks(0, 10));
+    expect(await taken.take(10)).toHaveLength(10);
+    expect(taken.told).toEqual(['standby']);
+  });
+
+  it('takes over from an owner that is stopped, after a few heartbeats, and gets its tasks in order', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { broker });
+    const owner = new Consumer({
+      address: host,
+      broker: { ...broker, heartbeatMs: 1_000 },
+      runtimeDir: bed.runtimeDir,
+    });
+    await owner.consumes();
+    owner.signal('SIGSTOP');
+    const tasks = numberedTasks(0, 300);
+    await (await bed.writer()).send(tasks);
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    expect((await taken.take(300)).map(({ id }) => id)).toEqual(tasks.map(({ id }) => id));
+    owner.signal('SIGCONT');
+  });
+
+  it('lets go at once when it is stopped while it stands by', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { broker });
+    await new Taken().consume(await bed.reader(0));
+    const second = await bed.reader(0);
+    const taken = new Taken();
+    const consuming = expect(taken.consume(second)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    await taken.until(() => taken.told.includes('standby'));
+    await second.stop();
+    await consuming;
+  });
+
+  it('gives open deliveries back in order and gets them again once its owner has settled down', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { broker });
+    const tasks = numberedTasks(0, 500);
+    await (await bed.writer()).send(tasks);
+    const taken = new Taken();
+    const reader = await bed.reader(0, { tasks: 200 });
+    await taken.consume(reader);
+    const first = await taken.take(200);
+    for (const n of [0, 1, 2, 10, 17]) first[n]!.settle();
+    let settleDown = () => {};
+    taken.settlesDown = () => new Promise((resolve) => (settleDown = resolve));
+    reader.giveBack();
+    expect(taken.told).toEqual(['lost']);
+    expect(reader.window.tasks).toBe(0);
+    first[5]!.settle(); // too late
+    expect(taken.deliveries).toHaveLength(0);
+    settleDown();
+    const again = await taken.take(200);
+    expect(taken.told).toEqual(['lost', 'restored']);
+    const settled = new Set([0, 1, 2, 10, 17].map((n) => tasks[n]!.id));
+    expect(again.map(({ id }) => id)).toEqual(
+      tasks
+        .map(({ id }) => id)
+        .filter((id) => !settled.has(id))
+        .slice(0, 200),
+    );
+  });
+
+  it('recovers from an error of its channel without losing the connection', async () => {
+    const host = await freshVirtualHost();
+    const log = capturingLogger();
+    const bed = await bedOn(host, { broker, log });
+    await (await bed.writer()).send(numberedTasks(0, 10));
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    const [one] = await taken.take(10);
+    if (one instanceof AmqpDelivery) one.from.settle(9_999, 0, true);
+    await taken.until(() => taken.told.includes('restored'));
+    expect((await taken.take(10)).map(({ id }) => id)).toEqual(numberedTasks(0, 10).map(({ id }) => id));
+    expect(log.lines.some(({ fields }) => String(fields['why']).includes('406'))).toBe(true);
+    expect(log.lines.some(({ message }) => message.includes('connection to the broker is lost'))).toBe(false);
+  });
+
+  it('recovers when its queues are deleted and declared again', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { broker });
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    for (const queue of Object.values(queueNames(APP, 0))) {
+      const restored = taken.told.filter((told) => told === 'restored').length + 1;
+      await host.manage('DELETE', `/queues/%v/${queue}`);
+      await taken.until(() => taken.told.filter((told) => told === 'restored').length === restored);
+    }
+    const writer = await bed.writer();
+    await writer.send(numberedTasks(0, 5));
+    await writer.send(numberedTasks(5, 10).map((task) => ({ ...task, priority: true })));
+    expect(await taken.take(10)).toHaveLength(10);
+  });
+
+  it('returns deliveries in order long before the broker would take them back, once what runs is acknowledged', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { broker: { ...broker, consumerTimeoutMs: 2_500 } });
+    await (await bed.writer()).send(numberedTasks(0, 300, { keys: 1 }));
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const path = new CountingPath({ events: bed.events, hook: (_, number) => (number === 3 ? released : undefined) });
+    onTestFinished(() => path.stop());
+    let lost = false;
+    bed.events.on('reader-lost', () => {
+      lost = true;
+      release();
+    });
+    await path.start(await bed.reader(0));
+    await path.untilDone(300);
+    expect(lost).toBe(true);
+    expect(path.wrong).toEqual([]);
+    // What ran was acknowledged before its channel closed: nothing came that the store had already.
+    expect(path.executed.map(({ number }) => number)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+    expect(path.store.ends.get('done-before')).toBe(undefined);
+  });
+
+  it('keeps what is in memory under its bound, whatever the size of messages, and loses none of them', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { broker });
+    const padding = 400_000;
+    const writer = await bed.writer();
+    await writer.send(numberedTasks(0, 100, { keys: 5 }));
+    await writer.send(numberedTasks(100, 250, { keys: 5, padding }));
+    await writer.send(numberedTasks(250, 400, { keys: 5 }));
+    const path = new CountingPath({ events: bed.events });
+    onTestFinished(() => path.stop());
+    const reader = await bed.reader(0, { bytes: 2 ** 20 });
+    let most = 0;
+    bed.events.on('task-received', () => {
+      most = Math.max(most, reader.window.bytes);
+    });
+    await path.start(reader);
+    await path.untilDone(400);
+    expect(path.wrong).toEqual([]);
+    expect(most).toBeLessThan(2 ** 20 + padding + 1_000);
+  });
+
+  it('survives a connection that is cut every 200 ms for 10 seconds', async () => {
+    const host = await freshVirtualHost();
+    const proxy = await TcpProxy.to(host);
+    const bed = await bedOn(host, { broker, address: { ...host, port: proxy.port } });
+    const direct = await bedOn(host, { broker });
+    const path = new CountingPath({ events: bed.events });
+    const sending = (async () => {
+      const writer = await direct.writer();
+      for (let n = 0; n < 20_000; n += 1_000) await writer.send(numberedTasks(n, n + 1_000));
+    })();
+    await path.start(await bed.reader(0));
+    proxy.cutEvery(200);
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    proxy.cutEvery(null);
+    await sending;
+    await path.untilDone(20_000);
+    await path.stop();
+    expect(path.wrong).toEqual([]);
+    expect(path.done).toBe(20_000);
+    expect(proxy.connections).toBeGreaterThan(3);
+  });
+
+  it('notices a connection that swallows everything, and goes on with another', async () => {
+    const host = await freshVirtualHost();
+    const proxy = await TcpProxy.to(host);
+    const bed = await bedOn(host, {
+      broker: { ...broker, heartbeatMs: 1_000 },
+      address: { ...host, port: proxy.port },
+    });
+    const direct = await bedOn(host, { broker });
+    const path = new CountingPath({ events: bed.events });
+    const lost = new Promise<void>((resolve) => bed.events.on('reader-lost', () => resolve()));
+    await path.start(await bed.reader(0));
+    const writer = await direct.writer();
+    await writer.send(numberedTasks(0, 2_000));
+    await path.untilDone(1);
+    proxy.stall(true);
+    await writer.send(numberedTasks(2_000, 4_000));
+    await lost;
+    proxy.stall(false);
+    await path.untilDone(4_000);
+    await path.stop();
+    expect(path.wrong).toEqual([]);
+    expect(path.done).toBe(4_000);
+  });
+});
+
+describe('messages of other programs', () => {
+  it('are handed out as they are, with ids that tell them apart, and those that may be lost are told of once', async () => {
+    const host = await freshVirtualHost();
+    const log = capturingLogger();
+    const bed = await bedOn(host, { log });
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    const drawn = randomUUID();
+    const huge = Buffer.from(`{"etype":"bus","eid":1${'0'.repeat(40)}}`);
+    const bodies = [
+      { body: huge, options: { messageId: drawn, contentType: 'application/json' } },
+      {
+        body: Buffer.from([0xff, 0xfe, 0x00, 0x80]),
+        options: { contentType: 'application/octet-stream', persistent: true },
+      },
+      { body: Buffer.from('text'), options: { messageId: 'order-17', contentType: 'text/plain', persistent: true } },
+      {
+        body: Buffer.from('text'),
+        options: { messageId: 'order-18', headers: { 'x-any': 'thing' }, persistent: true },
+      },
+      { body: Buffer.from('text'), options: { persistent: true } },
+    ];
+    await publish(host, bodies);
+    const got = await taken.take(bodies.length);
+    expect(got.map(({ body }) => body)).toEqual(bodies.map(({ body }) => body));
+    const ids = got.map(({ id }) => id);
+    expect(ids[0]).toBe(drawn);
+    expect(new Set(ids).size).toBe(bodies.length);
+    // Nothing but the body tells a message without an id from another one: while its twin is open, it may be meant.
+    const ambiguous: string[] = [];
+    bed.events.on('task-ambiguous', ({ id }) => ambiguous.push(id));
+    await publish(host, [bodies[4]!]);
+    const [twin] = await taken.take(1);
+    expect(ids).not.toContain(twin!.id);
+    expect(ambiguous).toHaveLength(1);
+    for (const delivery of [...got, twin!]) delivery.settle();
+    expect(log.lines.filter(({ message }) => message.includes('not persistent'))).toHaveLength(1);
+  });
+});

@@ -1,0 +1,175 @@
+/**
+ * A worker's data path between a real queue and a store in memory. Tasks of an entity are numbered, and its record holds the last number:
+ * whatever is lost, doubled or out of order shows at the commit it happens in.
+ */
+import type { Delivery } from '../../lib/model/delivery.js';
+import type { RecordState, TaskResult } from '../../lib/model/record.js';
+import type { OutgoingTask, Task } from '../../lib/model/task.js';
+import { instantOfMs } from '../../lib/model/time.js';
+import { createEvents, type Events } from '../../lib/observability/events.js';
+import type { Logger } from '../../lib/observability/logger.js';
+import type { TaskReader } from '../../lib/queue/queue.js';
+import { systemClock } from '../../lib/runtime/clock.js';
+import { Deadline } from '../../lib/runtime/deadline.js';
+import { Records } from '../../lib/store/records.js';
+import { Pipeline, type PipelineOptions } from '../../lib/worker/pipeline.js';
+import { silentLogger } from './logger.js';
+import { MemoryStore } from './memory-store.js';
+import { loadTestModel } from './model.js';
+
+const SPEC = loadTestModel();
+const NOW = instantOfMs(Date.UTC(2026, 0, 1));
+
+/** Entities of a stream. */
+export const KEYS = 100;
+
+/** The n-th task of a stream: keys take turns, each counts from 1. `padding`: bytes that its message has more. */
+export function numberedTask(n: number, { keys = KEYS, padding = 0 } = {}): OutgoingTask {
+  const eid = String(n % keys);
+  const point = { etype: 'bus', eid, attr: 'text', v: `${Math.floor(n / keys) + 1} ${'x'.repeat(padding)}` };
+  const body = Buffer.from(JSON.stringify({ etype: 'bus', eid, data_points: [point] }));
+  return { id: `task ${n}`, key: `bus:${eid}`, index: 0, priority: false, body };
+}
+
+export function numberedTasks(from: number, to: number, options?: Parameters<typeof numberedTask>[1]): OutgoingTask[] {
+  return Array.from({ length: to - from }, (_, i) => numberedTask(from + i, options));
+}
+
+export interface CountingPathOptions {
+  readonly delivery?: PipelineOptions['delivery'];
+  readonly threads?: number;
+  readonly log?: Logger;
+  readonly events?: Events;
+  /** What a hook would do; its end is waited for. */
+  readonly hook?: (task: Task, number: number) => Promise<void> | undefined;
+}
+
+export class CountingPath {
+  readonly store: MemoryStore;
+  readonly events: Events;
+  /** What must not happen. */
+  readonly wrong: string[] = [];
+  readonly failures: unknown[] = [];
+  /** Numbers that began to be executed, by key. */
+  readonly executed: { readonly key: string; readonly number: number }[] = [];
+  private pipeline: Pipeline | null = null;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(private readonly options: CountingPathOptions = {}) {
+    this.events = options.events ?? createEvents();
+    this.store = new MemoryStore({
+      check: ({ result }, stored) => {
+        if (result.record?.state == null) return;
+        const [before, after] = [numberOf(stored.state), numberOf(result.record.state)];
+        if (after !== before + 1) this.wrong.push(`bus:${result.eid}: ${before} before ${after}`);
+      },
+    });
+    this.events.on('commit-stored', () => this.look());
+    this.events.on('task-known', () => this.look());
+    this.events.on('reader-restored', () => this.look());
+  }
+
+  /** Tasks whose results are stored. */
+  get done(): number {
+    return this.store.stored.length;
+  }
+
+  /** Owns the index and consumes. */
+  async start(reader: TaskReader): Promise<void> {
+    const { delivery = 'effectively-once', threads = 8, log = silentLogger, hook } = this.options;
+    const { store, events } = this;
+    const ownership = await store.own(0);
+    const records = new Records(store, { bytes: 2 ** 20 });
+    const execute = (task: Task, _: Delivery): TaskResult | Promise<TaskResult> => {
+      const ended = hook?.(task, numberIn(task));
+      if (ended !== undefined) return ended.then(() => this.apply(task, records));
+      return this.apply(task, records);
+    };
+    this.pipeline = new Pipeline({
+      ownership,
+      numProcesses: 1,
+      delivery,
+      spec: SPEC,
+      reader,
+      writer: { name: 'none', start: async () => {}, stop: async () => {}, onBlocked: () => {}, send: async () => {} },
+      store,
+      records,
+      execute,
+      limits: {
+        threads,
+        normalEvery: 16,
+        commit: { tasks: 512, ageMs: 5 },
+        outboxBatch: 100,
+        messageBytes: 2 ** 24,
+        maxAttempts: 3,
+        maxRestarts: 20,
+      },
+      clock: systemClock,
+      events,
+      log,
+      failed: (reason) => {
+        this.failures.push(reason);
+        this.look();
+      },
+    });
+    await this.pipeline.start(() => {});
+  }
+
+  /** As a drain does: what runs is finished, what waits goes back. */
+  async stop(): Promise<void> {
+    const { pipeline } = this;
+    if (pipeline === null) return;
+    pipeline.rest('the test ends');
+    await pipeline.lanes.quiet();
+    await pipeline.committer.flushed();
+    pipeline.committer.stop();
+    await pipeline.outbox.stop();
+    await pipeline.reader.stop(Deadline.in(5_000));
+  }
+
+  /** Resolves when it holds, at the latest after the next commit. Rejects when the worker failed. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      if (this.failures.length > 0) throw new Error('the worker failed', { cause: this.failures[0] });
+      await new Promise<void>((resolve) => this.waiting.add(resolve));
+    }
+  }
+
+  /** Resolves when that many are stored. */
+  untilDone(count: number): Promise<void> {
+    return this.until(() => this.done >= count);
+  }
+
+  private look(): void {
+    for (const resolve of this.waiting) resolve();
+    this.waiting.clear();
+  }
+
+  private apply(task: Task, records: Records): TaskResult | Promise<TaskResult> {
+    const { etype, eid, key } = task;
+    const number = numberIn(task);
+    this.executed.push({ key, number });
+    const view = records.newest(etype, eid, key);
+    const end = (): TaskResult => {
+      const state = stateOf(task, number);
+      records.put(key, { state });
+      return { outcome: 'applied', etype, eid, record: { state }, history: [], raw: [], derived: [] };
+    };
+    return view instanceof Promise ? view.then(end) : end();
+  }
+}
+
+function numberIn(task: Task): number {
+  return Number.parseInt(String(task.dataPoints[0]?.v), 10);
+}
+
+function numberOf(state: RecordState | null): number {
+  return Number(state?.plain.get('text')?.v ?? 0);
+}
+
+function stateOf({ etype, eid }: Task, number: number): RecordState {
+  const nothing = new Map<string, never>();
+  const plain = new Map([['text', { v: number, ts: NOW }]]);
+  const rest = { ttlTokens: nothing, observations: nothing, timeseries: nothing };
+  return { etype, eid, hash: 0, incarnation: 1, created: NOW, updated: NOW, plain, ...rest };
+}
