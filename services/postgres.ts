@@ -9,7 +9,7 @@ import pg from 'pg';
 import { type ClusterOptions, PrivateCluster } from './postgres-cluster.js';
 
 /** The oldest version that has all that the store uses. */
-const LEAST_VERSION = 13;
+const LEAST_VERSION = 14;
 const CONNECT_MS = 2_000;
 const SOCKETS = ['/var/run/postgresql', '/tmp'];
 

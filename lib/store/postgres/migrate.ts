@@ -22,6 +22,9 @@ export interface StoreSettings {
 /** The version of the tables that this program works with. */
 export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.number ?? 0;
 
+/** Ranges of row addresses, by which old rows are found, came with it. */
+const LEAST_SERVER = 14;
+
 /** Which indexes are owned at this moment: their owners hold a lock (owner.ts). */
 const OWNED = `select objid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
   and database = (select oid from pg_database where datname = current_database())`;
@@ -33,6 +36,7 @@ export async function migrate(
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<{ readonly made: boolean }> {
   try {
+    await refuseOldServer(session.query);
     const made = await session.transaction(async (query) => {
       if ((await versionOf(query)) === migrations.at(-1)?.number) return false;
       await query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`dp3-cluster ${session.schema}`]);
@@ -44,6 +48,15 @@ export async function migrate(
   } catch (error) {
     throw storeError(error);
   }
+}
+
+/** Older servers have not all statements that upkeep needs. @throws ApplicationError STORE_MISMATCH */
+export async function refuseOldServer(query: Query): Promise<void> {
+  const [row] = await query(
+    `select current_setting('server_version_num')::int / 10000, current_setting('server_version')`,
+  );
+  if (Number(row?.[0]) >= LEAST_SERVER) return;
+  throw mismatch(`the server is PostgreSQL ${row?.[1]}; version ${LEAST_SERVER} or newer is needed`);
 }
 
 /** For those who only read. @throws ApplicationError STORE_FAILED where there is no store yet, STORE_MISMATCH for another version */

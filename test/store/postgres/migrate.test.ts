@@ -1,6 +1,6 @@
 /** Making and changing the tables of an application, and what they were made for. */
 import { expect, test } from 'vitest';
-import { migrate } from '../../../lib/store/postgres/migrate.js';
+import { migrate, refuseOldServer } from '../../../lib/store/postgres/migrate.js';
 import { MIGRATIONS } from '../../../lib/store/postgres/migrations/migrations.js';
 import { quoteName, schemaOf } from '../../../lib/store/postgres/names.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
@@ -100,4 +100,13 @@ test('changes no settings while a worker runs or tasks wait in the outbox', asyn
   await expect(session.query(call)).rejects.toThrow('wait in the outbox');
   await session.query('delete from outbox');
   await session.query(call);
+});
+
+test('an older server is refused by its version', async () => {
+  const answering = (major: string, version: string) => async () => [[major, version]];
+  await expect(refuseOldServer(answering('13', '13.18'))).rejects.toMatchObject({
+    code: 'STORE_MISMATCH',
+    message: expect.stringMatching(/PostgreSQL 13\.18; version 14 or newer/),
+  });
+  await refuseOldServer(answering('14', '14.0'));
 });
