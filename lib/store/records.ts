@@ -73,6 +73,15 @@ export class Records {
     return entry.view;
   }
 
+  /**
+   * A task of this key has come and will ask for its record soon: read together with those of all others that came in this tick, they cost
+   * a store at a distance one question. A failure is left to whoever asks.
+   */
+  prefetch(etype: string, eid: string, key: string): void {
+    if (this.entries.has(key) || this.loading.has(key)) return;
+    this.load(etype, eid, key).catch(() => {});
+  }
+
   /** A task made this the newest state. It stays here until `committed` or `reset` was called for it. */
   put(key: string, view: RecordView): void {
     this.loading.delete(key); // what the store would answer is older than this

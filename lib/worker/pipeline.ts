@@ -89,7 +89,10 @@ export class Pipeline {
       clock,
       events,
       log,
-      run: (work) => this.lanes.push(work),
+      run: (work) => {
+        options.records.prefetch(work.task.etype, work.task.eid, work.task.key);
+        this.lanes.push(work);
+      },
       settle: (entry) => this.committer.add(entry),
       failed,
     });
