@@ -84,16 +84,21 @@ export class Arena {
     writeFileSync(join(path, 'modules', 'bench.mjs'), MODULE);
   }
 
-  /** Declares the queues and fills them, persistent and confirmed. */
-  async preload(count: number, make: (n: number) => OutgoingTask): Promise<void> {
+  /** Makes the queues. */
+  async declare(): Promise<void> {
     const { configuration: loaded } = loadConfiguration({ dir: this.config });
     if (loaded === null) throw new Error('the configuration of the measurement has errors');
     const { close } = await openProducer(loaded);
     await close();
+  }
+
+  /** Makes the queues and fills them, persistent and confirmed. */
+  async preload(count: number, make: (n: number) => OutgoingTask): Promise<void> {
+    await this.declare();
     const connection = await connect(this.servers.amqpUrl);
     const channel = await connection.createConfirmChannel();
     for (let n = 0; n < count; n += SEND_BATCH) {
-      for (let i = n; i < Math.min(n + SEND_BATCH, count); i++) publish(channel, make(i));
+      for (let i = n; i < Math.min(n + SEND_BATCH, count); i++) publishTask(channel, make(i));
       await channel.waitForConfirms();
     }
     await connection.close();
@@ -113,7 +118,7 @@ export class Arena {
 
   /** Starts the program and resolves once all workers consume. */
   async start(): Promise<Running> {
-    const child = this.run();
+    const child = this.run('start');
     const giveUpAt = performance.now() + START_MS;
     while (child.exitCode === null && performance.now() < giveUpAt) {
       const slots = (await this.status())?.slots ?? [];
@@ -125,8 +130,8 @@ export class Arena {
     throw new Error(`the program did not start (exit code ${child.exitCode})`);
   }
 
-  private run(): ChildProcess {
-    return spawn(process.execPath, [PROGRAM, 'start', '--config', this.config], {
+  run(command: string, ...rest: string[]): ChildProcess {
+    return spawn(process.execPath, [PROGRAM, command, ...rest, '--config', this.config], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   }
@@ -141,8 +146,8 @@ export function normalQueue(index: number): string {
   return queueNames(APP, index).normal;
 }
 
-function publish(channel: ConfirmChannel, { id, index, body }: OutgoingTask): void {
-  channel.publish(exchangeNames(APP).normal, `${index}`, body, { persistent: true, messageId: id });
+export function publishTask(channel: ConfirmChannel, { id, index, body }: OutgoingTask, confirmed?: () => void): void {
+  channel.publish(exchangeNames(APP).normal, `${index}`, body, { persistent: true, messageId: id }, confirmed);
 }
 
 function configuration(servers: Servers, processes: number, delivery: string): string {
