@@ -12,6 +12,8 @@ export interface AmqpProcessOrder {
   readonly address: RabbitMqAddress & { readonly virtualHost: string };
   readonly broker?: Partial<BrokerConfiguration>;
   readonly runtimeDir: string;
+  /** Key of an entity whose task kills the process. */
+  readonly deadly?: string;
 }
 
 /** What it tells: that it consumes; how much is stored, what went wrong, and the most memory it ever had. */
@@ -25,7 +27,13 @@ function tell(message: AmqpProcessTold): void {
 
 const order = JSON.parse(process.argv[2] ?? '{}') as AmqpProcessOrder;
 const bed = new AmqpBed({ ...order, numProcesses: 1 });
-const path = new CountingPath({ events: bed.events });
+const path = new CountingPath({
+  events: bed.events,
+  hook: ({ key }) => {
+    if (key === order.deadly) process.kill(process.pid, 'SIGKILL');
+    return undefined;
+  },
+});
 bed.events.on('commit-stored', () => {
   const { done, wrong } = path;
   tell({ told: 'stored', done, wrong, mostBytes: process.resourceUsage().maxRSS * 1_024 });

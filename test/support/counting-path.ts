@@ -47,6 +47,8 @@ export interface CountingPathOptions {
 export class CountingPath {
   readonly store: MemoryStore;
   readonly events: Events;
+  /** Tasks whose results are stored. */
+  done = 0;
   /** What must not happen. */
   readonly wrong: string[] = [];
   readonly failures: unknown[] = [];
@@ -59,19 +61,19 @@ export class CountingPath {
     this.events = options.events ?? createEvents();
     this.store = new MemoryStore({
       check: ({ result }, stored) => {
+        this.done++;
         if (result.record?.state == null) return;
         const [before, after] = [numberOf(stored.state), numberOf(result.record.state)];
         if (after !== before + 1) this.wrong.push(`bus:${result.eid}: ${before} before ${after}`);
       },
     });
-    this.events.on('commit-stored', () => this.look());
+    this.events.on('commit-stored', () => {
+      // They hold the bodies of all messages.
+      this.store.stored.length = 0;
+      this.look();
+    });
     this.events.on('task-known', () => this.look());
     this.events.on('reader-restored', () => this.look());
-  }
-
-  /** Tasks whose results are stored. */
-  get done(): number {
-    return this.store.stored.length;
   }
 
   /** Owns the index and consumes. */

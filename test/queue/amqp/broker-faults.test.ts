@@ -2,13 +2,20 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type PrivateRabbitMq, startPrivateRabbitMq } from '../../../services/rabbitmq-node.js';
 import { AmqpBed } from '../../support/amqp-bed.js';
+import { AmqpConsumer, compileAmqpProcess } from '../../support/amqp-consumer.js';
+import type { CompiledProgram } from '../../support/compiled.js';
 import { CountingPath, numberedTasks } from '../../support/counting-path.js';
 
 let broker: PrivateRabbitMq;
+let program: CompiledProgram;
 beforeAll(async () => {
+  program = compileAmqpProcess();
   broker = await startPrivateRabbitMq();
 }, 120_000);
-afterAll(() => broker.stop());
+afterAll(async () => {
+  program.remove();
+  await broker.stop();
+});
 
 async function bed(): Promise<AmqpBed> {
   const host = await broker.virtualHost();
@@ -58,4 +65,18 @@ it('an alarm that blocks publishing lets tasks be processed and acknowledged', a
   await path.untilDone(3_100);
   await path.stop();
   expect(path.wrong).toEqual([]);
+});
+
+it('2,000 waiting messages of a mebibyte each are processed in less than 512 MiB', async () => {
+  const total = 2_000;
+  const host = await broker.virtualHost();
+  onTestFinished(() => host.remove());
+  const made = new AmqpBed({ address: host, numProcesses: 1 });
+  onTestFinished(() => made.close());
+  const writer = await made.writer();
+  for (let n = 0; n < total; n += 200) await writer.send(numberedTasks(n, n + 200, { padding: 2 ** 20 }));
+  const consumer = new AmqpConsumer(program, { address: host, runtimeDir: made.runtimeDir });
+  await consumer.until(({ done }) => done === total);
+  expect(consumer.last.wrong).toEqual([]);
+  expect(consumer.last.mostBytes).toBeLessThan(512 * 2 ** 20);
 });

@@ -1,7 +1,4 @@
-import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import amqp from 'amqplib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Delivery } from '../../../lib/model/delivery.js';
@@ -10,8 +7,8 @@ import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
 import type { ReaderEvents, TaskReader } from '../../../lib/queue/queue.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { AmqpBed, type AmqpBedOptions, APP } from '../../support/amqp-bed.js';
-import type { AmqpProcessOrder, AmqpProcessTold } from '../../support/amqp-process.js';
-import { type CompiledProgram, compileProgram } from '../../support/compiled.js';
+import { AmqpConsumer, compileAmqpProcess } from '../../support/amqp-consumer.js';
+import type { CompiledProgram } from '../../support/compiled.js';
 import { CountingPath, numberedTasks } from '../../support/counting-path.js';
 import { capturingLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
@@ -19,7 +16,7 @@ import { TcpProxy } from '../../support/tcp-proxy.js';
 
 let program: CompiledProgram;
 beforeAll(() => {
-  program = compileProgram(fileURLToPath(new URL('../../support/amqp-process.ts', import.meta.url)));
+  program = compileAmqpProcess();
 });
 afterAll(() => program.remove());
 
@@ -81,46 +78,6 @@ class Taken {
   }
 }
 
-/** A process that consumes index 0. It is killed when the test ends. */
-class Consumer {
-  private readonly waiting = new Set<() => void>();
-  readonly told: AmqpProcessTold[] = [];
-  private readonly child;
-
-  constructor(order: AmqpProcessOrder) {
-    this.child = fork(program.path, [JSON.stringify(order)]);
-    onTestFinished(() => void this.child.kill('SIGKILL'));
-    this.child.on('message', (message) => {
-      this.told.push(message as AmqpProcessTold);
-      for (const resolve of this.waiting) resolve();
-      this.waiting.clear();
-    });
-  }
-
-  get last(): Extract<AmqpProcessTold, { told: 'stored' }> {
-    const last = this.told.at(-1);
-    return last?.told === 'stored' ? last : { told: 'stored', done: 0, wrong: [], mostBytes: 0 };
-  }
-
-  async until(condition: (last: Consumer['last']) => boolean): Promise<void> {
-    while (!condition(this.last)) await new Promise<void>((resolve) => this.waiting.add(resolve));
-  }
-
-  async consumes(): Promise<void> {
-    while (this.told.length === 0) await new Promise<void>((resolve) => this.waiting.add(resolve));
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
-  }
-
-  async kill(): Promise<void> {
-    const exited = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
-    await exited;
-  }
-}
-
 /** Sends messages as a program of somebody else does. */
 async function publish(
   host: TestVirtualHost,
@@ -139,7 +96,7 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
   it('stands by for the owner and takes over within a second of its death', async () => {
     const host = await freshVirtualHost();
     const bed = await bedOn(host, { broker });
-    const owner = new Consumer({ address: host, broker, runtimeDir: bed.runtimeDir });
+    const owner = new AmqpConsumer(program, { address: host, broker, runtimeDir: bed.runtimeDir });
     await owner.consumes();
     const taken = new Taken();
     const consuming = taken.consume(await bed.reader(0));
@@ -156,7 +113,7 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
   it('takes over from an owner that is stopped, after a few heartbeats, and gets its tasks in order', async () => {
     const host = await freshVirtualHost();
     const bed = await bedOn(host, { broker });
-    const owner = new Consumer({
+    const owner = new AmqpConsumer(program, {
       address: host,
       broker: { ...broker, heartbeatMs: 1_000 },
       runtimeDir: bed.runtimeDir,
@@ -285,6 +242,71 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     expect(path.wrong).toEqual([]);
     expect(most).toBeLessThan(2 ** 20 + padding + 1_000);
   });
+});
+
+describe('what runs when a process ends', () => {
+  it('counts an attempt for a task that kills its process, and for no other', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host);
+    const tasks = numberedTasks(0, 20, { keys: 20 });
+    await (await bed.writer()).send(tasks);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await new AmqpConsumer(program, { address: host, runtimeDir: bed.runtimeDir, deadly: 'bus:7' }).exited;
+    }
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    await taken.until(() => taken.ids.includes('task 19'));
+    expect(taken.deliveries.filter(({ attempts }) => attempts > 0).map(({ id, attempts }) => [id, attempts])).toEqual([
+      ['task 7', 2],
+    ]);
+  });
+
+  it('loses at most once only what had started: each task is acknowledged alone when it starts', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { delivery: 'at-most-once' });
+    const tasks = numberedTasks(0, 40, { keys: 10 });
+    await (await bed.writer()).send(tasks);
+    const started: string[] = [];
+    let four = () => {};
+    const fourStarted = new Promise<void>((resolve) => (four = resolve));
+    const never = new Promise<void>(() => {});
+    const hook = ({ key }: { readonly key: string }, number: number) => {
+      started.push(`${key} ${number}`);
+      if (started.length === 4) four();
+      return never;
+    };
+    const path = new CountingPath({ events: bed.events, delivery: 'at-most-once', threads: 4, hook });
+    const reader = await bed.reader(0);
+    await path.start(reader);
+    await fourStarted;
+    await reader.stop();
+    expect(started).toEqual(['bus:0 1', 'bus:1 1', 'bus:2 1', 'bus:3 1']);
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    await taken.until(() => taken.ids.includes('task 39'));
+    expect(taken.ids).toEqual(tasks.slice(4).map(({ id }) => id));
+  });
+
+  it('does not process a task at most once that it can not acknowledge', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { delivery: 'at-most-once' });
+    await (await bed.writer()).send(numberedTasks(0, 2));
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    const [one] = await taken.take(2);
+    if (!(one instanceof AmqpDelivery)) throw new Error('not of the broker');
+    const { from } = one;
+    // The channel has closed, and the reader is about to be told.
+    const closing = from.close();
+    from.ended = false;
+    expect(() => one.settle()).toThrow(/channel clos/i);
+    from.ended = true;
+    await closing;
+  });
+});
+
+describe('a reader on a bad network', () => {
+  const broker = { queueType: 'classic' } as const;
 
   it('survives a connection that is cut every 200 ms for 10 seconds', async () => {
     const host = await freshVirtualHost();
