@@ -25,7 +25,8 @@ describe('init', () => {
     const app = join(parent, 'my-profiles');
     const { code, stdout, stderr } = await dp3(['init', 'my-profiles'], { cwd: parent });
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/cd my-profiles\n {2}npm install\n {2}npm test\n {2}npx dp3-cluster start\n$/);
+    expect(stdout).toMatch(/cd my-profiles\n {2}npm install\n {2}npm test\n {2}npx dp3-cluster start\n\n/);
+    expect(stdout).toMatch(/send points\.jsonl\n {2}npx dp3-cluster get host 192\.0\.2\.1\n$/);
     expect(readFileSync(join(app, 'config', 'default.yml'), 'utf8')).toContain('app: my-profiles');
     const made = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'));
     expect(made).toMatchObject({
@@ -39,6 +40,13 @@ describe('init', () => {
     expect(tested.stdout).toMatch(/# pass 2\n# fail 0/);
     const checked = await dp3(['check', '--json'], { cwd: app });
     expect([checked.code, checked.stderr]).toEqual([0, '']);
+  });
+
+  it('makes the same whatever the environment is', async () => {
+    const parent = makeFolder({});
+    const environment = { NODE_ENV: 'production', DP3_PROCESSING_CORE_WORKER_THREADS: 'none' };
+    expect(await dp3(['init', 'app'], { cwd: parent, environment })).toMatchObject({ code: 0, stderr: '' });
+    expect(existsSync(join(parent, 'app', 'dp3-model.d.ts'))).toBe(true);
   });
 
   it('touches no folder that holds something, except what git keeps there', async () => {

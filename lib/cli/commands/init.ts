@@ -39,14 +39,18 @@ export const run: Run = async ({ args, option, has, output }) => {
   } catch (error) {
     throw new Error(`${folder} can not be filled: ${messageOf(error)}`, { cause: error });
   }
-  const { configuration, spec } = requireConfiguration({ dir: join(folder, 'config') });
+  const { configuration, spec } = requireConfiguration({ dir: join(folder, 'config'), env: 'development' }, {});
   writeFileSync(typesFileOf(configuration), modelDeclaration(spec));
   const place = relative(process.cwd(), folder) || '.';
   const next = [...(place === '.' ? [] : [`cd ${place}`]), 'npm install', 'npm test', 'npx dp3-cluster start'];
-  if (has('json')) await output.json({ folder, name, next });
-  else
-    for (const line of [`The application ${name} stands in ${folder}. Next:`, '', ...next.map((each) => `  ${each}`)])
-      await output.line(line);
+  const then = ['npx dp3-cluster send points.jsonl', 'npx dp3-cluster get host 192.0.2.1'];
+  if (has('json')) {
+    await output.json({ folder, name, next: [...next, ...then] });
+    return 0;
+  }
+  const lines = (commands: readonly string[]) => commands.map((command) => `  ${command}`);
+  await output.line([`The application ${name} stands in ${folder}. Next:`, '', ...lines(next), ''].join('\n'));
+  await output.line(['and, while that runs, in a second terminal there:', '', ...lines(then)].join('\n'));
   return 0;
 };
 
@@ -77,11 +81,34 @@ function addPackages(file: string, root: string, specifier: string): void {
   writeFileSync(file, `${JSON.stringify(packages, null, 2)}\n`);
 }
 
-/** Out of a checkout this very program is used, else the version that runs. */
+/**
+ * Where the application gets this package from, so that its `npm install` finds the one that made it: a checkout, the packed file that
+ * it was installed from, or the registry.
+ */
 function specifierOf(root: string, folder: string): string {
-  if (!root.split(sep).includes('node_modules')) return `file:${relative(folder, root).split(sep).join('/')}`;
+  const modules = dirname(root);
+  if (basename(modules) !== 'node_modules') return fileFrom(folder, root);
+  const packed = packedFile(modules);
+  if (packed !== null) return fileFrom(folder, packed);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as PackageFile;
   return `^${version}`;
+}
+
+function fileFrom(folder: string, path: string): string {
+  return `file:${relative(folder, path).split(sep).join('/')}`;
+}
+
+/** What npm has noted of its installations beside them; null where it says nothing of a file, or another program installs. */
+function packedFile(modules: string): string | null {
+  try {
+    const noted = JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8')) as {
+      readonly packages?: Readonly<Record<string, { readonly resolved?: string }>>;
+    };
+    const resolved = noted.packages?.['node_modules/dp3-cluster']?.resolved ?? '';
+    return resolved.startsWith('file:') ? resolve(dirname(modules), resolved.slice('file:'.length)) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The folder of this package: the nearest one above that has the template. */
