@@ -6,7 +6,7 @@ import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { type Output, shown } from '../output.js';
+import { counted, type Output, shown } from '../output.js';
 import { notRunning, runningPrograms } from '../programs.js';
 import { HOOKS_HEAD, hookRows, remarks, STATUS_HEAD, type StoreCounts, slotRow, spanText } from '../status-view.js';
 
@@ -97,7 +97,7 @@ async function print(
     for (const sentence of remarks(programs)) await output.line(shown(sentence));
   } else output.error(notRunning(configuration).message);
   if (store === null) await output.line('no data yet');
-  else await output.line(`store: ${store.records} records, ${store.quarantined} tasks in quarantine`);
+  else await output.line(`store: ${counted(store.records, 'record')}, ${counted(store.quarantined, 'task')} in quarantine`);
   if (!hooks) return;
   await output.line('');
   await output.table(HOOKS_HEAD, hookRows(programs));
