@@ -97,7 +97,10 @@ async function print(
     for (const sentence of remarks(programs)) await output.line(shown(sentence));
   } else output.error(notRunning(configuration).message);
   if (store === null) await output.line('no data yet');
-  else await output.line(`store: ${counted(store.records, 'record')}, ${counted(store.quarantined, 'task')} in quarantine`);
+  else
+    await output.line(
+      `store: ${counted(store.records, 'record')}, ${counted(store.quarantined, 'task')} in quarantine`,
+    );
   if (!hooks) return;
   await output.line('');
   await output.table(HOOKS_HEAD, hookRows(programs));
