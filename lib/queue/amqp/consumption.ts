@@ -107,12 +107,6 @@ export class Consumption {
     return this.open === 0 && this.aside.length === 0;
   }
 
-  /** There is room again for what was not kept. */
-  get couldKeep(): boolean {
-    const { bytes, limit } = this.parts.held;
-    return bytes * 2 <= limit;
-  }
-
   /** Messages that were delivered and are not done with. */
   get unfinished(): number {
     return this.acknowledger.unfinished;

@@ -98,9 +98,8 @@ export class HandOut implements DeliveryOwner {
     }
   }
 
-  /** What was acknowledged at once never comes again: nobody would ask for its attempts. */
   started(delivery: AmqpDelivery): void {
-    if (delivery.slot < 0 && !this.options.atOnce) delivery.slot = this.options.attempts.started(delivery.id);
+    if (delivery.slot < 0) delivery.slot = this.options.attempts.started(delivery.id);
   }
 
   ended(delivery: AmqpDelivery): void {
@@ -116,7 +115,7 @@ export class HandOut implements DeliveryOwner {
     if (from.ended) return;
     const { atOnce, attempts } = this.options;
     from.settle(tag, body.length, atOnce);
-    this.ended(delivery);
+    if (!atOnce) this.ended(delivery);
     if (delivery.attempts > 0) attempts.forget(delivery.id);
     this.tasks--;
     this.bytes -= body.length;

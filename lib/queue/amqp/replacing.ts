@@ -44,8 +44,7 @@ export class Replacing {
   /** After something of it was settled. */
   settled(from: Consumption): void {
     if (from.ended) return;
-    const ready = from.holding ? from.open === 0 : from.overrun && from.isEmpty && from.couldKeep;
-    if (!ready) return;
+    if (from.holding ? from.open > 0 : !from.overrun || !from.isEmpty) return;
     from.holding = true;
     void this.replace(from);
   }
