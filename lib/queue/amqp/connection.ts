@@ -15,6 +15,7 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import type { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { Service } from '../../runtime/service.js';
+import { gatherWrites } from './gather.js';
 import { refusalOf, whereIs } from './refusal.js';
 
 /** A server that accepts a connection and then says nothing for so long is none. */
@@ -204,6 +205,7 @@ export class AmqpConnection implements Service {
       { protocol, hostname: host, port, username, password, vhost, heartbeat },
       { ...common, ...transport },
     );
+    gatherWrites(model.connection);
     let why = 'closed by the broker';
     model.on('error', (error) => {
       why = messageOf(error);

@@ -98,8 +98,9 @@ export class HandOut implements DeliveryOwner {
     }
   }
 
+  /** What is settled already never comes again: nobody will ask whether it ran. */
   started(delivery: AmqpDelivery): void {
-    if (delivery.slot < 0) delivery.slot = this.options.attempts.started(delivery.id);
+    if (delivery.slot < 0 && !delivery.settled) delivery.slot = this.options.attempts.started(delivery.id);
   }
 
   ended(delivery: AmqpDelivery): void {
