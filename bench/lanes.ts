@@ -66,7 +66,7 @@ function run(works: readonly Work[], process: (work: Work) => TaskResult | Promi
       idle: () => committer.hurry(),
     });
     const committer = new Committer<Work>({
-      store: { commit: async () => STORED },
+      store: { prepare: () => {}, commit: async () => STORED },
       ownership: { index: 0, epoch: 1 },
       inbox: true,
       limits: { tasks: 512, ageMs: 5 },

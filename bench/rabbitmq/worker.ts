@@ -100,6 +100,7 @@ function nowhere(stored: () => void): Store {
     release: async () => {},
     known: async () => new Set(),
     load: async (keys) => keys.map(() => ABSENT),
+    prepare: () => {},
     commit: async ({ entries }) => {
       for (const { delivery } of entries) {
         delivery.settle();

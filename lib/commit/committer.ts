@@ -1,7 +1,7 @@
 /**
  * Committer: gathers results and has the store commit many of them at once; nothing is acknowledged before. While one commit is
- * under way the next batch gathers; batches follow each other in the order in which results came, so that within a key the
- * order of execution is the order of commits.
+ * under way the next batch gathers, and once it is full the store makes it ready, so that it can follow at once; batches follow
+ * each other in the order in which results came, so that within a key the order of execution is the order of commits.
  *
  * A result is made from the state that the results before it left, committed or not. So when one can not be committed, all later
  * ones of its key are worth nothing: they go back to their lane, which executes them again from the committed record, and the rest
@@ -13,13 +13,13 @@ import type { Logger } from '../observability/logger.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
-import type { CommitOutcome, Ownership, Store } from '../store/store.js';
+import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
 import type { Entry } from './entry.js';
 import { AFTER_COMMIT } from './outcomes.js';
 import { sortOut } from './sort-out.js';
 
 export interface CommitterOptions<Again> {
-  readonly store: Pick<Store, 'commit'>;
+  readonly store: Pick<Store, 'prepare' | 'commit'>;
   readonly ownership: Ownership;
   /** Whether ids go into the inbox. */
   readonly inbox: boolean;
@@ -48,6 +48,8 @@ export class Committer<Again> {
   /** When the first of those was added. */
   private gatheredSince = 0;
   private underWay: readonly Entry<Again>[] = [];
+  /** The batch after the one under way, once it is full. */
+  private next: readonly Entry<Again>[] = [];
   private cancelTimer: (() => void) | null = null;
   private turnScheduled = false;
   private stopped = false;
@@ -59,7 +61,7 @@ export class Committer<Again> {
 
   /** How many results are not durable yet. */
   get open(): number {
-    return this.gathered.length + this.underWay.length;
+    return this.gathered.length + this.next.length + this.underWay.length;
   }
 
   /** False while the store does not answer. */
@@ -69,7 +71,7 @@ export class Committer<Again> {
 
   /** Results that are not durable yet. */
   unfinished(): readonly Entry<Again>[] {
-    return [...this.underWay, ...this.gathered];
+    return [...this.underWay, ...this.next, ...this.gathered];
   }
 
   add(entry: Entry<Again>): void {
@@ -113,24 +115,43 @@ export class Committer<Again> {
 
   /** At most one commit begins in a turn of the event loop: a store may commit without ever leaving it. */
   private scheduleCommit(): void {
-    if (this.underWay.length > 0) return;
-    this.stopTimer();
+    if (this.underWay.length === 0) this.stopTimer();
+    else if (!this.nextIsFull) return;
     if (this.turnScheduled || this.stopped) return;
     this.turnScheduled = true;
     setImmediate(() => {
       this.turnScheduled = false;
       if (this.stopped || this.gathered.length === 0) return;
-      this.underWay = this.gathered.splice(0, this.options.limits.tasks);
-      this.gatheredSince = this.options.clock.monotonic();
-      void this.commit();
+      if (this.underWay.length === 0) {
+        this.underWay = this.takeBatch();
+        void this.commit();
+      } else if (this.nextIsFull) {
+        this.next = this.takeBatch();
+        this.options.store.prepare(this.batchOf(this.next));
+      }
     });
   }
 
+  /** Whether enough have gathered behind the commit under way. While the store is away, nothing is made ready for it. */
+  private get nextIsFull(): boolean {
+    return this.next.length === 0 && this.away === null && this.gathered.length >= this.options.limits.tasks;
+  }
+
+  private takeBatch(): readonly Entry<Again>[] {
+    this.gatheredSince = this.options.clock.monotonic();
+    return this.gathered.splice(0, this.options.limits.tasks);
+  }
+
+  private batchOf(entries: readonly Entry<Again>[]): Batch {
+    const { ownership, inbox } = this.options;
+    return { ownership, entries, inbox };
+  }
+
   private async commit(): Promise<void> {
-    const { store, ownership, inbox, clock } = this.options;
+    const { store, clock } = this.options;
     const startedAt = clock.monotonic();
     try {
-      const outcome = await store.commit({ ownership, entries: this.underWay, inbox });
+      const outcome = await store.commit(this.batchOf(this.underWay));
       if (!this.stopped) this.ended(outcome, clock.monotonic() - startedAt);
     } catch (error) {
       this.fail(error);
@@ -156,7 +177,10 @@ export class Committer<Again> {
 
   private finish(durationMs: number): void {
     const entries = this.underWay;
-    this.underWay = [];
+    this.underWay = this.next;
+    this.next = [];
+    // First of all: the store need not wait for what else is done here.
+    if (this.underWay.length > 0) void this.commit();
     this.options.committed(entries);
     this.options.events.emit('commit-stored', { tasks: entries.length, durationMs });
     this.goOn();
@@ -165,7 +189,7 @@ export class Committer<Again> {
   private takeOut(outcome: CommitOutcome): void {
     const { events, rewind, known } = this.options;
     const tasks = this.underWay.length;
-    const sorted = sortOut(outcome, this.underWay, this.gathered);
+    const sorted = sortOut(outcome, this.underWay, [...this.next, ...this.gathered]);
     if (sorted === null) {
       this.fail(
         new Error(`the store refused a batch (${outcome.kind}) and names no task of it that could be taken out`),
@@ -174,6 +198,7 @@ export class Committer<Again> {
     }
     events.emit('commit-failed', { tasks, kind: sorted.kind, why: sorted.why });
     this.underWay = [];
+    this.next = [];
     this.gathered = sorted.kept;
     for (const { delivery } of sorted.known) delivery.settle();
     for (const [key, again] of sorted.rewound) rewind(key, again);
@@ -221,7 +246,7 @@ export class Committer<Again> {
   }
 
   private goOn(): void {
-    if (this.gathered.length === 0) this.tellFlushed();
+    if (this.open === 0) this.tellFlushed();
     else if (this.gathered.length >= this.options.limits.tasks || this.flushListeners.length > 0) this.scheduleCommit();
     else this.startTimer();
   }

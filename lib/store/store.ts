@@ -47,6 +47,11 @@ export interface Store extends Service {
   known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Newest committed state of each key, given as [etype, eid], in the order asked. */
   load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]>;
+  /**
+   * This batch is to be committed after the one under way: what can be made ready for it is. Nobody need call it, and nothing follows
+   * from it where another batch is committed instead.
+   */
+  prepare(batch: Batch): void;
   commit(batch: Batch): Promise<CommitOutcome>;
   /** Removes a bounded amount of what nobody can ask for any more (histories of deleted records, old inbox ids); for idle moments. True while more is left. */
   purge(): Promise<boolean>;

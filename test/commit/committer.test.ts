@@ -27,6 +27,8 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     answer: (outcome: CommitOutcome) => Promise<void>;
     fail: (error: Error) => Promise<void>;
   }[] = [];
+  const prepared: string[][] = [];
+  const prepare = (batch: Batch) => void prepared.push(idsOf(batch.entries));
   const commit = (batch: Batch) =>
     new Promise<CommitOutcome>((resolve, reject) => {
       batches.push({
@@ -45,7 +47,7 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     events.on(name, (payload) => told.push([name, payload]));
   }
   const committer = new Committer<string>({
-    store: { commit },
+    store: { prepare, commit },
     ownership: { index: 3, epoch: 7 },
     inbox: true,
     limits: { tasks: 3, ageMs: AGE_MS },
@@ -60,7 +62,7 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     ...given,
   });
   const ofKind = (kind: string) => told.filter(([name]) => name === kind).map(([, ...rest]) => rest);
-  return { committer, clock, log, batches, told, ofKind };
+  return { committer, clock, log, batches, prepared, told, ofKind };
 }
 
 function idsOf(entries: readonly { readonly delivery: { readonly id: string } }[]): string[] {
@@ -143,6 +145,85 @@ describe('gathering results', () => {
     await batches[1]?.answer({ kind: 'stored' });
     await flushing;
     expect(batches.map(({ ids }) => ids)).toEqual([['1', '2', '3'], ['4']]);
+  });
+});
+
+describe('a full batch behind the one under way', () => {
+  it('is made ready by the store, and follows before anyone hears of the first one', async () => {
+    const begunWhenTold: number[] = [];
+    const bed = setUp({ committed: () => begunWhenTold.push(bed.batches.length) });
+    const { committer, batches, prepared } = bed;
+    for (const id of ['1', '2', '3', '4', '5', '6', '7']) committer.add(entry(id));
+    await nextTurn();
+    expect(prepared).toEqual([]);
+    committer.add(entry('8'));
+    await nextTurn();
+    expect(prepared).toEqual([['4', '5', '6']]);
+    expect(committer.unfinished().map(({ delivery }) => delivery.id)).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
+    await batches[0]?.answer({ kind: 'stored' });
+    expect(batches[1]?.ids).toEqual(['4', '5', '6']);
+    expect(begunWhenTold).toEqual([2]);
+    expect(committer.open).toBe(5);
+  });
+
+  it('is not made ready before it is full, and only once', async () => {
+    const { committer, batches, prepared } = setUp();
+    for (const id of ['1', '2', '3', '4', '5']) committer.add(entry(id));
+    await nextTurn();
+    committer.hurry();
+    await nextTurn();
+    expect(prepared).toEqual([]);
+    for (const id of ['6', '7', '8', '9']) committer.add(entry(id));
+    await nextTurn();
+    committer.add(entry('10'));
+    await nextTurn();
+    expect(prepared).toEqual([['4', '5', '6']]);
+    await batches[0]?.answer({ kind: 'stored' });
+    await nextTurn();
+    expect(prepared).toEqual([
+      ['4', '5', '6'],
+      ['7', '8', '9'],
+    ]);
+  });
+
+  it('is taken apart when the first one is refused: what hangs on a refused task is executed again', async () => {
+    const { committer, batches, prepared, ofKind } = setUp();
+    const entries = ['1', '2', '3', '4', '5', '6'].map((id) => entry(id, id === '1' || id === '5' ? 'a' : id));
+    for (const each of entries) committer.add(each);
+    await nextTurn();
+    committer.add(entry('7', 'a'));
+    await nextTurn();
+    expect(prepared).toEqual([['4', '5', '6']]);
+    await batches[0]?.answer({ kind: 'done-before', ids: new Set(['1']) });
+    expect(ofKind('rewind')).toEqual([['a', '5', '7']]);
+    await nextTurn();
+    expect(batches[1]?.ids).toEqual(['2', '3', '4']);
+    await batches[1]?.answer({ kind: 'stored' });
+    committer.hurry();
+    await nextTurn();
+    expect(batches[2]?.ids).toEqual(['6']);
+  });
+
+  it('waits as it is while the store does not answer', async () => {
+    const { committer, clock, batches, prepared, ofKind } = setUp();
+    for (const id of ['1', '2', '3', '4', '5', '6']) committer.add(entry(id));
+    await nextTurn();
+    committer.add(entry('7'));
+    await nextTurn();
+    await batches[0]?.answer(UNAVAILABLE);
+    for (const id of ['8', '9', '10']) committer.add(entry(id));
+    await nextTurn();
+    expect(prepared).toEqual([['4', '5', '6']]);
+    clock.pass(1_000);
+    expect(batches[1]?.ids).toEqual(['1', '2', '3']);
+    await batches[1]?.answer({ kind: 'stored' });
+    expect(batches[2]?.ids).toEqual(['4', '5', '6']);
+    await nextTurn();
+    expect(prepared).toEqual([
+      ['4', '5', '6'],
+      ['7', '8', '9'],
+    ]);
+    expect(ofKind('committed')).toEqual([['1', '2', '3']]);
   });
 });
 

@@ -94,6 +94,10 @@ export class MemoryStore implements Store {
     return { expired: [], more: false };
   }
 
+  prepare(batch: Batch): void {
+    if (!this.committing.has(batch.ownership.epoch)) throw new Error('a batch is made ready while none is under way');
+  }
+
   async commit(batch: Batch): Promise<CommitOutcome> {
     const { epoch } = batch.ownership;
     if (this.committing.has(epoch)) throw new Error('two commits of one owner at once');

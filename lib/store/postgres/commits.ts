@@ -20,9 +20,26 @@ const NOBODY = -1;
 const STORED: CommitOutcome = { kind: 'stored' };
 const OUTDATED: CommitOutcome = { kind: 'outdated' };
 
+/** A batch as the statement that commits it. */
+class Encoded {
+  readonly statement = new CommitStatement();
+  /** Of the batch; null where there is none. */
+  entries: readonly BatchEntry[] | null = null;
+  /** What of it can not be stored, as far as that can be told here. */
+  guilty: ReadonlyMap<BatchEntry, string> | null = null;
+
+  encode(batch: Batch, json: JsonWriter): void {
+    this.statement.reset();
+    this.guilty = writeRows(batch, this.statement.parts, json);
+    this.entries = batch.entries;
+  }
+}
+
 export class Commits {
-  private readonly statement = new CommitStatement();
   private readonly json = new JsonWriter();
+  /** Of the batch that is committed, and of the one after it, which is made ready meanwhile. */
+  private present = new Encoded();
+  private next = new Encoded();
 
   constructor(
     private readonly session: Session,
@@ -31,6 +48,10 @@ export class Commits {
     /** There is no table for what is stored at this time. */
     private readonly makePartitions: () => Promise<void>,
   ) {}
+
+  prepare(batch: Batch): void {
+    this.next.encode(batch, this.json);
+  }
 
   async commit(batch: Batch): Promise<CommitOutcome> {
     try {
@@ -56,23 +77,35 @@ export class Commits {
     const { unsure } = owned;
     owned.unsure = null;
     if (unsure?.stored && unsure.entries === batch.entries) return stored(batch);
-    this.statement.reset();
-    const guilty = writeRows(batch, this.statement.parts, this.json);
+    const { guilty, statement } = this.encoded(batch);
     if (guilty !== null) return { kind: 'unstorable', entries: guilty };
     let rows: readonly Row[];
     try {
-      rows = await this.run(query, owned.index, owned.epoch, owned.batch);
+      rows = await this.run(query, statement, owned.index, owned.epoch, owned.batch);
     } catch (error) {
       return this.failed(error, query, batch, owned);
     }
     if (rows[0]?.[0] !== '1') return this.refused(query, owned);
     owned.batch += 1;
+    this.present.entries = null;
     return stored(batch);
   }
 
-  private async run(query: Query, index: number, epoch: number, batch: number): Promise<readonly Row[]> {
+  private encoded(batch: Batch): Encoded {
+    if (this.next.entries === batch.entries) [this.present, this.next] = [this.next, this.present];
+    else if (this.present.entries !== batch.entries) this.present.encode(batch, this.json);
+    return this.present;
+  }
+
+  private async run(
+    query: Query,
+    statement: CommitStatement,
+    index: number,
+    epoch: number,
+    batch: number,
+  ): Promise<readonly Row[]> {
     const at = instantOfMs(this.clock.now());
-    const { name, text, values } = this.statement.make([index, epoch, batch, this.owner.leaseSeconds, at]);
+    const { name, text, values } = statement.make([index, epoch, batch, this.owner.leaseSeconds, at]);
     return query(text, values, name);
   }
 
@@ -116,7 +149,7 @@ export class Commits {
   private async findGuilty(
     error: unknown,
     query: Query,
-    { entries, inbox }: Batch,
+    { ownership, entries, inbox }: Batch,
     index: number,
   ): Promise<ReadonlyMap<BatchEntry, string>> {
     const guilty = new Map<BatchEntry, string>();
@@ -124,10 +157,9 @@ export class Commits {
     for (const entry of entries) {
       const key = `${entry.result.etype}\0${entry.result.eid}`;
       if (keys.has(key)) continue;
-      this.statement.reset();
-      writeRows({ entries: [entry], inbox }, this.statement.parts, this.json);
+      const { statement } = this.encoded({ ownership, entries: [entry], inbox });
       try {
-        await this.run(query, index, NOBODY, 0);
+        await this.run(query, statement, index, NOBODY, 0);
       } catch (reason) {
         if (failureOf(reason) !== 'data') throw reason;
         guilty.set(entry, `PostgreSQL can not hold a value of this task: ${sentenceOf(reason)}`);

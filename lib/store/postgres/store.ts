@@ -131,6 +131,10 @@ export class PostgresStore implements Store {
     }
   }
 
+  prepare(batch: Batch): void {
+    this.commits.prepare(batch);
+  }
+
   async commit(batch: Batch): Promise<CommitOutcome> {
     const outcome = await this.commits.commit(batch);
     if (outcome.kind === 'stored' && batch.entries.some(({ result }) => result.derived.length > 0)) this.outbox.added();
