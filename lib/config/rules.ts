@@ -1,6 +1,7 @@
 /** Rules: what must hold between settings. Each is a sentence about the keys it names, found after all values are read. */
 import type { Problem } from '../model/problem.js';
 import { showDuration, showSize } from './formats.js';
+import { variableOf } from './keys.js';
 import type { Given } from './layers.js';
 import { kindsOf, type Values } from './values.js';
 
@@ -35,8 +36,9 @@ function* serverRules(values: Values, env: string, layers: readonly Given[]): It
     };
   }
   if (kinds.store === 'postgres' && store.url === null) {
-    const sentence = 'The store needs a URL: postgres://user:password@host:port/database.';
-    yield { key: 'processing_core.store.url', sentence };
+    const key = 'processing_core.store.url';
+    const sentence = `The store needs a URL, in ${env}.yml or in the variable ${variableOf(key)}: postgres://user@host:port/database, with :password behind the user.`;
+    yield { key, sentence };
   }
   const address = layers.find(({ key }) => key === 'processing_core.msg_broker.host');
   if (!server && address !== undefined && values.processing_core.msg_broker.kind === null) {

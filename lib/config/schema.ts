@@ -135,14 +135,14 @@ export function makeSchema() {
           'Folder of the embedded store and queue, relative to the configuration folder. Each application has a folder of its name in it.',
         ),
         url: unset(
-          text(
-            'postgres://localhost/dp3',
-            'PostgreSQL to use: postgres://user:password@host:port/database. Needed with kind postgres.',
-            {
-              sensitive: true,
-              pattern: { test: /^postgres(?:ql)?:\/\/\S+$/, sentence: 'postgres://user:password@host:port/database' },
+          text('postgres://localhost/dp3', 'PostgreSQL to use. Needed with kind postgres.', {
+            sensitive: true,
+            // A password in it would be blackened.
+            pattern: {
+              test: /^postgres(?:ql)?:\/\/\S+$/,
+              sentence: 'postgres://user@host:port/database, with :password behind the user',
             },
-          ),
+          }),
           'none',
         ),
         raw_retention: unset(

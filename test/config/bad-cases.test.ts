@@ -233,11 +233,16 @@ const CASES: readonly Case[] = [
     files: core('store: {url: "postgres://h/d"}'),
     error: /worker_processes: The number of worker processes must be given/,
   },
-  { what: 'postgres without a URL', request: { env: 'production' }, error: /store\.url: The store needs a URL/ },
+  {
+    what: 'postgres without a URL',
+    request: { env: 'production' },
+    error:
+      /store\.url: The store needs a URL, in production\.yml or .* DP3_PROCESSING_CORE_STORE_URL: postgres:\/\/user@host/,
+  },
   {
     what: 'a URL of something else',
     files: core('store: {url: "mysql://u:geheim@h/d"}'),
-    error: /store\.url: Allowed is postgres:\/\//,
+    error: /store\.url: Allowed is postgres:\/\/user@host:port\/database, with :password/,
   },
   {
     what: 'an embedded store behind rabbitmq',
