@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { Output } from '../lib/cli/output.js';
 import { messageOf } from '../lib/runtime/errors.js';
+import { leaveClosedTerminal } from '../lib/runtime/terminal.js';
 import { DEFAULT_RATE, type DemoOptions, runDemo } from './demo.js';
 
 const USAGE = `npm run demo -- [--server] [--rate N]
@@ -21,6 +22,8 @@ const killing = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => (stopping.signal.aborted ? killing : stopping).abort(new Error(`interrupted by ${signal}`)));
 }
+
+process.on('exit', leaveClosedTerminal);
 
 // npm hands a signal to a shell, which keeps it to itself and ends: then whoever started the demo is gone, and it ends as well.
 const parent = process.ppid;

@@ -62,8 +62,7 @@ export async function refuseRunning(configuration: Configuration, flags: readonl
 /** What somebody has set for a program of their own must not reach the demo. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('DP3_') && name !== 'NODE_ENV');
-  // Workers give a sign of life as often as the picture is drawn.
-  return { ...Object.fromEntries(kept), DP3_PROCESSING_CORE_HEARTBEAT_INTERVAL: '0.25s' };
+  return Object.fromEntries(kept);
 }
 
 /** As one types it: from the folder where one is, where that is shorter. */

@@ -62,9 +62,10 @@ async function watchGrowing(watching: Watching, sent: { readonly points: number 
   const view = openView(output);
   let changedAt = systemClock.monotonic();
   for (let before = ''; ; await pause(LOOK_MS, signal)) {
-    const slots = await slotsOf(configuration);
     await profiles.refresh();
     const totals = profiles.totals();
+    // Behind the profiles: a worker has done at least what is counted.
+    const slots = await slotsOf(configuration);
     const now = systemClock.monotonic();
     const complete = isComplete(totals, mails);
     const sight = { sent: sent.points, points, seconds: (now - startedAt) / 1_000, slots, profiles, totals };

@@ -26,6 +26,8 @@ export type ToWorker =
   /** Instead of `assign`: try whether a worker could be put together, and start nothing. */
   | { readonly type: 'rehearse'; readonly assignment: Assignment }
   | { readonly type: 'drain' }
+  /** Answered with `stats`. */
+  | { readonly type: 'report' }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question };
 
 /** `hello` comes first: what is sent to a process before it listens is lost. */
@@ -38,7 +40,8 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly why: string }
   | { readonly type: 'waiting'; readonly why: string }
   | { readonly type: 'ready'; readonly epoch: number }
-  | { readonly type: 'stats'; readonly status: WorkerStatus }
+  /** Null before there is anything to tell of. */
+  | { readonly type: 'stats'; readonly status: WorkerStatus | null }
   | { readonly type: 'stop-program'; readonly reason: string; readonly exitCode: 0 | 1 | 2 }
   | { readonly type: 'drained'; readonly left: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answer };

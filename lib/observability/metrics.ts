@@ -1,8 +1,7 @@
 /**
  * Metrics: figures of one process, counted from its events. The data path does not know that they exist.
  *
- * A snapshot is plain data, so that workers can push theirs to the primary every second and the primary answers from memory:
- * asking the workers would let one that hangs hold up the answer. Counters only grow; whoever keeps figures beyond the life of a
+ * A snapshot is plain data, so that it can be sent to another process. Counters only grow; whoever keeps figures beyond the life of a
  * worker merges its last snapshot in.
  */
 import type { Outcome } from '../model/record.js';

@@ -10,6 +10,7 @@ import type { ConfigurationArguments, ControlReply, ControlRequest } from '../ip
 import type { Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { watchTerminal } from '../runtime/terminal.js';
 import { clusterForks, type Forks } from './forks.js';
 import { rehearse } from './rehearsal.js';
 import { Reloader } from './reload.js';
@@ -68,7 +69,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
   const control = new ControlServer(place, configuration.control, serve);
 
   await control.start();
-  const offSignals = onSignals(supervisor, reloader, clock);
+  const offSignals = onSignals(supervisor, reloader, clock, watchTerminal());
   try {
     log.info('starting', {
       app: configuration.app,
@@ -94,7 +95,7 @@ async function answer(
 ): Promise<void> {
   switch (request.type) {
     case 'status':
-      reply({ type: 'status', status: supervisor.status() });
+      reply({ type: 'status', status: await supervisor.status() });
       return;
     case 'stop': {
       supervisor.stop('ordered by command', 0);

@@ -32,7 +32,8 @@ export function clusterForks(): Forks {
   const exec = fileURLToPath(new URL('../../bin/worker.js', import.meta.url));
   return {
     async first(count) {
-      cluster.setupPrimary({ exec, args: [] });
+      // Nothing is typed for a worker.
+      cluster.setupPrimary({ exec, args: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       const forked: Worker[] = [];
       const collect = (worker: Worker) => forked.push(worker);
       cluster.on('fork', collect);

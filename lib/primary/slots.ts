@@ -18,6 +18,7 @@ export class Slot {
   lastHeartbeat = 0;
   private since = 0;
   private status: WorkerStatus | null = null;
+  private readonly reportListeners = new Set<() => void>();
   private nextQuestion = 1;
   private readonly questions = new Map<number, (answer: Answer) => void>();
 
@@ -37,13 +38,25 @@ export class Slot {
     this.fork = null;
     this.state = 'down';
     this.status = null;
+    this.tellReported();
     for (const answer of this.questions.values())
       answer({ ok: false, why: `the worker of index ${this.index} has ended` });
     this.questions.clear();
   }
 
-  reported(status: WorkerStatus): void {
+  reported(status: WorkerStatus | null): void {
     this.status = status;
+    this.tellReported();
+  }
+
+  /** Asks the worker for its figures of now; resolves when it has told them, or has ended. One that hangs does neither. */
+  report(): Promise<void> {
+    const fork = this.fork;
+    if (!fork || !this.heard) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.reportListeners.add(resolve);
+      fork.send({ type: 'report' });
+    });
   }
 
   /** Asks the worker; answers with a reason when there is none or it ends meanwhile. */
@@ -68,6 +81,11 @@ export class Slot {
   answered(id: number, answer: Answer): void {
     this.questions.get(id)?.(answer);
     this.questions.delete(id);
+  }
+
+  private tellReported(): void {
+    for (const listener of this.reportListeners) listener();
+    this.reportListeners.clear();
   }
 
   describe(now: number): SlotStatus {

@@ -9,6 +9,7 @@ import type { Answer, Assignment, ConfigurationArguments, FromWorker, Question }
 import type { ProgramStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
+import { Deadline } from '../runtime/deadline.js';
 import type { Fork, Forks } from './forks.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
 import { Slot } from './slots.js';
@@ -30,6 +31,8 @@ export type ExitCode = 0 | 1 | 2;
 
 /** What a worker gets beyond the drain deadline to write its last lines, before it is killed. */
 const KILL_GRACE_MS = 5_000;
+/** How long the workers may take to tell their figures. */
+const REPORT_MS = 1_000;
 
 export class Supervisor {
   readonly slots: readonly Slot[];
@@ -116,7 +119,10 @@ export class Supervisor {
     return slot.ask(question);
   }
 
-  status(): ProgramStatus {
+  /** With the figures that the workers tell now; of one that does not answer in time, those that it told last. */
+  async status(): Promise<ProgramStatus> {
+    const told = Promise.all(this.slots.map((slot) => slot.report()));
+    await Deadline.in(REPORT_MS, this.clock).allows(told);
     const now = this.clock.monotonic();
     const { app, numProcesses } = this.options;
     const slots = this.slots.map((slot) => slot.describe(now));
@@ -192,13 +198,16 @@ export class Supervisor {
     const fields = { index: slot.index, pid, code, signal };
     if (this.stopping) {
       // A terminal's Ctrl-C also ends a process that is too young to ignore it, and has nothing yet to lose.
-      if (code !== 0 && heard) this.stop('a worker did not end in order', 1);
-      this.log.info('worker ended', fields);
+      if (code !== 0 && heard) {
+        this.log.error('a worker did not end in order', fields);
+        this.stop('a worker did not end in order', 1);
+      } else this.log.info('worker ended', fields);
       if (this.slots.every((each) => each.fork === null)) this.end();
       return;
     }
     if (leaving) {
-      this.log.info('worker ended as planned', fields);
+      if (code === 0) this.log.info('worker ended as planned', fields);
+      else this.log.error('a worker did not end in order', fields);
       this.forkFor(slot);
       return;
     }

@@ -10,6 +10,7 @@ import type { WorkerStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { leaveClosedTerminal, watchTerminal } from '../runtime/terminal.js';
 
 /** What a worker process runs. */
 export interface WorkerProgram {
@@ -38,8 +39,6 @@ export type MakeProgram = (assignment: Assignment, orders: Orders, importing: Im
 /** Throws what would keep the program from being made. */
 export type Rehearse = (assignment: Assignment, importing: Importing) => Promise<void>;
 
-/** How often the figures are told. */
-const STATUS_MS = 1_000;
 /** How long the parts of a worker that did not start may take to close. */
 const CLOSE_MS = 1_000;
 /** How long the last message to the primary may take. */
@@ -71,6 +70,7 @@ export class ProcessEnd {
   }
 
   private ended(exitCode: number): void {
+    leaveClosedTerminal();
     if (this.chosen) return;
     const when = this.file === null ? 'while it ran' : `while ${this.file} was imported`;
     process.exitCode = this.file === null ? 1 : 2;
@@ -84,7 +84,6 @@ export class WorkerLife {
   private readonly end: (exitCode: number) => void;
   private program: WorkerProgram | null = null;
   private leaving = false;
-  private statsTimer: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly make: MakeProgram,
@@ -109,7 +108,6 @@ export class WorkerLife {
       const { epoch } = await this.program.start((why) => this.tell({ type: 'waiting', why }));
       if (this.leaving) return;
       this.tell({ type: 'ready', epoch });
-      this.statsTimer = setInterval(() => void this.tellStatus(), STATUS_MS);
     } catch (error) {
       if (!this.leaving) await this.failed(error);
     }
@@ -133,6 +131,11 @@ export class WorkerLife {
     this.tell({ type: 'answer', id, answer });
   }
 
+  /** Tells the figures of now. */
+  async report(): Promise<void> {
+    this.tell({ type: 'stats', status: (await this.program?.status()) ?? null });
+  }
+
   /** Something escaped everything else: the state of this process is unknown, so it ends; committed state is what counts. */
   crashed(error: unknown): void {
     if (this.program) this.program.log.error('worker crashes on an uncaught error', { error });
@@ -144,7 +147,6 @@ export class WorkerLife {
   }
 
   private async finish(program: WorkerProgram, reason: string, exitCode: 0 | 1): Promise<void> {
-    if (this.statsTimer) clearInterval(this.statsTimer);
     program.log.info('draining', { why: reason });
     try {
       const { left } = await program.stop(Deadline.in(program.shutdownTimeMs));
@@ -163,11 +165,6 @@ export class WorkerLife {
     await this.program?.stop(Deadline.in(CLOSE_MS)).catch(() => {});
     if (follows === 'exit-1') this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
     this.end(follows === 'exit-2' ? 2 : 1);
-  }
-
-  private async tellStatus(): Promise<void> {
-    const status = await this.program?.status().catch(() => null);
-    if (status) this.tell({ type: 'stats', status });
   }
 }
 
@@ -197,6 +194,7 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
       const rehearsal = rehearse(message.assignment, end.importing).then(() => null, messageOf);
       void rehearsal.then((why) => tell({ type: 'rehearsed', why })); // and then the primary ends this process
     } else if (message.type === 'drain') life.drain('ordered by the primary');
+    else if (message.type === 'report') void life.report();
     else void life.answer(message.id, message.question);
   });
   tell({ type: 'hello' });
@@ -208,7 +206,7 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
 
 /**
  * What a process does whose only worker this is, started by a supervisor of the user's own: the first SIGINT or SIGTERM drains it, a
- * second one ends it at once. A worker can not reload itself, so SIGHUP changes nothing.
+ * second one ends it at once. A worker can not reload itself, so SIGHUP changes nothing, unless its terminal was closed: that drains it.
  */
 export function obeySignals(life: WorkerLife, end: ProcessEnd): void {
   let asked = 0;
@@ -217,9 +215,12 @@ export function obeySignals(life: WorkerLife, end: ProcessEnd): void {
     if (asked > 1) end.leave(1);
     life.drain(`signal ${signal}`);
   };
+  const terminalClosed = watchTerminal();
   process.on('SIGINT', heard);
   process.on('SIGTERM', heard);
-  process.on('SIGHUP', () => {});
+  process.on('SIGHUP', () => {
+    if (terminalClosed()) life.drain('its terminal was closed');
+  });
   process.on('uncaughtException', (error) => life.crashed(error));
   process.on('unhandledRejection', (error) => life.crashed(error));
 }

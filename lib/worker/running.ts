@@ -7,8 +7,9 @@ import type { ModelSpec } from '../model/spec.js';
 import type { Events } from '../observability/events.js';
 import type { Logger, RootLogger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
+import type { QueueDepth } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Deadline } from '../runtime/deadline.js';
+import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { type Service, startAll, stopAll } from '../runtime/service.js';
 import type { Records } from '../store/records.js';
@@ -38,6 +39,8 @@ export interface WorkerParts {
 
 /** Between two tries to take an index that a living process still owns. */
 const OWN_AGAIN_MS = 250;
+/** What broker and store may take to tell figures for the status. */
+const LOOK_MS = 500;
 
 interface Consuming {
   readonly ownership: Ownership;
@@ -52,6 +55,8 @@ export class RunningWorker implements WorkerProgram {
   private starting: Promise<unknown> = Promise.resolve();
   private stopping = false;
   private ready = false;
+  private depth: QueueDepth = { normal: 0, priority: 0 };
+  private outboxAgeMs = 0;
 
   constructor(
     private readonly parts: WorkerParts,
@@ -101,9 +106,12 @@ export class RunningWorker implements WorkerProgram {
     return { left };
   }
 
+  /** What broker and store do not tell in time is as it was known last. */
   async status(): Promise<WorkerStatus> {
-    const { backend, metrics } = this.parts;
+    const { backend, metrics, clock } = this.parts;
     const { reader } = backend;
+    const deadline = Deadline.in(LOOK_MS, clock);
+    await Promise.all([deadline.allows(this.lookAtDepth()), deadline.allows(this.lookAtOutbox())]);
     const { tasksDone, tasksPerSecond, counters, hooks } = metrics.snapshot();
     const { window } = reader;
     const { consuming } = this;
@@ -120,8 +128,8 @@ export class RunningWorker implements WorkerProgram {
         restarts: lanes?.restarts ?? 0,
       },
       window: { ...window, fullestKey: full ? (consuming?.pipeline.lanes.fullest()?.key ?? null) : null },
-      queue: await reader.depth(),
-      outboxAgeMs: (await consuming?.pipeline.outbox.age()) ?? 0,
+      queue: this.depth,
+      outboxAgeMs: this.outboxAgeMs,
       storeAvailable: lanes?.storeAvailable ?? true,
       counters,
       hooks,
@@ -139,6 +147,15 @@ export class RunningWorker implements WorkerProgram {
     // Where there is an outbox, the task waits in it.
     if (value) consuming.pipeline.outbox.wake();
     return { ok: true, value };
+  }
+
+  private async lookAtDepth(): Promise<void> {
+    this.depth = await this.parts.backend.reader.depth().catch(() => this.depth);
+  }
+
+  private async lookAtOutbox(): Promise<void> {
+    const age = this.consuming?.pipeline.outbox.age();
+    this.outboxAgeMs = (await age?.catch(() => this.outboxAgeMs)) ?? 0;
   }
 
   private async begin(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {

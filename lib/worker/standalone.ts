@@ -72,6 +72,7 @@ export class StandaloneWorker {
   async serve(request: ControlRequest, reply: (reply: ControlReply) => void): Promise<void> {
     switch (request.type) {
       case 'status':
+        await this.life.report();
         reply({ type: 'status', status: this.status() });
         return;
       case 'stop': {

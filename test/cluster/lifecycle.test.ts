@@ -23,6 +23,8 @@ describe('a running cluster', () => {
     await program.line('worker ready', 2);
     application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]);
     await application.idle();
+    // Of now, and not of a second ago.
+    expect(application.status()?.slots.reduce((sum, { worker }) => sum + (worker?.tasksDone ?? 0), 0)).toBe(6);
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
     const workers = [...program.workers().values()];
     program.signal('SIGTERM');

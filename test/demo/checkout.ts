@@ -1,10 +1,10 @@
 /** The compiled program with the example in a folder of its own, so that a test of the demo replaces nobody's data. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killQuietly } from '../support/application.js';
+import { Run } from '../support/run.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -59,55 +59,6 @@ export class Checkout {
   private start(args: readonly string[]): Run {
     const env = { ...process.env, ...this.environment };
     return new Run(spawn(process.execPath, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'], env }));
-  }
-}
-
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export class Run {
-  readonly ended: Promise<Ended>;
-  private stdout = '';
-  private stderr = '';
-  private readonly listeners = new Set<() => void>();
-
-  constructor(private readonly child: ChildProcess) {
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name]?.setEncoding('utf8').on('data', (text: string) => {
-        this[name] += text;
-        for (const listener of [...this.listeners]) listener();
-      });
-    }
-    this.ended = once(child, 'close').then(([code, signal]) => {
-      const ended = { code, signal, stdout: this.stdout, stderr: this.stderr };
-      for (const listener of [...this.listeners]) listener();
-      return ended;
-    });
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
-  }
-
-  /** Resolves when the text was printed; rejects when the process ends without it. */
-  prints(text: string): Promise<void> {
-    const printed = new Promise<void>((resolve) => {
-      const look = () => {
-        if (!`${this.stdout}${this.stderr}`.includes(text)) return;
-        this.listeners.delete(look);
-        resolve();
-      };
-      this.listeners.add(look);
-      look();
-    });
-    const endedWithout = this.ended.then(({ stdout, stderr }) => {
-      if (!`${stdout}${stderr}`.includes(text)) throw new Error(`ended without "${text}":\n${stdout}\n${stderr}`);
-    });
-    return Promise.race([printed, endedWithout]);
   }
 }
 

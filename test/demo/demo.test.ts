@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Checkout, type Ended } from './checkout.js';
+import type { Ended } from '../support/run.js';
+import { Checkout } from './checkout.js';
 import { count, distinct, groupBy, mailsInFile, networkOfIp, networkScore, relayScore, worst } from './count.js';
 import { commandsOf, figuresOf, tableOf } from './printed.js';
 

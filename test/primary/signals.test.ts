@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { onSignals } from '../../lib/primary/signals.js';
 import { manualClock } from '../support/clock.js';
 
-function listening() {
+function listening(terminalClosed = false) {
   const clock = manualClock();
   const calls: string[] = [];
   const supervisor = { stop: () => void calls.push('stop'), kill: () => void calls.push('kill') };
@@ -12,7 +12,7 @@ function listening() {
       return { ok: true, sentence: '' };
     },
   };
-  onTestFinished(onSignals(supervisor, reloader, clock));
+  onTestFinished(onSignals(supervisor, reloader, clock, () => terminalClosed));
   return { clock, calls };
 }
 
@@ -36,4 +36,12 @@ it('reloads at SIGHUP', () => {
   const { calls } = listening();
   process.emit('SIGHUP');
   expect(calls).toEqual(['reload']);
+});
+
+it('drains at SIGHUP when its terminal was closed, however often it comes', () => {
+  const { clock, calls } = listening(true);
+  process.emit('SIGHUP');
+  clock.pass(101);
+  process.emit('SIGHUP');
+  expect(calls).toEqual(['stop', 'stop']);
 });

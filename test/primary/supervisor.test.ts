@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { WorkerStatus } from '../../lib/ipc/status.js';
 import { Supervisor, type SupervisorOptions } from '../../lib/primary/supervisor.js';
 import { manualClock } from '../support/clock.js';
 import { capturingLogger } from '../support/logger.js';
@@ -14,6 +15,21 @@ const OPTIONS: SupervisorOptions = {
   hangTimeoutMs: 10_000_000,
   shutdownTimeMs: 60_000,
 };
+
+function figures(tasksDone: number): WorkerStatus {
+  return {
+    epoch: 1,
+    tasksDone,
+    tasksPerSecond: 0,
+    lanes: { busy: 0, waiting: 0, keys: 0, restarts: 0 },
+    window: { tasks: 0, tasksLimit: 1, bytes: 0, bytesLimit: 1, fullestKey: null },
+    queue: { normal: 0, priority: 0 },
+    outboxAgeMs: 0,
+    storeAvailable: true,
+    counters: {},
+    hooks: [],
+  };
+}
 
 async function started(options: Partial<SupervisorOptions> = {}) {
   const forks = simulatedForks();
@@ -149,7 +165,44 @@ describe('supervisor', () => {
     expect(forks.all).toHaveLength(3);
     forks.last().say({ type: 'ready', epoch: 2 });
     expect(await replaced).toBe(true);
-    expect(supervisor.status().slots[0]).toMatchObject({ state: 'running', respawns: 0, pid: 1002 });
+    expect(supervisor.slots[0]!.describe(0)).toMatchObject({ state: 'running', respawns: 0, pid: 1002 });
+  });
+
+  it('says so where a worker that was to leave was killed by somebody else', async () => {
+    const { forks, log, supervisor } = await started();
+    void supervisor.replace(supervisor.slots[0]!);
+    await forks.all[0]!.exit(null, 'SIGSEGV');
+    expect(forks.all).toHaveLength(3);
+    expect(log.lines.at(-1)).toMatchObject({
+      level: 'error',
+      message: 'a worker did not end in order',
+      fields: { index: 0, signal: 'SIGSEGV' },
+    });
+  });
+
+  it('tells the figures that its workers have at that moment', async () => {
+    const { forks, supervisor } = await started();
+    const status = supervisor.status();
+    for (const [index, fork] of forks.all.entries()) {
+      expect(fork.received.at(-1)).toEqual({ type: 'report' });
+      fork.say({ type: 'stats', status: figures(index) });
+    }
+    expect((await status).slots.map(({ worker }) => worker?.tasksDone)).toEqual([0, 1]);
+  });
+
+  it('tells what a worker has said last where that one does not answer', async () => {
+    const { forks, clock, supervisor } = await started();
+    forks.all[0]!.say({ type: 'stats', status: figures(5) });
+    const status = supervisor.status();
+    clock.pass(1_000);
+    expect((await status).slots.map(({ worker }) => worker?.tasksDone ?? null)).toEqual([5, null]);
+  });
+
+  it('does not wait for the figures of a worker that has ended', async () => {
+    const { forks, supervisor } = await started({ indexes: [0] });
+    const status = supervisor.status();
+    await forks.all[0]!.exit(1);
+    expect((await status).slots[0]).toMatchObject({ state: 'down', worker: null });
   });
 
   it('forks one successor where a reload comes into the pause after a crash', async () => {

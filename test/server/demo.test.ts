@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { postgresAt } from '../../services/postgres.js';
-import { Checkout, type Ended } from '../demo/checkout.js';
+import { Checkout } from '../demo/checkout.js';
 import { count, groupBy, mailsInFile, networkOfIp, networkScore, relayScore, worst } from '../demo/count.js';
 import { figuresOf, tableOf } from '../demo/printed.js';
+import type { Ended } from '../support/run.js';
 
 const { host, port, username, password, managementUrl } = inject('rabbitMq');
 const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`;

@@ -88,10 +88,14 @@ export class Application {
     return program;
   }
 
+  /** The words of a shell that do the same. */
+  commandLine(args: readonly string[]): string {
+    return [process.execPath, ...this.argumentsOf(args)].map((word) => `'${word}'`).join(' ');
+  }
+
   /** The same where no file may grow beyond so many blocks of 512 bytes: to the program the disk is full. */
   startLimited(args: readonly string[], blocks: number): RunningProgram {
-    const words = [process.execPath, ...this.argumentsOf(args)].map((word) => `'${word}'`).join(' ');
-    const child = spawn('sh', ['-c', `trap '' XFSZ; ulimit -f ${blocks}; exec ${words}`], {
+    const child = spawn('sh', ['-c', `trap '' XFSZ; ulimit -f ${blocks}; exec ${this.commandLine(args)}`], {
       env: environment(),
       stdio: ['pipe', 'pipe', 'pipe'],
     });
