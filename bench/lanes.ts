@@ -36,6 +36,8 @@ function deliveryOf(id: string, priority: boolean): Delivery {
     redelivered: false,
     once: true,
     attempts: 0,
+    nameless: false,
+    rename: nothing,
     started: nothing,
     ended: nothing,
     settle: nothing,

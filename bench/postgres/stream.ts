@@ -70,6 +70,8 @@ export function deliveryOf(id: string): Delivery {
     redelivered: false,
     once: false,
     attempts: 0,
+    nameless: false,
+    rename: nothing,
     started: nothing,
     ended: nothing,
     settle: nothing,

@@ -40,7 +40,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
     runtimeDir,
   } as const;
   const window = { tasks: 4_096, bytes: 64 * 2 ** 20 };
-  const reader = openReader({ kind: 'rabbitmq', configuration, events, log, clock }, 0, window);
+  const reader = openReader({ kind: 'rabbitmq', configuration, log, clock }, 0, window);
   await reader.start();
   const store = nowhere(stored);
   const records = new Records(store, { bytes: 64 * 2 ** 20 });

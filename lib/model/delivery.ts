@@ -7,6 +7,8 @@
 export interface Delivery {
   /** Unique for ever where the sender drew it; else made of what was sent. Redelivery keeps it. */
   readonly id: string;
+  /** The sender gave it no id: the one it has follows from its body, and a twin has the same. */
+  readonly nameless: boolean;
   /** JSON in UTF-8, unchecked. */
   readonly body: Buffer;
   readonly priority: boolean;
@@ -20,6 +22,8 @@ export interface Delivery {
   started(): void;
   /** It no longer runs, whatever came of it; its commit may still be to come. */
   ended(): void;
+  /** Gives a nameless one an id of its own, because the one it had is a twin's. */
+  rename(id: string): void;
   /** The message is done with. Inside a store transaction it becomes part of it. A delivery of a lost connection ignores it. */
   settle(): void;
 }

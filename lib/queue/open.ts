@@ -1,7 +1,6 @@
 /** Opens the queue of a kind. The only file that knows the adapters; everything else knows lib/queue/queue.ts. */
 import type { Configuration } from '../config/configuration.js';
 import type { Member } from '../embedded/member.js';
-import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { AmqpConnection } from './amqp/connection.js';
@@ -34,7 +33,6 @@ export interface RabbitMqQueue {
 /** What reading needs beyond that: what is acknowledged when, and where attempts are counted. */
 export interface RabbitMqReading extends RabbitMqQueue {
   readonly configuration: Pick<Configuration, 'app' | 'numProcesses' | 'broker' | 'delivery' | 'runtimeDir'>;
-  readonly events: Events;
 }
 
 /** The reader of an index, with the window of deliveries it may hold open. */
@@ -44,11 +42,11 @@ export function openReader(
   window: { readonly tasks: number; readonly bytes: number },
 ): TaskReader {
   if (queue.kind === 'embedded') return new EmbeddedReader(queue.member, { index, window, ...clockOf(queue) });
-  const { configuration, log, events, clock = systemClock } = queue;
+  const { configuration, log, clock = systemClock } = queue;
   const { app, broker, delivery, runtimeDir } = configuration;
   const connection = new AmqpConnection({ app, broker, log, purpose: 'consuming', clock });
   const atMostOnce = delivery === 'at-most-once';
-  return new AmqpReader({ app, index, window, broker, atMostOnce, runtimeDir, connection, clock, events, log });
+  return new AmqpReader({ app, index, window, broker, atMostOnce, runtimeDir, connection, clock, log });
 }
 
 export function openWriter(queue: EmbeddedQueue | RabbitMqQueue): TaskWriter {

@@ -56,7 +56,10 @@ export interface TaskReader extends Service {
 
 /** Sends tasks to queue pairs. Order per key is kept; a full normal queue makes the caller wait. */
 export interface TaskWriter extends Service {
-  /** Resolves when all are durable in their queues, in the given order per key. Safe to repeat with the same ids. */
+  /**
+   * Resolves when all are durable in their queues, in the given order per key. Safe to repeat with the same ids. A broadcast is the same
+   * task once for each index.
+   */
   send(tasks: readonly OutgoingTask[]): Promise<void>;
   /** Called with true when a full queue makes `send` wait, with false when it goes on. */
   onBlocked(listener: (blocked: boolean) => void): void;

@@ -48,7 +48,7 @@ export async function assembleWorker(
   const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
   const clock = systemClock;
   const events = createEvents((name, error) => root.error('a listener failed', { event: name, error }));
-  const backend = await openBackend({ configuration, spec, index, clock, events, log: root });
+  const backend = await openBackend({ configuration, spec, index, clock, log: root });
   return new RunningWorker(makeParts({ configuration, spec, index, clock, events, root, registry, backend }), orders);
 }
 

@@ -6,7 +6,6 @@ import type { Configuration } from '../config/configuration.js';
 import { openFolder } from '../embedded/folder.js';
 import { joinAsIndex } from '../embedded/member.js';
 import type { ModelSpec } from '../model/spec.js';
-import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import { openReader, openWriter } from '../queue/open.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
@@ -32,7 +31,6 @@ export interface BackendParts {
   readonly spec: ModelSpec;
   readonly index: number;
   readonly clock: Clock;
-  readonly events: Events;
   readonly log: Logger;
 }
 
@@ -59,8 +57,8 @@ async function openEmbedded({ configuration, index, clock }: BackendParts): Prom
   };
 }
 
-async function openServers({ configuration, spec, index, clock, events, log }: BackendParts): Promise<Backend> {
-  const queue = { kind: 'rabbitmq', configuration, events, log, clock } as const;
+async function openServers({ configuration, spec, index, clock, log }: BackendParts): Promise<Backend> {
+  const queue = { kind: 'rabbitmq', configuration, log, clock } as const;
   const reader = openReader(queue, index, configuration.window);
   return {
     reader,

@@ -3,7 +3,7 @@
  * and leaves out what is committed already, before anything is executed (product.md, rules 2 and 9).
  *
  * A delivery that may have been committed before is looked up in the inbox; while the store is asked, everything behind it waits,
- * so that no task overtakes another. That happens after a restart only. Refused: asking for every id (the inbox's own check at
+ * so that no task overtakes another. That happens after a restart only, and where senders give no ids. Refused: asking for every id (the inbox's own check at
  * the commit finds the rest), and letting other keys pass meanwhile (a second order to keep right, for milliseconds after a start).
  */
 import { type Entry, quarantinedResult } from '../commit/entry.js';
@@ -13,6 +13,7 @@ import { createHashCache } from '../model/hash.js';
 import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
+import { newTaskId } from '../model/task-id.js';
 import { parseTask } from '../model/task-parse.js';
 import { TaskRefused } from '../model/task-refused.js';
 import type { Events } from '../observability/events.js';
@@ -82,7 +83,7 @@ export class Intake {
   }
 
   private mustAsk(delivery: Delivery): boolean {
-    return this.options.inbox && delivery.redelivered && !delivery.once;
+    return this.options.inbox && (delivery.redelivered || delivery.nameless) && !delivery.once;
   }
 
   private async askInbox(): Promise<void> {
@@ -98,8 +99,9 @@ export class Intake {
         if (this.held !== held) continue; // cleared while the store was asked
         // What came meanwhile was not asked for; it stays until the next question.
         for (const delivery of held.splice(0, asked)) {
-          if (known.has(delivery.id)) this.known(delivery);
-          else this.pass(delivery);
+          if (!known.has(delivery.id)) this.pass(delivery);
+          else if (isAnother(delivery)) this.pass(this.named(delivery));
+          else this.known(delivery);
         }
       }
     } catch (error) {
@@ -127,6 +129,9 @@ export class Intake {
   private pass(delivery: Delivery): void {
     const { inbox, index, numProcesses, run } = this.options;
     if (inbox && !delivery.once) {
+      // What is open at the same time as another of its name is not a second copy of it.
+      const { id, nameless } = delivery;
+      if (nameless && (this.ids.has(id) || (isAnother(delivery) && this.ids.isCommitted(id)))) this.named(delivery);
       const seen = this.ids.arrived(delivery);
       if (seen === 'committed') this.known(delivery);
       if (seen !== 'new') return;
@@ -136,6 +141,13 @@ export class Intake {
     const home = this.hashOf(task.key) % numProcesses;
     if (home === index) run(workOf(delivery, task));
     else this.forward(delivery, task, home);
+  }
+
+  /** With an id of its own: it is applied. Were it and its twin delivered again after a crash, they could not be told apart. */
+  private named(delivery: Delivery): Delivery {
+    delivery.rename(newTaskId());
+    this.options.events.emit('task-ambiguous', { id: delivery.id });
+    return delivery;
   }
 
   private known(delivery: Delivery): void {
@@ -173,4 +185,9 @@ export class Intake {
     const result: TaskResult = { outcome: 'forwarded', etype, eid, history: [], raw: [], derived };
     this.options.settle({ delivery, result, key: null, again: null });
   }
+}
+
+/** A nameless message that the broker has never delivered before is no copy of one that was: somebody sent the same body again. */
+function isAnother({ nameless, redelivered }: Delivery): boolean {
+  return nameless && !redelivered;
 }

@@ -18,6 +18,15 @@ export class RecentIds {
   private readonly ring: string[] = [];
   private oldest = 0;
 
+  /** Whether a task of this id is on its way. */
+  has(id: string): boolean {
+    return this.inFlight.has(id);
+  }
+
+  isCommitted(id: string): boolean {
+    return this.done.has(id);
+  }
+
   /** `new`: execute it. `waits`: a copy is on its way. `committed`: it is done. */
   arrived(delivery: Delivery): 'new' | 'waits' | 'committed' {
     const { id } = delivery;

@@ -59,6 +59,22 @@ function describeDelivering(bed: () => QueueBed): void {
     }
   });
 
+  it('delivers a broadcast to every index once, under the same id', async () => {
+    const [first] = tasksOf(0, 1);
+    const broadcast = [true, false].map((priority) => [0, 1, 2].map((index) => ({ ...first!, index, priority })));
+    const writer = await bed().writer();
+    for (const tasks of broadcast) await writer.send(tasks);
+    for (const index of [0, 1, 2]) {
+      const inbox = await Inbox.of(await bed().reader(index));
+      const got = await inbox.take(2);
+      expect(got.map(({ id, priority }) => [id, priority])).toEqual([
+        [first!.id, true],
+        [first!.id, false],
+      ]);
+      expect(inbox.waiting).toBe(0);
+    }
+  });
+
   it('takes any body, from one byte to a mebibyte, and ids and keys of any name', async () => {
     const bodies = [Buffer.from('0'), Buffer.alloc(4_065, 'x'), Buffer.alloc(4_100, 'y'), Buffer.alloc(2 ** 20, 'z')];
     const sent = bodies.map((body, i) => ({ ...task(0, ['__proto__', 'constructor', 'ä/…', 'toString'][i]!), body }));

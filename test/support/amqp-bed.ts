@@ -61,9 +61,8 @@ export class AmqpBed {
 
   /** Started; does not consume yet. */
   async reader(index: number, window: Partial<{ tasks: number; bytes: number }> = {}): Promise<TaskReader> {
-    const { events } = this;
     const limits = { tasks: 1_000, bytes: 2 ** 26, ...window };
-    const reader = openReader({ ...this.source(), events }, index, limits);
+    const reader = openReader(this.source(), index, limits);
     this.running.push(reader);
     await reader.start();
     return reader;

@@ -54,6 +54,10 @@ export function scriptOf(task: Pick<Task, 'dataPoints'>): Script {
   return JSON.parse(String(task.dataPoints[0]?.v)) as Script;
 }
 
+function nameIn(body: Buffer): string {
+  return scriptOf({ dataPoints: JSON.parse(body.toString()).data_points }).name;
+}
+
 /** The names in the journal of a record. */
 export function journalOf(view: RecordView | undefined): readonly string[] {
   return (view?.state?.plain.get('journal')?.v ?? []) as readonly string[];
@@ -86,7 +90,7 @@ const LIMITS: PipelineLimits = {
 function follows({ result, delivery }: BatchEntry, stored: RecordView): void {
   if (result.record === undefined) return;
   const [before, after] = [journalOf(stored), journalOf(result.record)];
-  const expected = [...before, delivery.id.replace('id-', '')];
+  const expected = [...before, nameIn(delivery.body)];
   if (expected.join() !== after.join()) throw new Error(`stored [${after}], but [${expected}] follows from the store`);
 }
 

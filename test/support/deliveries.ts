@@ -17,6 +17,7 @@ export function testDelivery(given: Partial<Delivery> & { readonly id: string })
     redelivered: false,
     once: false,
     attempts: 0,
+    nameless: false,
     ...given,
     settled: 0,
     running: 0,
@@ -25,6 +26,9 @@ export function testDelivery(given: Partial<Delivery> & { readonly id: string })
     },
     ended() {
       this.running--;
+    },
+    rename(id: string) {
+      Object.assign(this, { id });
     },
     settle() {
       this.settled++;

@@ -13,6 +13,7 @@ export interface MemoryMessage {
   readonly once?: boolean;
   readonly attempts?: number;
   readonly redelivered?: boolean;
+  readonly nameless?: boolean;
 }
 
 interface Stored {
@@ -23,6 +24,7 @@ interface Stored {
 
 class MemoryDelivery implements Delivery {
   runs = 0;
+  private newName: string | null = null;
 
   constructor(
     private readonly queue: MemoryQueue,
@@ -31,7 +33,15 @@ class MemoryDelivery implements Delivery {
   ) {}
 
   get id(): string {
-    return this.stored.message.id;
+    return this.newName ?? this.stored.message.id;
+  }
+
+  get nameless(): boolean {
+    return this.stored.message.nameless ?? false;
+  }
+
+  rename(id: string): void {
+    this.newName = id;
   }
 
   get body(): Buffer {

@@ -125,6 +125,42 @@ describe('the inbox', () => {
     expect(path.store.stored).toHaveLength(1);
   });
 
+  it('knows a message without an id by its body when it is delivered again', async () => {
+    const path = await start();
+    path.store.inbox.add('id-1');
+    path.queue.put(message(EID, { name: '1' }, { nameless: true, redelivered: true }));
+    await path.settled();
+    expect(path.store.stored).toEqual([]);
+    expect(path.queue.settledMessages).toBe(1);
+  });
+
+  it('applies a message without an id whose body was committed long ago: the broker says that it never delivered it', async () => {
+    const path = await start();
+    path.store.inbox.add('id-1');
+    const ambiguous: string[] = [];
+    path.events.on('task-ambiguous', ({ id }) => ambiguous.push(id));
+    path.queue.put(message(EID, { name: '1' }, { nameless: true }));
+    await path.settled();
+    expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(ambiguous);
+    expect(ambiguous).not.toContain('id-1');
+    expect(ambiguous).toHaveLength(1);
+    expect(journalOf(path.store.records.get(`ip:${EID}`))).toEqual(['1']);
+  });
+
+  it('applies twins without ids each, those that are open at the same time and those that follow, and counts them', async () => {
+    const path = await start();
+    const ambiguous: string[] = [];
+    path.events.on('task-ambiguous', ({ id }) => ambiguous.push(id));
+    const twin = message(EID, { name: '1' }, { nameless: true });
+    path.queue.put(twin, { ...twin, redelivered: true }, { ...twin, redelivered: true });
+    await path.settled();
+    path.queue.put(twin);
+    await path.settled();
+    expect(path.store.stored).toHaveLength(4);
+    expect(new Set(path.store.inbox)).toEqual(new Set(['id-1', ...ambiguous]));
+    expect(ambiguous).toHaveLength(3);
+  });
+
   it('makes deliveries wait while the store is away, in their order', async () => {
     const path = await start({ store: { random: seeded(1), away: 0.7 } });
     for (const name of ['1', '2', '3']) path.queue.put(message(EID, { name }, { redelivered: name === '1' }));

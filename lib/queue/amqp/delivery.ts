@@ -2,6 +2,7 @@
 import type { ConsumeMessage } from 'amqplib';
 import type { Delivery } from '../../model/delivery.js';
 import type { Consumption } from './consumption.js';
+import type { Identity } from './message.js';
 
 /** What a delivery asks of its reader. */
 export interface DeliveryOwner {
@@ -16,6 +17,7 @@ export class AmqpDelivery implements Delivery {
   readonly redelivered: boolean;
   /** The broker delivers a settled message again where its acknowledgement was lost. */
   readonly once = false;
+  readonly nameless: boolean;
   readonly tag: number;
   settled = false;
   /** Number of its slot among the running tasks; -1 while it does not run. */
@@ -26,13 +28,22 @@ export class AmqpDelivery implements Delivery {
     /** A tag is valid only in the channel it came by. */
     readonly from: Consumption,
     { content, fields }: ConsumeMessage,
-    readonly id: string,
+    private identity: Identity,
     readonly attempts: number,
   ) {
+    this.nameless = identity.nameless;
     this.body = content;
     this.priority = from.priority;
     this.redelivered = fields.redelivered;
     this.tag = fields.deliveryTag;
+  }
+
+  get id(): string {
+    return this.identity.id;
+  }
+
+  rename(id: string): void {
+    this.identity = { id, nameless: true };
   }
 
   started(): void {

@@ -7,15 +7,13 @@ import type { TaskReader } from '../queue.js';
 import type { BrokerAttempts } from './attempts.js';
 import type { Consumption, HeldBytes } from './consumption.js';
 import { AmqpDelivery, type DeliveryOwner } from './delivery.js';
-import type { Identities } from './identities.js';
-import { isTransient } from './message.js';
+import { identityOf, isTransient } from './message.js';
 
 export interface HandOutOptions {
   readonly window: { readonly tasks: number; readonly bytes: number };
   /** Each delivery is acknowledged when it is settled, alone; else many together. */
   readonly atOnce: boolean;
   readonly attempts: BrokerAttempts;
-  readonly identities: Identities;
   onDelivery(delivery: AmqpDelivery): void;
   /** The first message came that a restart of the broker would lose. */
   onTransient(): void;
@@ -132,17 +130,17 @@ export class HandOut implements DeliveryOwner {
   }
 
   private handOut(from: Consumption): void {
-    const { attempts, identities, onDelivery, onTransient } = this.options;
+    const { attempts, onDelivery, onTransient } = this.options;
     const message = from.take();
     if (!this.transient && isTransient(message)) {
       this.transient = true;
       onTransient();
     }
-    const id = identities.of(message);
+    const identity = identityOf(message);
     this.order.taken(from.priority);
     this.tasks++;
     this.bytes += message.content.length;
-    onDelivery(new AmqpDelivery(this, from, message, id, attempts.of(id)));
+    onDelivery(new AmqpDelivery(this, from, message, identity, attempts.of(identity.id)));
   }
 
   /** A commit settles many at once: they are acknowledged together, and what follows them comes afterwards. */

@@ -12,11 +12,18 @@ export const OWN_APP_ID = 'dp3-cluster';
 /** `delivery-mode` of a message that outlives a restart of the broker (AMQP 0-9-1). */
 const PERSISTENT = 2;
 
-/** The id under which a message is known, the same at every delivery; null where the sender gave it none. */
-export function idOf({ properties, content }: ConsumeMessage): string | null {
+/** Under which id a message is known, the same at every delivery; a nameless one is known by its body alone. */
+export interface Identity {
+  readonly id: string;
+  readonly nameless: boolean;
+}
+
+export function identityOf({ properties, content }: ConsumeMessage): Identity {
   const messageId: unknown = properties.messageId;
-  if (typeof messageId !== 'string' || messageId === '') return null;
-  return properties.appId === OWN_APP_ID ? messageId : deliveryIdOf(messageId, content);
+  if (typeof messageId !== 'string' || messageId === '')
+    return { id: deliveryIdOf(undefined, content), nameless: true };
+  const id = properties.appId === OWN_APP_ID ? messageId : deliveryIdOf(messageId, content);
+  return { id, nameless: false };
 }
 
 /** True where a restart of the broker loses the message from a classic queue; DP3 sends such messages. */

@@ -4,7 +4,7 @@
  *
  * Confirmations are counted here by their delivery tags instead of giving amqplib a function for each publish.
  */
-import type { ConfirmChannel } from 'amqplib';
+import type { ConfirmChannel, Message } from 'amqplib';
 import { messageOf } from '../../runtime/errors.js';
 import type { AmqpConnection } from './connection.js';
 import type { Entry } from './line.js';
@@ -51,7 +51,7 @@ export class Publisher {
     channel.on('close', () => this.close(refusal));
     channel.on('ack', ({ deliveryTag, multiple }) => this.settle(deliveryTag, multiple, true));
     channel.on('nack', ({ deliveryTag, multiple }) => this.settle(deliveryTag, multiple, false));
-    channel.on('return', ({ properties }) => this.markReturned(properties.messageId));
+    channel.on('return', (message) => this.markReturned(message));
     this.tag = 0;
     this.channel = channel;
   }
@@ -107,10 +107,12 @@ export class Publisher {
     else this.events.confirmed(entry);
   }
 
-  /** A return comes before the confirmation of the same message. */
-  private markReturned(id: unknown): void {
+  /** A return comes before the confirmation of the same message. The same task may be under way to several indexes. */
+  private markReturned({ fields: { exchange, routingKey }, properties: { messageId } }: Message): void {
     for (const entry of this.underWay.values()) {
-      if (entry.task.id !== id || entry.unroutable) continue;
+      const { task, line, unroutable } = entry;
+      if (task.id !== messageId || unroutable || line.exchange !== exchange || String(task.index) !== routingKey)
+        continue;
       entry.unroutable = true;
       return;
     }

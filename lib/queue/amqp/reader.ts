@@ -13,7 +13,6 @@
  * we want them to end (rule 8), nothing more is handed out, and what is running is finished and acknowledged before they close.
  */
 import type { BrokerConfiguration } from '../../config/configuration.js';
-import type { Events } from '../../observability/events.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Clock } from '../../runtime/clock.js';
 import { Deadline } from '../../runtime/deadline.js';
@@ -24,7 +23,6 @@ import { BrokerAttempts } from './attempts.js';
 import type { AmqpConnection } from './connection.js';
 import { type Consumption, noBytesHeld } from './consumption.js';
 import { HandOut, type Pair } from './handout.js';
-import { Identities } from './identities.js';
 import { PairLooks } from './looks.js';
 import type { Opening } from './opening.js';
 import { ProgressWatch } from './progress.js';
@@ -45,7 +43,6 @@ export interface AmqpReaderOptions {
   /** For consuming alone: a broker in trouble blocks connections that publish. */
   readonly connection: AmqpConnection;
   readonly clock: Clock;
-  readonly events: Events;
   readonly log: Logger;
 }
 
@@ -61,7 +58,6 @@ export class AmqpReader implements TaskReader {
   readonly name: string;
   private readonly log: Logger;
   private readonly attempts: BrokerAttempts;
-  private readonly identities: Identities;
   private readonly handOut: HandOut;
   private readonly replacing: Replacing;
   private readonly progress: ProgressWatch;
@@ -79,17 +75,15 @@ export class AmqpReader implements TaskReader {
   private received = 0;
 
   constructor(private readonly options: AmqpReaderOptions) {
-    const { app, index, window, broker, atMostOnce, runtimeDir, connection, clock, events, log } = options;
+    const { app, index, window, broker, atMostOnce, runtimeDir, connection, clock, log } = options;
     const names = queueNames(app, index);
     this.name = `reader of index ${index}`;
     this.log = log;
     this.attempts = new BrokerAttempts(runtimeDir, index);
-    this.identities = new Identities((id) => events.emit('task-ambiguous', { id }));
     this.handOut = new HandOut({
       window,
       atOnce: atMostOnce,
       attempts: this.attempts,
-      identities: this.identities,
       onDelivery: (delivery) => this.events?.onDelivery(delivery),
       onTransient: () => this.opening().classic && log.warn(TRANSIENT, { queue: names.normal }),
       settled: (from) => this.replacing.settled(from),
@@ -208,7 +202,6 @@ export class AmqpReader implements TaskReader {
     this.over = new Promise((resolve) => {
       this.tellOver = resolve;
     });
-    this.identities.reopened();
     this.listen(pair.priority);
     this.listen(pair.normal);
     if (this.pair === pair) this.handOut.attach(pair);

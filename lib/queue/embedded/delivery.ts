@@ -17,6 +17,8 @@ export class EmbeddedDelivery implements Delivery {
   readonly body: Buffer;
   readonly redelivered: boolean;
   readonly once: boolean;
+  /** Every sender of ours names what he sends. */
+  readonly nameless = false;
   readonly sequence: number;
   state: DeliveryState = 'open';
   /** Number of its slot among the running tasks; -1 while it does not run. */
@@ -43,6 +45,8 @@ export class EmbeddedDelivery implements Delivery {
   ended(): void {
     this.owner.ended(this);
   }
+
+  rename(): void {}
 
   settle(): void {
     this.owner.settle(this);
