@@ -34,7 +34,7 @@ export async function runDemo(output: Output, options: DemoOptions): Promise<voi
   const corpus = readCorpus();
   const { points, mails } = sizeOf(corpus);
   await output.heading(
-    `Who sends spam? ${grouped(points)} data-points of ${grouped(mails)} real mails, for a cluster of two workers`,
+    `Who sends spam? ${grouped(points)} data-points of ${grouped(mails)} real mails, for two workers`,
   );
   const place = options.server ? await servers(output, options.stopping) : await inside(output);
   try {

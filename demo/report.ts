@@ -1,13 +1,16 @@
-/** The end of a demo: the worst relays and networks with what is known against them, the count of everything, and what to try next. */
+/**
+ * The end of a demo: the worst relays and networks with what is known against them, the count of everything, and what to try next. All but
+ * the commands fits into 80 columns.
+ */
 import type { Cell, Output } from '../lib/cli/output.js';
 import type { Place } from './place.js';
 import type { Network, Profiles, Relay } from './profiles.js';
-import { grouped } from './view.js';
+import { cut, grouped } from './view.js';
 
 const WORST = 8;
 const MOST_CLAIMED = 5;
-/** A name is cut at this length. */
-const NAME_CHARACTERS = 34;
+/** Names are cut at these lengths. */
+const NAME_CHARACTERS = { ofRelay: 23, claimed: 60 };
 
 /** Reads everything once more and prints the tables. */
 export async function printReport(output: Output, profiles: Profiles): Promise<void> {
@@ -15,7 +18,7 @@ export async function printReport(output: Output, profiles: Profiles): Promise<v
   const { relays, networks, names } = profiles;
   await output.heading('\nThe worst relays');
   await output.table(
-    ['relay', 'score', 'spam', 'ham', 'names', 'host name, or how it called itself', 'last mail', 'last spam'],
+    ['relay', 'score', 'spam', 'ham', 'names', 'called', 'last spam'],
     worstRelays(relays).map(relayRow),
   );
   await output.heading('\nThe worst networks');
@@ -27,7 +30,7 @@ export async function printReport(output: Output, profiles: Profiles): Promise<v
   const claimed = [...names].sort((a, b) => b.relays - a.relays || compare(a.name, b.name)).slice(0, MOST_CLAIMED);
   await output.table(
     ['name', 'relays', 'mails'],
-    claimed.map(({ name, relays, mails }) => [cut(name), relays, mails]),
+    claimed.map(({ name, relays, mails }) => [cut(name, NAME_CHARACTERS.claimed), relays, mails]),
   );
   await printCount(output, profiles);
 }
@@ -45,9 +48,10 @@ export function worstNetworks(networks: readonly Network[]): readonly Network[] 
     .slice(0, WORST);
 }
 
-function relayRow({ ip, score, spam, ham, names, manyNames, hostname, newestName, lastMail, evidence }: Relay): Cell[] {
-  const called = cut(hostname ?? newestName ?? '');
-  return [ip, scoreText(score), spam, ham, manyNames ? `${names} !` : names, called, dayOf(lastMail), evidence];
+/** Called: by the host name that the receiver found, otherwise as it called itself last. */
+function relayRow({ ip, score, spam, ham, names, manyNames, hostname, newestName, evidence }: Relay): Cell[] {
+  const called = cut(hostname ?? newestName ?? '', NAME_CHARACTERS.ofRelay);
+  return [ip, scoreText(score), spam, ham, manyNames ? `${names} !` : names, called, evidence];
 }
 
 function networkRow({ network, score, spam, ham, relays, lastMail }: Network): Cell[] {
@@ -58,21 +62,22 @@ async function printCount(output: Output, profiles: Profiles): Promise<void> {
   const { spam, ham, ofNetworks, ofNames, relays, networks, names } = profiles.totals();
   const marked = profiles.relays.filter(({ manyNames }) => manyNames).length;
   await output.line(
-    `\n${grouped(relays)} relays, ${grouped(networks)} networks, ${grouped(names)} names; ${marked} relays are marked for changing theirs (!).`,
+    `\n${grouped(relays)} relays, ${grouped(networks)} networks, ${grouped(names)} names; ${marked} relays changed theirs (!).`,
   );
+  await output.line(`Mails by relay: ${grouped(spam + ham)} (${grouped(spam)} spam, ${grouped(ham)} ham).`);
   await output.line(
-    `Counted by relay ${grouped(spam + ham)} mails (${grouped(spam)} spam, ${grouped(ham)} ham), by network ${grouped(ofNetworks)}, by name ${grouped(ofNames)}; in quarantine ${await profiles.quarantined()}.`,
+    `By network: ${grouped(ofNetworks)}. By name: ${grouped(ofNames)}. In quarantine: ${await profiles.quarantined()}.`,
   );
 }
 
 /** Where the data are, and commands to paste, as long as there is something to look at. */
 export async function printNext(output: Output, { flags, data, lasting }: Place, worst: string): Promise<void> {
   if (!lasting && !output.onTerminal) {
-    await output.line(`\nThe data were in ${data}, which ends with the demo; on a terminal it stays until Ctrl-C.`);
+    await output.line(`\nThe data were in ${data}.\nIt ends with the demo; on a terminal it stays until Ctrl-C.`);
     return;
   }
-  const next = lasting ? 'Next, try:' : 'In another terminal, try:';
-  await output.line(`\nThe data are in ${data}${lasting ? '' : ', until Ctrl-C ends the demo'}. ${next}\n`);
+  const next = lasting ? 'Next, try:' : 'Ctrl-C ends the demo. Until then try, in another terminal:';
+  await output.line(`\nThe data are in ${data}.\n${next}\n`);
   const steps = [
     ['The worst relay, with every mail:', `get ip ${worst} --history`],
     ['Who calls itself yahoo.com:', 'get helo yahoo.com'],
@@ -89,10 +94,6 @@ function scoreText(score: number | null): string | null {
 
 function dayOf(time: string | null): string | null {
   return time === null ? null : time.slice(0, 10);
-}
-
-function cut(name: string): string {
-  return name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS - 3)}...` : name;
 }
 
 function compare(one: string, other: string): number {

@@ -36,9 +36,9 @@ export async function servers(output: Output, stopping: AbortSignal): Promise<Pl
     const postgres = await postgresService();
     undo.add('PostgreSQL', () => postgres.stop());
     stopping.throwIfAborted();
-    const host = await rabbitMq.virtualHost();
+    const host = await rabbitMq.virtualHost('dp3-demo');
     undo.add('the virtual host', () => host.remove());
-    const database = await postgres.database();
+    const database = await postgres.database('dp3_demo');
     undo.add('the database', () => database.drop());
     writeConfiguration(host, database.url);
     undo.add(FOLDER, async () => rmSync(CONFIG, { recursive: true, force: true }));

@@ -14,6 +14,8 @@ export interface View {
 const BAR_WIDTH = 30;
 /** Profiles that changed last. */
 const NEWEST = 5;
+/** A name is cut at this length, so that what is told of a relay fits into 80 columns. */
+const NAME_CHARACTERS = 24;
 /** Between two lines where nobody looks. */
 const LINE_SECONDS = 2;
 
@@ -29,7 +31,7 @@ function tellFirst(output: Output): (sight: Sight) => Promise<void> {
     const relay = newest(profiles.relays, 1)[0];
     if (told || relay === undefined) return;
     told = true;
-    await output.line(`The first profile after ${seconds.toFixed(1)} s: ${relayLine(relay)}`);
+    await output.line(`The first profile after ${seconds.toFixed(1)} s:\n     ${relayLine(relay)}`);
   };
 }
 
@@ -112,12 +114,18 @@ function countsLine({ relays, networks, names, spam, ham }: Sight['totals']): st
 
 function relayLine({ ip, spam, ham, score, names, hostname, newestName }: Relay): string {
   const mails = `${String(spam).padStart(4)} spam ${String(ham).padStart(5)} ham`;
-  const called = names > 1 ? `${names} names` : (hostname ?? newestName ?? '');
-  return shown(`${ip.padEnd(15)} ${mails}   score ${score === null ? '-   ' : score.toFixed(2)}   ${called}`);
+  const called = names > 1 ? `${names} names` : cut(hostname ?? newestName ?? '', NAME_CHARACTERS);
+  const line = `${ip.padEnd(15)} ${mails}   score ${score === null ? '-   ' : score.toFixed(2)}   ${called}`;
+  return shown(line.trimEnd());
 }
 
 function newest(relays: readonly Relay[], count: number): readonly Relay[] {
   return [...relays].sort((a, b) => (a.updated < b.updated ? 1 : -1)).slice(0, count);
+}
+
+/** A name in so many characters at most. */
+export function cut(name: string, characters: number): string {
+  return name.length > characters ? `${name.slice(0, characters - 3)}...` : name;
 }
 
 /** `15,191` */

@@ -26,7 +26,8 @@ export interface TestDatabase {
 export interface PostgresService {
   /** The server, by a database that is there: for whoever makes databases of its own (`postgresAt`). */
   readonly url: string;
-  database(): Promise<TestDatabase>;
+  /** What its name begins with tells whose it is. */
+  database(prefix?: string): Promise<TestDatabase>;
   /** Ends a private cluster and removes its folder; a server that was there goes on. */
   stop(): Promise<void>;
 }
@@ -50,7 +51,7 @@ export async function postgresService(environment: NodeJS.ProcessEnv = process.e
 
 /** A server that another process has brought up, by its url. */
 export function postgresAt(url: string): PostgresService {
-  return { url, database: () => makeDatabase(url), stop: async () => {} };
+  return { url, database: (prefix) => makeDatabase(url, prefix), stop: async () => {} };
 }
 
 /** Always a cluster of our own: for faults, and for settings of the server. */
@@ -63,7 +64,7 @@ export async function startPrivatePostgres(options: ClusterOptions = {}): Promis
     get pid() {
       return cluster.pid;
     },
-    database: () => makeDatabase(url),
+    database: (prefix) => makeDatabase(url, prefix),
     halt: (how) => cluster.halt(how),
     resume: () => cluster.start(),
     async restart(how) {
@@ -100,8 +101,8 @@ async function isUsable(url: string): Promise<boolean> {
   }
 }
 
-async function makeDatabase(server: string): Promise<TestDatabase> {
-  const name = `dp3_test_${randomBytes(6).toString('hex')}`;
+async function makeDatabase(server: string, prefix = 'dp3_test'): Promise<TestDatabase> {
+  const name = `${prefix}_${randomBytes(6).toString('hex')}`;
   await ask(server, `create database ${name} template template0 encoding 'UTF8'`);
   const address = new URL(server);
   address.pathname = `/${name}`;

@@ -121,8 +121,8 @@ class Node implements PrivateRabbitMq {
     return stdout;
   }
 
-  virtualHost(): Promise<TestVirtualHost> {
-    return makeVirtualHost(this.address);
+  virtualHost(prefix?: string): Promise<TestVirtualHost> {
+    return makeVirtualHost(this.address, prefix);
   }
 
   async stop(): Promise<void> {

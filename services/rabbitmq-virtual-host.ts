@@ -2,7 +2,7 @@
  * A virtual host of a broker for each user of it, made in 30 ms through the management plugin. Refused: `rabbitmqctl`, which starts a
  * virtual machine of its own for each call and takes half a second.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 /** Long enough for a broker that is busy; one that answers nothing must not hold up a test. */
 const MANAGEMENT_MS = 30_000;
@@ -28,20 +28,20 @@ export interface TestVirtualHost extends RabbitMqAddress {
 
 export interface RabbitMqService {
   readonly address: RabbitMqAddress;
-  /** A fresh, empty virtual host with all rights for the user of the address. */
-  virtualHost(): Promise<TestVirtualHost>;
+  /** A fresh, empty virtual host with all rights for the user of the address; what its name begins with tells whose it is. */
+  virtualHost(prefix?: string): Promise<TestVirtualHost>;
   /** Ends a private node and removes its folder; leaves one that ran before alone. */
   stop(): Promise<void>;
 }
 
 /** A broker that somebody else brought up. */
 export function rabbitMqAt(address: RabbitMqAddress): RabbitMqService {
-  return { address, virtualHost: () => makeVirtualHost(address), stop: async () => {} };
+  return { address, virtualHost: (prefix) => makeVirtualHost(address, prefix), stop: async () => {} };
 }
 
 /** Throws what the management plugin answers. */
-export async function makeVirtualHost(address: RabbitMqAddress): Promise<TestVirtualHost> {
-  const virtualHost = `dp3-test-${randomUUID()}`;
+export async function makeVirtualHost(address: RabbitMqAddress, prefix = 'dp3-test'): Promise<TestVirtualHost> {
+  const virtualHost = `${prefix}-${randomBytes(6).toString('hex')}`;
   const manage: TestVirtualHost['manage'] = (method, path, body) =>
     request(address, method, path.replace('%v', virtualHost), body);
   await manage('PUT', '/vhosts/%v');

@@ -1,11 +1,13 @@
-/** The compiled program with the example in a folder of its own, so that a test of the demo replaces nobody's data. */
+/** A checkout of its own with the compiled program and the example, so that a test of the demo replaces nobody's data. */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killQuietly } from '../support/application.js';
-import { Run } from '../support/run.js';
+import { Run, Terminal } from '../support/run.js';
 
+/** What the build looks at. */
+const SOURCES = ['lib', 'bin', 'bench', 'services', 'demo', 'tsconfig.json', 'tsconfig.build.json'];
 const ROOT = join(import.meta.dirname, '..', '..');
 
 export class Checkout {
@@ -22,8 +24,10 @@ export class Checkout {
       recursive: true,
       filter: (path) => !isData(path),
     });
-    cpSync(join(ROOT, 'package.json'), join(this.folder, 'package.json'));
-    symlinkSync(join(ROOT, 'node_modules'), join(this.folder, 'node_modules'));
+    for (const name of ['package.json', 'scripts']) {
+      cpSync(join(ROOT, name), join(this.folder, name), { recursive: true, preserveTimestamps: true });
+    }
+    for (const name of [...SOURCES, 'node_modules']) symlinkSync(join(ROOT, name), join(this.folder, name));
   }
 
   /** Starts the demo. */
@@ -35,6 +39,11 @@ export class Checkout {
   demoInShell(...args: readonly string[]): Run {
     const words = [process.execPath, this.demoFile, ...args].map((word) => `'${word}'`).join(' ');
     return new Run(spawn('sh', ['-c', `${words}; true`], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] }));
+  }
+
+  /** What a person types, on a terminal. */
+  demoByNpm(): Terminal {
+    return new Terminal('npm_config_update_notifier=false npm run demo', { cwd: this.folder });
   }
 
   /** Starts what a person would paste: `npx dp3-cluster ...`. */

@@ -24,7 +24,7 @@ export interface CountedMail {
 export function mailsInFile(): CountedMail[] {
   const mails: CountedMail[] = [];
   let helo = '';
-  for (const line of gunzipSync(readFileSync(FILE)).toString('latin1').split('\n')) {
+  for (const line of linesInFile()) {
     helo = /"attr":"helo","v":\{"eid":"([^"]+)"/.exec(line)?.[1] ?? helo;
     const found = /"id":"([\d.]+)".*"attr":"(spam|ham)","v":"([^"]+)","t1":"([^"]+)","c":([\d.]+)/.exec(line);
     if (found === null) continue;
@@ -32,6 +32,16 @@ export function mailsInFile(): CountedMail[] {
     mails.push({ kind: kind as 'spam' | 'ham', name, ip, helo, ms: new Date(t1).getTime(), c: Number.parseFloat(c) });
   }
   return mails;
+}
+
+/** The host name that stands last for each relay. */
+export function hostnamesInFile(): Map<string, string> {
+  const lines = linesInFile().map((line) => /"id":"([\d.]+)".*"attr":"hostname","v":"([^"]+)"/.exec(line));
+  return new Map(lines.flatMap((found) => (found === null ? [] : [[found[1] ?? '', found[2] ?? ''] as const])));
+}
+
+function linesInFile(): string[] {
+  return gunzipSync(readFileSync(FILE)).toString('latin1').split('\n');
 }
 
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ended } from '../support/run.js';
 import { Checkout } from './checkout.js';
-import { count, distinct, groupBy, mailsInFile, networkOfIp, networkScore, relayScore, worst } from './count.js';
-import { commandsOf, figuresOf, tableOf } from './printed.js';
+import { distinct } from './count.js';
+import { expectMostClaimedNames, expectSums, expectWorstNetworks, expectWorstRelays } from './figures.js';
+import { commandsOf, framesOf, screenOf, tableOf } from './printed.js';
 
 let checkout: Checkout;
 
@@ -28,69 +29,13 @@ describe('the demo', () => {
     expect(checkout.processes()).toEqual([]);
   });
 
-  it('shows the worst relays with the figures that the corpus gives', () => {
-    const relays = groupBy(mailsInFile(), ({ ip }) => ip);
-    const expected = worst(relays, relayScore).slice(0, 8);
-    const rows = tableOf(shown.stdout, 'The worst relays');
-    expect(rows.map(([ip]) => ip)).toEqual(expected);
-    for (const [ip = '', score, spam, ham, names, , lastMail, lastSpam] of rows) {
-      const mails = relays.get(ip) ?? [];
-      const helos = distinct(mails.map(({ helo }) => helo));
-      const last = mails.at(-1);
-      expect([ip, score, spam, ham, names, lastMail, lastSpam]).toEqual([
-        ip,
-        relayScore(mails).toFixed(3),
-        String(count(mails, 'spam')),
-        String(count(mails, 'ham')),
-        helos > 1 ? `${helos} !` : '1',
-        new Date(last?.ms ?? 0).toISOString().slice(0, 10),
-        last?.name,
-      ]);
-    }
-  });
+  it('shows the worst relays with the figures that the corpus gives', () => expectWorstRelays(shown.stdout));
 
-  it('shows the worst networks with the figures that the corpus gives', () => {
-    const networks = groupBy(mailsInFile(), ({ ip }) => networkOfIp(ip));
-    const expected = worst(networks, networkScore).slice(0, 8);
-    const rows = tableOf(shown.stdout, 'The worst networks');
-    expect(rows.map(([network]) => network)).toEqual(expected);
-    for (const [network = '', score, spam, ham, relays] of rows) {
-      const mails = networks.get(network) ?? [];
-      expect([network, score, spam, ham, relays]).toEqual([
-        network,
-        networkScore(mails).toFixed(3),
-        String(count(mails, 'spam')),
-        String(count(mails, 'ham')),
-        String(distinct(mails.map(({ ip }) => ip))),
-      ]);
-    }
-  });
+  it('shows the worst networks with the figures that the corpus gives', () => expectWorstNetworks(shown.stdout));
 
-  it('shows the names that most relays claim', () => {
-    const names = groupBy(mailsInFile(), ({ helo }) => helo);
-    const rows = Array.from(names, ([name, mails]) => ({
-      name,
-      relays: distinct(mails.map(({ ip }) => ip)),
-      mails: mails.length,
-    }));
-    rows.sort((a, b) => b.relays - a.relays || (a.name < b.name ? -1 : 1));
-    const expected = rows.slice(0, 5).map(({ name, relays, mails }) => [name, String(relays), String(mails)]);
-    expect(tableOf(shown.stdout, 'Names that most relays claim to have')).toEqual(expected);
-  });
+  it('shows the names that most relays claim', () => expectMostClaimedNames(shown.stdout));
 
-  it('counts every mail of the corpus once, by its relay, its network and its name', () => {
-    const mails = mailsInFile();
-    const relays = [...groupBy(mails, ({ ip }) => ip).values()];
-    expect(figuresOf(shown.stdout, 'are marked for changing')).toEqual([
-      relays.length,
-      distinct(mails.map(({ ip }) => networkOfIp(ip))),
-      distinct(mails.map(({ helo }) => helo)),
-      relays.filter((of) => distinct(of.map(({ helo }) => helo)) > 1).length,
-    ]);
-    const all = mails.length;
-    const kinds = [count(mails, 'spam'), count(mails, 'ham')];
-    expect(figuresOf(shown.stdout, 'Counted by relay')).toEqual([all, ...kinds, all, all, 0]);
-  });
+  it('counts every mail of the corpus once, by its relay, its network and its name', () => expectSums(shown.stdout));
 
   it('names commands that work when they are pasted, and refuses to run while one of them uses its data', async () => {
     const [get = '', helo = '', start = ''] = commandsOf(shown.stdout);
@@ -108,10 +53,25 @@ describe('the demo', () => {
     expect((await cluster.ended).code).toBe(0);
   });
 
-  it('runs a second time', async () => {
-    const again = await checkout.demo('--rate', '0').ended;
-    expect(again.code).toBe(0);
-    expect(tableOf(again.stdout, 'The worst networks')).toEqual(tableOf(shown.stdout, 'The worst networks'));
+  it('runs a second time, by npm run demo on a terminal of 80 columns, where a picture grows', async () => {
+    const terminal = checkout.demoByNpm();
+    const { code, stdout } = await terminal.ended;
+    expect(code).toBe(0);
+    const frames = framesOf(stdout);
+    const shares = frames.map(({ percent }) => percent);
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    expect(distinct(shares.map(String))).toBeGreaterThan(2);
+    expect(frames.at(-1)).toMatchObject({ percent: 100, bar: '#'.repeat(30) });
+    for (const { percent, bar } of frames)
+      expect(bar.indexOf('.')).toBe(percent === 100 ? -1 : Math.floor(percent * 0.3));
+    for (const { tasksDone, profiles } of frames) expect(tasksDone).toBeGreaterThanOrEqual(profiles);
+    const screen = screenOf(stdout);
+    expect(screen.filter((line) => /^\[[#.]+\] \d+ %/.test(line))).toHaveLength(1);
+    expect(screen.filter((line) => line.startsWith('The first profile after'))).toHaveLength(1);
+    const sentences = screen.filter((line) => !line.startsWith('  npx dp3-cluster'));
+    expect(sentences.filter((line) => line.length > 80 || line.endsWith(' '))).toEqual([]);
+    expectWorstRelays(screen.join('\n'));
+    expect(checkout.processes()).toEqual([]);
   });
 
   it.each(['SIGINT', 'SIGHUP'] as const)('leaves no process behind on %s while it feeds', async (signal) => {

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { postgresAt } from '../../services/postgres.js';
 import { Checkout } from '../demo/checkout.js';
-import { count, groupBy, mailsInFile, networkOfIp, networkScore, relayScore, worst } from '../demo/count.js';
-import { figuresOf, tableOf } from '../demo/printed.js';
+import { expectMostClaimedNames, expectSums, expectWorstNetworks, expectWorstRelays } from '../demo/figures.js';
 import type { Ended } from '../support/run.js';
 
 const { host, port, username, password, managementUrl } = inject('rabbitMq');
@@ -24,26 +23,16 @@ afterAll(() => checkout.remove());
 
 it('runs the demo on RabbitMQ and PostgreSQL with the same figures as without them', () => {
   expect(shown).toMatchObject({ code: 0, stderr: '' });
-  const mails = mailsInFile();
-  const relays = worst(
-    groupBy(mails, ({ ip }) => ip),
-    relayScore,
-  );
-  const networks = worst(
-    groupBy(mails, ({ ip }) => networkOfIp(ip)),
-    networkScore,
-  );
-  expect(tableOf(shown.stdout, 'The worst relays').map(([ip]) => ip)).toEqual(relays.slice(0, 8));
-  expect(tableOf(shown.stdout, 'The worst networks').map(([network]) => network)).toEqual(networks.slice(0, 8));
-  const all = mails.length;
-  const kinds = [count(mails, 'spam'), count(mails, 'ham')];
-  expect(figuresOf(shown.stdout, 'Counted by relay')).toEqual([all, ...kinds, all, all, 0]);
+  expectWorstRelays(shown.stdout);
+  expectWorstNetworks(shown.stdout);
+  expectMostClaimedNames(shown.stdout);
+  expectSums(shown.stdout);
 });
 
 it('leaves no process, no database and no password behind', async () => {
   expect(checkout.processes()).toEqual([]);
   expect(existsSync(join(checkout.example, 'data', 'server', 'config'))).toBe(false);
-  const name = /the database (\w+)/.exec(shown.stdout)?.[1] ?? '';
+  const name = /the database (dp3_demo_\w+)/.exec(shown.stdout)?.[1] ?? '';
   expect(name).not.toBe('');
   const database = await postgresAt(inject('postgres')).database();
   const found = await database.query('SELECT datname FROM pg_database WHERE datname = $1', [name]);
