@@ -101,7 +101,9 @@ async function print(
     await output.line(
       `store: ${counted(store.records, 'record')}, ${counted(store.quarantined, 'task')} in quarantine`,
     );
-  if (!hooks) return;
+  if (!hooks || programs.length === 0) return;
   await output.line('');
-  await output.table(HOOKS_HEAD, hookRows(programs));
+  const rows = hookRows(programs);
+  if (rows.length === 0) await output.line('no hook was called yet');
+  else await output.table(HOOKS_HEAD, rows);
 }
