@@ -1,14 +1,15 @@
 /**
  * Draws docs/demo.svg from what a program really prints:
  *
- *   script -qec 'npm run demo' /tmp/demo.log && node dist/scripts/picture.js /tmp/demo.log docs/demo.svg 'npm run demo'
+ *   script -qec 'npm run --silent demo' /tmp/demo.log && node dist/scripts/picture.js /tmp/demo.log docs/demo.svg 'npm run demo'
  *
- * `script` (util-linux) gives the program a terminal and keeps what it writes. Of that a picture needs little: lines, the cursor going
- * up, the rest of the screen cleared, and a few colours; anything else is refused, so that no picture is wrong in silence.
+ * `script` (util-linux) gives the program a terminal and keeps what it writes; without --silent npm would draw on it as well. Of that a
+ * picture needs little: lines, the cursor going up, the rest of the screen cleared, and a few colours; anything else is refused, so that
+ * no picture is wrong in silence.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const COLUMNS = 118;
+const COLUMNS = 100;
 const CHARACTER = 8.4;
 const LINE = 18;
 const MARGIN = 18;
