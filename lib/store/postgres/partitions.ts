@@ -6,6 +6,7 @@
  * reader, and all writers behind it). There is none for everything else: it would have to be searched whenever a week is attached.
  */
 import { DatabaseError } from 'pg';
+import type { Ownership } from '../store.js';
 import type { Session } from './session.js';
 
 export const PARTITIONED = ['history', 'raw'] as const;
@@ -70,12 +71,22 @@ export async function partitionsOf(session: Pick<Session, 'query'>, table: Parti
   });
 }
 
-/** Removes a partition with all its rows; false when someone reads the table just now and it must be tried again. */
-export async function dropPartition(session: Pick<Session, 'query'>, { name }: Partition): Promise<boolean> {
+/**
+ * Removes a partition with all its rows while the ownership holds (fence.ts); false when someone reads the table just now and it must be
+ * tried again.
+ */
+export async function dropPartition(
+  session: Pick<Session, 'query'>,
+  { index, epoch }: Ownership,
+  { name }: Partition,
+): Promise<boolean> {
   try {
     await session.query(`do $$ begin
       perform set_config('lock_timeout', '${DROP_PATIENCE}', true);
-      drop table if exists ${name};
+      perform from owners where index = ${index} and epoch = ${epoch} for key share;
+      if found then
+        drop table if exists ${name};
+      end if;
     end $$`);
     return true;
   } catch (error) {

@@ -1,6 +1,7 @@
 /**
  * Purge: removes what nobody can ask for any more, a bounded number of rows at a time. Every owner forgets the ids of its own index;
- * histories of deleted records and what is beyond its retention are removed by the owner of index 0 for all.
+ * histories of deleted records and what is beyond its retention are removed by the owner of index 0 for all. Each statement that
+ * removes something does so behind the fence.
  *
  * Inbox (product.md, rule 14): an id is forgotten when no copy of its task can come again. Copies come out of the queue pair, out of the
  * outbox as long as its row is there (its owner may publish it again), and from a producer who repeats a publish within the
@@ -9,6 +10,7 @@
  */
 import { type Instant, instantOfMs } from '../../model/time.js';
 import type { Clock } from '../../runtime/clock.js';
+import { FENCE, type FenceParameters, fenceOf } from './fence.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { Session } from './session.js';
 
@@ -16,11 +18,14 @@ import type { Session } from './session.js';
 const STEP_ROWS = 2_000;
 /** Graves looked at in one step. */
 const STEP_GRAVES = 200;
+/** Graves that are as they were when they were looked at. */
+const SEEN = `seen as (
+  select etype, eid, incarnation from own, graves
+    join unnest($3::text[], $4::text[], $5::integer[]) as grave (etype, eid, incarnation) using (etype, eid, incarnation))`;
 /** Between two looks at the inbox at most. */
 const INBOX_PAUSE_MS = 60_000;
 
 export interface PurgeOptions extends RetentionOptions {
-  readonly index: number;
   /** The longest that a producer may repeat a publish. */
   readonly inboxRetentionMs: number;
   /** Before which moment all that was put into the queue pair is settled for good; null while unknown. */
@@ -35,6 +40,7 @@ interface Look {
 
 export class Purge {
   private readonly clock: Clock;
+  private readonly own: FenceParameters;
   private readonly retention: Retention;
   private look: Look | null = null;
   /** Ids before this are being forgotten; null between two looks. */
@@ -46,13 +52,14 @@ export class Purge {
     private readonly options: PurgeOptions,
   ) {
     this.clock = options.clock;
+    this.own = fenceOf(options.ownership);
     this.retention = new Retention(session, options);
   }
 
   /** True while there is more to do. */
   async step(): Promise<boolean> {
     const ids = await this.forgetIds();
-    if (this.options.index !== 0) return ids;
+    if (this.options.ownership.index !== 0) return ids;
     const graves = await this.emptyGraves();
     return (await this.retention.step()) || graves || ids;
   }
@@ -61,12 +68,12 @@ export class Purge {
     this.forgetBefore ??= await this.nextToForget();
     if (this.forgetBefore === null) return false;
     const [row] = await this.session.query(
-      `with old as (
-         delete from inbox where index = $1 and id in (
-           select id from inbox where index = $1 and stored < $2::timestamptz order by stored limit $3)
+      `with ${FENCE}, old as (
+         delete from inbox using own where inbox.index = $1 and id in (
+           select id from inbox where index = $1 and stored < $3::timestamptz order by stored limit $4)
          returning id)
        select count(*) from old`,
-      [this.options.index, this.forgetBefore, STEP_ROWS],
+      [...this.own, this.forgetBefore, STEP_ROWS],
       'purge inbox',
     );
     const more = Number(row?.[0]) === STEP_ROWS;
@@ -94,7 +101,7 @@ export class Purge {
     // By the server's clock, since rows of the outbox are stored by it.
     const [row] = await this.session.query(
       'select extract(epoch from now() - min(stored)) * 1000 from outbox where destination = $1',
-      [this.options.index],
+      [this.options.ownership.index],
       'purge outbox',
     );
     const ageMs = Number(row?.[0] ?? 0);
@@ -112,10 +119,7 @@ export class Purge {
     );
     const [first] = graves;
     if (first === undefined) return false;
-    if (Number(first[3]) === STEP_ROWS) {
-      await this.shortenHistory(first.slice(0, 3));
-      return true;
-    }
+    if (Number(first[3]) === STEP_ROWS) return this.shortenHistory(first.slice(0, 3));
     let rows = 0;
     const small = graves.filter(([, , , count]) => {
       rows += Number(count);
@@ -123,31 +127,37 @@ export class Purge {
     });
     const columns = [0, 1, 2].map((column) => small.map((grave) => grave[column]));
     await this.session.query(
-      `delete from history h using unnest($1::text[], $2::text[], $3::integer[]) as grave (etype, eid, incarnation)
-       where h.etype = grave.etype and h.eid = grave.eid and h.incarnation <= grave.incarnation`,
-      columns,
+      `with ${FENCE}, ${SEEN}
+       delete from history h using seen
+       where h.etype = seen.etype and h.eid = seen.eid and h.incarnation <= seen.incarnation`,
+      [...this.own, ...columns],
       'purge histories',
     );
     const [removed] = await this.session.query(
-      `with empty as (
-         select etype, eid from graves join unnest($1::text[], $2::text[], $3::integer[]) as grave (etype, eid, incarnation)
-           using (etype, eid, incarnation) for update of graves skip locked),
+      `with ${FENCE}, ${SEEN},
+       empty as (select etype, eid from graves join seen using (etype, eid, incarnation) for update of graves skip locked),
        removed as (delete from graves using empty where graves.etype = empty.etype and graves.eid = empty.eid returning 1)
        select count(*) from removed`,
-      columns,
+      [...this.own, ...columns],
       'purge emptied graves',
     );
     return Number(removed?.[0]) > 0;
   }
 
-  /** Removes the first rows of a long history. */
-  private async shortenHistory(grave: readonly unknown[]): Promise<void> {
-    await this.session.query(
-      `delete from history where etype = $1 and eid = $2 and incarnation <= $3 and (attr, t1, n) <= (
-         select attr, t1, n from history where etype = $1 and eid = $2 and incarnation <= $3
-         order by attr, t1, n offset $4 limit 1)`,
-      [...grave, STEP_ROWS - 1],
+  /** Removes the first rows of a long history. True when there were any. */
+  private async shortenHistory(grave: readonly unknown[]): Promise<boolean> {
+    const [removed] = await this.session.query(
+      `with ${FENCE}, seen as (
+         select from graves, own where etype = $3 and eid = $4 and incarnation = $5),
+       removed as (
+         delete from history using seen where etype = $3 and eid = $4 and incarnation <= $5 and (attr, t1, n) <= (
+           select attr, t1, n from history where etype = $3 and eid = $4 and incarnation <= $5
+           order by attr, t1, n offset $6 limit 1)
+         returning 1)
+       select count(*) from removed`,
+      [...this.own, ...grave, STEP_ROWS - 1],
       'purge long history',
     );
+    return Number(removed?.[0]) > 0;
   }
 }

@@ -6,11 +6,12 @@ import { indexOf } from '../../model/hash.js';
 import { newTaskId } from '../../model/task-id.js';
 import type { QuarantineDesk } from '../store.js';
 import { storeError } from './failures.js';
+import { FENCE } from './fence.js';
 import type { Owner } from './owner.js';
 import type { Session } from './session.js';
 import { readable } from './values.js';
 
-const GONE = `own as (select index from owners where index = $1 and epoch = $2 for share),
+const GONE = `${FENCE},
   gone as (delete from quarantine q using own where q.index = own.index and q.id = $3 returning q.*)`;
 
 export class PostgresQuarantine implements QuarantineDesk {

@@ -8,6 +8,8 @@
  */
 import type { ModelSpec } from '../../model/spec.js';
 import type { Clock } from '../../runtime/clock.js';
+import type { Ownership } from '../store.js';
+import { FENCE, type FenceParameters, fenceOf } from './fence.js';
 import { dropPartition, ensurePartitions, type Partition, partitionsOf } from './partitions.js';
 import type { Session } from './session.js';
 
@@ -32,6 +34,7 @@ export function historiesOf({ entities }: ModelSpec): HistoryRetention[] {
 }
 
 export interface RetentionOptions {
+  readonly ownership: Ownership;
   readonly clock: Clock;
   readonly histories: readonly HistoryRetention[];
   /** How long raw data-points are kept, in whole partitions; null for ever. */
@@ -54,6 +57,7 @@ interface Visit {
 }
 
 export class Retention {
+  private readonly own: FenceParameters;
   private roundDueAt = 0;
   private readonly waiting: Partition[] = [];
   private visit: Visit | null = null;
@@ -65,7 +69,8 @@ export class Retention {
     private readonly session: Pick<Session, 'query'>,
     private readonly options: RetentionOptions,
   ) {
-    const { histories } = options;
+    const { histories, ownership } = options;
+    this.own = fenceOf(ownership);
     this.ages = [
       histories.map(({ etype }) => etype),
       histories.map(({ attr }) => attr),
@@ -87,7 +92,7 @@ export class Retention {
     const now = clock.now();
     if (rawRetentionMs !== null) {
       for (const partition of await partitionsOf(this.session, 'raw')) {
-        if (partition.toMs + rawRetentionMs < now) await dropPartition(this.session, partition);
+        if (partition.toMs + rawRetentionMs < now) await this.drop(partition);
       }
     }
     if (histories.length > 0) {
@@ -120,9 +125,9 @@ export class Retention {
       await this.endVisit(visit);
     } else if (visit.removing) {
       await this.session.query(
-        `delete from ${partition.name} h using unnest($1::text[], $2::text[], $3::float8[]) as age (etype, attr, ms)
-         where ${RANGE} and h.etype = age.etype and h.attr = age.attr and ${TOO_OLD}`,
-        [...this.ages, ...rangeOf(visit)],
+        `with ${FENCE} delete from ${partition.name} h using own, ${ages(3)}
+         where ${range(6)} and h.etype = age.etype and h.attr = age.attr and ${TOO_OLD}`,
+        [...this.own, ...this.ages, ...rangeOf(visit)],
       );
       visit.block += STEP_BLOCKS;
     } else if (await this.holdsMore(visit)) {
@@ -134,9 +139,8 @@ export class Retention {
   /** Whether a row that stays is among the next blocks. */
   private async holdsMore(visit: Visit): Promise<boolean> {
     const [row] = await this.session.query(
-      `select exists (select from ${visit.partition.name} h where ${RANGE} and not exists (
-         select from unnest($1::text[], $2::text[], $3::float8[]) as age (etype, attr, ms)
-         where h.etype = age.etype and h.attr = age.attr and ${TOO_OLD}))`,
+      `select exists (select from ${visit.partition.name} h where ${range(4)} and not exists (
+         select from ${ages(1)} where h.etype = age.etype and h.attr = age.attr and ${TOO_OLD}))`,
       [...this.ages, ...rangeOf(visit)],
     );
     return row?.[0] === 't';
@@ -145,11 +149,15 @@ export class Retention {
   private async endVisit({ partition, removing }: Visit): Promise<void> {
     const now = this.options.clock.now();
     if (!removing) {
-      if (await dropPartition(this.session, partition)) this.visited.delete(partition.name);
+      if (await this.drop(partition)) this.visited.delete(partition.name);
       return;
     }
     const most = Math.max(...this.ages[2]);
     this.visited.set(partition.name, partition.toMs + most < now ? Number.POSITIVE_INFINITY : now);
+  }
+
+  private drop(partition: Partition): Promise<boolean> {
+    return dropPartition(this.session, this.options.ownership, partition);
   }
 
   private isClosed({ toMs }: Partition): boolean {
@@ -157,7 +165,9 @@ export class Retention {
   }
 }
 
-const RANGE = 'h.ctid >= $4::tid and h.ctid < $5::tid';
+/** From a parameter on. */
+const ages = (n: number) => `unnest($${n}::text[], $${n + 1}::text[], $${n + 2}::float8[]) as age (etype, attr, ms)`;
+const range = (n: number) => `h.ctid >= $${n}::tid and h.ctid < $${n + 1}::tid`;
 const TOO_OLD = `h.t2 < now() - age.ms * interval '1 millisecond'`;
 
 function rangeOf({ block }: Visit): readonly [string, string] {

@@ -99,7 +99,7 @@ export class PostgresStore implements Store {
     try {
       const ownership = await this.writing.exclusive((query) => this.owner.take(query, index));
       this.outbox.added();
-      this.purging = new Purge(this.upkeep, this.purgeOptions(index));
+      this.purging = new Purge(this.upkeep, this.purgeOptions(ownership));
       this.renewLater(this.leaseMs / RENEWALS);
       return ownership;
     } catch (error) {
@@ -151,18 +151,19 @@ export class PostgresStore implements Store {
   }
 
   async expired(index: number, etype: string, before: Instant, limit: number): Promise<ExpiredRecords> {
-    if (this.owner.owned === null) return { expired: [], more: false };
+    const { owned } = this.owner;
+    if (owned?.index !== index) return { expired: [], more: false };
     const { numProcesses } = this.options;
     try {
-      return await findExpired(this.upkeep, { index, numProcesses }, etype, before, limit);
+      return await findExpired(this.upkeep, { ownership: owned, numProcesses }, etype, before, limit);
     } catch (error) {
       throw storeError(error);
     }
   }
 
-  private purgeOptions(index: number): PurgeOptions {
+  private purgeOptions(ownership: Ownership): PurgeOptions {
     const { inboxRetentionMs, settledBefore, histories = [], rawRetentionMs = null } = this.options;
-    return { index, clock: this.clock, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
+    return { ownership, clock: this.clock, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
   }
 
   private renewLater(delayMs: number): void {

@@ -2,7 +2,7 @@
 import { onTestFinished } from 'vitest';
 import { Session } from '../../../lib/store/postgres/session.js';
 import { PostgresStore, type PostgresStoreOptions } from '../../../lib/store/postgres/store.js';
-import type { BatchEntry, CommitOutcome } from '../../../lib/store/store.js';
+import type { BatchEntry, CommitOutcome, Ownership } from '../../../lib/store/store.js';
 import type { TestDatabase } from '../../../services/postgres.js';
 import { type ManualClock, manualClock } from '../../support/clock.js';
 import { freshDatabase } from '../../support/postgres.js';
@@ -16,6 +16,8 @@ export interface Prepared {
   readonly database: TestDatabase;
   readonly clock: ManualClock;
   readonly store: PostgresStore;
+  /** Of the index that is owned. */
+  readonly ownership: Ownership;
   /** Asks as the application would; its schema is searched. */
   readonly session: Session;
   commit(...entries: BatchEntry[]): Promise<CommitOutcome>;
@@ -48,6 +50,7 @@ export async function prepare(
     database: used,
     clock,
     store,
+    ownership,
     session,
     commit: (...entries) => store.commit(batchOf(ownership, ...entries)),
   };

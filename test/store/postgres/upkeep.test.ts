@@ -77,15 +77,15 @@ test('makes a partition while others read and write, and lets none of them wait'
 });
 
 test('does not wait for a reader to drop a partition, and drops it later', async () => {
-  const { url, session } = await prepare();
+  const { url, session, ownership } = await prepare();
   await makePartition(session, 'raw', '2020-01-06');
   const other = await sessionOf(url);
   const [old] = await partitionsOf(session, 'raw');
   await other.transaction(async (query) => {
     await query('select count(*) from raw');
-    expect(await dropPartition(session, old!)).toBe(false);
+    expect(await dropPartition(session, ownership, old!)).toBe(false);
   });
-  expect(await dropPartition(session, old!)).toBe(true);
+  expect(await dropPartition(session, ownership, old!)).toBe(true);
   expect(await namesOf(session, 'raw')).not.toContain('raw_2020_01_06');
 });
 

@@ -106,13 +106,15 @@ create table owners (
   leased timestamptz not null,
   backend integer,
   holder text not null,
-  taken timestamptz not null
+  taken timestamptz not null,
+  -- Makes the epoch part of a key: raising it waits for those who hold the row for key share.
+  unique (index, epoch)
 ) with (fillfactor = 10);
 
 comment on table settings is 'What this store was made for; changed by reconfigure() alone.';
 comment on table records is 'Newest state of every entity that exists.';
 comment on column records.incarnation is 'Counts creations of the entity; rows of history carry it.';
-comment on column records.revision is 'Counts the commits that changed the record.';
+comment on column records.revision is 'Counts the commits that changed the record; begins anew once it was deleted.';
 comment on column records.hash is 'Routing hash; modulo num_processes it is the index of the process that owns the entity.';
 comment on column records.expiring is 'When to look whether the record has expired: the latest of its tokens, or before.';
 comment on column records.ttl is 'TTL tokens: name and time.';
