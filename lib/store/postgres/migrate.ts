@@ -25,9 +25,14 @@ export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.number ?? 0;
 /** Ranges of row addresses, by which old rows are found, came with it. */
 const LEAST_SERVER = 14;
 
-/** Which indexes are owned at this moment: their owners hold a lock (owner.ts). */
-const OWNED = `select objid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
-  and database = (select oid from pg_database where datname = current_database())`;
+/**
+ * Which indexes are owned at this moment, and for how many seconds at least: their owners hold a lock or a lease (owner.ts). One that is
+ * cut off has lost the lock and comes back; who stops in order ends the lease, too.
+ */
+const OWNED = `select index, greatest(0, ceil(extract(epoch from leased - now()))) from owners
+  where leased > now() or index in (select objid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
+    and database = (select oid from pg_database where datname = current_database()))
+  order by index`;
 
 /** @throws ApplicationError STORE_MISMATCH for other settings, a newer program's tables, or workers that run on older ones */
 export async function migrate(
@@ -111,7 +116,9 @@ async function refuseWhileOwned(query: Query, schema: string, version: number, n
   const owned = await query(OWNED);
   if (owned.length === 0) return;
   const indexes = owned.map(([index]) => index).join(', ');
-  const how = 'stop the program on every host, then start it again';
+  const seconds = Math.max(...owned.map(([, lease]) => Number(lease)));
+  const killed = seconds > 0 ? ` (one that was killed counts for ${seconds} s more)` : '';
+  const how = `stop the program on every host${killed}, then start it again`;
   throw mismatch(
     `schema ${schema} has version ${version} and must be brought to ${newest}, but workers run (index ${indexes}): ${how}`,
   );

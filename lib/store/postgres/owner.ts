@@ -12,6 +12,9 @@
  * After a connection was lost, the next one begins by taking the lock again. The server gives it only once the old connection has ended
  * there, and with it whatever it had under way: so the number of the last batch, which only a commit changes, tells what became of it.
  *
+ * Tables of another version, or made for other settings, are owned neither for the first time nor again: they may have been changed
+ * while the lock was free and the lease had passed.
+ *
  * Refused: leases alone (a dead owner would hold its index for the rest of it), locks alone (a stopped one would hold it for ever), and
  * a transaction that stays open (it keeps old rows alive).
  */
@@ -19,7 +22,7 @@ import { hostname } from 'node:os';
 import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Ownership } from '../store.js';
-import { SCHEMA_VERSION } from './migrate.js';
+import { SCHEMA_VERSION, type StoreSettings } from './migrate.js';
 import type { Query } from './session.js';
 
 /** A batch whose connection was lost before the server answered. */
@@ -45,6 +48,8 @@ const LOCK = "('owners'::regclass::oid::bigint << 32) | $1::bigint";
 const HOLDER = `select pid from pg_locks where locktype = 'advisory' and granted and classid = 'owners'::regclass and objid = $1
   and database = (select oid from pg_database where datname = current_database())`;
 const LEASED = 'leased = now() + make_interval(secs => $2)';
+const AS_KNOWN = `(select max(number) from migrations) = $4
+  and exists (select from settings where num_processes = $5 and delivery = $6)`;
 
 export class Owner {
   private owned_: Owned | null = null;
@@ -58,6 +63,7 @@ export class Owner {
   constructor(
     private readonly clock: Clock,
     readonly leaseSeconds: number,
+    private readonly settings: StoreSettings,
   ) {}
 
   /** Null before an index was taken, and once it was lost or released. */
@@ -75,12 +81,15 @@ export class Owner {
     if (this.locked === null && !(await this.lock(query, index))) await this.endOther(query, index);
     const [row] = await query(
       `update owners set epoch = epoch + 1, ${LEASED}, backend = pg_backend_pid(), holder = $3, taken = now()
-       where index = $1 and (select max(number) from migrations) = $4 returning epoch, batch`,
-      [index, this.leaseSeconds, `${hostname()}:${process.pid}`, SCHEMA_VERSION],
+       where index = $1 and ${AS_KNOWN} returning epoch, batch`,
+      [index, this.leaseSeconds, `${hostname()}:${process.pid}`, ...this.known()],
     );
     if (row === undefined) {
       await this.unlock(query);
-      throw new ApplicationError('STORE_MISMATCH', 'the tables were changed by a newer program: start this one anew');
+      throw new ApplicationError(
+        'STORE_MISMATCH',
+        'the tables or their settings were changed since this program began: start it anew',
+      );
     }
     this.owned_ = { index, epoch: Number(row[0]), batch: Number(row[1]), unsure: null };
     return { index, epoch: this.owned_.epoch };
@@ -117,8 +126,8 @@ export class Owner {
       return;
     }
     const [row] = await query(
-      `update owners set ${LEASED}, backend = pg_backend_pid() where index = $1 and epoch = $3 returning batch`,
-      [index, this.leaseSeconds, epoch],
+      `update owners set ${LEASED}, backend = pg_backend_pid() where index = $1 and epoch = $3 and ${AS_KNOWN} returning batch`,
+      [index, this.leaseSeconds, epoch, ...this.known()],
     );
     if (row === undefined) {
       await this.lose(query);
@@ -145,6 +154,10 @@ export class Owner {
       owned.epoch,
     ]);
     if (row === undefined && this.owned_ === owned) await this.lose(query);
+  }
+
+  private known(): readonly unknown[] {
+    return [SCHEMA_VERSION, this.settings.numProcesses, this.settings.delivery];
   }
 
   private async lock(query: Query, index: number): Promise<boolean> {

@@ -63,7 +63,7 @@ export class PostgresStore implements Store {
     const { url, app, numProcesses, statementTimeoutMs } = options;
     this.clock = options.clock ?? systemClock;
     this.leaseMs = options.leaseMs ?? LEASE_MS;
-    const owner = new Owner(this.clock, this.leaseMs / 1_000);
+    const owner = new Owner(this.clock, this.leaseMs / 1_000, options);
     this.owner = owner;
     const shared = { url, app, clock: this.clock, ...(statementTimeoutMs !== undefined && { statementTimeoutMs }) };
     this.writing = new Session({

@@ -5,17 +5,14 @@ import { ConnectionLost, connectError, failureOf } from '../../../lib/store/post
 import type { BatchEntry, Ownership } from '../../../lib/store/store.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { at, batchOf, observed, plainState, quarantined, row, stateOf, stored } from '../../support/results.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { askOne, prepare, sessionOf } from './prepared.js';
+import { askOne, prepare, sessionOf, throughProxy } from './prepared.js';
 
 const BIG = 10n ** 4_000n + 7n;
 
 test('stores every batch once while its connection is cut at any moment', async () => {
   const database = await freshDatabase();
-  const target = new URL(database.url);
-  const proxy = await TcpProxy.to({ host: target.hostname, port: Number(target.port) });
-  target.host = `127.0.0.1:${proxy.port}`;
-  const { store, session, clock } = await prepare({}, { ...database, url: target.href });
+  const { proxy, seen } = await throughProxy(database);
+  const { store, session, clock } = await prepare({}, seen);
   const ownership = await store.own(0);
   const batches = 150;
   let state = stateOf('e');

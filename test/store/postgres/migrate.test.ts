@@ -1,12 +1,13 @@
 /** Making and changing the tables of an application, and what they were made for. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { migrate, refuseOldServer } from '../../../lib/store/postgres/migrate.js';
 import { MIGRATIONS } from '../../../lib/store/postgres/migrations/migrations.js';
 import { quoteName, schemaOf } from '../../../lib/store/postgres/names.js';
+import type { Session } from '../../../lib/store/postgres/session.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
 import { freshDatabase } from '../../support/postgres.js';
-import { quarantined } from '../../support/results.js';
-import { APP, askOne, NUM_PROCESSES, prepare, sessionOf } from './prepared.js';
+import { plainState, quarantined, stored } from '../../support/results.js';
+import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, throughProxy } from './prepared.js';
 
 const SETTINGS = { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' } as const;
 const NEXT = [...MIGRATIONS, { number: MIGRATIONS.length + 1, name: 'next', sql: 'create table next (id integer)' }];
@@ -44,7 +45,9 @@ test('changes tables only while no worker runs, and then all or nothing', async 
   const session = await sessionOf(url);
   await expect(migrate(session, SETTINGS, NEXT)).rejects.toMatchObject({
     code: 'STORE_MISMATCH',
-    message: expect.stringMatching(/workers run \(index 0\): stop the program on every host/),
+    message: expect.stringMatching(
+      /workers run \(index 0\): stop the program on every host \(one that was killed counts for \d+ s more\), then/,
+    ),
   });
   await store.stop();
   const broken = [...NEXT, { number: NEXT.length + 1, name: 'broken', sql: 'create table settings (one integer)' }];
@@ -66,6 +69,50 @@ test('lets no worker of an older program take an index of changed tables', async
   await migrate(await sessionOf(url), SETTINGS, NEXT);
   await expect(late.own(0)).rejects.toMatchObject({ code: 'STORE_MISMATCH' });
   await late.stop();
+});
+
+const changes = {
+  'a migration': (session: Session) => migrate(session, SETTINGS, NEXT),
+  'other settings': (session: Session) => session.query(`select reconfigure(1, 'at-least-once')`),
+};
+
+test.each(Object.entries(changes))(
+  '%s waits for the lease of a worker that is cut off and may come back',
+  async (_, change) => {
+    const database = await freshDatabase();
+    const { proxy, seen } = await throughProxy(database);
+    const { commit, clock } = await prepare({}, seen);
+    proxy.refuse(true);
+    proxy.cut();
+    const session = await sessionOf(database.url);
+    await expect
+      .poll(() =>
+        askOne(session, `select count(*) from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass`),
+      )
+      .toBe('0');
+    await expect(change(session)).rejects.toThrow(/stop .* on every host.* counts for \d+ s more/);
+    // The lease passes, and nothing tells any more that a worker was there.
+    await session.query('update owners set leased = now()');
+    await change(session);
+    proxy.refuse(false);
+    clock.pass(1_000);
+    expect(await commit(stored('a', plainState('e', 1)))).toEqual({ kind: 'outdated' });
+    expect(await askOne(session, 'select (select count(*) from inbox) + (select count(*) from records)')).toBe('0');
+  },
+);
+
+test('lets no worker take an index whose settings were changed while it stood by', async () => {
+  const { url, store, clock, session } = await prepare();
+  const late = new PostgresStore({
+    ...{ url, app: APP, ...SETTINGS, clock },
+    inboxRetentionMs: 1,
+    settledBefore: async () => null,
+  });
+  onTestFinished(() => late.stop());
+  await late.start();
+  await store.stop();
+  await session.query(`select reconfigure(1, 'effectively-once')`);
+  await expect(late.own(0)).rejects.toMatchObject({ code: 'STORE_MISMATCH' });
 });
 
 test('refuses another number of processes or another delivery, and says how to change them', async () => {

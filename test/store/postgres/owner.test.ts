@@ -2,8 +2,7 @@
 import { expect, test } from 'vitest';
 import { freshDatabase } from '../../support/postgres.js';
 import { plainState, stored } from '../../support/results.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { askOne, prepare, sessionOf } from './prepared.js';
+import { askOne, prepare, sessionOf, throughProxy } from './prepared.js';
 
 const COMMITS = `from pg_stat_activity where application_name like '% commits' and datname = current_database()`;
 
@@ -16,10 +15,8 @@ for (const [arrives, losses] of [
   const what = arrives ? 'was stored' : 'never reached the server';
   test(`finds out that a batch ${what} whose connection was lost, when the next ${losses} are lost before it is sent again`, async () => {
     const database = await freshDatabase();
-    const target = new URL(database.url);
-    const proxy = await TcpProxy.to({ host: target.hostname, port: Number(target.port) });
-    target.host = `127.0.0.1:${proxy.port}`;
-    const { clock, store } = await prepare({}, { ...database, url: target.href });
+    const { proxy, seen } = await throughProxy(database);
+    const { clock, store } = await prepare({}, seen);
     const ownership = await store.own(0);
     const session = await sessionOf(database.url);
     const entry = stored('a', plainState('e', 1));

@@ -9,8 +9,7 @@ import type { Ownership } from '../../../lib/store/store.js';
 import { type CompiledProgram, compileProgram } from '../../support/compiled.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { batchOf, plainState, stored } from '../../support/results.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { APP, askOne, NUM_PROCESSES, prepare, sessionOf } from './prepared.js';
+import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, throughProxy } from './prepared.js';
 
 const SETTINGS = { app: APP, numProcesses: NUM_PROCESSES, delivery: 'effectively-once' } as const;
 const LONG_LEASE_MS = 60_000;
@@ -125,10 +124,8 @@ test('owns its index again by itself after its connection was lost while it had 
 
 test('learns that its index was taken while it was cut off', async () => {
   const database = await freshDatabase();
-  const target = new URL(database.url);
-  const proxy = await TcpProxy.to({ host: target.hostname, port: Number(target.port) });
-  target.host = `127.0.0.1:${proxy.port}`;
-  const { commit, clock } = await prepare({}, { ...database, url: target.href });
+  const { proxy, seen } = await throughProxy(database);
+  const { commit, clock } = await prepare({}, seen);
   proxy.refuse(true);
   proxy.cut();
   const waiting = await standby(database.url);

@@ -7,6 +7,7 @@ import type { TestDatabase } from '../../../services/postgres.js';
 import { type ManualClock, manualClock } from '../../support/clock.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { batchOf } from '../../support/results.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 
 export const APP = 'prepared';
 export const NUM_PROCESSES = 2;
@@ -54,6 +55,14 @@ export async function prepare(
     session,
     commit: (...entries) => store.commit(batchOf(ownership, ...entries)),
   };
+}
+
+/** The same database, seen through a proxy that can cut its connections. */
+export async function throughProxy(database: TestDatabase): Promise<{ proxy: TcpProxy; seen: TestDatabase }> {
+  const target = new URL(database.url);
+  const proxy = await TcpProxy.to({ host: target.hostname, port: Number(target.port) });
+  target.host = `127.0.0.1:${proxy.port}`;
+  return { proxy, seen: { ...database, url: target.href } };
 }
 
 export async function sessionOf(

@@ -134,9 +134,11 @@ create function reconfigure(new_num_processes integer, new_delivery text) return
 language plpgsql set search_path from current as $$
 begin
   lock table owners in access exclusive mode;
-  if exists (select from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
-      and database = (select oid from pg_database where datname = current_database())) then
-    raise exception 'workers of this application are running: stop them on every host first';
+  if exists (select from owners where leased > now()) or exists (
+      select from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
+        and database = (select oid from pg_database where datname = current_database())) then
+    raise exception 'workers of this application are running: stop them on every host first; one that was killed counts for % s more',
+      (select greatest(0, ceil(extract(epoch from max(leased) - now()))) from owners);
   end if;
   if exists (select from outbox) then
     raise exception 'tasks wait in the outbox: start with the former settings and let them be published first';
