@@ -34,7 +34,7 @@ export interface SessionOptions {
   readonly lost?: () => void;
 }
 
-const STATEMENT_TIMEOUT_MS = 60_000;
+export const STATEMENT_TIMEOUT_MS = 60_000;
 /** Silence beyond the statement's time-out: the connection is taken for dead. */
 const SILENCE_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -210,7 +210,7 @@ function settingsOf(schema: string, statementTimeoutMs: number): string {
   const settings: readonly (readonly [string, string])[] = [
     ['search_path', quoteName(schema)],
     ['default_transaction_isolation', 'read committed'],
-    ['statement_timeout', String(statementTimeoutMs)],
+    ['statement_timeout', String(Math.ceil(statementTimeoutMs))],
     ['idle_in_transaction_session_timeout', String(IDLE_IN_TRANSACTION_MS)],
     ['tcp_keepalives_idle', '5'],
     ['tcp_keepalives_interval', '2'],

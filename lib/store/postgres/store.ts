@@ -18,7 +18,7 @@ import { ensurePartitions } from './partitions.js';
 import { Purge, type PurgeOptions } from './purge.js';
 import { PostgresQuarantine } from './quarantine.js';
 import type { HistoryRetention } from './retention.js';
-import { Session } from './session.js';
+import { Session, STATEMENT_TIMEOUT_MS } from './session.js';
 
 export interface PostgresStoreOptions {
   /** `processing_core.store.url`. */
@@ -43,6 +43,11 @@ export interface PostgresStoreOptions {
 const LEASE_MS = 15_000;
 /** The lease is renewed so many times before it passes. */
 const RENEWALS = 5;
+/**
+ * A statement of the owner ends within this part of the lease. The connection that commits renews the lease, so one commit must not
+ * outlast it; and a take-over waits for what upkeep is removing.
+ */
+const STATEMENT_PART = 2 / 3;
 
 export class PostgresStore implements Store {
   readonly name = 'PostgreSQL store';
@@ -60,20 +65,21 @@ export class PostgresStore implements Store {
   private cancelRenewal = () => {};
 
   constructor(private readonly options: PostgresStoreOptions) {
-    const { url, app, numProcesses, statementTimeoutMs } = options;
+    const { url, app, numProcesses, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
     this.clock = options.clock ?? systemClock;
     this.leaseMs = options.leaseMs ?? LEASE_MS;
     const owner = new Owner(this.clock, this.leaseMs / 1_000, options);
     this.owner = owner;
-    const shared = { url, app, clock: this.clock, ...(statementTimeoutMs !== undefined && { statementTimeoutMs }) };
+    const shared = { url, app, clock: this.clock, statementTimeoutMs };
+    const owners = { ...shared, statementTimeoutMs: Math.min(statementTimeoutMs, STATEMENT_PART * this.leaseMs) };
     this.writing = new Session({
-      ...shared,
+      ...owners,
       purpose: 'commits',
       connected: (query, backend) => owner.connected(query, backend),
       lost: () => this.lost(),
     });
     this.reading = new Session({ ...shared, purpose: 'reads' });
-    this.upkeep = new Session({ ...shared, purpose: 'upkeep' });
+    this.upkeep = new Session({ ...owners, purpose: 'upkeep' });
     this.outbox = new PostgresOutbox(this.reading);
     this.commits = new Commits(this.writing, owner, this.clock, () => ensurePartitions(this.reading));
     this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { migrate } from '../../../lib/store/postgres/migrate.js';
-import { PostgresStore } from '../../../lib/store/postgres/store.js';
+import type { PostgresStore } from '../../../lib/store/postgres/store.js';
 import type { Ownership } from '../../../lib/store/store.js';
 import { type CompiledProgram, compileProgram } from '../../support/compiled.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { batchOf, plainState, stored } from '../../support/results.js';
-import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, throughProxy } from './prepared.js';
+import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
 
 const SETTINGS = { app: APP, numProcesses: NUM_PROCESSES, delivery: 'effectively-once' } as const;
 const LONG_LEASE_MS = 60_000;
@@ -19,13 +19,6 @@ beforeAll(() => {
   program = compileProgram(fileURLToPath(new URL('../../support/store-owner.ts', import.meta.url)));
 }, 60_000);
 afterAll(() => program.remove());
-
-async function standby(url: string): Promise<PostgresStore> {
-  const store = new PostgresStore({ ...SETTINGS, url, inboxRetentionMs: 1, settledBefore: async () => null });
-  onTestFinished(() => store.stop());
-  await store.start();
-  return store;
-}
 
 /** A process that owns index 0. */
 async function owner(url: string, leaseMs: number): Promise<ChildProcess> {
@@ -171,4 +164,15 @@ test('has a take-over wait for a commit under way, and not the other way round',
   const known = await waiting.known(0, ['a']);
   expect(known.has('a')).toBe(outcome.kind === 'stored');
   expect(entry.delivery.settled).toBe(outcome.kind === 'stored' ? 1 : 0);
+});
+
+test('a commit that takes long ends before the lease of its owner does', async () => {
+  const { url, session, commit, clock } = await prepare({ leaseMs: 3_000 });
+  await (await sessionOf(url)).transaction(async (query) => {
+    await query('lock table records in share mode');
+    expect(await commit(stored('a', plainState('e', 1)))).toMatchObject({ kind: 'unavailable' });
+  });
+  expect(await askOne(session, 'select leased > now() from owners')).toBe('t');
+  clock.pass(1_000);
+  expect(await commit(stored('a', plainState('e', 1)))).toEqual({ kind: 'stored' });
 });

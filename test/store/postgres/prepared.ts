@@ -57,6 +57,21 @@ export async function prepare(
   };
 }
 
+/** A store of another process, which owns nothing yet. */
+export async function standby(url: string): Promise<PostgresStore> {
+  const store = new PostgresStore({
+    url,
+    app: APP,
+    numProcesses: NUM_PROCESSES,
+    delivery: 'effectively-once',
+    inboxRetentionMs: 1,
+    settledBefore: async () => null,
+  });
+  onTestFinished(() => store.stop());
+  await store.start();
+  return store;
+}
+
 /** The same database, seen through a proxy that can cut its connections. */
 export async function throughProxy(database: TestDatabase): Promise<{ proxy: TcpProxy; seen: TestDatabase }> {
   const target = new URL(database.url);
