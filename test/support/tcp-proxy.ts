@@ -46,6 +46,11 @@ export class TcpProxy {
     }
   }
 
+  /** Ends the near side of every connection, of which the far side does not hear. */
+  cutNear(): void {
+    for (const { near } of this.pairs) near.removeAllListeners('end').removeAllListeners('close').destroy();
+  }
+
   /** Cuts every `ms` until it is called with null. */
   cutEvery(ms: number | null): void {
     clearInterval(this.cutTimer);

@@ -57,8 +57,8 @@ export class Owner {
   private locked: number | null = null;
   /** Process of the server that serves the present connection. */
   private backend = 0;
-  /** The one that served the last connection with the lock. */
-  private lastHolder = 0;
+  /** Those whose connections may hold the lock: they asked for it, and how that ended may be unknown. */
+  private readonly holders = new Set<string>();
 
   constructor(
     private readonly clock: Clock,
@@ -161,10 +161,13 @@ export class Owner {
   }
 
   private async lock(query: Query, index: number): Promise<boolean> {
+    const own = String(this.backend);
+    this.holders.add(own);
     const [row] = await query(`select pg_try_advisory_lock(${LOCK})`, [index]);
     if (row?.[0] !== 't') return false;
     this.locked = index;
-    this.lastHolder = this.backend;
+    this.holders.clear();
+    this.holders.add(own);
     return true;
   }
 
@@ -172,7 +175,7 @@ export class Owner {
   private async lockAgain(query: Query, index: number): Promise<boolean> {
     while (!(await this.lock(query, index))) {
       const pid = await this.holder(query, index);
-      if (pid === String(this.lastHolder)) await this.end(query, index);
+      if (pid !== null && this.holders.has(pid)) await this.end(query, index);
       else if (pid !== null) return false;
     }
     return true;

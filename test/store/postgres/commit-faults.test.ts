@@ -7,6 +7,9 @@ import { freshDatabase } from '../../support/postgres.js';
 import { at, batchOf, observed, plainState, quarantined, row, stateOf, stored } from '../../support/results.js';
 import { askOne, prepare, sessionOf, throughProxy } from './prepared.js';
 
+/** Commits that wait for somebody. */
+const BLOCKED = `select count(*) from pg_stat_activity where application_name like '% commits' and wait_event_type = 'Lock'
+  and datname = current_database()`;
 const BIG = 10n ** 4_000n + 7n;
 
 test('stores every batch once while its connection is cut at any moment', async () => {
@@ -56,14 +59,12 @@ test('tries again what the server broke off as a deadlock', async () => {
   const { url, session, commit } = await prepare();
   await commit(stored('1', plainState('a', 1)), stored('2', plainState('b', 1)));
   const both = [stored('3', plainState('a', 2)), stored('4', plainState('b', 2))];
-  const blocked = `select count(*) from pg_stat_activity where application_name like '% commits' and wait_event_type = 'Lock'
-    and datname = current_database()`;
   let outcome: Promise<unknown> = Promise.resolve();
   // Of the two, the server breaks off the one that waited first: that is the commit.
   await (await sessionOf(url)).transaction(async (query) => {
     await query(`update records set revision = revision where eid = 'b'`);
     outcome = commit(...both);
-    await expect.poll(() => askOne(session, blocked)).toBe('1');
+    await expect.poll(() => askOne(session, BLOCKED)).toBe('1');
     await query(`update records set revision = revision where eid = 'a'`);
   });
   expect(await outcome).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('40P01') });
@@ -179,6 +180,20 @@ test('stores nothing for an owner whose epoch was raised, though nobody told it 
   expect(entry.delivery.settled).toBe(0);
   expect(await askOne(session, 'select (select count(*) from records) + (select count(*) from inbox)')).toBe('0');
   expect(await commit(entry)).toEqual({ kind: 'outdated' });
+});
+
+test('waits for a take-over under way, and stores nothing once that is done', async () => {
+  const { session, url, commit } = await prepare();
+  const entry = stored('1', plainState('a', 1));
+  let outcome: Promise<unknown> = Promise.resolve();
+  await (await sessionOf(url)).transaction(async (query) => {
+    await query('update owners set epoch = epoch + 1');
+    outcome = commit(entry);
+    await expect.poll(() => askOne(session, BLOCKED)).toBe('1');
+  });
+  expect(await outcome).toEqual({ kind: 'outdated' });
+  expect(entry.delivery.settled).toBe(0);
+  expect(await askOne(session, 'select (select count(*) from records) + (select count(*) from inbox)')).toBe('0');
 });
 
 test('remembers an owner over batches of every kind', async () => {

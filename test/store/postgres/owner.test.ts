@@ -1,9 +1,13 @@
 /** What an owner knows of its last batch after connections were lost, however many. */
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../lib/runtime/clock.js';
+import { Owner } from '../../../lib/store/postgres/owner.js';
+import type { Query } from '../../../lib/store/postgres/session.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { plainState, stored } from '../../support/results.js';
-import { askOne, prepare, sessionOf, throughProxy } from './prepared.js';
+import { askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
 
+const HOLDER = `select pid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass`;
 const COMMITS = `from pg_stat_activity where application_name like '% commits' and datname = current_database()`;
 
 for (const [arrives, losses] of [
@@ -57,3 +61,58 @@ for (const [arrives, losses] of [
     expect(await askOne(session, 'select revision from records')).toBe('1');
   });
 }
+
+test('owns its index again although the server still keeps its former connection', async () => {
+  const database = await freshDatabase();
+  const { proxy, seen } = await throughProxy(database);
+  const { commit, clock } = await prepare({}, seen);
+  const session = await sessionOf(database.url);
+  const former = await askOne(session, HOLDER);
+  proxy.cutNear();
+  await expect
+    .poll(() => {
+      clock.pass(1_000);
+      return askOne(session, `${HOLDER} and pid <> $1`, [former]);
+    })
+    .toEqual(expect.any(String));
+  expect(await commit(stored('a', plainState('e', 1)))).toEqual({ kind: 'stored' });
+});
+
+test.each([true, false])(
+  'knows its own lock again when it never heard that it got it (former connection kept: %s)',
+  async (kept) => {
+    const { url, store } = await prepare();
+    await store.stop();
+    const sessions = [await sessionOf(url), await sessionOf(url), await sessionOf(url)] as const;
+    const [first, second, third] = sessions;
+    const settings = { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' };
+    const owner = new Owner(systemClock, 15, settings);
+    const connect = async (query: Query) =>
+      owner.connected(query, Number((await query('select pg_backend_pid()'))[0]?.[0]));
+    await connect(first.query);
+    const ownership = await owner.take(first.query, 0);
+    owner.disconnected();
+    if (!kept) await first.stop();
+    const deaf: Query = async (text, values, name) => {
+      const rows = await second.query(text, values, name);
+      if (text.includes('pg_try_advisory_lock') && rows[0]?.[0] === 't') throw new Error('the answer never came');
+      return rows;
+    };
+    await expect(connect(deaf)).rejects.toThrow('never came');
+    await connect(third.query);
+    expect(owner.owned).toMatchObject(ownership);
+  },
+);
+
+test('an owner that has nothing to do renews its lease again and again, and one that waits does not get the index', async () => {
+  const { url, session, clock, store } = await prepare();
+  for (let n = 0; n < 3; n++) {
+    // As if it had nearly passed.
+    await session.query('update owners set leased = now()');
+    clock.pass(3_000);
+    await expect.poll(() => askOne(session, `select leased > now() + interval '10 s' from owners`)).toBe('t');
+    const waiting = await standby(url);
+    await expect(waiting.own(0)).rejects.toMatchObject({ code: 'OWNED_ELSEWHERE' });
+  }
+  expect(await store.own(0)).toEqual({ index: 0, epoch: 2 });
+});
