@@ -7,6 +7,8 @@ const shared = { testTimeout: 120_000, hookTimeout: 60_000, pool: 'forks' } as c
 
 export default defineConfig({
   test: {
+    // Most tests wait for processes and servers most of the time.
+    maxWorkers: 2,
     projects: [
       { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: SERVICES } },
       { test: { ...shared, name: 'services', include: SERVICES, globalSetup: 'test/support/services.ts' } },
