@@ -11,11 +11,9 @@ import { inboxId } from './inbox-id.js';
 import type { Owned, Owner } from './owner.js';
 import { CommitStatement } from './parts.js';
 import { writeRows } from './rows.js';
+import { Search } from './search.js';
 import type { Query, Row, Session } from './session.js';
 import { JsonWriter } from './values.js';
-
-/** An epoch that no owner has: such a commit is read by the server and writes nothing. */
-const NOBODY = -1;
 
 const STORED: CommitOutcome = { kind: 'stored' };
 const OUTDATED: CommitOutcome = { kind: 'outdated' };
@@ -40,6 +38,8 @@ export class Commits {
   /** Of the batch that is committed, and of the one after it, which is made ready meanwhile. */
   private present = new Encoded();
   private next = new Encoded();
+  /** The last batch of which an id was there and then was not. */
+  private puzzling: readonly BatchEntry[] | null = null;
 
   constructor(
     private readonly session: Session,
@@ -130,7 +130,7 @@ export class Commits {
       case 'duplicate':
         return this.doneBefore(error, query, batch, owned.index);
       case 'data':
-        return { kind: 'unstorable', entries: await this.findGuilty(error, query, batch, owned.index) };
+        return this.unstorable(error, query, batch, owned);
       default:
         throw error;
     }
@@ -141,33 +141,33 @@ export class Commits {
     // Were it taken for committed before, both would be settled and neither stored.
     if (new Set(ids).size < ids.length) throw new Error('a batch holds two deliveries of the same id');
     const known = await knownIds(query, index, ids);
-    if (known.size === 0) throw storeError(error);
-    return { kind: 'done-before', ids: known };
+    if (known.size > 0) return { kind: 'done-before', ids: known };
+    // It may have been forgotten just then.
+    if (this.puzzling === batch.entries) throw storeError(error);
+    this.puzzling = batch.entries;
+    return unavailable(error);
   }
 
-  /** Has the server read each entry on its own: it does not say which value of a batch it can not hold. Later ones of a key build on the first. */
-  private async findGuilty(
-    error: unknown,
-    query: Query,
-    { ownership, entries, inbox }: Batch,
-    index: number,
-  ): Promise<ReadonlyMap<BatchEntry, string>> {
-    const guilty = new Map<BatchEntry, string>();
-    const keys = new Set<string>();
-    for (const entry of entries) {
-      const key = `${entry.result.etype}\0${entry.result.eid}`;
-      if (keys.has(key)) continue;
-      const { statement } = this.encoded({ ownership, entries: [entry], inbox });
-      try {
-        await this.run(query, statement, index, NOBODY, 0);
-      } catch (reason) {
-        if (failureOf(reason) !== 'data') throw reason;
-        guilty.set(entry, `PostgreSQL can not hold a value of this task: ${sentenceOf(reason)}`);
-        if (entry.result.record !== undefined) keys.add(key);
-      }
+  /** The server does not say which value of a batch it can not hold: the tasks are really stored, and all is undone again. */
+  private async unstorable(error: unknown, query: Query, batch: Batch, owned: Owned): Promise<CommitOutcome> {
+    const search = new Search(batch, (part, number) => this.store(query, part, owned, number));
+    await query('begin');
+    try {
+      await search.go(query, owned.batch);
+    } catch (reason) {
+      await query('rollback').catch(() => {});
+      return failureOf(reason) === 'duplicate' ? this.doneBefore(reason, query, batch, owned.index) : raise(reason);
     }
-    if (guilty.size === 0) throw storeError(error);
-    return guilty;
+    await query('rollback');
+    if (!search.owned) return this.refused(query, owned);
+    if (search.guilty.size === 0) throw storeError(error);
+    return { kind: 'unstorable', entries: search.guilty };
+  }
+
+  /** Stores a part of a batch as if it were the batch of a number; false where the owner is not the owner any more. */
+  private async store(query: Query, part: Batch, { index, epoch }: Owned, number: number): Promise<boolean> {
+    const [row] = await this.run(query, this.encoded(part).statement, index, epoch, number);
+    return row?.[0] === '1';
   }
 }
 
@@ -185,6 +185,10 @@ export async function knownIds(query: Query, index: number, ids: readonly string
 function stored({ entries }: Batch): CommitOutcome {
   for (const { delivery } of entries) delivery.settle();
   return STORED;
+}
+
+function raise(error: unknown): never {
+  throw error;
 }
 
 function unavailable(error: unknown): CommitOutcome {

@@ -21,11 +21,12 @@ export class ConnectionLost extends Error {
 
 /** Codes with which the server ends a connection. */
 const ENDED = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03']);
+/** Of an id in the inbox. All else that is written replaces what is there. */
 const DUPLICATE = '23505';
-/** `no partition of relation found for row` has no code of its own. */
+/** `no partition of relation found for row` has no code of its own; it names no constraint. */
 const CHECK_VIOLATION = '23514';
-/** Of classes: data exception, program limit exceeded (values too large). */
-const DATA = new Set(['22', '54']);
+/** Of classes: data exception, constraint (one that someone added to our tables), program limit exceeded (values too large). */
+const DATA = new Set(['22', '23', '54']);
 /** Wrong statement or missing right or table, wrong schema, damaged data or index, a mistake of the server. */
 const BROKEN = new Set(['42', '3F', 'XX', '0A', '21', '23', '26', '34']);
 
@@ -34,10 +35,10 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ApplicationError) return error.follows === 'retry' ? 'passing' : 'broken';
   // A mistake of ours.
   if (!(error instanceof DatabaseError)) return 'broken';
-  const { code = '' } = error;
+  const { code = '', table = 'inbox', constraint } = error;
   if (ENDED.has(code) || code.startsWith('08')) return 'lost';
-  if (code === DUPLICATE) return 'duplicate';
-  if (code === CHECK_VIOLATION) return 'partition';
+  if (code === DUPLICATE && table === 'inbox') return 'duplicate';
+  if (code === CHECK_VIOLATION && constraint === undefined) return 'partition';
   const group = code.slice(0, 2);
   if (DATA.has(group)) return 'data';
   return BROKEN.has(group) ? 'broken' : 'passing';

@@ -1,4 +1,5 @@
 /** How a commit ends when the server refuses it, does not answer, or goes away. */
+import { randomBytes } from 'node:crypto';
 import { DatabaseError } from 'pg';
 import { expect, test } from 'vitest';
 import { ConnectionLost, connectError, failureOf } from '../../../lib/store/postgres/failures.js';
@@ -10,6 +11,8 @@ import { askOne, prepare, sessionOf, throughProxy } from './prepared.js';
 /** Commits that wait for somebody. */
 const BLOCKED = `select count(*) from pg_stat_activity where application_name like '% commits' and wait_event_type = 'Lock'
   and datname = current_database()`;
+/** Nothing of it can be left out by compressing. */
+const randomText = (length: number) => randomBytes(length).toString('base64').slice(0, length);
 const BIG = 10n ** 4_000n + 7n;
 
 test('stores every batch once while its connection is cut at any moment', async () => {
@@ -111,6 +114,58 @@ test('names a task whose source can not be stored', async () => {
   });
 });
 
+const SHARED = [stored('0', plainState('first', 1)), stored('8', plainState('last', 8))] as const;
+const OWN_INDEXES: readonly [string, string, unknown[], number[]][] = [
+  [
+    'holds no long values',
+    `create index own on records ((plain -> 'value' ->> 'v'))`,
+    ['short', randomText(6_000), 3],
+    [1],
+  ],
+  ['is unique', `create unique index own on records ((plain -> 'value' ->> 'v'))`, ['x', 'y', 'y', 'z', 'x'], [2, 4]],
+  [
+    'is a constraint',
+    `alter table records add constraint own check (plain ->> 'value' not like '%no%')`,
+    [1, 'no', 2],
+    [1],
+  ],
+];
+
+test.each(OWN_INDEXES)(
+  'names the tasks that do not fit an index of someone else that %s',
+  async (_, own, values, wrong) => {
+    const { session, commit } = await prepare();
+    await session.query(own);
+    const rows = [row('a', 1)];
+    const entries = values.map((v, n) => stored(`t${n}`, plainState(`e${n}`, v), { history: rows }));
+    // A later task of the same entity builds on it.
+    const later = wrong.map((n) => stored(`later${n}`, plainState(`e${n}`, values[n])));
+    const outcome = await commit(...SHARED, ...entries, ...later);
+    if (outcome.kind !== 'unstorable') throw new Error(`the outcome is ${outcome.kind}`);
+    expect([...outcome.entries.keys()]).toEqual(wrong.map((n) => entries[n]));
+    const counts = ['inbox', 'records', 'history'].map((table) => askOne(session, `select count(*) from ${table}`));
+    expect(await Promise.all(counts)).toEqual(['0', '0', '0']);
+    expect(await commit(...SHARED, ...entries.filter((_, n) => !wrong.includes(n)))).toEqual({ kind: 'stored' });
+  },
+);
+
+test('repeats a batch whose id was there and then was not, and stops when that comes again', async () => {
+  const { session, store, ownership } = await prepare();
+  await session.query(`create function puzzle() returns trigger language plpgsql as $$ begin
+    raise exception using errcode = 'unique_violation', table = 'inbox', message = 'there';
+  end $$`);
+  const puzzled = 'create trigger puzzle before insert on inbox for each row execute function puzzle()';
+  await session.query(puzzled);
+  const once = batchOf(ownership, stored('1', plainState('a', 1)));
+  expect(await store.commit(once)).toMatchObject({ kind: 'unavailable' });
+  await session.query('drop trigger puzzle on inbox');
+  expect(await store.commit(once)).toEqual({ kind: 'stored' });
+  await session.query(puzzled);
+  const again = batchOf(ownership, stored('2', plainState('a', 2)));
+  expect(await store.commit(again)).toMatchObject({ kind: 'unavailable' });
+  await expect(store.commit(again)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
 test('makes the tables of a week that has none, and stores then', async () => {
   const { session, commit } = await prepare();
   const rows = [row('a', 1)];
@@ -160,7 +215,7 @@ test('sorts failures by their code, whatever the language of the server', () => 
   const of = (...codes: string[]) => new Set(codes.map((code) => failureOf(error(code))));
   expect(of('57P01', '57P03', '08006', '25P03')).toEqual(new Set(['lost']));
   expect(of('40001', '40P01', '53100', '53200', '57014', '55P03', '58030', '25006')).toEqual(new Set(['passing']));
-  expect(of('22P05', '22P02', '22021', '22003', '54000')).toEqual(new Set(['data']));
+  expect(of('22P05', '22P02', '22021', '22003', '54000', '23502', '23503')).toEqual(new Set(['data']));
   expect(of('42P01', '42501', 'XX001')).toEqual(new Set(['broken']));
   expect([failureOf(error('23505')), failureOf(error('23514')), failureOf(new ConnectionLost('socket'))]).toEqual([
     'duplicate',
