@@ -32,7 +32,7 @@ export type ExitCode = 0 | 1 | 2;
 /** What a worker gets beyond the drain deadline to write its last lines, before it is killed. */
 const KILL_GRACE_MS = 5_000;
 /** How long the workers may take to tell their figures. */
-const REPORT_MS = 1_000;
+const REPORT_MS = 2_000;
 
 export class Supervisor {
   readonly slots: readonly Slot[];

@@ -310,7 +310,7 @@ describe('commands with a running program', () => {
     expect(stdout).toMatch(new RegExp(`^buses: process ${program.pid}, up .*, index 0, 1$`, 'm'));
     expect(stdout).toMatch(/^0 {6}running {2}\d+ /m);
     expect(stdout).toMatch(/^store: 2 records, 0 tasks in quarantine$/m);
-    expect(stdout).toMatch(/^module {2}hook /m);
+    expect(stdout).toMatch(/^no hook was called yet$/m);
     const document = JSON.parse((await run(['status', '--json'])).stdout);
     expect(document).toMatchObject({
       app: 'buses',

@@ -194,7 +194,7 @@ describe('supervisor', () => {
     const { forks, clock, supervisor } = await started();
     forks.all[0]!.say({ type: 'stats', status: figures(5) });
     const status = supervisor.status();
-    clock.pass(1_000);
+    clock.pass(2_000);
     expect((await status).slots.map(({ worker }) => worker?.tasksDone ?? null)).toEqual([5, null]);
   });
 
