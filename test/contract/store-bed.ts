@@ -16,7 +16,7 @@ export interface StoreBed {
   /** Tasks that were sent on and wait for an index, in order. */
   sent(index: number): Promise<readonly Pick<OutgoingTask, 'id' | 'priority' | 'body'>[]>;
   /** Lets time pass, as far as the store goes by it. */
-  pass(durationMs: number): void;
+  pass(durationMs: number): Promise<void>;
   /** A value that this store can not hold. */
   readonly unstorable: unknown;
   close(): Promise<void>;

@@ -198,12 +198,12 @@ function describeInbox(owned: () => OwnedBed): void {
   it('forgets ids in time, and not before', async () => {
     const { bed, commit, store } = owned();
     await commit(nothing('old'));
-    bed.pass(RETENTION_MS / 2);
+    await bed.pass(RETENTION_MS / 2);
     await commit(nothing('young'));
-    bed.pass(RETENTION_MS / 2 + 1);
+    await bed.pass(RETENTION_MS / 2 + 1);
     while (await store.purge());
     expect(await store.known(0, ['old', 'young'])).toEqual(new Set(['young']));
-    bed.pass(RETENTION_MS);
+    await bed.pass(RETENTION_MS);
     while (await store.purge());
     expect(await store.known(0, ['young'])).toEqual(new Set());
   });
@@ -214,7 +214,7 @@ function describeInbox(owned: () => OwnedBed): void {
     await commit(...ids.map(nothing));
     while (await store.purge());
     expect((await store.known(0, ids)).size).toBe(ids.length);
-    bed.pass(2 * RETENTION_MS);
+    await bed.pass(2 * RETENTION_MS);
     await commit(nothing('young'));
     while (await store.purge());
     expect(await store.known(0, [...ids, 'young'])).toEqual(new Set(['young']));

@@ -49,7 +49,7 @@ describeStore('embedded', async (): Promise<StoreBed> => {
       });
       return deliveriesOf(reader);
     },
-    pass: (durationMs) => clock.pass(durationMs),
+    pass: async (durationMs) => clock.pass(durationMs),
     unstorable: cyclic(),
     async close() {
       try {

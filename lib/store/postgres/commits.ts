@@ -2,8 +2,6 @@
  * Commits: the results of many tasks in one statement that is a transaction by itself, in one round trip: a client that is stopped in
  * the middle holds nothing. How it may end stands in the union CommitOutcome; what follows is the committer's business.
  */
-import { instantOfMs } from '../../model/time.js';
-import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Batch, BatchEntry, CommitOutcome } from '../store.js';
 import { failureOf, sentenceOf, storeError } from './failures.js';
@@ -44,7 +42,6 @@ export class Commits {
   constructor(
     private readonly session: Session,
     private readonly owner: Owner,
-    private readonly clock: Clock,
     /** There is no table for what is stored at this time. */
     private readonly makePartitions: () => Promise<void>,
   ) {}
@@ -104,8 +101,7 @@ export class Commits {
     epoch: number,
     batch: number,
   ): Promise<readonly Row[]> {
-    const at = instantOfMs(this.clock.now());
-    const { name, text, values } = statement.make([index, epoch, batch, this.owner.leaseSeconds, at]);
+    const { name, text, values } = statement.make([index, epoch, batch, this.owner.leaseSeconds]);
     return query(text, values, name);
   }
 

@@ -14,7 +14,7 @@ type Types = Readonly<Record<string, ElementType>>;
 const TABLES = {
   inbox: {
     types: { id: 'uuid' },
-    write: (rows: string) => `insert into inbox (index, id, stored) select own.index, u.id, own.at from own, ${rows}`,
+    write: (rows: string) => `insert into inbox (index, id) select own.index, u.id from own, ${rows}`,
   },
   records: {
     types: {
@@ -89,7 +89,7 @@ const TABLES = {
   quarantine: {
     types: { id: 'text', etype: 'text', eid: 'text', code: 'text', reason: 'text', body: 'bytea' },
     write: (rows: string) => `insert into quarantine (index, id, time, etype, eid, code, reason, body)
-      select own.index, u.id, own.at, u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
+      select own.index, u.id, now(), u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
       on conflict (index, id) do update set time = excluded.time, etype = excluded.etype, eid = excluded.eid,
         code = excluded.code, reason = excluded.reason, body = excluded.body`,
   },
@@ -116,12 +116,12 @@ function makeParts(): Parts {
   return Object.fromEntries(parts) as Parts;
 }
 
-/** Index, epoch, number of the last batch, seconds of the lease, and the store's time. */
-export type OwnParameters = readonly [index: number, epoch: number, batch: number, leaseSeconds: number, at: string];
+/** Index, epoch, number of the last batch, and seconds of the lease. */
+export type OwnParameters = readonly [index: number, epoch: number, batch: number, leaseSeconds: number];
 
 const OWN = `own as (update owners set batch = batch + 1, leased = now() + make_interval(secs => $4)
-  where index = $1 and epoch = $2 and batch = $3 returning index, $5::timestamptz as at)`;
-const OWN_PARAMETERS = 5;
+  where index = $1 and epoch = $2 and batch = $3 returning index)`;
+const OWN_PARAMETERS = 4;
 
 export interface Statement {
   readonly name: string;

@@ -6,9 +6,8 @@
  * Inbox (product.md, rule 14): an id is forgotten when no copy of its task can come again. Copies come out of the queue pair, out of the
  * outbox as long as its row is there (its owner may publish it again), and from a producer who repeats a publish within the
  * retention. So first the outbox is looked at; all that was put into the queues before that must be settled; and the retention must have
- * passed since. A copy that is published after the look is one of a row that was seen, or a producer's.
+ * passed since, by the server's clock, which also says when an id was stored: hosts need not agree. A copy that is published after the look is one of a row that was seen, or a producer's.
  */
-import { type Instant, instantOfMs } from '../../model/time.js';
 import type { Clock } from '../../runtime/clock.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
 import { Retention, type RetentionOptions } from './retention.js';
@@ -32,10 +31,12 @@ export interface PurgeOptions extends RetentionOptions {
   readonly settledBefore: () => Promise<number | null>;
 }
 
-/** A look at the outbox: ids committed at least the retention before `since` are forgotten once the queues have caught up with `at`. */
+/** A look at the outbox: ids stored before `before` are forgotten once the queues have caught up with `at`. */
 interface Look {
+  /** By the clock of this process. */
   readonly at: number;
-  readonly since: number;
+  /** By the server's clock, as it writes it. */
+  readonly before: string;
 }
 
 export class Purge {
@@ -44,7 +45,7 @@ export class Purge {
   private readonly retention: Retention;
   private look: Look | null = null;
   /** Ids before this are being forgotten; null between two looks. */
-  private forgetBefore: Instant | null = null;
+  private forgetBefore: string | null = null;
   private inboxDueAt = 0;
 
   constructor(
@@ -82,7 +83,7 @@ export class Purge {
   }
 
   /** Null where nothing can be forgotten for now. */
-  private async nextToForget(): Promise<Instant | null> {
+  private async nextToForget(): Promise<string | null> {
     const { clock } = this;
     const { inboxRetentionMs, settledBefore } = this.options;
     if (clock.monotonic() < this.inboxDueAt) return null;
@@ -92,20 +93,17 @@ export class Purge {
     const settled = await settledBefore();
     if (settled === null || settled < look.at) return null;
     this.look = null;
-    const before = look.since - inboxRetentionMs;
-    return before > 0 ? instantOfMs(before) : null;
+    return look.before;
   }
 
   private async lookAtOutbox(): Promise<Look> {
     const at = this.clock.now();
-    // By the server's clock, since rows of the outbox are stored by it.
     const [row] = await this.session.query(
-      'select extract(epoch from now() - min(stored)) * 1000 from outbox where destination = $1',
-      [this.options.ownership.index],
+      `select least(now(), min(stored)) - $2::float8 * interval '1 millisecond' from outbox where destination = $1`,
+      [this.options.ownership.index, this.options.inboxRetentionMs],
       'purge outbox',
     );
-    const ageMs = Number(row?.[0] ?? 0);
-    return { at, since: at - Math.max(0, ageMs) };
+    return { at, before: row?.[0] ?? '-infinity' };
   }
 
   /** Of each grave all incarnations up to its own. The grave goes with the last of them, unless the entity was deleted once more. */

@@ -81,7 +81,7 @@ export class PostgresStore implements Store {
     this.reading = new Session({ ...shared, purpose: 'reads' });
     this.upkeep = new Session({ ...owners, purpose: 'upkeep' });
     this.outbox = new PostgresOutbox(this.reading);
-    this.commits = new Commits(this.writing, owner, this.clock, () => ensurePartitions(this.reading));
+    this.commits = new Commits(this.writing, owner, () => ensurePartitions(this.reading));
     this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
   }
 

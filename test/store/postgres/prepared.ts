@@ -22,6 +22,8 @@ export interface Prepared {
   /** Asks as the application would; its schema is searched. */
   readonly session: Session;
   commit(...entries: BatchEntry[]): Promise<CommitOutcome>;
+  /** Time passes; as the server's clock does not, ids and waiting tasks become older instead. */
+  pass(ms: number): Promise<void>;
 }
 
 export async function prepare(
@@ -54,6 +56,12 @@ export async function prepare(
     ownership,
     session,
     commit: (...entries) => store.commit(batchOf(ownership, ...entries)),
+    async pass(ms) {
+      clock.pass(ms);
+      for (const table of ['inbox', 'outbox']) {
+        await session.query(`update ${table} set stored = stored - $1 * interval '1 ms'`, [ms]);
+      }
+    },
   };
 }
 

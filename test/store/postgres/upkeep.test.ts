@@ -9,6 +9,8 @@ import {
 import type { HistoryRetention } from '../../../lib/store/postgres/retention.js';
 import type { Session } from '../../../lib/store/postgres/session.js';
 import { nothing } from '../../contract/store-bed.js';
+import { manualClock } from '../../support/clock.js';
+import { freshDatabase } from '../../support/postgres.js';
 import { deleted, plainState, stored } from '../../support/results.js';
 import { askOne, prepare, sessionOf } from './prepared.js';
 
@@ -146,36 +148,34 @@ test('leaves what all indexes share to the owner of index 0', async () => {
 
 test('forgets no id while it is unknown whether its task can come again', async () => {
   let settled: number | null = null;
-  const { store, commit, clock } = await prepare({ settledBefore: async () => settled });
+  const { store, commit, clock, pass } = await prepare({ settledBefore: async () => settled });
   await commit(nothing('a'));
   for (const known of [null, clock.now(), clock.now() + 30_000]) {
     settled = known;
-    clock.pass(3_600_000);
+    await pass(3_600_000);
     while (await store.purge());
     expect(await store.known(0, ['a'])).toEqual(new Set(['a']));
   }
   settled = clock.now();
-  clock.pass(3_600_000);
+  await pass(3_600_000);
   while (await store.purge());
   expect(await store.known(0, ['a'])).toEqual(new Set());
 });
 
 test('forgets no id whose task stands in the outbox of another index, and none until what was published of it is settled', async () => {
   let settled = 0;
-  const { store, session, commit, clock } = await prepare({ settledBefore: async () => settled });
+  const { store, session, commit, clock, pass } = await prepare({ settledBefore: async () => settled });
   const hour = 3_600_000;
   await session.query(
     `insert into outbox (index, id, destination, key, priority, body, stored) values (1, 'a', 0, 'k', true, '', now())`,
   );
   await commit(nothing('a'));
   const purgeAt = async (atMs: number) => {
-    clock.pass(atMs - clock.now());
+    await pass(atMs - clock.now());
     while (await store.purge());
     return (await store.known(0, ['a'])).has('a');
   };
   const start = clock.now();
-  // The server's clock does not pass: to it the row is as old as all that has passed here.
-  await session.query(`update outbox set stored = now() - interval '1 hour'`);
   settled = start + hour;
   expect(await purgeAt(start + hour)).toBe(true);
   // Published again and removed: a copy is in the queue.
@@ -184,6 +184,22 @@ test('forgets no id whose task stands in the outbox of another index, and none u
   settled = start + 2 * hour;
   expect(await purgeAt(start + 3 * hour)).toBe(false);
 });
+
+test.each([-10, 10])(
+  'counts the retention of an id by the server, when the clock of a host is %i days off',
+  async (days) => {
+    const database = await freshDatabase();
+    const astray = await prepare({ clock: manualClock(Date.now() + days * DAY_MS) }, database);
+    await astray.commit(nothing('a'));
+    await astray.store.stop();
+    const { store, pass } = await prepare({}, database);
+    while (await store.purge());
+    expect(await store.known(0, ['a'])).toEqual(new Set(['a']));
+    await pass(60_001);
+    while (await store.purge());
+    expect(await store.known(0, ['a'])).toEqual(new Set());
+  },
+);
 
 test('empties the histories of many deleted records, long and short, in bounded steps', async () => {
   const { store, session, commit } = await prepare();

@@ -70,7 +70,7 @@ create table raw (
 create table inbox (
   index integer not null,
   id uuid not null,
-  stored timestamptz not null,
+  stored timestamptz not null default now(),
   primary key (index, id)
 ) with (autovacuum_vacuum_scale_factor = 0.05);
 create index inbox_stored on inbox (index, stored);
