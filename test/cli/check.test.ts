@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -18,8 +19,17 @@ describe('check', () => {
     expect(stdout).toMatch(/^processing_core\.worker_threads\s+8\s+config\/default\.yml:\d+$/m);
     expect(stdout).toMatch(/^processing_core\.hook_timeout\s+30s\s+/m);
     expect(stdout).toMatch(/^Entity type ip \(IP address, ids ipv4/m);
-    expect(stdout).toMatch(/^network\s+plain\s+link<network;mirror=addresses>$/m);
+    expect(stdout).toMatch(/^network\s+plain\s+link<network>$/m);
     expect(stdout).not.toContain('\u001b');
+  });
+
+  it('says where it looked for the folder that is not there', async () => {
+    const parent = makeFolder();
+    const { code, stderr } = await dp3(['check'], { cwd: parent });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`There is no such folder (${join(realpathSync(parent), 'config')})`),
+    ]);
   });
 
   it('names every error with file and key on stderr and exits with 2', async () => {
@@ -45,7 +55,7 @@ describe('check', () => {
     const good = await dp3(['check', '--config', 'config', '--json']);
     expect([good.code, good.stderr]).toEqual([0, '']);
     const document = JSON.parse(good.stdout);
-    expect(document).toMatchObject({ ok: true, problems: [], modules: {} });
+    expect(document).toMatchObject({ ok: true, problems: [], modules: { networks: {} } });
     expect(document.configuration['processing_core.commit.age']).toEqual({ value: '5ms', from: 'default' });
     expect(document.model.map(({ id }: { id: string }) => id)).toEqual(['ip', 'network']);
     const bad = await dp3(['check', '--config', makeFolder({ 'default.yml': 'x: 1' }), '--json']);
