@@ -9,7 +9,7 @@ import type { ConfigurationRequest } from '../config/load.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Command, ExitCode, Invocation } from './command.js';
 import { Output, type Screen } from './output.js';
-import { COMMANDS } from './table.js';
+import { COMMANDS, GROUPS } from './table.js';
 
 /** What a command sees of its process. */
 export interface Surroundings {
@@ -114,7 +114,10 @@ function makeProgram(output: Output): Commander {
             .replaceAll('\n', ' ')}`,
         ),
     })
-    .addHelpText('after', '\nExample:\n  npx dp3-cluster check --config config')
+    .addHelpText(
+      'after',
+      '\nExample:\n  npx dp3-cluster check --config config\n\nEach command has its own: npx dp3-cluster send --help',
+    )
     .exitOverride();
   return program;
 }
@@ -131,6 +134,8 @@ function addCommand(
   const own = parent.command(`${name} ${command.args ?? ''}`.trim());
   own.summary(command.sentence).description([command.sentence, command.details ?? ''].join('\n\n').trimEnd());
   own.helpOption('-h, --help', 'print help');
+  const usage = ['npx dp3-cluster', command.name, '[options]', command.args ?? ''].join(' ').trimEnd();
+  own.showHelpAfterError(`Usage: ${usage}; more: npx dp3-cluster ${command.name} --help`);
   own.addHelpText('after', `\nExample:\n  npx dp3-cluster ${command.example}`);
   for (const { flags, sentence } of command.options ?? []) own.option(flags, sentence);
   own.action(async () => {
@@ -146,9 +151,7 @@ function addCommand(
 
 /** The commander of a group of commands, made when its first one is added. */
 function groupOf(program: Commander, name: string): Commander {
-  return (
-    program.commands.find((each) => each.name() === name) ?? program.command(name).description(`commands of ${name}`)
-  );
+  return program.commands.find((each) => each.name() === name) ?? program.command(name).description(GROUPS[name] ?? '');
 }
 
 function requestOf(command: Command, option: (name: string) => string | undefined): ConfigurationRequest {

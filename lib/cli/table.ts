@@ -12,6 +12,11 @@ const INDEXES: Option = {
   sentence: 'only the programs of these process indexes, such as 0-3,5',
 };
 
+/** What the help says of the first word of commands that have two. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  quarantine: 'List, show, retry or drop the tasks that could not be processed.',
+};
+
 export const COMMANDS: readonly Command[] = [
   {
     name: 'check',
@@ -47,7 +52,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'setup',
-    sentence: 'Make what a start needs: in embedded mode the data folder. Changes nothing the second time.',
+    sentence: 'Make what a start needs: data folder, or tables, exchanges and queues. Changes nothing the second time.',
     example: 'setup --config config',
     options: [JSON_OUTPUT, PROCESSES],
     load: () => import('./commands/setup.js'),
@@ -105,7 +110,7 @@ export const COMMANDS: readonly Command[] = [
     details: [
       'FILE holds JSON lines {"type","id","attr","v","t1","t2","c","src"} or one JSON array of these, also gzipped.',
       'A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as {"line","reason","input"}. When a queue is full, send waits. The order within an entity is kept.',
-      'A send of a file that broke off can be repeated and doubles nothing (as long as processing_core.inbox.retention says); so can one of stdin with the same --stream. To send a file once more on purpose, give it another --stream.',
+      'A file can be sent again, for instance when a send broke off, and nothing is doubled (as long as processing_core.inbox.retention says): the workers know its tasks by their ids and skip them. What send counts is what it sent, repeated or not. The same holds for stdin with the same --stream. To have a file processed once more on purpose, give it another --stream.',
       'Exit code 0 when everything was sent, 1 when something was refused or the send was interrupted.',
     ].join('\n\n'),
     example: 'send points.jsonl.gz --rejects bad.jsonl',

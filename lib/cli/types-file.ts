@@ -21,11 +21,17 @@ export function typesState(file: string, spec: ModelSpec): TypesState {
   return found ? 'current' : 'outdated';
 }
 
-/** A warning where there are types and they are of another model. */
-export function typesProblems(configuration: Configuration, spec: ModelSpec): Problem[] {
+/** A warning where the types are of another model, or where there are none for these modules in TypeScript, given by their file names. */
+export function typesProblems(configuration: Configuration, spec: ModelSpec, typescript: readonly string[]): Problem[] {
   const file = typesFileOf(configuration);
-  if (typesState(file, spec) !== 'outdated') return [];
-  const sentence =
-    'These types are not those of the model any more, so modules are compiled against another one. Run: npx dp3-cluster types';
-  return [{ severity: 'warning', file, key: '', sentence }];
+  const state = typesState(file, spec);
+  const warning = (what: string): Problem[] => [
+    { severity: 'warning', file, key: '', sentence: `${what} Run: npx dp3-cluster types` },
+  ];
+  if (state === 'outdated')
+    return warning('These types are not those of the model any more, so modules are compiled against another one.');
+  if (state !== 'missing' || typescript.length === 0) return [];
+  return warning(
+    `There are no types of the model, so no compiler sees a misspelt name or a wrong value in ${typescript.join(', ')}.`,
+  );
 }

@@ -1,6 +1,6 @@
 /** Folder: the parts of a configuration folder that are not settings: entity types, configurations of modules, files out of place. */
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Problem } from '../model/problem.js';
 import { loadSpec, type ModelFile, type ModelSpec } from '../model/spec.js';
 import { nearest, suggestion } from '../runtime/nearest.js';
@@ -24,7 +24,7 @@ export function readModel(dir: string, problems: Problem[]): ModelSpec | null {
   if (names === undefined || files.length === 0) {
     const sentence =
       names === undefined
-        ? `There is no such folder; it holds one file for each entity type.${suggestion('db_entities', namesIn(dir) ?? [])}`
+        ? `There is no such folder (${resolve(folder)}); it holds one file for each entity type.${suggestion('db_entities', namesIn(dir) ?? [])}`
         : 'No file *.yml is in this folder; at least one entity type is needed.';
     problems.push({ severity: 'error', file: folder, key: '', sentence });
     return null;

@@ -108,7 +108,7 @@ function isFolder(dir: string, problems: Problem[]): boolean {
   const found = statSync(dir, { throwIfNoEntry: false });
   if (found?.isDirectory()) return true;
   const what = found === undefined ? 'There is no such folder' : 'This is no folder';
-  const sentence = `${what}; name the configuration folder with --config or DP3_CONFIG.`;
+  const sentence = `${what} (${resolve(dir)}); name the configuration folder with --config or DP3_CONFIG.`;
   problems.push({ severity: 'error', file: dir, key: '', sentence });
   return false;
 }

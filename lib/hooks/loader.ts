@@ -5,7 +5,7 @@
  * (typescript.ts). A file can also end the process while it is imported: whoever owns the process is told which one is.
  */
 import { access, readdir, stat } from 'node:fs/promises';
-import { basename, extname, isAbsolute, join, resolve } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Problem, problemsOf } from '../model/problem.js';
 import { describe } from '../model/value-error.js';
@@ -46,7 +46,7 @@ const EXTENSIONS = [...COMPILED, ...SOURCES] as const;
 /** Imports the enabled modules; those that can not be are left out and stand among the problems. Never throws. */
 export async function loadModules(options: LoaderOptions): Promise<{ modules: LoadedModule[]; problems: Problem[] }> {
   const { configDir, modulesDir, enabled, configOf, importing = () => () => {} } = options;
-  const folder = isAbsolute(modulesDir) ? modulesDir : resolve(configDir, modulesDir);
+  const folder = resolve(configDir, modulesDir);
   const modules: LoadedModule[] = [];
   const problems: Problem[] = [];
   const seen = new Set<string>();
@@ -85,6 +85,16 @@ export async function loadModules(options: LoaderOptions): Promise<{ modules: Lo
     else problemsOf(file, problems).error('', `Module ${name}: ${found}`);
   }
   return { modules, problems };
+}
+
+/** File names of those of the enabled modules that are loaded from TypeScript. */
+export async function typeScriptFiles({
+  configDir,
+  modulesDir,
+  enabled,
+}: Pick<LoaderOptions, 'configDir' | 'modulesDir' | 'enabled'>): Promise<string[]> {
+  const files = await Promise.all(enabled.map((name) => findFile(resolve(configDir, modulesDir), name)));
+  return files.filter((file) => file !== null && isSource(file)).map((file) => basename(file ?? ''));
 }
 
 function exists(file: string): Promise<boolean> {

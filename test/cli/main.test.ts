@@ -33,11 +33,19 @@ describe('the command line', () => {
 
   it.each<[string, string[], RegExp]>([
     ['an unknown command', ['chek'], /^dp3-cluster: unknown command 'chek' \(Did you mean check\?\)\n$/],
-    ['an unknown option', ['check', '--jsn'], /^dp3-cluster: unknown option '--jsn' \(Did you mean --json\?\)\n$/],
-    ['an option without value', ['check', '--config'], /^dp3-cluster: option '--config <dir>' argument missing\n$/],
-    ['a missing argument', ['route'], /^dp3-cluster: missing required argument 'etype'\n$/],
+    [
+      'an unknown option',
+      ['check', '--jsn'],
+      /^dp3-cluster: unknown option '--jsn' \(Did you mean --json\?\)\nUsage: npx dp3-cluster check \[options\]; more: .*\n$/,
+    ],
+    ['an option without value', ['check', '--config'], /^dp3-cluster: option '--config <dir>' argument missing\n/],
+    [
+      'a missing argument',
+      ['route'],
+      /^dp3-cluster: missing required argument 'etype'\nUsage: npx dp3-cluster route \[options\] <etype> \[eid\]; more: npx dp3-cluster route --help\n$/,
+    ],
     ['an argument too many', ['route', 'ip', '1.1.1.1', 'x'], /^dp3-cluster: too many arguments/],
-  ])('refuses %s in one sentence with exit code 2', async (_, args, sentence) => {
+  ])('refuses %s in one sentence, with the way to use it, and exit code 2', async (_, args, sentence) => {
     const { code, stdout, stderr } = await dp3(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(sentence);

@@ -1,10 +1,12 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { PACKAGE_URL } from '../support/application.js';
 import { makeFolder, THING } from '../support/folder.js';
 import { dp3 } from './program.js';
 
 const CONFIG = { 'db_entities/thing.yml': null, 'config/db_entities/thing.yml': THING };
+const MODULE = `import { defineModule } from '${PACKAGE_URL}';\nexport default defineModule({});\n`;
 
 describe('types', () => {
   it('writes the file beside the configuration folder, and leaves it as it is while it is true', async () => {
@@ -55,5 +57,25 @@ describe('types', () => {
       0,
       expect.stringMatching(/^warning {2}.*dp3-model\.d\.ts: These types are not.*Run: npx dp3-cluster types\n/),
     ]);
+  });
+
+  it('is missed by check where modules are TypeScript, and only there', async () => {
+    const app = makeFolder({
+      ...CONFIG,
+      'config/default.yml': 'processing_core: { modules_dir: ../modules, enabled_modules: [typed, plain] }\n',
+      'modules/typed.ts': MODULE,
+      'modules/plain.mjs': MODULE,
+    });
+    expect((await dp3(['check'], { cwd: app })).stderr).toMatch(
+      /^warning {2}.*dp3-model\.d\.ts: There are no types of the model, .* in typed\.ts\. Run: npx dp3-cluster types\n0 errors, 1 warning\n$/,
+    );
+    await dp3(['types'], { cwd: app });
+    expect((await dp3(['check'], { cwd: app })).stderr).toBe('0 errors, 0 warnings\n');
+    rmSync(join(app, 'dp3-model.d.ts'));
+    writeFileSync(
+      join(app, 'config/default.yml'),
+      'processing_core: {modules_dir: ../modules, enabled_modules: [plain]}',
+    );
+    expect((await dp3(['check'], { cwd: app })).stderr).toBe('0 errors, 0 warnings\n');
   });
 });

@@ -6,6 +6,7 @@ import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { redacted } from '../../config/redact.js';
+import { typeScriptFiles } from '../../hooks/loader.js';
 import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
@@ -47,7 +48,10 @@ export function checkWith(checkModules: CheckModules): Run {
           void report(invocation, loaded, [...problems, endedBy(file, exitCode)]);
           return 2;
         });
-      problems.push(...(await checkModules(configuration, spec, importing)), ...typesProblems(configuration, spec));
+      problems.push(...(await checkModules(configuration, spec, importing)));
+      const { dir: configDir, modulesDir, enabledModules: enabled } = configuration;
+      const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
+      problems.push(...typesProblems(configuration, spec, typescript));
     }
     return report(invocation, loaded, problems);
   };
