@@ -59,7 +59,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
     limits: {
       threads: 8,
       normalEvery: 16,
-      commit: { tasks: 512, ageMs: 5 },
+      commit: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
       outboxBatch: 1_024,
       messageBytes: 2 ** 24,
       maxAttempts: 3,

@@ -23,8 +23,10 @@ export interface CommitterOptions<Again> {
   readonly ownership: Ownership;
   /** Whether ids go into the inbox. */
   readonly inbox: boolean;
-  /** Results in one commit, and how long one waits for others to share it. */
-  readonly limits: { readonly tasks: number; readonly ageMs: number };
+  /** Results in one commit, their size in bytes as far as there is more than one, and how long one waits for others to share it. */
+  readonly limits: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
+  /** Estimated size of the record that results of a key leave. */
+  readonly recordBytes: (key: string) => number;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
@@ -45,6 +47,9 @@ export const LONG_AWAY_MS = 60_000;
 
 export class Committer<Again> {
   private gathered: Entry<Again>[] = [];
+  /** Estimated size of each of those when it was added, and of all. */
+  private sizes: number[] = [];
+  private gatheredBytes = 0;
   /** When the first of those was added. */
   private gatheredSince = 0;
   private underWay: readonly Entry<Again>[] = [];
@@ -77,7 +82,10 @@ export class Committer<Again> {
   add(entry: Entry<Again>): void {
     if (this.gathered.length === 0) this.gatheredSince = this.options.clock.monotonic();
     this.gathered.push(entry);
-    if (this.gathered.length >= this.options.limits.tasks) this.scheduleCommit();
+    const bytes = this.bytesOf(entry);
+    this.sizes.push(bytes);
+    this.gatheredBytes += bytes;
+    if (this.isFull) this.scheduleCommit();
     else this.startTimer();
   }
 
@@ -134,12 +142,35 @@ export class Committer<Again> {
 
   /** Whether enough have gathered behind the commit under way. While the store is away, nothing is made ready for it. */
   private get nextIsFull(): boolean {
-    return this.next.length === 0 && this.away === null && this.gathered.length >= this.options.limits.tasks;
+    return this.next.length === 0 && this.away === null && this.isFull;
+  }
+
+  /** Whether enough have gathered for a commit. */
+  private get isFull(): boolean {
+    const { tasks, bytes } = this.options.limits;
+    return this.gathered.length >= tasks || this.gatheredBytes >= bytes;
+  }
+
+  /** What the task brought is written twice, as data-points and as history; its record as a whole. */
+  private bytesOf({ delivery, result, key }: Entry<Again>): number {
+    let bytes = 2 * delivery.body.length;
+    if (key !== null && result.record !== undefined) bytes += this.options.recordBytes(key);
+    for (const { body } of result.derived) bytes += body.length;
+    return bytes;
   }
 
   private takeBatch(): readonly Entry<Again>[] {
     this.gatheredSince = this.options.clock.monotonic();
-    return this.gathered.splice(0, this.options.limits.tasks);
+    const { tasks, bytes } = this.options.limits;
+    let [count, taken] = [0, 0];
+    for (const size of this.sizes) {
+      if (count === tasks || (count > 0 && taken + size > bytes)) break;
+      count += 1;
+      taken += size;
+    }
+    this.gatheredBytes -= taken;
+    this.sizes.splice(0, count);
+    return this.gathered.splice(0, count);
   }
 
   private batchOf(entries: readonly Entry<Again>[]): Batch {
@@ -200,6 +231,8 @@ export class Committer<Again> {
     this.underWay = [];
     this.next = [];
     this.gathered = sorted.kept;
+    this.sizes = sorted.kept.map((entry) => this.bytesOf(entry));
+    this.gatheredBytes = this.sizes.reduce((bytes, size) => bytes + size, 0);
     for (const { delivery } of sorted.known) delivery.settle();
     for (const [key, again] of sorted.rewound) rewind(key, again);
     known(sorted.known);
@@ -247,7 +280,7 @@ export class Committer<Again> {
 
   private goOn(): void {
     if (this.open === 0) this.tellFlushed();
-    else if (this.gathered.length >= this.options.limits.tasks || this.flushListeners.length > 0) this.scheduleCommit();
+    else if (this.isFull || this.flushListeners.length > 0) this.scheduleCommit();
     else this.startTimer();
   }
 

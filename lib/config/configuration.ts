@@ -73,7 +73,7 @@ export interface Configuration {
   readonly broker: BrokerConfiguration;
   readonly store: StoreConfiguration;
   readonly window: { readonly tasks: number; readonly bytes: number };
-  readonly commit: { readonly tasks: number; readonly ageMs: number };
+  readonly commit: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
   readonly cache: { readonly bytes: number };
   readonly outbox: { readonly tasks: number };
   readonly inbox: { readonly retentionMs: number };

@@ -174,6 +174,14 @@ export function makeSchema() {
       },
       commit: {
         tasks: whole(512, 'Results in one commit, at most.', { least: 1, most: 100_000 }),
+        bytes: size(
+          '64MiB',
+          'The same in bytes of their messages and records, estimated; whichever is reached first. One result always fits.',
+          {
+            least: 1,
+            most: 256 * 2 ** 20,
+          },
+        ),
         age: duration('5ms', 'A result waits no longer than this for others to share its commit.', {
           least: 0,
           most: 60_000,

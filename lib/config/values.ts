@@ -81,7 +81,7 @@ export function configurationOf(
       readerCheckIntervalMs: core.store.reader_check_interval,
     },
     window: core.window,
-    commit: { tasks: core.commit.tasks, ageMs: core.commit.age },
+    commit: { tasks: core.commit.tasks, bytes: core.commit.bytes, ageMs: core.commit.age },
     cache: core.cache,
     outbox: core.outbox,
     inbox: { retentionMs: core.inbox.retention },

@@ -82,6 +82,11 @@ export class Records {
     this.load(etype, eid, key).catch(() => {});
   }
 
+  /** Estimated size of a record that is known here, else 0. */
+  bytesOf(key: string): number {
+    return this.entries.get(key)?.bytes ?? 0;
+  }
+
   /** A task made this the newest state. It stays here until `committed` or `reset` was called for it. */
   put(key: string, view: RecordView): void {
     this.loading.delete(key); // what the store would answer is older than this

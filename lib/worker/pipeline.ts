@@ -34,7 +34,7 @@ export interface PipelineLimits {
   readonly threads: number;
   /** Where both wait, at least one task in this many is a normal one. */
   readonly normalEvery: number;
-  readonly commit: { readonly tasks: number; readonly ageMs: number };
+  readonly commit: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
   readonly outboxBatch: number;
   readonly messageBytes: number;
   /** A task that broke its lane or its process this often goes to quarantine. */
@@ -114,6 +114,7 @@ export class Pipeline {
       ownership,
       inbox,
       limits: limits.commit,
+      recordBytes: (key) => this.options.records.bytesOf(key),
       clock,
       events,
       log,

@@ -50,7 +50,8 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     store: { prepare, commit },
     ownership: { index: 3, epoch: 7 },
     inbox: true,
-    limits: { tasks: 3, ageMs: AGE_MS },
+    limits: { tasks: 3, bytes: 1_000, ageMs: AGE_MS },
+    recordBytes: () => 0,
     clock,
     events,
     log,
@@ -70,6 +71,42 @@ function idsOf(entries: readonly { readonly delivery: { readonly id: string } }[
 }
 
 describe('gathering results', () => {
+  it('commits no more bytes at once than allowed, and at once when there are as many', async () => {
+    const { committer, batches } = setUp();
+    const large = (id: string, bytes: number) => {
+      const body = Buffer.alloc(bytes / 2);
+      return { ...entry(id), delivery: testDelivery({ id, body }) };
+    };
+    for (const id of ['1', '2', '3']) committer.add(large(id, 400));
+    await nextTurn();
+    expect(batches[0]?.ids).toEqual(['1', '2']);
+    committer.add(large('4', 5_000));
+    committer.add(large('5', 400));
+    await nextTurn();
+    await batches[0]?.answer({ kind: 'stored' });
+    await batches[1]?.answer({ kind: 'stored' });
+    await batches[2]?.answer({ kind: 'stored' });
+    void committer.flushed();
+    await nextTurn();
+    expect(batches.map(({ ids }) => ids)).toEqual([['1', '2'], ['3'], ['4'], ['5']]);
+  });
+
+  it('counts the records that results leave, and the tasks that they derive', async () => {
+    const recordBytes = (key: string) => (key === 'ip:1' ? 900 : 50);
+    const { committer, batches } = setUp({ recordBytes });
+    const record = { state: null, lastIncarnation: 0 };
+    const derived = [{ id: 'd', key: 'ip:d', index: 0, priority: true, body: Buffer.alloc(930) }];
+    const withRecord = (id: string) => ({ ...entry(id), result: { ...entry(id).result, record } });
+    committer.add(withRecord('1'));
+    committer.add(withRecord('2'));
+    committer.add({ ...entry('3'), result: { ...entry('3').result, derived } });
+    await nextTurn();
+    await batches[0]?.answer({ kind: 'stored' });
+    void committer.flushed();
+    await nextTurn();
+    expect(batches.map(({ ids }) => ids)).toEqual([['1', '2'], ['3']]);
+  });
+
   it('commits a result when it has the age, with those that came meanwhile', async () => {
     const { committer, clock, batches } = setUp();
     committer.add(entry('1'));

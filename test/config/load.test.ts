@@ -99,7 +99,7 @@ describe('the defaults', () => {
       shutdownTimeMs: 60_000,
       maxMemoryBytes: null,
       window: { bytes: 64 * 2 ** 20 },
-      commit: { tasks: 512, ageMs: 5 },
+      commit: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
       respawn: { limit: 20, windowMs: 600_000, backoffMs: 500, backoffMostMs: 30_000 },
       quarantine: { maxAttempts: 3 },
       watchdog: { intervalMs: 30_000, maxRestarts: 20 },

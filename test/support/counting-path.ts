@@ -100,7 +100,7 @@ export class CountingPath {
       limits: {
         threads,
         normalEvery: 16,
-        commit: { tasks: 512, ageMs: 5 },
+        commit: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
         outboxBatch: 100,
         messageBytes: 2 ** 24,
         maxAttempts: 3,

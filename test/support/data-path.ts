@@ -79,7 +79,7 @@ export interface DataPathOptions {
 const LIMITS: PipelineLimits = {
   threads: 4,
   normalEvery: 4,
-  commit: { tasks: 5, ageMs: 5 },
+  commit: { tasks: 5, bytes: 2 ** 20, ageMs: 5 },
   outboxBatch: 3,
   messageBytes: 1_000,
   maxAttempts: 3,

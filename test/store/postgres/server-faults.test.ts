@@ -111,7 +111,7 @@ class Stream {
       limits: {
         threads: 8,
         normalEvery: 16,
-        commit: { tasks: 64, ageMs: 50 },
+        commit: { tasks: 64, bytes: 2 ** 20, ageMs: 50 },
         outboxBatch: 50,
         messageBytes: 10_000,
         maxAttempts: 3,
