@@ -1,26 +1,12 @@
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { makeFolder } from '../support/folder.js';
-import { dp3, ROOT } from './program.js';
-
-/** What `npm install` makes of the packages that the application names; those of this checkout. */
-function install(app: string): void {
-  const modules = join(app, 'node_modules');
-  for (const folder of ['@types', '.bin']) mkdirSync(join(modules, folder), { recursive: true });
-  symlinkSync(ROOT, join(modules, 'dp3-cluster'));
-  for (const name of ['typescript', '@types/node', 'undici-types']) {
-    if (existsSync(join(ROOT, 'node_modules', name)))
-      symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
-  }
-  symlinkSync(join(ROOT, 'dist', 'bin', 'dp3-cluster.js'), join(modules, '.bin', 'dp3-cluster'));
-  symlinkSync(join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), join(modules, '.bin', 'tsc'));
-}
+import { Person } from '../support/person.js';
+import { dp3 } from './program.js';
 
 describe('init', () => {
-  it('makes an application that passes its tests and its check at once, and says what to type next', async () => {
+  it('makes an application with the name of its folder, and says what to type next', async () => {
     const parent = makeFolder({});
     const app = join(parent, 'my-profiles');
     const { code, stdout, stderr } = await dp3(['init', 'my-profiles'], { cwd: parent });
@@ -34,12 +20,29 @@ describe('init', () => {
       dependencies: { 'dp3-cluster': expect.stringMatching(/^file:/) },
     });
     expect(readdirSync(app)).toContain('.gitignore');
+    const times = readFileSync(join(app, 'points.jsonl'), 'utf8').matchAll(/"t1":"([^"]+)"/g);
+    const agesHours = Array.from(times, ([, time = '']) => (Date.now() - Date.parse(time)) / 3_600_000);
+    expect([agesHours.length, agesHours.every((hours) => hours < 25)]).toEqual([4, true]);
+  });
 
-    install(app);
-    const tested = await promisify(execFile)('npm', ['test'], { cwd: app });
-    expect(tested.stdout).toMatch(/# pass 2\n# fail 0/);
-    const checked = await dp3(['check', '--json'], { cwd: app });
-    expect([checked.code, checked.stderr]).toEqual([0, '']);
+  it('says what to type next, and each line of it does what it should', async () => {
+    const { folder, next } = JSON.parse((await dp3(['init', 'app', '--json'], { cwd: makeFolder() })).stdout);
+    const [enter, install, test, start, send, get, ...more] = next as string[];
+    expect([enter, more]).toEqual(['cd app', []]);
+    const person = new Person(folder);
+    const installed = await person.types(`${install}`);
+    expect(installed).toMatchObject({ stdout: expect.stringMatching(/^\nadded \d+ packages/), stderr: '' });
+    expect((await person.types(`${test}`)).stdout).toMatch(/# pass 2\n# fail 0/);
+    expect((await person.types('npx dp3-cluster check')).stderr).toBe('0 errors, 0 warnings\n');
+
+    const program = person.starts(`${start}`);
+    await program.prints(/(worker ready.*){2}/s);
+    expect((await person.types(`${send}`)).stdout).toMatch(/^5 data-points sent in \d tasks?, none rejected/);
+    let shown = await person.tries(`${get}`);
+    while (!/^suspicious +plain +true/m.test(shown.stdout)) shown = await person.tries(`${get}`);
+    expect(shown.stdout).toMatch(/^failed_login +observations .* 3 +/m);
+    await person.types('npx dp3-cluster stop');
+    expect(await program.ended).toMatchObject({ code: 0 });
   });
 
   it('makes the same whatever the environment is', async () => {

@@ -1,21 +1,23 @@
 /**
  * `init`: a new application in a folder of its own: configuration, an entity type, a module in TypeScript with its test. What it consists of
- * stands in template/, as it is written into the folder; only its name and the versions of packages are filled in.
+ * stands in template/, as it is written into the folder; only its name, the date of its data and the packages are filled in.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireConfiguration } from '../../config/load.js';
 import { modelDeclaration } from '../../hooks/model-declaration.js';
+import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { Run } from '../command.js';
 import { typesFileOf } from '../types-file.js';
 
 /** Names of applications: they stand in names of queues, schemas and files. */
 const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
-/** What stands for the name in the files. */
-const PLACEHOLDER = 'NAME';
-const FILLED = ['package.json', 'README.md', 'ecosystem.config.js', 'config/default.yml', 'config/production.yml'];
+/** Files in which NAME stands for the name. */
+const NAMED = ['package.json', 'README.md', 'ecosystem.config.js', 'config/default.yml'];
+/** Data-points of TODAY: old ones would be history that is removed soon. */
+const POINTS = 'points.jsonl';
 
 interface PackageFile {
   readonly version: string;
@@ -34,7 +36,8 @@ export const run: Run = async ({ args, option, has, output }) => {
   try {
     cpSync(join(root, 'template'), folder, { recursive: true });
     renameSync(join(folder, 'gitignore'), join(folder, '.gitignore'));
-    for (const file of FILLED) fill(join(folder, file), name);
+    for (const file of NAMED) fill(join(folder, file), 'NAME', name);
+    fill(join(folder, POINTS), 'TODAY', new Date(systemClock.now()).toISOString().slice(0, 10));
     addPackages(join(folder, 'package.json'), root, option('package') ?? specifierOf(root, folder));
   } catch (error) {
     throw new Error(`${folder} can not be filled: ${messageOf(error)}`, { cause: error });
@@ -43,7 +46,7 @@ export const run: Run = async ({ args, option, has, output }) => {
   writeFileSync(typesFileOf(configuration), modelDeclaration(spec));
   const place = relative(process.cwd(), folder) || '.';
   const next = [...(place === '.' ? [] : [`cd ${place}`]), 'npm install', 'npm test', 'npx dp3-cluster start'];
-  const then = ['npx dp3-cluster send points.jsonl', 'npx dp3-cluster get host 192.0.2.1'];
+  const then = [`npx dp3-cluster send ${POINTS}`, 'npx dp3-cluster get host 192.0.2.1'];
   if (has('json')) {
     await output.json({ folder, name, next: [...next, ...then] });
     return 0;
@@ -65,16 +68,19 @@ function refuseUsed(folder: string): void {
   throw new ApplicationError('USAGE', `${folder} is not empty (it holds ${first}); name a new folder`);
 }
 
-function fill(file: string, name: string): void {
-  if (existsSync(file)) writeFileSync(file, readFileSync(file, 'utf8').replaceAll(PLACEHOLDER, name));
+function fill(file: string, placeholder: string, text: string): void {
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(placeholder, text));
 }
 
 function addPackages(file: string, root: string, specifier: string): void {
   const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as PackageFile;
   const { typescript = 'latest', '@types/node': types = 'latest' } = own.devDependencies ?? {};
-  const made = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  const { allowScripts, ...made } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  // npm warns of every script of a package that is not allowed; a checkout builds itself when it has changed.
+  const isCheckout = specifier.startsWith('file:') && !specifier.endsWith('.tgz');
   const packages = {
     ...made,
+    allowScripts: { ...(allowScripts as object), ...(isCheckout && { [specifier]: true }) },
     dependencies: { 'dp3-cluster': specifier },
     devDependencies: { '@types/node': types, typescript },
   };
