@@ -61,22 +61,38 @@ test('tries again what the server broke off for the time it took', async () => {
 test('tries again what the server broke off as a deadlock', async () => {
   const { url, session, commit } = await prepare();
   await commit(stored('1', plainState('a', 1)), stored('2', plainState('b', 1)));
-  const both = [stored('3', plainState('a', 2)), stored('4', plainState('b', 2))];
-  let outcome: Promise<unknown> = Promise.resolve();
-  // Of the two, the server breaks off the one that waited first: that is the commit.
-  await (await sessionOf(url)).transaction(async (query) => {
-    await query(`update records set revision = revision where eid = 'b'`);
-    outcome = commit(...both);
-    await expect.poll(() => askOne(session, BLOCKED)).toBe('1');
-    await query(`update records set revision = revision where eid = 'a'`);
-  });
-  expect(await outcome).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('40P01') });
-  expect(both.map(({ delivery }) => delivery.settled)).toEqual([0, 0]);
-  expect(await commit(...both)).toEqual({ kind: 'stored' });
-  expect(await session.query('select eid, revision from records order by eid')).toEqual([
-    ['a', '2'],
-    ['b', '2'],
-  ]);
+  const other = await sessionOf(url);
+  /** Commits against another transaction: each waits for what the other has. Null where the server broke off the other one. */
+  const against = async (both: readonly BatchEntry[]) => {
+    let outcome: Promise<unknown> = Promise.resolve();
+    const broken = await other
+      .transaction(async (query) => {
+        await query(`update records set created = created where eid = 'b'`);
+        outcome = commit(...both);
+        await expect.poll(() => askOne(session, BLOCKED)).toBe('1');
+        await query(`update records set created = created where eid = 'a'`);
+      })
+      .catch((error: unknown) => error);
+    if (broken === undefined) return outcome;
+    expect(broken).toMatchObject({ code: '40P01' });
+    expect(await outcome).toEqual({ kind: 'stored' });
+    return null;
+  };
+  // The server breaks off whoever looks first once both wait, mostly the commit, which began to wait first.
+  for (let attempt = 0; ; attempt++) {
+    const both = [stored(`a${attempt}`, plainState('a', 2)), stored(`b${attempt}`, plainState('b', 2))];
+    const outcome = await against(both);
+    if (outcome === null) continue;
+    expect(outcome).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('40P01') });
+    expect(both.map(({ delivery }) => delivery.settled)).toEqual([0, 0]);
+    expect(await commit(...both)).toEqual({ kind: 'stored' });
+    const revision = String(attempt + 2);
+    expect(await session.query('select eid, revision from records order by eid')).toEqual([
+      ['a', revision],
+      ['b', revision],
+    ]);
+    return;
+  }
 });
 
 test.each([
