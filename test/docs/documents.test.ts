@@ -13,6 +13,7 @@ const inFolder = (folder: string) =>
 const DOCUMENTS = [
   'README.md',
   'template/README.md',
+  'examples/honeypot/README.md',
   'examples/mail-reputation/README.md',
   'examples/mail-reputation/corpus/README.md',
   ...inFolder('docs'),
