@@ -2,11 +2,15 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { BINARY } from '../../lib/embedded/lmdb.js';
+import { NORMAL } from '../../lib/embedded/chunk.js';
+import { CURSORS_TABLE } from '../../lib/embedded/cursors.js';
+import type { ReadableEnvironment } from '../../lib/embedded/env.js';
+import { BINARY, type Key, type TableOptions } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, type Member } from '../../lib/embedded/member.js';
 import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
+import { Source } from '../../lib/queue/embedded/source.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 import { manualClock } from '../support/clock.js';
@@ -84,6 +88,36 @@ it('keeps tasks for an index that has never run', async () => {
   await (await writerOf(folder, await folder.producer())).send([task('early', 2)]);
   const { take } = await consumer(folder, 2);
   expect(ids(await take(1))).toEqual(['early']);
+});
+
+it('takes nothing for finished in an outbox that is made while it looks', async () => {
+  const folder = dataFolder();
+  const receiver = await folder.index(0);
+  receiver.environment.claim();
+  receiver.environment.table(CURSORS_TABLE, BINARY);
+  const { environment, outbox } = await folder.producer();
+  const tasks = ['a', 'b', 'c'].map((id) => task(id));
+  let looks = 0;
+  // The table is missing when it is asked for, and made and filled right after.
+  const seen: ReadableEnvironment = {
+    name: environment.name,
+    id: environment.id,
+    refresh: () => environment.refresh(),
+    readTable<V, K extends Key>(name: string, options: TableOptions) {
+      if (name !== OUTBOX_TABLE || looks++ > 0) return environment.readTable<V, K>(name, options);
+      environment.transaction(() => outbox.enqueue(tasks, false));
+      return null;
+    },
+  };
+  const source = new Source(receiver.environment, seen, 0, NORMAL, 100);
+  expect([source.take(), source.changed]).toEqual([null, false]);
+  source.mayHaveMore = true;
+  expect([source.take(), source.take(), source.take(), source.take()].map((each) => each?.id)).toEqual([
+    'a',
+    'b',
+    'c',
+    undefined,
+  ]);
 });
 
 it('delivers what a worker derives, for itself and for others, as once, when its transaction is committed', async () => {

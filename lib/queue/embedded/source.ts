@@ -148,10 +148,14 @@ export class Source {
 
   /** Reads rows from the position on; true when there are any. */
   private read(): boolean {
+    this.mayHaveMore = false;
     const table = this.environment.readTable<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+    // Being made: nothing is known of it, above all not that something was deleted. A wake-up or a look around comes back.
+    if (table === null) return false;
+    // End and rows from one snapshot, which begins after the table was found.
     this.environment.refresh();
     const end = endOf(this.environment, this.index, this.kind);
-    if (table !== null && end > this.position) this.rows = this.rowsOf(table, this.startOfRow(table));
+    if (end > this.position) this.rows = this.rowsOf(table, this.startOfRow(table));
     this.environment.refresh();
     this.mayHaveMore = this.rows.length > 0;
     if (!this.mayHaveMore) this.skipTo(end);
