@@ -1,6 +1,6 @@
 /**
  * A process that owns an index in PostgreSQL, for tests that kill or stop it: `owned` once it does; asked by a message, it commits one
- * task and tells how that ended.
+ * task, which derives one, and tells how that ended.
  */
 import { PostgresStore } from '../../lib/store/postgres/store.js';
 import { batchOf, plainState, stored } from './results.js';
@@ -15,12 +15,15 @@ const store = new PostgresStore({
   settledBefore: async () => null,
   leaseMs: Number(leaseMs),
 });
+const derivedOf = (id: string) => ({ id: `of-${id}`, key: 'ip:e', index: 1, priority: true, body: Buffer.from(id) });
 await store.start();
 const ownership = await store.own(0);
 process.on('message', async (id: string) => {
   // Tries again as a committer does, only sooner.
   for (;;) {
-    const outcome = await store.commit(batchOf(ownership, stored(id, plainState('e', id))));
+    const outcome = await store.commit(
+      batchOf(ownership, stored(id, plainState('e', id), { derived: [derivedOf(id)] })),
+    );
     process.send?.(outcome.kind);
     if (outcome.kind !== 'unavailable') return;
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -3,10 +3,14 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { OutboxPublisher } from '../../../lib/commit/outbox.js';
+import { createEvents } from '../../../lib/observability/events.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 import { migrate } from '../../../lib/store/postgres/migrate.js';
 import type { PostgresStore } from '../../../lib/store/postgres/store.js';
 import type { Ownership } from '../../../lib/store/store.js';
 import { type CompiledProgram, compileProgram } from '../../support/compiled.js';
+import { capturingLogger } from '../../support/logger.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { batchOf, plainState, stored } from '../../support/results.js';
 import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
@@ -83,7 +87,7 @@ test('takes the index from a process that was stopped in the middle of a commit,
       and datname = current_database()`;
     await expect.poll(() => askOne(session, blocked)).toBe('1');
     child.kill('SIGSTOP');
-    // The commit under way holds the row of the owner: it has to be ended.
+    // The commit under way holds the row of the owner, the connection its lock: the server ends the one, the taker the other.
     taken = await take(waiting);
   });
   expect(taken).toEqual({ index: 0, epoch: 2 });
@@ -154,11 +158,12 @@ test('says at once why a store can not be opened, without its password', async (
 });
 
 test('has a take-over wait for a commit under way, and not the other way round', async () => {
-  const { url, store, session } = await prepare({ leaseMs: 1 });
+  const { url, store, session } = await prepare({ leaseMs: 1_500 });
   await migrate(session, SETTINGS);
   const waiting = await standby(url);
   const entry = stored('a', plainState('e', 1));
   const ownership = await store.own(0);
+  await session.query('update owners set leased = now()');
   const [outcome, taken] = await Promise.all([store.commit(batchOf(ownership, entry)), take(waiting)]);
   expect(taken.epoch).toBe(ownership.epoch + 1);
   const known = await waiting.known(0, ['a']);
@@ -175,4 +180,36 @@ test('a commit that takes long ends before the lease of its owner does', async (
   expect(await askOne(session, 'select leased > now() from owners')).toBe('t');
   clock.pass(1_000);
   expect(await commit(stored('a', plainState('e', 1)))).toEqual({ kind: 'stored' });
+});
+
+test('publishes what a killed owner had committed and not published, in order, and then what is its own', async () => {
+  const { url } = await freshDatabase();
+  const child = await owner(url, LONG_LEASE_MS);
+  const ids = Array.from({ length: 5 }, (_, n) => `t${n}`);
+  for (const id of ids) {
+    child.send(id);
+    expect(await told(child)).toBe('stored');
+  }
+  child.kill('SIGKILL');
+  const next = await standby(url);
+  const ownership = await take(next);
+  const sent: string[] = [];
+  const events = createEvents();
+  const publisher = new OutboxPublisher({
+    outbox: next.outbox,
+    index: 0,
+    writer: { send: async (tasks) => void sent.push(...tasks.map(({ id, body }) => `${id} ${body}`)) },
+    batch: 2,
+    clock: systemClock,
+    events,
+    log: capturingLogger(),
+  });
+  await publisher.start();
+  const own = { id: 'of-own', key: 'ip:e', index: 0, priority: true, body: Buffer.from('own') };
+  const entry = stored('own', plainState('e', 'own'), { derived: [own] });
+  expect(await next.commit(batchOf(ownership, entry))).toEqual({ kind: 'stored' });
+  publisher.wake();
+  await expect.poll(() => next.outbox.age(0)).toBe(0);
+  await publisher.stop();
+  expect(sent).toEqual([...ids, 'own'].map((id) => `of-${id} ${id}`));
 });
