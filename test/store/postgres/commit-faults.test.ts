@@ -120,6 +120,18 @@ test.each([
   expect(await askOne(session, 'select v::text from raw')).toBe(String(BIG));
 });
 
+test('names the task whose number has more digits than the server can hold, and not the later one of its entity', async () => {
+  const { session, commit } = await prepare();
+  const huge = 10n ** 140_000n;
+  const entries = [plainState('a', 1), plainState('b', huge), plainState('b', huge), plainState('c', 1)];
+  const [first, guilty, later, last] = entries.map((state, n) => stored(`t${n}`, state));
+  const outcome = await commit(first!, guilty!, later!, last!);
+  if (outcome.kind !== 'unstorable') throw new Error(`the outcome is ${outcome.kind}`);
+  expect([...outcome.entries.keys()]).toEqual([guilty]);
+  expect(await askOne(session, 'select (select count(*) from records) + (select count(*) from inbox)')).toBe('0');
+  expect(await commit(first!, last!)).toEqual({ kind: 'stored' });
+});
+
 test('names a task whose source can not be stored', async () => {
   const { commit } = await prepare();
   const raw = [{ etype: 'ip', eid: 'r', attr: 'a', v: 1, t1: at(1), t2: at(1), c: 1, src: 'x\ud800' }];

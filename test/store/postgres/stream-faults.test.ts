@@ -39,16 +39,15 @@ test('stores every task once although commits took too long for a while', async 
 
 const SPOILT: readonly [string, () => unknown][] = [
   ['jsonb can not hold (found here)', () => 'a\0b'],
-  ['numeric can not hold (found by the server)', () => 10n ** 140_000n],
-  ['an index can not hold (found when it is written)', () => randomBytes(9_000).toString('base64')],
+  ['an index can not hold (found by the server)', () => randomBytes(9_000).toString('base64')],
 ];
 
 test.each(SPOILT)(
   'puts tasks aside that bring what %s, and executes the later ones of their entities again',
   async (_, value) => {
-    const spoil = (number: number) => (number % 80 === 17 ? value() : undefined);
+    const spoil = (number: number) => (number % 70 === 17 ? value() : undefined);
     const stream = await Stream.open(await freshDatabase(), { spoil });
-    await stream.database.query(`create index own on ${SCHEMA}.records ((observations -> 'open_ports' ->> 'v'))`);
+    await stream.database.query(`create index own on ${SCHEMA}.history ((v #>> '{}'))`);
     await stream.run();
     await expect.poll(() => stream.settled, { timeout: 20_000 }).toBeGreaterThan(200);
     await stream.end();
