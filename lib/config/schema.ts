@@ -105,7 +105,7 @@ export function makeSchema() {
         tls: flag(false, 'Whether the connection is encrypted.'),
         prefetch: whole(
           2_000,
-          'Unacknowledged messages RabbitMQ hands out to one consumer. With quorum queues a later value must not be smaller.',
+          'Unacknowledged messages RabbitMQ hands out to one consumer. With quorum queues the store keeps it, and a smaller one is refused.',
           { least: 1, most: 65_535 },
         ),
         queue_type: choice(QUEUE_TYPES, 'classic', 'Type of the queues that are declared; DP3 declares classic ones.'),

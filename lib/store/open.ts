@@ -36,7 +36,7 @@ export function openStore(source: StoreSource): Store {
 
 /** The store of a configuration in server mode; keeps history as long as the model says. */
 export function storeSourceOf(
-  { app, store, numProcesses, delivery, inbox }: Configuration,
+  { app, store, broker, numProcesses, delivery, inbox }: Configuration,
   spec: ModelSpec,
 ): Omit<PostgresSource, 'settledBefore'> {
   return {
@@ -45,6 +45,7 @@ export function storeSourceOf(
     app,
     numProcesses,
     delivery,
+    prefetch: broker.kind === 'rabbitmq' && broker.queueType === 'quorum' ? broker.prefetch : null,
     inboxRetentionMs: inbox.retentionMs,
     histories: historiesOf(spec),
     rawRetentionMs: store.rawRetentionMs,
@@ -80,6 +81,7 @@ export async function migrateStore({
   app,
   numProcesses,
   delivery,
+  prefetch,
 }: Omit<PostgresSource, 'settledBefore'>): Promise<{
   readonly made: boolean;
   readonly schema: string;
@@ -87,7 +89,7 @@ export async function migrateStore({
   const session = new Session({ url, app, purpose: 'setup' });
   try {
     await session.start();
-    const { made } = await migrate(session, { numProcesses, delivery });
+    const { made } = await migrate(session, { numProcesses, delivery, ...(prefetch !== undefined && { prefetch }) });
     return { made, schema: session.schema };
   } finally {
     await session.stop();

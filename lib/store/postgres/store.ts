@@ -11,7 +11,7 @@ import { Commits, knownIds } from './commits.js';
 import { findExpired } from './expiry.js';
 import { storeError } from './failures.js';
 import { loadRecords } from './load.js';
-import { migrate } from './migrate.js';
+import { migrate, type StoreSettings } from './migrate.js';
 import { PostgresOutbox } from './outbox.js';
 import { Owner } from './owner.js';
 import { ensurePartitions } from './partitions.js';
@@ -20,12 +20,10 @@ import { PostgresQuarantine } from './quarantine.js';
 import type { HistoryRetention } from './retention.js';
 import { Session, STATEMENT_TIMEOUT_MS } from './session.js';
 
-export interface PostgresStoreOptions {
+export interface PostgresStoreOptions extends StoreSettings {
   /** `processing_core.store.url`. */
   readonly url: string;
   readonly app: string;
-  readonly numProcesses: number;
-  readonly delivery: string;
   /** How long ids of senders are kept, who may send the same again. */
   readonly inboxRetentionMs: number;
   /** Before which moment all that was put into the queue pair of the index is settled for good; null while unknown. */

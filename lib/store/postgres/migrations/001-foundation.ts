@@ -13,7 +13,8 @@ export const FOUNDATION = {
 create table settings (
   one boolean primary key default true check (one),
   num_processes integer not null check (num_processes > 0),
-  delivery text not null
+  delivery text not null,
+  prefetch integer
 );
 
 create table records (
@@ -112,6 +113,7 @@ create table owners (
 ) with (fillfactor = 10);
 
 comment on table settings is 'What this store was made for; changed by reconfigure() alone.';
+comment on column settings.prefetch is 'Largest msg_broker.prefetch that consumers of the quorum queues had.';
 comment on table records is 'Newest state of every entity that exists.';
 comment on column records.incarnation is 'Counts creations of the entity; rows of history carry it.';
 comment on column records.revision is 'Counts the commits that changed the record; begins anew once it was deleted.';
