@@ -167,7 +167,7 @@ export class Supervisor {
         return;
       case 'waiting':
         slot.state = 'standby';
-        this.log.warn('worker waits', { index: slot.index, why: message.why });
+        this.log.warn('worker stands by', { index: slot.index, why: message.why });
         return;
       case 'ready':
         this.log.info('worker ready', { index: slot.index, pid: fork.pid, epoch: message.epoch });

@@ -116,7 +116,7 @@ export class StandaloneWorker {
     switch (message.type) {
       case 'waiting':
         this.state = 'standby';
-        this.log.warn('worker waits', { why: message.why });
+        this.log.warn('worker stands by', { why: message.why });
         return;
       case 'ready':
         this.state = 'running';

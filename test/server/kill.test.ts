@@ -88,7 +88,7 @@ it('a program that stands by takes over when its owner is killed, and ends at on
   const owner = counting.application.start(['start', '--indexes', '0']);
   await owner.line('worker ready');
   const [second, third] = ['0', '0'].map((indexes) => counting.application.start(['start', '--indexes', indexes]));
-  await Promise.all([second!.line('worker waits'), third!.line('worker waits')]);
+  await Promise.all([second!.line('worker stands by'), third!.line('worker stands by')]);
   third!.signal('SIGTERM');
   expect((await third!.exited).code).toBe(0);
   const killedAt = performance.now();
