@@ -15,6 +15,7 @@ export function installPackages(names: readonly string[], what: string): void {
   const command = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
   const byHand = `${what} is missing. Install it as root: apt-get update && ${command}`;
   if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) throw new Error(byHand);
+  process.stderr.write(`${what} is missing: installing ${names.join(', ')} with apt-get\n`);
   const ours = !existsSync(POLICY);
   if (ours) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
