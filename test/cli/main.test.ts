@@ -16,6 +16,7 @@ describe('the command line', () => {
     expect(help.stdout).toMatch(/^Usage: npx dp3-cluster/);
     const names = [...help.stdout.matchAll(/^ {2}([a-z]+) .*\[options\]/gm)].map(([, name]) => name ?? '');
     expect(names).toEqual(expect.arrayContaining(['check', 'route']));
+    expect(help.stdout).toMatch(/^ {2}quarantine +List, show, retry or drop/m);
     for (const name of ['check', 'route']) {
       const own = await dp3([name, '--help']);
       expect(own.stdout).toMatch(new RegExp(`Example:\\n  npx dp3-cluster ${name} `));
