@@ -99,6 +99,11 @@ export class Column {
     return this.count;
   }
 
+  /** Of the array. */
+  get bytes(): number {
+    return this.at;
+  }
+
   /** Begins anew; what `toParameter` gave is overwritten. */
   reset(): void {
     if (this.buffer.length > KEPT_BYTES) this.use(Buffer.allocUnsafe(FIRST_BYTES));

@@ -13,6 +13,9 @@ import { Search } from './search.js';
 import type { Query, Row, Session } from './session.js';
 import { JsonWriter } from './values.js';
 
+/** The server cuts a connection over a message of 1 GiB, again and again. Some is left for the text of the statement. */
+const MOST_BYTES = 2 ** 30 - 2 ** 20;
+
 const STORED: CommitOutcome = { kind: 'stored' };
 const OUTDATED: CommitOutcome = { kind: 'outdated' };
 
@@ -44,6 +47,7 @@ export class Commits {
     private readonly owner: Owner,
     /** There is no table for what is stored at this time. */
     private readonly makePartitions: () => Promise<void>,
+    private readonly mostBytes = MOST_BYTES,
   ) {}
 
   prepare(batch: Batch): void {
@@ -76,6 +80,7 @@ export class Commits {
     if (unsure?.stored && unsure.entries === batch.entries) return stored(batch);
     const { guilty, statement } = this.encoded(batch);
     if (guilty !== null) return { kind: 'unstorable', entries: guilty };
+    if (statement.bytes > this.mostBytes) return this.tooLarge(batch, statement.bytes);
     let rows: readonly Row[];
     try {
       rows = await this.run(query, statement, owned.index, owned.epoch, owned.batch);
@@ -86,6 +91,15 @@ export class Commits {
     owned.batch += 1;
     this.present.entries = null;
     return stored(batch);
+  }
+
+  /** One task can never be stored; of several, no one is to blame. */
+  private tooLarge({ entries }: Batch, bytes: number): CommitOutcome {
+    const sentence = `${bytes} bytes are to be stored at once, PostgreSQL takes ${this.mostBytes} at most`;
+    const [only] = entries;
+    if (only !== undefined && entries.length === 1) return { kind: 'unstorable', entries: new Map([[only, sentence]]) };
+    const how = 'lower processing_core.commit.bytes or commit.tasks';
+    throw new ApplicationError('STORE_FAILED', `of ${entries.length} tasks ${sentence}: ${how}`);
   }
 
   private encoded(batch: Batch): Encoded {

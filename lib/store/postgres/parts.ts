@@ -140,6 +140,13 @@ export class CommitStatement {
     for (const [, { list }] of this.ordered) for (const column of list) column.reset();
   }
 
+  /** What stands in the columns. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const [, { list }] of this.ordered) for (const column of list) bytes += column.bytes;
+    return bytes;
+  }
+
   /** The commit of what stands in the columns; returns one row with the number of owners found, 1 or 0. */
   make(own: OwnParameters): Statement {
     const values: unknown[] = [...own];

@@ -35,6 +35,8 @@ export interface PostgresStoreOptions extends StoreSettings {
   /** An owner that has not renewed its right for so long can be replaced. */
   readonly leaseMs?: number;
   readonly statementTimeoutMs?: number;
+  /** Of one commit. */
+  readonly mostBytes?: number;
   readonly clock?: Clock;
 }
 
@@ -79,7 +81,7 @@ export class PostgresStore implements Store {
     this.reading = new Session({ ...shared, purpose: 'reads' });
     this.upkeep = new Session({ ...owners, purpose: 'upkeep' });
     this.outbox = new PostgresOutbox(this.reading);
-    this.commits = new Commits(this.writing, owner, () => ensurePartitions(this.reading));
+    this.commits = new Commits(this.writing, owner, () => ensurePartitions(this.reading), options.mostBytes);
     this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
   }
 

@@ -132,6 +132,22 @@ test('names the task whose number has more digits than the server can hold, and 
   expect(await commit(first!, last!)).toEqual({ kind: 'stored' });
 });
 
+test('refuses what is larger than the server takes in one message', async () => {
+  const { session, commit } = await prepare({ mostBytes: 100_000 });
+  const sized = (id: string, length: number) => stored(id, plainState(id, 'x'.repeat(length)));
+  const large = sized('large', 120_000);
+  expect(await commit(large)).toEqual({
+    kind: 'unstorable',
+    entries: new Map([[large, expect.stringMatching(/^12\d{4} bytes .* takes 100000 at most$/)]]),
+  });
+  await expect(commit(sized('a', 60_000), sized('b', 60_000))).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    message: expect.stringContaining('lower processing_core.commit.bytes'),
+  });
+  expect(await commit(sized('a', 60_000))).toEqual({ kind: 'stored' });
+  expect(await askOne(session, 'select count(*) from records')).toBe('1');
+});
+
 test('names a task whose source can not be stored', async () => {
   const { commit } = await prepare();
   const raw = [{ etype: 'ip', eid: 'r', attr: 'a', v: 1, t1: at(1), t2: at(1), c: 1, src: 'x\ud800' }];
