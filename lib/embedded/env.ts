@@ -8,8 +8,8 @@
  *
  * Only `transactionSync` is used: an asynchronous transaction of the library does not roll back when its function throws.
  *
- * Opening is not owning: a successor opens the environment while its predecessor drains. `claim` makes this process the owner; the
- * row it writes is checked in every transaction, so whoever was taken over can never write again.
+ * Opening is not owning. `claim` makes this process the owner; the row it writes is checked in every transaction, so whoever was
+ * taken over can never write again.
  */
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
-import { identityOf, isAlive, type ProcessIdentity } from '../runtime/liveness.js';
+import { identityOf, type ProcessIdentity } from '../runtime/liveness.js';
 import type { Service } from '../runtime/service.js';
 import type { DataFolder } from './folder.js';
 import {
@@ -29,15 +29,8 @@ import {
   openLmdb,
   type TableOptions,
 } from './lmdb.js';
+import { type OwnerRow, ownerIn, refuseLiving, SELF_OPTIONS, SELF_TABLE } from './owner.js';
 
-/** Row `owner`: who may write, and how often it changed hands. No identity: released. */
-interface OwnerRow {
-  readonly epoch: number;
-  readonly identity: ProcessIdentity | null;
-}
-
-export const SELF_TABLE = 'self';
-export const SELF_OPTIONS = { encoding: 'string' } as const satisfies TableOptions;
 const READER_CHECK_MS = 1_000;
 
 export interface EnvironmentOptions extends MapOptions {
@@ -106,7 +99,10 @@ export class Environment implements Service, ReadableEnvironment {
     return this.transacting;
   }
 
-  /** Opens the environment, or makes it; writes nothing else. Throws STORE_FAILED. */
+  /**
+   * Opens the environment, or makes it; writes nothing else. Waits for a transaction that is open in another process: whoever is not
+   * sure of the owner asks for it first (owner.ts). Throws STORE_FAILED.
+   */
   async start(): Promise<void> {
     if (this.root !== null) return;
     this.root = openLmdb(this.path, 'write', this.options);
@@ -185,7 +181,7 @@ export class Environment implements Service, ReadableEnvironment {
     this.heldEpoch = 0;
     this.guarded(() =>
       this.opened().transactionSync(() => {
-        if (this.owner()?.epoch !== epoch) return;
+        if (ownerIn(this.self())?.epoch !== epoch) return;
         const row: OwnerRow = { epoch, identity: null };
         this.self().putSync('owner', JSON.stringify(row));
       }),
@@ -251,27 +247,16 @@ export class Environment implements Service, ReadableEnvironment {
     return found === undefined ? null : `${found.dev} ${found.ino}`;
   }
 
-  private owner(): OwnerRow | null {
-    const row = this.self().get('owner');
-    return row === undefined ? null : (JSON.parse(row) as OwnerRow);
-  }
-
   /** The epoch of the last owner. */
   private refuseLivingOwner(): number {
-    const owner = this.owner();
-    if (owner === null) return 0;
-    const mine = this.heldEpoch > 0 && owner.epoch === this.heldEpoch;
-    if (!mine && owner.identity !== null && isAlive(owner.identity)) {
-      throw new ApplicationError(
-        'OWNED_ELSEWHERE',
-        `${this.path} is owned by process ${owner.identity.pid}, which lives`,
-      );
-    }
-    return owner.epoch;
+    const owner = ownerIn(this.self());
+    const mine = this.heldEpoch > 0 && owner?.epoch === this.heldEpoch;
+    if (!mine) refuseLiving(this.path, owner);
+    return owner?.epoch ?? 0;
   }
 
   private refuseOutdated(): void {
-    const epoch = this.owner()?.epoch ?? 0;
+    const epoch = ownerIn(this.self())?.epoch ?? 0;
     if (this.heldEpoch > 0 && epoch === this.heldEpoch) return;
     const why = this.heldEpoch === 0 ? 'is not claimed by this process' : `was taken over (epoch ${epoch})`;
     throw new ApplicationError('OWNERSHIP_LOST', `${this.path} ${why}: nothing was written`);

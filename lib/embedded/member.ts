@@ -1,7 +1,8 @@
 /**
  * A process's membership of a data folder: its own environment with the outbox in it, the environments of the others to read, and
- * the wake-ups between them. A worker joins as its index; owning the index is a step of its own (`environment.claim`), because a
- * successor joins while its predecessor drains. A producer joins with the first environment whose owner is gone.
+ * the wake-ups between them. A worker joins as its index; owning the index is a step of its own (`environment.claim`), the last one
+ * before it consumes. A producer joins with the first environment whose owner is gone. Whoever finds that the owner lives does not
+ * even open the environment to write: a process that is stopped inside a transaction would hold it up.
  */
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { socketFolder } from '../runtime/socket-path.js';
@@ -9,6 +10,7 @@ import { Environment, type EnvironmentOptions } from './env.js';
 import { type DataFolder, indexName, producerName } from './folder.js';
 import { Neighbours } from './neighbours.js';
 import { Outbox } from './outbox.js';
+import { refuseLivingOwner } from './owner.js';
 import { Wakeups } from './wakeup.js';
 
 /** Producers that may send into one data folder at once. */
@@ -24,13 +26,14 @@ export interface Member {
   leave(): Promise<void>;
 }
 
-/** Joins as a process index, owning nothing yet. Throws STORE_FAILED. */
+/** Joins as a process index, owning nothing yet. Throws OWNED_ELSEWHERE while its owner lives, STORE_FAILED. */
 export async function joinAsIndex(
   folder: DataFolder,
   index: number,
   options: EnvironmentOptions = {},
 ): Promise<Member> {
   const environment = new Environment(folder, indexName(index), options);
+  await refuseLivingOwner(environment.path, options);
   await environment.start();
   return memberOf(environment, options);
 }
@@ -39,8 +42,9 @@ export async function joinAsIndex(
 export async function joinAsProducer(folder: DataFolder, options: EnvironmentOptions = {}): Promise<Member> {
   for (let n = 0; n < MOST_PRODUCERS; n++) {
     const environment = new Environment(folder, producerName(n), options);
-    await environment.start();
     try {
+      await refuseLivingOwner(environment.path, options);
+      await environment.start();
       environment.claim();
     } catch (error) {
       await environment.stop();

@@ -9,9 +9,9 @@
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import type { Environment, ReadableEnvironment } from './env.js';
-import { SELF_OPTIONS, SELF_TABLE } from './env.js';
 import { type DataFolder, environmentNames } from './folder.js';
 import { type Database, explained, type Key, type MapOptions, openLmdb, type TableOptions } from './lmdb.js';
+import { SELF_OPTIONS, SELF_TABLE } from './owner.js';
 
 export class Neighbours {
   private readonly opened = new Map<string, ReadableEnvironment>();

@@ -1,7 +1,8 @@
 /**
  * The worker put together: the one place that knows all parts of the data path and in which order they start.
  *
- *   configuration and modules are read -> the queue's reader and writer and the store connect and are checked
+ *   configuration and modules are read -> a data folder is joined, once the index has no other owner that lives
+ *   -> the queue's reader and writer and the store connect and are checked
  *   -> ownership of the index is taken -> modules start -> the pipeline publishes what was left and consumes -> jobs, sweeper and watchdog
  *
  * Modules start after ownership was taken, since what they emit is written as the owner of the index.
@@ -32,7 +33,7 @@ import { loadRegistry } from './registry.js';
 import { RunningWorker, type WorkerParts } from './running.js';
 import { Sweeper } from './sweeper.js';
 
-/** Reads the configuration, loads the modules and makes every part; nothing is connected yet. Throws CONFIG_INVALID, MODULE_INVALID. */
+/** Reads the configuration, loads the modules and makes every part. Throws CONFIG_INVALID, MODULE_INVALID, and what `openBackend` throws. */
 export async function assembleWorker(
   assignment: Assignment,
   orders: Orders,
@@ -48,7 +49,7 @@ export async function assembleWorker(
   const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
   const clock = systemClock;
   const events = createEvents((name, error) => root.error('a listener failed', { event: name, error }));
-  const backend = await openBackend({ configuration, spec, index, clock, log: root });
+  const backend = await openBackend({ configuration, spec, index, clock, log: root, waiting: orders.waiting });
   return new RunningWorker(makeParts({ configuration, spec, index, clock, events, root, registry, backend }), orders);
 }
 

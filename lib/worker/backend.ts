@@ -12,6 +12,7 @@ import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { openStore, storeSourceOf } from '../store/open.js';
 import type { Store } from '../store/store.js';
+import { takePatiently } from './patience.js';
 
 export interface Backend {
   readonly reader: TaskReader;
@@ -32,27 +33,31 @@ export interface BackendParts {
   readonly index: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told that the index has an owner that lives, if that must be waited for. */
+  waiting(why: string): void;
 }
 
 /** What a process that drains may need beyond its shutdown_time. */
 const SHUTDOWN_SLACK_MS = 250;
 
-/** Nothing is connected yet. Throws STORE_MISMATCH and STORE_FAILED where a data folder can not be joined. */
+/** A data folder is joined, no server is connected yet. Throws STORE_MISMATCH, STORE_FAILED and OWNED_ELSEWHERE where it can not be joined. */
 export function openBackend(parts: BackendParts): Promise<Backend> {
   return parts.configuration.broker.kind === 'embedded' ? openEmbedded(parts) : openServers(parts);
 }
 
-async function openEmbedded({ configuration, index, clock }: BackendParts): Promise<Backend> {
+async function openEmbedded({ configuration, index, clock, waiting }: BackendParts): Promise<Backend> {
   const { store, broker, numProcesses, delivery, window, inbox, shutdownTimeMs } = configuration;
   const folder = openFolder(store.path, { numProcesses, delivery });
   const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
-  const member = await joinAsIndex(folder, index, { mapSizeBytes, maxReaders, readerCheckIntervalMs });
+  const patienceMs = shutdownTimeMs + SHUTDOWN_SLACK_MS;
+  const join = () => joinAsIndex(folder, index, { mapSizeBytes, maxReaders, readerCheckIntervalMs });
+  const member = await takePatiently(join, { patienceMs, clock, waiting });
   const queue = { kind: 'embedded', member, maxLength: broker.maxLength, clock } as const;
   return {
     reader: openReader(queue, index, window),
     writer: openWriter(queue),
     store: openStore({ kind: 'embedded', member, inboxRetentionMs: inbox.retentionMs, clock }),
-    patienceMs: shutdownTimeMs + SHUTDOWN_SLACK_MS,
+    patienceMs,
     leave: () => member.leave(),
   };
 }

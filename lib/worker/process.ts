@@ -16,8 +16,8 @@ import { leaveClosedTerminal, watchTerminal } from '../runtime/terminal.js';
 export interface WorkerProgram {
   readonly log: Logger;
   readonly shutdownTimeMs: number;
-  /** Starts in the order of product.md and resolves with the epoch once it consumes; `waiting` is told why it can not yet. */
-  start(waiting: (why: string) => void): Promise<{ readonly epoch: number }>;
+  /** Starts in the order of product.md and resolves with the epoch once it consumes. */
+  start(): Promise<{ readonly epoch: number }>;
   /** Drains by the deadline; resolves with the number of tasks that were left. Also ends a start that is under way. */
   stop(deadline: Deadline): Promise<{ readonly left: number }>;
   status(): Promise<WorkerStatus>;
@@ -30,6 +30,8 @@ export interface Orders {
   stopProgram(reason: string, exitCode: 0 | 1 | 2): void;
   /** This worker drains as far as it can and ends with exit code 1, which counts as a crash. */
   stopWorker(reason: string): void;
+  /** Why this worker can not consume yet, while it waits for that. */
+  waiting(why: string): void;
 }
 
 /** Told of the file of a module that is to be imported; what it returns is called afterwards. */
@@ -101,11 +103,12 @@ export class WorkerLife {
     const orders: Orders = {
       stopProgram: (reason, exitCode) => this.tell({ type: 'stop-program', reason, exitCode }),
       stopWorker: (reason) => this.drain(reason, 1),
+      waiting: (why) => this.tell({ type: 'waiting', why }),
     };
     try {
       this.program = await this.make(assignment, orders, this.importing);
       if (this.leaving) return;
-      const { epoch } = await this.program.start((why) => this.tell({ type: 'waiting', why }));
+      const { epoch } = await this.program.start();
       if (this.leaving) return;
       this.tell({ type: 'ready', epoch });
     } catch (error) {

@@ -16,6 +16,7 @@ import type { Records } from '../store/records.js';
 import type { Ownership } from '../store/store.js';
 import type { Backend } from './backend.js';
 import { drain } from './drain.js';
+import { takePatiently } from './patience.js';
 import { Pipeline } from './pipeline.js';
 import type { Orders, WorkerProgram } from './process.js';
 import { Upkeep } from './upkeep.js';
@@ -37,8 +38,6 @@ export interface WorkerParts {
   readonly sweeper: Service;
 }
 
-/** Between two tries to take an index that a living process still owns. */
-const OWN_AGAIN_MS = 250;
 /** What broker and store may take to tell figures for the status. */
 const LOOK_MS = 500;
 
@@ -74,8 +73,8 @@ export class RunningWorker implements WorkerProgram {
     });
   }
 
-  start(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {
-    const starting = this.begin(waiting);
+  start(): Promise<{ readonly epoch: number }> {
+    const starting = this.begin();
     this.starting = starting.catch(() => {});
     return starting;
   }
@@ -158,19 +157,19 @@ export class RunningWorker implements WorkerProgram {
     this.outboxAgeMs = (await age?.catch(() => this.outboxAgeMs)) ?? 0;
   }
 
-  private async begin(waiting: (why: string) => void): Promise<{ readonly epoch: number }> {
+  private async begin(): Promise<{ readonly epoch: number }> {
     const { backend, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
     const { reader, writer, store } = backend;
     const startedAt = clock.monotonic();
     await startAll([reader, writer, store]);
-    const ownership = await this.own(waiting);
+    const ownership = await this.own();
     records.clear();
     events.emit('ownership-taken', { index, epoch: ownership.epoch });
     const pipeline = this.makePipeline(ownership);
     const watchdog = this.makeWatchdog(pipeline);
     this.consuming = { ownership, pipeline, watchdog };
     await modules.start();
-    await pipeline.start(waiting);
+    await pipeline.start(this.orders.waiting);
     await scheduler.start();
     await sweeper.start();
     await watchdog.start();
@@ -180,20 +179,15 @@ export class RunningWorker implements WorkerProgram {
   }
 
   /** A worker whose primary was killed drains before it lets go of its index: its successor waits for that, and says so. */
-  private async own(waiting: (why: string) => void): Promise<Ownership> {
+  private own(): Promise<Ownership> {
     const { backend, index, clock } = this.parts;
     const { store, patienceMs } = backend;
-    const giveUpAt = clock.monotonic() + patienceMs;
-    for (let told = false; ; told = true) {
-      try {
-        return await store.own(index);
-      } catch (error) {
-        const owned = error instanceof ApplicationError && error.code === 'OWNED_ELSEWHERE';
-        if (!owned || clock.monotonic() > giveUpAt || this.stopping) throw error;
-        if (!told) waiting(messageOf(error));
-        await new Promise((resolve) => setTimeout(resolve, OWN_AGAIN_MS));
-      }
-    }
+    return takePatiently(() => store.own(index), {
+      patienceMs,
+      clock,
+      waiting: this.orders.waiting,
+      stopping: () => this.stopping,
+    });
   }
 
   private makePipeline(ownership: Ownership): Pipeline {

@@ -10,6 +10,7 @@ import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer } from '../../lib/embedded/member.js';
 import { openWriter } from '../../lib/queue/open.js';
+import { isStopped } from '../support/processes.js';
 import { compileQueueProgram, TestProcess } from '../support/queue-programs.js';
 import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
 
@@ -88,15 +89,33 @@ it('takes over the index of a killed worker at once, and counts nothing of what 
   const path = folder();
   const worker = TestProcess.start(program, 'worker', path, '0');
   await worker.until('ready');
-  const member = await joinAsIndex(openFolder(path, FOLDER), 0);
-  onTestFinished(() => member.leave());
-  expect(() => member.environment.claim()).toThrow(expect.objectContaining({ code: 'OWNED_ELSEWHERE' }));
-  expect(() => member.environment.claim()).toThrow(`process ${worker.pid}`);
+  const join = () => joinAsIndex(openFolder(path, FOLDER), 0);
+  await expect(join()).rejects.toMatchObject({ code: 'OWNED_ELSEWHERE' });
+  await expect(join()).rejects.toThrow(`process ${worker.pid}`);
   worker.signal('SIGSTOP');
-  expect(() => member.environment.claim()).toThrow(`process ${worker.pid}`);
+  await expect(join()).rejects.toThrow(`process ${worker.pid}`);
   await worker.kill();
+  const member = await join();
+  onTestFinished(() => member.leave());
   expect(member.environment.claim()).toBe(2);
 });
+
+it.each([
+  ['skips the environment of a producer', 'producer', ['producer', 'a', '20'], 'ready'],
+  ['refuses the index of a worker', '0', ['worker', '0'], 'which lives'],
+])(
+  '%s that was stopped inside a transaction, at once',
+  async (_, who, [role, ...rest], outcome) => {
+    const path = folder();
+    const stopped = TestProcess.start(program, 'stopped', path, who);
+    await stopped.until('ready');
+    while (!isStopped(stopped.pid)) await new Promise((resolve) => setImmediate(resolve));
+    const second = TestProcess.start(program, role!, path, ...rest);
+    if (outcome === 'ready') await second.until('ready');
+    else await expect(second.until('ready')).rejects.toThrow(outcome);
+  },
+  10_000,
+);
 
 it('does not let the files grow for a reader that was killed with a snapshot open', async () => {
   const path = folder();

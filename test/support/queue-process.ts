@@ -3,6 +3,7 @@
  *
  *     worker    owns an index, checks every task and settles it in the transaction that notes it; derives tasks for the other index
  *     producer  sends a numbered stream of tasks and notes how far it was acknowledged, so that its successor repeats the rest
+ *     stopped   owns an index, or a producer's environment, and stops itself (SIGSTOP) inside a transaction
  *     holder    opens a snapshot of an environment and keeps it
  *     filler    writes until the disk is full, then goes on with less
  *
@@ -120,6 +121,14 @@ async function producer(path: string, stream: string, count: number): Promise<vo
   await member.leave();
 }
 
+async function stopped(path: string, who: string): Promise<void> {
+  const folder = openFolder(path, FOLDER);
+  const { environment } = await (who === 'producer' ? joinAsProducer(folder) : joinAsIndex(folder, Number(who)));
+  if (environment.epoch === 0) environment.claim();
+  tell({ told: 'ready' });
+  environment.transaction(() => process.kill(process.pid, 'SIGSTOP'));
+}
+
 function holder(environmentPath: string): void {
   const root = openLmdb(environmentPath, 'read', OPTIONS)!;
   root.useReadTransaction();
@@ -155,5 +164,6 @@ async function filler(path: string): Promise<void> {
 const [role = '', path = '', name = '', count = ''] = process.argv.slice(2);
 if (role === 'worker') await worker(path, Number(name));
 else if (role === 'producer') await producer(path, name, Number(count));
+else if (role === 'stopped') await stopped(path, name);
 else if (role === 'holder') holder(path);
 else if (role === 'filler') await filler(path);
