@@ -8,10 +8,18 @@ import { fileURLToPath } from 'node:url';
 import throng from 'throng';
 import type { FromWorker, ToWorker } from '../ipc/messages.js';
 
-/** A worker process. `exited` resolves when the process is really gone, not when its channel closes. */
+/** How a process ended; with `error` it never came to be. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly error?: Error;
+}
+
+/** A worker process. `exited` resolves when the process is really gone, not when its channel closes, or could not be made. */
 export interface Fork {
+  /** 0 of a process that could not be made. */
   readonly pid: number;
-  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  readonly exited: Promise<Exit>;
   send(message: ToWorker): void;
   kill(signal: NodeJS.Signals): void;
   onMessage(listener: (message: FromWorker) => void): void;
@@ -48,8 +56,12 @@ export function clusterForks(): Forks {
 }
 
 function forkOf(worker: Worker): Fork {
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+  const exited = new Promise<Exit>((resolve) => {
     worker.process.once('exit', (code, signal) => resolve({ code, signal }));
+    worker.process.on('error', (error) => {
+      // Of a process that could not be made, Node never says 'exit'.
+      if (worker.process.pid === undefined) resolve({ code: null, signal: null, error });
+    });
   });
   worker.on('error', () => {}); // a send to a process that has just died; 'exit' tells
   return {

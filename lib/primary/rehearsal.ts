@@ -24,11 +24,11 @@ export async function rehearse(
     late = true;
     fork.kill('SIGKILL');
   });
-  const ended = fork.exited.then(({ code, signal }) =>
-    late
-      ? `it was not loaded within ${limitMs} ms`
-      : `the process that tried it ended (${signal ?? `exit code ${code}`})`,
-  );
+  const ended = fork.exited.then(({ code, signal, error }) => {
+    if (error) return `no process could be made to try it: ${error.message}`;
+    if (late) return `it was not loaded within ${limitMs} ms`;
+    return `the process that tried it ended (${signal ?? `exit code ${code}`})`;
+  });
   const why = await Promise.race([told, ended]);
   cancel();
   fork.kill('SIGKILL');

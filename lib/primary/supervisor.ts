@@ -10,7 +10,7 @@ import type { ProgramStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
-import type { Fork, Forks } from './forks.js';
+import type { Exit, Fork, Forks } from './forks.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
 import { Slot } from './slots.js';
 import { watchHeartbeats } from './watch.js';
@@ -41,7 +41,7 @@ export class Supervisor {
   private readonly policy: RespawnPolicy;
   private readonly startedAt: number;
   private readonly pauses = new Map<Slot, () => void>();
-  private readonly readyListeners = new Set<(slot: Slot, ready: boolean) => void>();
+  private readonly successorListeners = new Set<(slot: Slot, ready: boolean) => void>();
   private stopping: { reason: string; exitCode: ExitCode } | null = null;
   private readonly finish: (exitCode: ExitCode) => void;
   private started = false;
@@ -98,15 +98,15 @@ export class Supervisor {
     return this.stopping !== null;
   }
 
-  /** Drains the worker of a slot and forks its successor; resolves true when that one is ready, false when it failed to. */
+  /** Drains the worker of a slot and forks its successor; resolves true when that one is ready or stands by, false when it failed to. */
   async replace(slot: Slot): Promise<boolean> {
     const ready = new Promise<boolean>((resolve) => {
       const listener = (other: Slot, isReady: boolean) => {
         if (other !== slot) return;
-        this.readyListeners.delete(listener);
+        this.successorListeners.delete(listener);
         resolve(isReady);
       };
-      this.readyListeners.add(listener);
+      this.successorListeners.add(listener);
     });
     if (slot.fork) this.drain(slot);
     else if (!this.stopping) this.forkFor(slot);
@@ -139,7 +139,7 @@ export class Supervisor {
   private adopt(slot: Slot, fork: Fork): void {
     slot.filled(fork, this.clock.monotonic());
     fork.onMessage((message) => this.heard(slot, fork, message));
-    void fork.exited.then(({ code, signal }) => this.exited(slot, code, signal));
+    void fork.exited.then((exit) => this.exited(slot, exit));
   }
 
   private assignmentOf({ index }: Slot): Assignment {
@@ -166,15 +166,18 @@ export class Supervisor {
         }
         return;
       case 'waiting':
-        slot.state = 'standby';
         this.log.warn('worker stands by', { index: slot.index, why: message.why });
+        if (slot.leaving) return;
+        slot.state = 'standby';
+        // Somebody else owns the index: it has done what it can for a reload.
+        this.tellSuccessor(slot, true);
         return;
       case 'ready':
         this.log.info('worker ready', { index: slot.index, pid: fork.pid, epoch: message.epoch });
         // One that leaves is not what a reload waits for.
         if (slot.leaving) return;
         slot.state = 'running';
-        this.tellReady(slot, true);
+        this.tellSuccessor(slot, true);
         return;
       case 'stats':
         slot.reported(message.status);
@@ -191,11 +194,12 @@ export class Supervisor {
     }
   }
 
-  private exited(slot: Slot, code: number | null, signal: string | null): void {
+  private exited(slot: Slot, exit: Exit): void {
+    const { code } = exit;
     const { leaving, heard } = slot;
     const pid = slot.fork?.pid;
     slot.emptied();
-    const fields = { index: slot.index, pid, code, signal };
+    const fields = { index: slot.index, pid, ...exit };
     if (this.stopping) {
       // A terminal's Ctrl-C also ends a process that is too young to ignore it, and has nothing yet to lose.
       if (code !== 0 && heard) {
@@ -211,7 +215,7 @@ export class Supervisor {
       this.forkFor(slot);
       return;
     }
-    this.tellReady(slot, false);
+    this.tellSuccessor(slot, false);
     if (code === 2) {
       this.stop(`the worker of index ${slot.index} refused its configuration`, 2);
       return;
@@ -253,14 +257,14 @@ export class Supervisor {
     );
   }
 
-  private tellReady(slot: Slot, ready: boolean): void {
-    for (const listener of [...this.readyListeners]) listener(slot, ready);
+  private tellSuccessor(slot: Slot, ready: boolean): void {
+    for (const listener of [...this.successorListeners]) listener(slot, ready);
   }
 
   private end(): void {
     this.endWatch();
     this.endDeadline();
-    for (const slot of this.slots) this.tellReady(slot, false);
+    for (const slot of this.slots) this.tellSuccessor(slot, false);
     this.finish(this.stopping?.exitCode ?? 0);
   }
 }

@@ -1,12 +1,14 @@
 /** Simulated worker processes for the supervisor: a test plays their part. */
 import type { FromWorker, ToWorker } from '../../lib/ipc/messages.js';
-import type { Fork, Forks } from '../../lib/primary/forks.js';
+import type { Exit, Fork, Forks } from '../../lib/primary/forks.js';
 
 export interface SimulatedFork extends Fork {
   readonly received: ToWorker[];
   readonly signals: string[];
   say(message: FromWorker): void;
   exit(code: number | null, signal?: string): Promise<void>;
+  /** As if it could not be made. */
+  fail(error: Error): Promise<void>;
 }
 
 export interface SimulatedForks extends Forks {
@@ -30,9 +32,9 @@ export function simulatedForks(): SimulatedForks {
 }
 
 function simulatedFork(pid: number): SimulatedFork {
-  let leave: (end: { code: number | null; signal: string | null }) => void = () => {};
+  let leave: (exit: Exit) => void = () => {};
   let listener: (message: FromWorker) => void = () => {};
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+  const exited = new Promise<Exit>((resolve) => {
     leave = resolve;
   });
   const received: ToWorker[] = [];
@@ -53,6 +55,11 @@ function simulatedFork(pid: number): SimulatedFork {
     say: (message) => listener(message),
     async exit(code, signal) {
       leave({ code, signal: signal ?? null });
+      await exited;
+      await Promise.resolve();
+    },
+    async fail(error) {
+      leave({ code: null, signal: null, error });
       await exited;
       await Promise.resolve();
     },

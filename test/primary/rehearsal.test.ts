@@ -30,6 +30,12 @@ it('takes a process that ends for one that could not start', async () => {
   expect(await why).toBe('the process that tried it ended (exit code 3)');
 });
 
+it('says why where no process can be made', async () => {
+  const { simulated, why } = rehearsing();
+  await simulated.fail(new Error('spawn node EAGAIN'));
+  expect(await why).toBe('no process could be made to try it: spawn node EAGAIN');
+});
+
 it('gives up what never ends', async () => {
   const { clock, why } = rehearsing();
   clock.pass(1_000);

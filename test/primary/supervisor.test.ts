@@ -79,6 +79,17 @@ describe('supervisor', () => {
     expect(await supervisor.finished).toBe(1);
   });
 
+  it('tries again after a pause where no process could be made, and can be stopped meanwhile', async () => {
+    const { forks, clock, log, supervisor } = await started();
+    await forks.all[0]!.fail(new Error('spawn node EAGAIN'));
+    expect(log.lines.at(-1)).toMatchObject({ level: 'error', fields: { error: new Error('spawn node EAGAIN') } });
+    clock.pass(500);
+    await forks.last().fail(new Error('spawn node EAGAIN'));
+    supervisor.stop('test', 0);
+    await forks.all[1]!.exit(0);
+    expect(await supervisor.finished).toBe(0);
+  });
+
   it('forgets crashes that are older than the window', async () => {
     const { forks, clock, supervisor } = await started();
     for (let n = 0; n < 6; n++) {
@@ -166,6 +177,17 @@ describe('supervisor', () => {
     forks.last().say({ type: 'ready', epoch: 2 });
     expect(await replaced).toBe(true);
     expect(supervisor.slots[0]!.describe(0)).toMatchObject({ state: 'running', respawns: 0, pid: 1002 });
+  });
+
+  it('takes a successor that stands by for one that has replaced its predecessor', async () => {
+    const { forks, supervisor } = await started();
+    const replaced = supervisor.replace(supervisor.slots[0]!);
+    forks.all[0]!.say({ type: 'waiting', why: 'owned elsewhere' });
+    expect(supervisor.slots[0]!.state).toBe('draining');
+    await forks.all[0]!.exit(0);
+    forks.last().say({ type: 'waiting', why: 'owned elsewhere' });
+    expect(await replaced).toBe(true);
+    expect(supervisor.slots[0]!.describe(0)).toMatchObject({ state: 'standby', pid: 1002 });
   });
 
   it('says so where a worker that was to leave was killed by somebody else', async () => {
