@@ -6,12 +6,11 @@ import { nextTurn } from '../support/deliveries.js';
 /** A watch over a reader; time passes in steps of a second. */
 function watched() {
   const clock = manualClock();
-  const reader = { received: 0, stuck: false };
+  const reader = { stuck: false };
   const looks: number[] = [];
   const told: string[] = [];
   const watch = new ProgressWatch({
     clock,
-    received: () => reader.received,
     isStuck: async () => {
       looks.push(Math.round(clock.now() / 1_000) % 60);
       return reader.stuck;
@@ -55,8 +54,22 @@ it('begins to count anew after any progress', async () => {
   watch.start();
   reader.stuck = true;
   await pass(60);
-  reader.received++;
+  watch.arrived();
   await pass(60);
   watch.stop();
   expect(told).toEqual(['rebuild 1', 'rebuild 2', 'rebuild 1', 'rebuild 2']);
+});
+
+it('takes what comes again after a rebuild for no progress', async () => {
+  const { watch, reader, told, pass } = watched();
+  for (let i = 0; i < 3; i++) watch.arrived();
+  watch.start();
+  await pass(30);
+  reader.stuck = true;
+  for (let looks = 0; looks < 4; looks++) {
+    await pass(30);
+    watch.returned(3);
+    for (let i = 0; i < 3; i++) watch.arrived();
+  }
+  expect(told).toEqual(['rebuild 1', 'rebuild 2', 'rebuild 3', 'failed 3']);
 });

@@ -6,8 +6,7 @@
  * dies meanwhile is never made again, or ends the process; this loop listens before it does anything else. A connection is given
  * up with its socket: amqplib only half-closes it, and where the other side swallows packets it would stay for many minutes.
  */
-import { connect as connectSocket } from 'node:net';
-import amqp, { type Channel, type ChannelModel, type ConfirmChannel, IllegalOperationError } from 'amqplib';
+import { type Channel, type ChannelModel, type ConfirmChannel, IllegalOperationError } from 'amqplib';
 import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { Logger } from '../../observability/logger.js';
 import { type Backoff, steps } from '../../runtime/backoff.js';
@@ -15,15 +14,13 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import type { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { Service } from '../../runtime/service.js';
-import { gatherWrites } from './gather.js';
+import { dial } from './dial.js';
 import { refusalOf, whereIs } from './refusal.js';
 
-/** A server that accepts a connection and then says nothing for so long is none. */
-const HANDSHAKE_MS = 10_000;
+/** So many heartbeats without an answer on a channel, though the connection itself lives, and the channel is taken for dead. */
+const ANSWER_HEARTBEATS = 5;
 /** The goodbye to a server is waited for this long. */
 const CLOSE_MS = 1_000;
-/** Bytes that a socket takes before it wants to be drained; small ones cost a turn of the event loop each. */
-const SOCKET_BUFFER_BYTES = 256 * 1024;
 
 export interface AmqpConnectionOptions {
   readonly broker: BrokerConfiguration;
@@ -131,6 +128,47 @@ export class AmqpConnection implements Service {
     this.socket.abort();
   }
 
+  /**
+   * What the broker answers to `question`, named by `what`. Throws QUEUE_UNAVAILABLE as soon as the connection is lost, and where none
+   * comes for five heartbeats: then the connection is given up, because nothing else ends a channel that hangs. (A quorum queue
+   * whose leader is not there yet after a crash of the broker never answers who begins to consume it then.)
+   */
+  async answer<T>(question: Promise<T>, what: string): Promise<T> {
+    const { model, clock } = this;
+    if (model === null) {
+      question.catch(() => {});
+      throw unavailable('there is no connection to the broker at the moment');
+    }
+    let settled = () => {};
+    const none = new Promise<never>((_, reject) => {
+      const ignore = this.onDown((why) => reject(unavailable(`${what}: the connection is lost: ${why}`)));
+      const cancel = clock.after(ANSWER_HEARTBEATS * this.options.broker.heartbeatMs, () => {
+        const why = `the broker does not answer (${what})`;
+        if (this.model === model) this.drop(why);
+        reject(unavailable(why));
+      });
+      settled = () => {
+        ignore();
+        cancel();
+      };
+    });
+    try {
+      return await Promise.race([question, none]);
+    } finally {
+      settled();
+    }
+  }
+
+  /** Resolves when the channel is closed, or is gone in another way. */
+  async closeChannel(channel: Channel): Promise<void> {
+    // Where the connection dies meanwhile, amqplib tells the end of the channel and leaves its promise as it is.
+    const closed = new Promise<void>((resolve) => {
+      channel.once('close', () => resolve());
+      channel.close().catch(() => resolve());
+    });
+    await this.answer(closed, 'a channel is to be closed').catch(() => {});
+  }
+
   /** Waits for something to try again. Resolves at once when the connection is stopped, then with false. */
   async wait(ms: number): Promise<boolean> {
     if (this.stopped) return false;
@@ -153,14 +191,14 @@ export class AmqpConnection implements Service {
     const { model } = this;
     if (model === null) throw unavailable('there is no connection to the broker at the moment');
     try {
-      const channel = await create(model);
+      const channel = await this.answer(create(model), 'a channel is to be opened');
       // Without a listener the error would be one of the whole connection.
       channel.on('error', (error) => closed(messageOf(error)));
       return channel;
     } catch (error) {
       // A connection that was closed without a word to us.
       if (error instanceof IllegalOperationError) this.down(model, messageOf(error));
-      throw unavailable(messageOf(error), error);
+      throw error instanceof ApplicationError ? error : unavailable(messageOf(error), error);
     }
   }
 
@@ -190,22 +228,9 @@ export class AmqpConnection implements Service {
   private async connect(): Promise<ChannelModel> {
     if (this.stopped) throw unavailable('stopped');
     const { broker, app, purpose } = this.options;
-    const { host, port, tls, username, password, virtualHost: vhost, heartbeatMs } = broker;
     this.socket = new AbortController();
-    const { signal } = this.socket;
-    const clientProperties = { connection_name: `dp3-cluster ${app} ${purpose} (process ${process.pid})` };
-    const common = { clientProperties, noDelay: true, timeout: HANDSHAKE_MS };
-    // tls.connect does not know of signals: it gets a socket that does.
-    const transport = tls
-      ? { socket: connectSocket({ host, port, signal }) }
-      : { signal, writableHighWaterMark: SOCKET_BUFFER_BYTES };
-    const heartbeat = Math.max(1, Math.round(heartbeatMs / 1_000));
-    const protocol = tls ? 'amqps' : 'amqp';
-    const model = await amqp.connect(
-      { protocol, hostname: host, port, username, password, vhost, heartbeat },
-      { ...common, ...transport },
-    );
-    gatherWrites(model.connection);
+    const name = `dp3-cluster ${app} ${purpose} (process ${process.pid})`;
+    const model = await dial(broker, name, this.socket.signal);
     let why = 'closed by the broker';
     model.on('error', (error) => {
       why = messageOf(error);

@@ -10,6 +10,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { messageOf } from '../../runtime/errors.js';
 import { Acknowledger } from './acknowledger.js';
+import type { AmqpConnection } from './connection.js';
 import { Fifo } from './fifo.js';
 import type { MessageSizes } from './prefetch.js';
 import type { Look } from './settled.js';
@@ -32,6 +33,7 @@ export interface ConsumptionParts {
   readonly queue: string;
   readonly priority: boolean;
   readonly prefetch: number;
+  readonly connection: AmqpConnection;
   readonly channel: Channel;
   readonly sizes: MessageSizes;
   readonly held: HeldBytes;
@@ -85,10 +87,10 @@ export class Consumption {
 
   /** Begins; throws what the server answers. */
   async consume(exclusive: boolean): Promise<void> {
-    const { channel, queue, prefetch } = this.parts;
+    const { connection, channel, queue, prefetch } = this.parts;
     const limited = channel.prefetch(prefetch);
     const consuming = channel.consume(queue, (message) => this.receive(message), { exclusive, noAck: false });
-    await Promise.all([limited, consuming]);
+    await connection.answer(Promise.all([limited, consuming]), `the queue ${queue} is to be consumed`);
   }
 
   /** Told from now on, also of an end that was before. */
@@ -107,14 +109,20 @@ export class Consumption {
     return this.open === 0 && this.aside.length === 0;
   }
 
+  /** There is room again for what was not kept. */
+  get couldKeep(): boolean {
+    const { bytes, limit } = this.parts.held;
+    return 2 * bytes <= limit;
+  }
+
   /** Messages that were delivered and are not done with. */
   get unfinished(): number {
     return this.acknowledger.unfinished;
   }
 
-  /** The broker sends nothing more before something is acknowledged. */
-  get isSaturated(): boolean {
-    return this.acknowledger.unacknowledged >= this.prefetch;
+  /** What waits in the queue is to come without anything else happening before. */
+  get hasCredit(): boolean {
+    return this.acknowledger.unacknowledged < this.prefetch && !this.holding && !this.overrun;
   }
 
   /** The next one in order; `hasNext` must hold. It counts as open. */
@@ -144,12 +152,16 @@ export class Consumption {
     }
   }
 
-  /** What settled.ts asks for, about this queue alone: what it counts by queue stands under `normal`. Throws what the server answers. */
+  /**
+   * What settled.ts asks for, about this queue alone: what it counts by queue stands under `normal`. Throws what the server answers, and
+   * where it does not know: a quorum queue that does not tell in 250 ms is said to have neither messages nor consumers.
+   */
   async look(now: number): Promise<Look> {
     const { channel, queue } = this.parts;
     this.flush(true);
     const acknowledged = this.acknowledger.allBelow;
-    const { messageCount } = await channel.checkQueue(queue);
+    const { messageCount, consumerCount } = await channel.checkQueue(queue);
+    if (consumerCount === 0) throw new Error(`the broker does not know how many messages wait in ${queue}`);
     await channel.checkQueue(queue);
     const only = (normal: number) => ({ normal, priority: 0 });
     const { received } = this;
@@ -171,12 +183,8 @@ export class Consumption {
   async close(): Promise<void> {
     this.flush(true);
     this.leave();
-    const { channel } = this.parts;
-    // Where the connection dies meanwhile, amqplib tells the end of the channel and leaves its promise as it is.
-    await new Promise<void>((resolve) => {
-      channel.once('close', () => resolve());
-      channel.close().catch(() => resolve());
-    });
+    const { connection, channel } = this.parts;
+    await connection.closeChannel(channel);
   }
 
   private receive(message: ConsumeMessage | null): void {

@@ -5,6 +5,7 @@
 import type { Channel } from 'amqplib';
 import type { Logger } from '../../observability/logger.js';
 import type { Clock } from '../../runtime/clock.js';
+import { Deadline } from '../../runtime/deadline.js';
 import type { PairNames } from '../names.js';
 import type { QueueDepth } from '../queue.js';
 import type { AmqpConnection } from './connection.js';
@@ -14,6 +15,8 @@ import { Settled } from './settled.js';
 
 /** A message that waits for so long for a consumer with room for it is stuck. */
 const STUCK_MS = 1_000;
+/** A question without an answer for so long is given up, with the channel it was asked on. */
+const ANSWER_MS = 5_000;
 
 export class PairLooks {
   private channel: Promise<Channel> | null = null;
@@ -44,29 +47,23 @@ export class PairLooks {
     return normal.before === null || priority.before === null ? null : Math.min(normal.before, priority.before);
   }
 
-  /** Channels are gone: those of one queue, or of both. */
-  lost(kind?: keyof PairNames): void {
-    if (kind !== 'priority') this.settled.normal.lost();
-    if (kind !== 'normal') this.settled.priority.lost();
+  /** The channel of this queue is gone. */
+  lost(kind: keyof PairNames): void {
+    this.settled[kind].lost();
   }
 
   /** Whether messages wait in a queue whose consumer could have them and gets none. Takes a moment. */
-  async isStuck(pair: Pair): Promise<boolean> {
-    const consumptions = [pair.normal, pair.priority];
-    const before = consumptions.map(({ received }) => received);
-    if (!(await this.anyWaits(consumptions))) return false;
+  async isStuck(from: Consumption): Promise<boolean> {
+    const { received } = from;
+    const silent = () => !from.ended && from.received === received && from.hasCredit;
+    if (!silent() || !(await this.somethingWaits(from))) return false;
     await new Promise<void>((resolve) => this.clock.after(STUCK_MS, resolve, true));
-    const silent = consumptions.filter((each, i) => !each.ended && each.received === before[i]);
-    return silent.length === consumptions.length && this.anyWaits(silent);
+    return silent() && (await this.somethingWaits(from)) && silent();
   }
 
-  private async anyWaits(consumptions: readonly Consumption[]): Promise<boolean> {
+  private async somethingWaits({ priority }: Consumption): Promise<boolean> {
     const ready = await this.answered(this.ready());
-    if (ready === null) return false;
-    return consumptions.some(({ priority, isSaturated, holding, overrun }) => {
-      const could = !isSaturated && !holding && !overrun;
-      return could && (priority ? ready.priority : ready.normal) > 0;
-    });
+    return ready !== null && (priority ? ready.priority : ready.normal) > 0;
   }
 
   private async look(pair: Pair, kind: keyof PairNames): Promise<void> {
@@ -80,23 +77,30 @@ export class PairLooks {
     this.channel = opening;
     try {
       const channel = await opening;
-      const [normal, priority] = await Promise.all([
-        channel.checkQueue(this.names.normal),
-        channel.checkQueue(this.names.priority),
-      ]);
+      const both = [channel.checkQueue(this.names.normal), channel.checkQueue(this.names.priority)] as const;
+      const [normal, priority] = await inTime(Promise.all(both), this.clock);
       return { normal: normal.messageCount, priority: priority.messageCount };
     } catch (error) {
-      if (this.channel === opening) this.channel = null;
+      if (this.channel === opening) {
+        this.channel = null;
+        void opening.then((channel) => this.connection.closeChannel(channel)).catch(() => {});
+      }
       throw error;
     }
   }
 
+  /** Null where the broker refuses to answer, or does not in time: that is no reason to give up a connection that delivers. */
   private async answered<T>(question: Promise<T>): Promise<T | null> {
     try {
-      return await question;
+      return await inTime(question, this.clock);
     } catch (error) {
       if (this.log.debugOn) this.log.debug('the broker does not tell about the queues', { error });
       return null;
     }
   }
+}
+
+async function inTime<T>(question: Promise<T>, clock: Clock): Promise<T> {
+  if (await Deadline.in(ANSWER_MS, clock).allows(question)) return question;
+  throw new Error(`no answer for ${ANSWER_MS / 1_000} s`);
 }

@@ -4,10 +4,12 @@
  * On a classic queue the consumer is exclusive: the broker refuses a second one, and the refused process tries again. Two processes could get
  * one queue each; the one without the second lets go of the first. On a quorum queue `exclusive` means nothing: there the queue has
  * a single active consumer, and a process waits as long as anybody consumes. Single active consumers on classic queues were refused:
- * a cancel with a backlog crashed the queue's process (3.10).
+ * a cancel with a backlog crashed the queue's process (3.10). A quorum queue that does not tell in 250 ms what it holds and who
+ * consumes it is said to hold nothing and to have no consumer; so that counts only where it came sooner.
  *
  * A classic queue with a backlog is first asked for a few messages, whose size says how many to ask for; they go back to their places.
  */
+import type { Channel } from 'amqplib';
 import type { Clock } from '../../runtime/clock.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { PairNames } from '../names.js';
@@ -16,9 +18,12 @@ import { Consumption, type HeldBytes } from './consumption.js';
 import type { Pair } from './handout.js';
 import { ENOUGH_MESSAGES, MessageSizes, type PrefetchLimits, prefetchFor } from './prefetch.js';
 
-/** Another process consumes this queue. */
 export class QueueInUse extends Error {
   override readonly name = 'QueueInUse';
+
+  constructor(queue: string, cause?: unknown) {
+    super(`another process consumes the queue ${queue}`, { cause });
+  }
 }
 
 /** What holds for both queues. */
@@ -40,6 +45,11 @@ export interface QueueToOpen extends Opening {
 /** Messages that are waited for, and how long, before the first is handed out: only then do both queues have their turns. */
 const FILLED_WITH = 256;
 const FILLED_MS = 50;
+
+/** Where a quorum queue says nothing for so long, RabbitMQ answers that there is nothing. */
+const UNKNOWN_AFTER_MS = 250;
+/** How long it may be so. */
+const UNKNOWN_MS = 10_000;
 
 /** Throws QueueInUse, or why it can not be opened. */
 export async function openPair(options: Opening, names: PairNames): Promise<Pair> {
@@ -80,15 +90,27 @@ async function consume(options: QueueToOpen, prefetch: number, probe?: number): 
   const { connection, queue, priority, classic, sizes, held } = options;
   const channel = await connection.openChannel(() => {});
   try {
-    const { messageCount: waiting, consumerCount } = await channel.checkQueue(queue);
+    const { messageCount: waiting, consumerCount } = await known(options, channel);
     if (!classic && consumerCount > 0) throw new QueueInUse(queue);
     const chosen = probe !== undefined && waiting > probe ? probe : prefetch;
-    const consumption = new Consumption({ queue, priority, prefetch: chosen, channel, sizes, held });
+    const consumption = new Consumption({ queue, priority, prefetch: chosen, connection, channel, sizes, held });
     await consumption.consume(classic);
     return { consumption, waiting };
   } catch (error) {
-    await channel.close().catch(() => {});
-    throw isInUse(error) ? new QueueInUse(queue, { cause: error }) : error;
+    await connection.closeChannel(channel);
+    throw isInUse(error) ? new QueueInUse(queue, error) : error;
+  }
+}
+
+/** What the queue really holds and who consumes it. Throws where the broker does not get to know it. */
+async function known({ connection, queue, classic, clock }: QueueToOpen, channel: Channel) {
+  const giveUpAt = clock.monotonic() + UNKNOWN_MS;
+  for (;;) {
+    const askedAt = clock.monotonic();
+    const answer = await connection.answer(channel.checkQueue(queue), `the queue ${queue} is looked for`);
+    const nothing = answer.messageCount === 0 && answer.consumerCount === 0;
+    if (classic || !nothing || clock.monotonic() - askedAt < UNKNOWN_AFTER_MS) return answer;
+    if (clock.monotonic() > giveUpAt) throw new Error(`the broker does not know who consumes the queue ${queue}`);
   }
 }
 

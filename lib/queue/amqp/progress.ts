@@ -1,6 +1,6 @@
 /**
- * Progress watchdog: twice a minute, at DP3's seconds 20 and 50, it looks whether a reader that could get tasks gets none although
- * some wait. Such a reader is built anew; when that was in vain three times, the worker is to end.
+ * Progress watchdog of a queue: twice a minute, at DP3's seconds 20 and 50, it looks whether a reader that could get tasks gets none
+ * although some wait. Such a reader is built anew; when that was in vain three times, the worker is to end.
  */
 import type { Clock } from '../../runtime/clock.js';
 
@@ -10,8 +10,6 @@ const MOST_IN_VAIN = 3;
 
 export interface ProgressWatchOptions {
   readonly clock: Clock;
-  /** Messages that arrived so far; it is progress when they grow. */
-  received(): number;
   /** Whether messages wait that the reader could have and does not get. */
   isStuck(): Promise<boolean>;
   /** `times`: how often in a row, this one included. */
@@ -24,7 +22,9 @@ export class ProgressWatch {
   private cancel = () => {};
   private stopped = true;
   private inVain = 0;
-  private receivedAt = 0;
+  /** Messages that arrived and did not go back to the queue, now and at most so far: it is progress when that grows. */
+  private received = 0;
+  private most = 0;
 
   constructor(private readonly options: ProgressWatchOptions) {}
 
@@ -38,6 +38,15 @@ export class ProgressWatch {
     this.cancel();
   }
 
+  arrived(): void {
+    this.received++;
+  }
+
+  /** So many went back unsettled: that they come again is no progress. */
+  returned(count: number): void {
+    this.received -= count;
+  }
+
   private schedule(): void {
     const { clock } = this.options;
     const inMinute = clock.now() % MINUTE_MS;
@@ -46,11 +55,11 @@ export class ProgressWatch {
   }
 
   private async look(): Promise<void> {
-    const { received, isStuck, rebuild, failed } = this.options;
+    const { isStuck, rebuild, failed } = this.options;
     const stuck = await isStuck().catch(() => false);
     if (this.stopped) return;
-    if (received() !== this.receivedAt) this.inVain = 0;
-    this.receivedAt = received();
+    if (this.received > this.most) this.inVain = 0;
+    this.most = Math.max(this.most, this.received);
     if (stuck && this.inVain === MOST_IN_VAIN) {
       failed(this.inVain);
       return;

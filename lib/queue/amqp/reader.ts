@@ -6,7 +6,7 @@
  *   consumption.ts  one queue on its channel: what arrived, what is acknowledged
  *   handout.ts      both as one stream within the window
  *   replacing.ts    a channel with another prefetch, unnoticed
- *   progress.ts     the watchdog
+ *   pair-watch.ts   the watchdog
  *
  * This file is what happens when channels end. They end together: one that is gone, a cancelled consumer, a lost connection mean
  * that open deliveries are void, the owner is told and settles down (product.md, rule 7), then both queues are consumed anew. Where
@@ -25,7 +25,7 @@ import { type Consumption, noBytesHeld } from './consumption.js';
 import { HandOut, type Pair } from './handout.js';
 import { PairLooks } from './looks.js';
 import type { Opening } from './opening.js';
-import { ProgressWatch } from './progress.js';
+import { PairWatch } from './pair-watch.js';
 import { Replacing } from './replacing.js';
 import { Standby } from './standby.js';
 import { Sweep } from './sweep.js';
@@ -60,7 +60,7 @@ export class AmqpReader implements TaskReader {
   private readonly attempts: BrokerAttempts;
   private readonly handOut: HandOut;
   private readonly replacing: Replacing;
-  private readonly progress: ProgressWatch;
+  private readonly watch: PairWatch;
   private readonly sweep: Sweep;
   private readonly looks: PairLooks;
   private readonly standby: Standby;
@@ -72,7 +72,6 @@ export class AmqpReader implements TaskReader {
   /** While the owner settles down before we end the pair ourselves. */
   private settlingDown: Promise<void> | null = null;
   private stopped = false;
-  private received = 0;
 
   constructor(private readonly options: AmqpReaderOptions) {
     const { app, index, window, broker, atMostOnce, runtimeDir, connection, clock, log } = options;
@@ -91,20 +90,13 @@ export class AmqpReader implements TaskReader {
     this.replacing = new Replacing({
       opening: () => this.opening(),
       pair: () => this.pair,
-      replaced: (by) => {
-        this.looks.lost(by.priority ? 'priority' : 'normal');
+      replaced: (by, old) => {
+        this.wentBack(old);
         this.listen(by);
       },
       failed: (why) => this.lose(why),
       pump: () => this.handOut.pump(),
       log,
-    });
-    this.progress = new ProgressWatch({
-      clock,
-      received: () => this.received,
-      isStuck: () => this.isStuck(),
-      rebuild: (times) => this.endInOrder(`messages wait and none arrive (${times} times in a row)`),
-      failed: (times) => this.fail(stuck(names.normal, times)),
     });
     this.sweep = new Sweep({
       clock,
@@ -119,6 +111,18 @@ export class AmqpReader implements TaskReader {
       standsBy: (why) => this.events?.onStandby?.(why),
       opening: () => this.opening(),
       ensureQueues: () => this.ensureQueues(),
+    });
+    const { standby, looks, handOut } = this;
+    this.watch = new PairWatch({
+      names,
+      clock,
+      connection,
+      standby,
+      looks,
+      handOut,
+      pair: () => this.pair,
+      endInOrder: (why) => this.endInOrder(why),
+      failed: (error) => this.fail(error),
     });
   }
 
@@ -145,7 +149,7 @@ export class AmqpReader implements TaskReader {
     }
     this.attach(pair);
     void this.keepOpen().catch((error: unknown) => this.fail(error));
-    this.progress.start();
+    this.watch.start();
     this.sweep.start();
   }
 
@@ -174,7 +178,7 @@ export class AmqpReader implements TaskReader {
     if (this.stopped) return;
     this.stopped = true;
     this.standby.stop();
-    this.progress.stop();
+    this.watch.stop();
     this.sweep.stop();
     const { pair } = this;
     if (pair !== null) {
@@ -210,7 +214,7 @@ export class AmqpReader implements TaskReader {
   private listen(to: Consumption): void {
     to.listen({
       arrived: (from) => {
-        this.received++;
+        this.watch.arrived(from);
         this.handOut.pump();
         this.replacing.arrived(from);
       },
@@ -250,14 +254,15 @@ export class AmqpReader implements TaskReader {
     this.pair = null;
     const closing = closed(pair);
     this.handOut.detach();
-    this.looks.lost();
+    this.wentBack(pair.priority);
+    this.wentBack(pair.normal);
     return closing;
   }
 
-  private async isStuck(): Promise<boolean> {
-    const { pair, handOut } = this;
-    const could = () => pair === this.pair && handOut.hasRoom && !handOut.isPaused;
-    return pair !== null && could() && (await this.looks.isStuck(pair)) && could();
+  /** With its channel: tags begin anew. */
+  private wentBack(from: Consumption): void {
+    this.looks.lost(from.priority ? 'priority' : 'normal');
+    this.watch.gone(from);
   }
 
   private fail(reason: unknown): void {
@@ -281,9 +286,4 @@ export class AmqpReader implements TaskReader {
 
 function closed({ priority, normal }: Pair): Promise<unknown> {
   return Promise.all([priority.close(), normal.close()]);
-}
-
-function stuck(queue: string, times: number): ApplicationError {
-  const sentence = `messages wait in ${queue} or its priority queue and none arrive, though the reader was built anew ${times} times`;
-  return new ApplicationError('QUEUE_STUCK', sentence);
 }

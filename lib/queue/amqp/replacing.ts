@@ -1,19 +1,23 @@
 /**
  * Replaces the consumer of one queue while nothing of it is open, so that nobody notices: nothing more is handed out, what is open is
  * settled, the channel closes, which returns what was set aside, and a new one takes over. For two reasons: messages were not kept
- * because they were too large (then it is done as soon as what was kept is settled), or the prefetch does not suit their size (then
- * it is tried for a moment only: other tasks must not wait for a slow one).
+ * because they were too large (then it is done as soon as what was kept is settled and the other queue leaves room again: before that
+ * they would not be kept the next time either), or the prefetch does not suit their size (then it is tried for a moment only: other
+ * tasks must not wait for a slow one).
  */
 import type { Logger } from '../../observability/logger.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { Consumption } from './consumption.js';
 import type { Pair } from './handout.js';
-import { type Opening, openQueue } from './opening.js';
+import { type Opening, openQueue, QueueInUse, type QueueToOpen } from './opening.js';
 import { isOutOfScale } from './prefetch.js';
 
 /** How long a consumer may hand out nothing for a better prefetch, and how long it rests after that was in vain. */
 const TRY_MS = 50;
 const REST_MS = 10_000;
+/** A broker counts our consumer on a quorum queue for a moment after its channel was closed, and a process that stands by may look in. */
+const IN_USE_MS = 5_000;
+const IN_USE_AGAIN_MS = 50;
 /** Between two looks at the sizes, in messages. */
 const LOOK_EVERY = 64;
 
@@ -23,7 +27,7 @@ export interface ReplacingOptions {
   /** The pair that is consumed now. */
   pair(): Pair | null;
   /** This one stands in the pair from now on. */
-  replaced(by: Consumption): void;
+  replaced(by: Consumption, old: Consumption): void;
   /** The queue is not consumed any more, and why. */
   failed(why: string): void;
   /** There may be something to be handed out. */
@@ -44,7 +48,8 @@ export class Replacing {
   /** After something of it was settled. */
   settled(from: Consumption): void {
     if (from.ended) return;
-    if (from.holding ? from.open > 0 : !from.overrun || !from.isEmpty) return;
+    const ready = from.holding ? from.open === 0 : from.overrun && from.isEmpty && from.couldKeep;
+    if (!ready) return;
     from.holding = true;
     void this.replace(from);
   }
@@ -71,17 +76,34 @@ export class Replacing {
     const { queue, priority, sizes, prefetch } = old;
     await old.close();
     try {
-      const { consumption } = await openQueue({ ...opening(), held: pair.held, queue, priority, sizes });
+      const consumption = await this.open(pair, { ...opening(), held: pair.held, queue, priority, sizes });
       if (current() !== pair) {
         await consumption.close();
         return;
       }
       log.info('a queue is consumed by another channel', { queue, prefetch: consumption.prefetch, before: prefetch });
       pair[priority ? 'priority' : 'normal'] = consumption;
-      replaced(consumption);
+      replaced(consumption, old);
       pump();
+      // What was set aside went back, so that the other one may have room again.
+      this.settled(priority ? pair.normal : pair.priority);
     } catch (error) {
       if (current() === pair) failed(messageOf(error));
+    }
+  }
+
+  /** Throws QueueInUse where it is still in use after a while. */
+  private async open(pair: Pair, queue: QueueToOpen): Promise<Consumption> {
+    const { clock } = queue;
+    const giveUpAt = clock.monotonic() + IN_USE_MS;
+    for (;;) {
+      try {
+        return (await openQueue(queue)).consumption;
+      } catch (error) {
+        const again = error instanceof QueueInUse && clock.monotonic() < giveUpAt && this.options.pair() === pair;
+        if (!again) throw error;
+        await new Promise<void>((resolve) => clock.after(IN_USE_AGAIN_MS, resolve, true));
+      }
     }
   }
 }

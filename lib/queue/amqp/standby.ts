@@ -6,6 +6,7 @@ import type { Logger } from '../../observability/logger.js';
 import { steps } from '../../runtime/backoff.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { PairNames } from '../names.js';
+import type { AmqpConnection } from './connection.js';
 import type { Pair } from './handout.js';
 import { type Opening, openPair, QueueInUse } from './opening.js';
 
@@ -25,39 +26,57 @@ export interface StandbyOptions {
 export class Standby {
   private stopped = false;
   private wake = () => {};
+  private openingSince: number | null = null;
+  private trouble_: string | null = null;
 
   constructor(private readonly options: StandbyOptions) {}
 
+  /** Why the queues can not be consumed at the moment, though the broker answers; null where that is not so. */
+  get trouble(): string | null {
+    return this.trouble_;
+  }
+
+  /** How long the attempt lasts that is being made; 0 where none is. */
+  get attemptMs(): number {
+    return this.openingSince === null ? 0 : this.options.opening().clock.monotonic() - this.openingSince;
+  }
+
   /** Null when it was stopped. `ensured`: the queues are known to be there. */
   async open(ensured: boolean): Promise<Pair | null> {
-    const { names, log, opening, ensureQueues, standsBy } = this.options;
+    const { names, log, opening, ensureQueues } = this.options;
     const pauses = steps();
     let inUse = false;
     let missing = !ensured;
     while (!this.stopped) {
+      const options = opening();
+      const { connection } = options;
+      if (!connection.isUp) {
+        await this.connected(connection);
+        pauses.reset();
+        continue;
+      }
       try {
-        const options = opening();
-        await this.connected(options);
         if (missing) await ensureQueues();
         missing = false;
-        const pair = await openPair(options, names);
+        const pair = await this.attempt(options);
+        this.trouble_ = null;
         if (inUse) log.info('takes over, since no other process consumes any more', { queue: names.normal });
         if (!this.stopped) return pair;
         await Promise.all([pair.priority.close(), pair.normal.close()]);
       } catch (error) {
         if (this.stopped) return null;
-        if (error instanceof QueueInUse) {
-          const why = `another process consumes the queue ${error.message}`;
-          if (!inUse) {
-            log.info('stands by until the other process ends', { why });
-            standsBy(why);
-          }
+        // What a lost connection means is told by the connection.
+        if (!connection.isUp) missing = true;
+        else if (error instanceof QueueInUse) {
+          this.trouble_ = null;
+          if (!inUse) this.standsBy(error.message);
           inUse = true;
-          await this.sleep(STANDBY_MS);
+          await this.sleep(options, STANDBY_MS);
         } else {
           missing = true;
-          log.warn('the queues can not be consumed; it is tried again', { why: messageOf(error) });
-          await this.sleep(pauses.nextMs());
+          this.trouble_ = messageOf(error);
+          log.warn('the queues can not be consumed; it is tried again', { why: this.trouble_ });
+          await this.sleep(options, pauses.nextMs());
         }
       }
     }
@@ -69,24 +88,43 @@ export class Standby {
     this.wake();
   }
 
-  private async connected({ connection }: Opening): Promise<void> {
-    if (connection.isUp) return;
-    await new Promise<void>((resolve) => {
-      const cancel = connection.onUp(() => this.wake());
-      this.wake = () => {
+  private async attempt(options: Opening): Promise<Pair> {
+    this.openingSince = options.clock.monotonic();
+    try {
+      return await openPair(options, this.options.names);
+    } finally {
+      this.openingSince = null;
+    }
+  }
+
+  private standsBy(why: string): void {
+    this.options.log.info('stands by until the other process ends', { why });
+    this.options.standsBy(why);
+  }
+
+  private connected(connection: AmqpConnection): Promise<void> {
+    return this.untilWoken((wake) => connection.onUp(wake));
+  }
+
+  /** A connection that comes back meanwhile ends it. */
+  private sleep({ connection, clock }: Opening, pauseMs: number): Promise<void> {
+    return this.untilWoken((wake) => {
+      const ignore = connection.onUp(wake);
+      const cancel = clock.after(pauseMs, wake, true);
+      return () => {
+        ignore();
         cancel();
-        resolve();
       };
     });
   }
 
-  private async sleep(pauseMs: number): Promise<void> {
-    const { clock } = this.options.opening();
+  /** Until what `listen` listens to, or a stop. */
+  private async untilWoken(listen: (wake: () => void) => () => void): Promise<void> {
     if (this.stopped) return;
     await new Promise<void>((resolve) => {
-      const cancel = clock.after(pauseMs, resolve, true);
+      const ignore = listen(() => this.wake());
       this.wake = () => {
-        cancel();
+        ignore();
         resolve();
       };
     });

@@ -192,9 +192,10 @@ class Channels {
 
   /** The error of the operation, null when it succeeded. Throws QUEUE_UNAVAILABLE when there is no channel. */
   async use(operation: (channel: Channel) => Promise<unknown>): Promise<unknown> {
-    this.channel ??= await this.connection.openChannel(() => {});
+    const { connection } = this;
+    this.channel ??= await connection.openChannel(() => {});
     try {
-      await operation(this.channel);
+      await connection.answer(operation(this.channel), 'a queue or an exchange is looked for');
       return null;
     } catch (error) {
       this.channel = null;
@@ -203,6 +204,6 @@ class Channels {
   }
 
   async close(): Promise<void> {
-    await this.channel?.close().catch(() => {});
+    if (this.channel !== null) await this.connection.closeChannel(this.channel);
   }
 }

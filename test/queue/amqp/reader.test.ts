@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Delivery } from '../../../lib/model/delivery.js';
 import { AmqpDelivery } from '../../../lib/queue/amqp/delivery.js';
 import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
-import type { ReaderEvents, TaskReader } from '../../../lib/queue/queue.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { AmqpBed, type AmqpBedOptions, APP } from '../../support/amqp-bed.js';
 import { AmqpConsumer, compileAmqpProcess } from '../../support/amqp-consumer.js';
@@ -12,6 +10,8 @@ import type { CompiledProgram } from '../../support/compiled.js';
 import { CountingPath, numberedTasks } from '../../support/counting-path.js';
 import { capturingLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
+import { RawQueue } from '../../support/raw-queue.js';
+import { Taken } from '../../support/taken.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 
 let program: CompiledProgram;
@@ -27,55 +27,6 @@ async function bedOn(host: TestVirtualHost, { address, ...options }: Partial<Amq
   const bed = new AmqpBed({ address: { ...host, ...address }, numProcesses: 1, ...options });
   onTestFinished(() => bed.close());
   return bed;
-}
-
-/** Consumes and keeps what comes, unsettled. */
-class Taken {
-  readonly deliveries: Delivery[] = [];
-  readonly told: string[] = [];
-  private readonly waiting = new Set<() => void>();
-  /** What the owner does before it lets the reader consume again. */
-  settlesDown: () => Promise<void> = async () => {};
-
-  consume(reader: TaskReader): Promise<void> {
-    const events: ReaderEvents = {
-      onDelivery: (delivery) => {
-        this.deliveries.push(delivery);
-        this.look();
-      },
-      onLost: async () => {
-        this.tell('lost');
-        await this.settlesDown();
-      },
-      onRestored: () => this.tell('restored'),
-      onStandby: () => this.tell('standby'),
-      onFailed: () => this.tell('failed'),
-    };
-    return reader.consume(events);
-  }
-
-  get ids(): string[] {
-    return this.deliveries.map(({ id }) => id);
-  }
-
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.waiting.add(resolve));
-  }
-
-  async take(count: number): Promise<Delivery[]> {
-    await this.until(() => this.deliveries.length >= count);
-    return this.deliveries.splice(0, count);
-  }
-
-  private tell(what: string): void {
-    this.told.push(what);
-    this.look();
-  }
-
-  private look(): void {
-    for (const resolve of this.waiting) resolve();
-    this.waiting.clear();
-  }
 }
 
 /** Sends messages as a program of somebody else does. */
@@ -233,6 +184,8 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     const path = new CountingPath({ events: bed.events });
     onTestFinished(() => path.stop());
     const reader = await bed.reader(0, { bytes: 2 ** 20 });
+    let losses = 0;
+    bed.events.on('reader-lost', () => losses++);
     let most = 0;
     bed.events.on('task-received', () => {
       most = Math.max(most, reader.window.bytes);
@@ -241,6 +194,42 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     await path.untilDone(400);
     expect(path.wrong).toEqual([]);
     expect(most).toBeLessThan(2 ** 20 + padding + 1_000);
+    // Its channels were replaced behind its back.
+    expect(losses).toBe(0);
+  });
+
+  it('leaves a channel alone that could not keep its messages, as long as the other queue takes up all memory', async () => {
+    const host = await freshVirtualHost();
+    const log = capturingLogger();
+    const bed = await bedOn(host, { broker, log });
+    const [keys, small] = [60, 16];
+    const writer = await bed.writer();
+    await writer.send(numberedTasks(0, small, { keys }));
+    await writer.send(numberedTasks(small, keys, { keys, padding: 400_000 }));
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const isSmall = (key: string) => Number(key.slice('bus:'.length)) < small;
+    const path = new CountingPath({ events: bed.events, hook: ({ key }) => (isSmall(key) ? undefined : released) });
+    onTestFinished(() => {
+      release();
+      return path.stop();
+    });
+    const reader = await bed.reader(0, { bytes: 2 ** 20 });
+    await path.start(reader);
+    const names = queueNames(APP, 0);
+    const [normal, priority] = [await RawQueue.of(host.url, names.normal), await RawQueue.of(host.url, names.priority)];
+    await expect.poll(() => normal.depth(), { timeout: 10_000, interval: 20 }).toBe(0);
+    const replaced = () => log.lines.filter(({ message }) => message.includes('by another channel')).length;
+    const before = replaced();
+    const derived = numberedTasks(keys, keys + 2, { keys, padding: 500_000 });
+    await writer.send(derived.map((task) => ({ ...task, priority: true })));
+    await expect.poll(() => priority.depth(), { timeout: 10_000, interval: 20 }).toBe(0);
+    for (let questions = 0; questions < 100; questions++) await priority.depth();
+    expect(replaced()).toBe(before);
+    release();
+    await path.untilDone(keys + 2);
+    expect(path.wrong).toEqual([]);
+    expect(log.lines.filter(({ message }) => message.includes('consumed anew'))).toEqual([]);
   });
 });
 
