@@ -83,9 +83,13 @@ export function makeSchema() {
       ),
       slow_task: duration('1s', 'A task that takes longer is logged.'),
       max_memory: unset(
-        size('1GiB', 'A worker whose resident memory grows beyond this is restarted in order.', {
-          least: 64 * 2 ** 20,
-        }),
+        size(
+          '1GiB',
+          'A worker whose resident memory is beyond this when the watchdog looks is replaced in order, which is no crash. What it has mapped of the files of the embedded store counts, too.',
+          {
+            least: 64 * 2 ** 20,
+          },
+        ),
         'no limit',
       ),
       runtime_dir: unset(

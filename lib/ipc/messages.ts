@@ -43,6 +43,8 @@ export type FromWorker =
   /** Null before there is anything to tell of. */
   | { readonly type: 'stats'; readonly status: WorkerStatus | null }
   | { readonly type: 'stop-program'; readonly reason: string; readonly exitCode: 0 | 1 | 2 }
+  /** Asks to be replaced in order, which is no crash. */
+  | { readonly type: 'restart'; readonly why: string }
   | { readonly type: 'drained'; readonly left: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answer };
 

@@ -185,6 +185,11 @@ export class Supervisor {
       case 'stop-program':
         this.stop(message.reason, message.exitCode);
         return;
+      case 'restart':
+        if (slot.leaving) return;
+        this.log.warn('worker is replaced', { index: slot.index, pid: fork.pid, why: message.why });
+        this.drain(slot);
+        return;
       case 'drained':
         if (message.left > 0 && this.stopping) this.stop('tasks were left unfinished', 1);
         return;

@@ -30,6 +30,8 @@ export interface Orders {
   stopProgram(reason: string, exitCode: 0 | 1 | 2): void;
   /** This worker drains as far as it can and ends with exit code 1, which counts as a crash. */
   stopWorker(reason: string): void;
+  /** Whoever supervises this worker replaces it in order, which is no crash. */
+  restartWorker(reason: string): void;
   /** Why this worker can not consume yet, while it waits for that. */
   waiting(why: string): void;
 }
@@ -103,6 +105,7 @@ export class WorkerLife {
     const orders: Orders = {
       stopProgram: (reason, exitCode) => this.tell({ type: 'stop-program', reason, exitCode }),
       stopWorker: (reason) => this.drain(reason, 1),
+      restartWorker: (why) => this.tell({ type: 'restart', why }),
       waiting: (why) => this.tell({ type: 'waiting', why }),
     };
     try {

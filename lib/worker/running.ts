@@ -222,7 +222,7 @@ export class RunningWorker implements WorkerProgram {
   private makeWatchdog(pipeline: Pipeline): Watchdog {
     const { configuration, executor, backend, clock, events, root } = this.parts;
     const { intervalMs } = configuration.watchdog;
-    const { hangTimeoutMs } = configuration;
+    const { hangTimeoutMs, maxMemoryBytes } = configuration;
     const upkeep = new Upkeep(backend.store, clock, root);
     return new Watchdog({
       pipeline,
@@ -232,6 +232,11 @@ export class RunningWorker implements WorkerProgram {
       clock,
       events,
       log: root,
+      memory: {
+        bytes: () => process.memoryUsage.rss(),
+        limitBytes: maxMemoryBytes,
+        outgrown: (why) => this.orders.restartWorker(why),
+      },
       upkeep,
     });
   }

@@ -129,6 +129,11 @@ export class StandaloneWorker {
         this.ordered = Math.max(this.ordered, message.exitCode);
         this.drain(message.reason);
         return;
+      case 'restart':
+        // Its supervisor starts it again.
+        this.ordered = Math.max(this.ordered, 1);
+        this.drain(message.why);
+        return;
       case 'answer':
         this.questions.get(message.id)?.(message.answer);
         this.questions.delete(message.id);

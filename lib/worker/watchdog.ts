@@ -1,7 +1,7 @@
 /**
  * Watchdog: looks every so often whether something stands still that should not. Lanes that could go on and do not are set going
  * and counted; tasks that run longer than `hangTimeoutMs` are reported once, with their key and the hook they wait for; a window
- * that is full is reported with the key that holds most of it.
+ * that is full is reported with the key that holds most of it; a process that has outgrown its memory is to be restarted.
  */
 import type { RunningTask } from '../executor/executor.js';
 import type { Events } from '../observability/events.js';
@@ -19,6 +19,12 @@ export interface WatchdogOptions {
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
+  /** Resident memory: what it is now, how much is allowed (null for no limit), and who is told once when it is more. */
+  readonly memory: {
+    readonly bytes: () => number;
+    readonly limitBytes: number | null;
+    readonly outgrown: (why: string) => void;
+  };
   /** Begun at each look: it goes on between looks, and ends with the watchdog. */
   readonly upkeep: Pick<Upkeep, 'begin' | 'stop'>;
 }
@@ -26,6 +32,7 @@ export interface WatchdogOptions {
 export class Watchdog implements Service {
   readonly name = 'watchdog';
   private readonly reported = new Set<string>();
+  private outgrown = false;
   private cancel = () => {};
 
   constructor(private readonly options: WatchdogOptions) {}
@@ -44,6 +51,7 @@ export class Watchdog implements Service {
     if (pipeline.revive()) log.error('lanes stood still and were set going', { ...pipeline.lanes.status() });
     this.reportHanging();
     this.reportFullWindow();
+    this.limitMemory();
     upkeep.begin();
     this.cancel = clock.after(intervalMs, () => this.look());
   }
@@ -60,6 +68,15 @@ export class Watchdog implements Service {
       events.emit('task-hanging', { key, durationMs, hook });
       log.warn('a task runs longer than hang_timeout', { id, entity: key, durationMs, hook });
     }
+  }
+
+  private limitMemory(): void {
+    const { bytes, limitBytes, outgrown } = this.options.memory;
+    if (limitBytes === null || this.outgrown) return;
+    const used = bytes();
+    if (used <= limitBytes) return;
+    this.outgrown = true;
+    outgrown(`its resident memory is ${used} bytes; allowed are ${limitBytes} (max_memory)`);
   }
 
   /** Under load a window is always full; worth a line is one that a single key fills, for it holds up all others. */

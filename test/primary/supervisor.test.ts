@@ -190,6 +190,19 @@ describe('supervisor', () => {
     expect(supervisor.slots[0]!.describe(0)).toMatchObject({ state: 'standby', pid: 1002 });
   });
 
+  it('replaces a worker that asks for it, and counts no crash', async () => {
+    const { forks, log, supervisor } = await started();
+    forks.all[0]!.say({ type: 'restart', why: 'too much memory' });
+    forks.all[0]!.say({ type: 'restart', why: 'too much memory' });
+    expect(log.lines.filter(({ message }) => message === 'worker is replaced')).toMatchObject([
+      { level: 'warn', fields: { index: 0, pid: 1000, why: 'too much memory' } },
+    ]);
+    expect(forks.all[0]!.received.filter(({ type }) => type === 'drain')).toHaveLength(1);
+    await forks.all[0]!.exit(0);
+    forks.last().say({ type: 'ready', epoch: 2 });
+    expect(supervisor.slots[0]!.describe(0)).toMatchObject({ state: 'running', respawns: 0, pid: 1002 });
+  });
+
   it('says so where a worker that was to leave was killed by somebody else', async () => {
     const { forks, log, supervisor } = await started();
     void supervisor.replace(supervisor.slots[0]!);

@@ -8,7 +8,9 @@ import { capturingLogger } from '../support/logger.js';
 
 const INTERVAL_MS = 30_000;
 
-function bed(given: { stuck?: boolean; window?: number; fullest?: { key: string; tasks: number } } = {}) {
+function bed(
+  given: { memory?: number[]; stuck?: boolean; window?: number; fullest?: { key: string; tasks: number } } = {},
+) {
   const clock = manualClock();
   const events = createEvents();
   const log = capturingLogger();
@@ -36,6 +38,11 @@ function bed(given: { stuck?: boolean; window?: number; fullest?: { key: string;
     clock,
     events,
     log,
+    memory: {
+      bytes: () => given.memory?.shift() ?? 0,
+      limitBytes: given.memory ? 100 : null,
+      outgrown: (why) => seen.push(why),
+    },
     upkeep: {
       begin: () => {
         upkeeps++;
@@ -104,6 +111,15 @@ describe('the watchdog', () => {
     clock.pass(INTERVAL_MS);
     expect(seen).toEqual(['ip:192.0.2.1 of 10']);
     expect(log.lines).toMatchObject([{ level: 'warn', fields: { entity: 'ip:192.0.2.1', waiting: 6, tasks: 10 } }]);
+  });
+
+  it('asks for a restart once when the process has more memory than is allowed', async () => {
+    const { clock, watchdog, seen } = bed({ memory: [100, 101, 102] });
+    await watchdog.start();
+    clock.pass(INTERVAL_MS);
+    expect(seen).toEqual([]);
+    clock.pass(2 * INTERVAL_MS);
+    expect(seen).toEqual(['its resident memory is 101 bytes; allowed are 100 (max_memory)']);
   });
 
   it('writes nothing where the tasks of many entities fill the window, or where it has room', async () => {
