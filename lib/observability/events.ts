@@ -10,6 +10,9 @@ import type { Outcome } from '../model/record.js';
 /** Why a hook's call counts as `module_error`: it threw or rejected, did not settle in time, or returned what it may not. */
 export type HookFailure = 'threw' | 'timed-out' | 'bad-return';
 
+/** Or a promise rejected that nobody waited for (a forgotten await): which call made it is not known any more. */
+export type ModuleFailure = HookFailure | 'unhandled';
+
 /** Every event: its name, its payload, and when it fires. Durations are in milliseconds. */
 export interface EventMap {
   // ── Deliveries
@@ -86,12 +89,15 @@ export interface EventMap {
     readonly tasks: number;
     readonly allowed: boolean | null;
   };
-  /** A call of a hook counts as module_error; the task goes on without what it returned. `key` is null outside tasks. */
+  /**
+   * A call of a hook counts as module_error; the task goes on without what it returned. `key` is null outside tasks, `module` and `hook`
+   * are null where they are not known.
+   */
   'module-error': {
-    readonly module: string;
-    readonly hook: string;
+    readonly module: string | null;
+    readonly hook: string | null;
     readonly key: string | null;
-    readonly kind: HookFailure;
+    readonly kind: ModuleFailure;
     readonly error: unknown;
   };
   /** A module has started; its start function, if any, has settled. */

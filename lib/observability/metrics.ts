@@ -117,6 +117,7 @@ export function collectMetrics(events: Events, clock: Clock = systemClock): Metr
       if (allowed !== null) counts[allowed ? 'allowed' : 'denied'] += 1;
     }),
     events.on('module-error', ({ module, hook, kind }) => {
+      if (module === null || hook === null) return;
       hooks.of(module, hook)[kind === 'timed-out' ? 'timeouts' : 'errors'] += 1;
     }),
   ];

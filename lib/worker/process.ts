@@ -22,6 +22,10 @@ export interface WorkerProgram {
   stop(deadline: Deadline): Promise<{ readonly left: number }>;
   status(): Promise<WorkerStatus>;
   ask(question: Question): Promise<Answer>;
+  /** Module code left a promise alone and it rejected: told and counted. */
+  rejected(error: unknown): void;
+  /** Starts nothing more and commits what has finished, by the deadline. */
+  commitFinished(deadline: Deadline): Promise<void>;
 }
 
 /** What any component of a worker can order. */
@@ -45,6 +49,8 @@ export type Rehearse = (assignment: Assignment, importing: Importing) => Promise
 
 /** How long the parts of a worker that did not start may take to close. */
 const CLOSE_MS = 1_000;
+/** How long a crash may take to commit what has finished. */
+const LAST_COMMIT_MS = 1_000;
 /** How long the last message to the primary may take. */
 const LAST_WORDS_MS = 500;
 
@@ -88,6 +94,7 @@ export class WorkerLife {
   private readonly end: (exitCode: number) => void;
   private program: WorkerProgram | null = null;
   private leaving = false;
+  private crashing = false;
 
   constructor(
     private readonly make: MakeProgram,
@@ -142,14 +149,26 @@ export class WorkerLife {
     this.tell({ type: 'stats', status: (await this.program?.status()) ?? null });
   }
 
-  /** Something escaped everything else: the state of this process is unknown, so it ends; committed state is what counts. */
-  crashed(error: unknown): void {
+  /**
+   * Something escaped everything else, mostly out of a timer of a module: the state of this process is unknown, so it ends. What had
+   * finished by then is committed first: its tasks have no attempt to count, so they would lead to the same end for ever.
+   */
+  async crashed(error: unknown): Promise<void> {
     if (this.program) this.program.log.error('worker crashes on an uncaught error', { error });
     else console.error(error);
-    if (error instanceof ApplicationError && error.code === 'STORE_FAILED') {
-      this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
-    }
+    if (this.crashing) return;
+    this.crashing = true;
+    this.leaving = true;
+    if (isStoreFailure(error)) this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
+    else await this.program?.commitFinished(Deadline.in(LAST_COMMIT_MS)).catch(() => {});
     this.end(1);
+  }
+
+  /** A promise rejected that nobody waits for: a mistake of a module that harms no other task. */
+  rejected(error: unknown): void {
+    if (isStoreFailure(error)) void this.crashed(error);
+    else if (this.program) this.program.rejected(error);
+    else console.error(error);
   }
 
   private async finish(program: WorkerProgram, reason: string, exitCode: 0 | 1): Promise<void> {
@@ -174,6 +193,16 @@ export class WorkerLife {
   }
 }
 
+function isStoreFailure(error: unknown): boolean {
+  return error instanceof ApplicationError && error.code === 'STORE_FAILED';
+}
+
+/** What escapes all other code of this process. */
+function watchErrors(life: WorkerLife): void {
+  process.on('uncaughtException', (error) => void life.crashed(error));
+  process.on('unhandledRejection', (error) => life.rejected(error));
+}
+
 /** Runs a forked worker until the primary or its own failure ends it. */
 export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Promise<void> {
   process.on('SIGINT', () => {});
@@ -188,8 +217,7 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
   let rehearsing = false;
   const end = new ProcessEnd((why) => tell(rehearsing ? { type: 'rehearsed', why } : { type: 'failed', why }));
   const life = new WorkerLife(make, tell, end.importing);
-  process.on('uncaughtException', (error) => life.crashed(error));
-  process.on('unhandledRejection', (error) => life.crashed(error));
+  watchErrors(life);
   process.on('disconnect', () => life.drain('the primary is gone'));
   process.on('message', (message: ToWorker) => {
     if (message.type === 'assign') {
@@ -227,6 +255,5 @@ export function obeySignals(life: WorkerLife, end: ProcessEnd): void {
   process.on('SIGHUP', () => {
     if (terminalClosed()) life.drain('its terminal was closed');
   });
-  process.on('uncaughtException', (error) => life.crashed(error));
-  process.on('unhandledRejection', (error) => life.crashed(error));
+  watchErrors(life);
 }

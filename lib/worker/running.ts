@@ -105,6 +105,18 @@ export class RunningWorker implements WorkerProgram {
     return { left };
   }
 
+  rejected(error: unknown): void {
+    this.log.error('a promise of a module rejected and nothing waited for it', { error });
+    this.parts.events.emit('module-error', { module: null, hook: null, key: null, kind: 'unhandled', error });
+  }
+
+  async commitFinished(deadline: Deadline): Promise<void> {
+    if (!this.consuming) return;
+    const { pipeline } = this.consuming;
+    pipeline.rest('the worker crashes');
+    await deadline.allows(pipeline.committer.flushed());
+  }
+
   /** What broker and store do not tell in time is as it was known last. */
   async status(): Promise<WorkerStatus> {
     const { backend, metrics, clock } = this.parts;

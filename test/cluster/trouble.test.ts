@@ -18,6 +18,8 @@ export default defineModule({
       number: (eid, point, { log, signal }) => {
         if (eid.startsWith('block')) for (;;) {}
         if (eid.startsWith('exit')) process.kill(process.pid, 'SIGKILL');
+        if (eid.startsWith('late')) setTimeout(() => { throw new Error('late on purpose'); }, 0);
+        if (eid.startsWith('forgotten')) void Promise.reject(new Error('forgotten on purpose'));
         if (eid.startsWith('throw')) throw new Error('on purpose');
         if (eid.startsWith('never')) { log.info('hook of never runs'); return new Promise(() => {}); }
         log.info('hook has run', { eid, number: point.v });
@@ -59,6 +61,13 @@ const quarantined = () =>
     .stdout.split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as { id: string; reason: string; code: string; eid: string });
+
+/** The ids of all records, in order. */
+const recorded = () =>
+  application
+    .succeed(['list', 'item', '--json'])
+    .match(/[a-z]+-\d/g)
+    ?.sort();
 
 /** The figures of hooks once one is as wanted; a worker tells them once a second. */
 async function hooksOf(wanted: (hook: HookStatus) => boolean): Promise<readonly HookStatus[]> {
@@ -107,6 +116,30 @@ describe('a task that harms its worker', () => {
 });
 
 describe('a hook', () => {
+  it('that forgets an await harms no task: the rejection is told and counted, and the worker goes on', async () => {
+    make('', 1);
+    const program = application.start();
+    await program.line('worker ready');
+    send('good-1', 'forgotten-1', 'good-2', 'good-3');
+    expect(await program.line('nothing waited for it')).toMatchObject({ error: { message: 'forgotten on purpose' } });
+    await application.idle();
+    expect(recorded()).toEqual(['forgotten-1', 'good-1', 'good-2', 'good-3']);
+    expect(application.status()?.slots[0]?.worker?.counters['module-error']).toBe(1);
+    expect(program.lines.some(({ message }) => message.includes('crash'))).toBe(false);
+  });
+
+  it('whose timer throws ends its worker once, and what had finished by then is done', async () => {
+    make('', 3);
+    const program = application.start();
+    await program.line('worker ready');
+    send('good-1', 'late-1', 'good-2', 'good-3');
+    await program.line('worker ready', 2);
+    await application.idle();
+    expect(recorded()).toEqual(['good-1', 'good-2', 'good-3', 'late-1']);
+    expect(program.lines.filter(({ message }) => message.includes('worker crashed'))).toHaveLength(1);
+    expect(quarantined()).toEqual([]);
+  });
+
   it('that throws costs its tasks alone', async () => {
     make();
     const program = application.start();
