@@ -6,7 +6,7 @@
  * stored (text.ts), and no telling 5.0 from 5 in places where DP3 refuses the first (an address given as a number).
  */
 import { canonicalIpv4, canonicalIpv6, canonicalMac } from './address.js';
-import { MAX_JSON_DEPTH, parseJson, stringifyJson } from './json.js';
+import { MAX_INTEGER_DIGITS, MAX_JSON_DEPTH, parseJson, stringifyJson } from './json.js';
 import { ALLOWED_TEXT, checkText, isStorable } from './text.js';
 import { instantOf } from './time.js';
 import { ValueError, within } from './value-error.js';
@@ -17,8 +17,8 @@ export type Validate = (value: unknown) => unknown;
 /** How deep lists and objects may lie in each other in values of type json and special: leaves room for what a task puts around. */
 export const MAX_VALUE_DEPTH = MAX_JSON_DEPTH - 20;
 
-/** Python reads no integer with more digits from text. */
-const MAX_INTEGER_CHARACTERS = 4300;
+/** The first integer that could be written and not be read again. */
+const INTEGER_LIMIT = 10n ** BigInt(MAX_INTEGER_DIGITS);
 const INT64 = 2 ** 63;
 const ALLOWED_INTEGER = 'an integer';
 const ALLOWED_FLOAT = 'a finite number';
@@ -102,7 +102,7 @@ export function integerOf(value: unknown): number | bigint {
 function integerOfText(text: string): number | bigint {
   const trimmed = text.trim();
   const match =
-    trimmed.length <= MAX_INTEGER_CHARACTERS ? /^([+-]?)(?:0[0_]*(?=\d))?(\d+(?:_\d+)*)(?:\.0+)?$/.exec(trimmed) : null;
+    trimmed.length <= MAX_INTEGER_DIGITS ? /^([+-]?)(?:0[0_]*(?=\d))?(\d+(?:_\d+)*)(?:\.0+)?$/.exec(trimmed) : null;
   if (match === null) throw ValueError.of(text, ALLOWED_INTEGER);
   const digits = (match[2] ?? '').replaceAll('_', '');
   const size = digits.length < 16 ? Number(digits) : narrow(BigInt(digits));
@@ -110,7 +110,10 @@ function integerOfText(text: string): number | bigint {
   return match[1] === '-' && size !== 0 ? -size : size;
 }
 
+/** A number where that is exact. @throws ValueError */
 function narrow(value: bigint): number | bigint {
+  if (value <= -INTEGER_LIMIT || value >= INTEGER_LIMIT)
+    throw ValueError.of(value, `an integer of at most ${MAX_INTEGER_DIGITS} digits`);
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }
 

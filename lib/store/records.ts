@@ -8,6 +8,7 @@
  * general LRU class (the pin is what matters, and re-inserting into a Map at each hit costs more than two pointers).
  */
 import type { RecordView } from '../model/record.js';
+import { ApplicationError } from '../runtime/errors.js';
 import { sizeOfView } from './record-size.js';
 import type { Store } from './store.js';
 
@@ -153,12 +154,19 @@ export class Records {
     }
   }
 
+  /** One that can not be read must not fail those that were asked for beside it: they are asked for in ever smaller groups. */
   private async loadSome(asked: readonly Loading[]): Promise<void> {
     try {
       const views = await this.store.load(asked.map(({ etype, eid }) => [etype, eid] as const));
       if (views.length !== asked.length) throw new Error(`asked for ${asked.length} records, got ${views.length}`);
       for (const [position, loading] of asked.entries()) this.loaded(loading, views[position] as RecordView);
     } catch (error) {
+      const away = error instanceof ApplicationError && error.follows === 'retry';
+      if (!away && asked.length > 1) {
+        const half = Math.ceil(asked.length / 2);
+        await Promise.all([this.loadSome(asked.slice(0, half)), this.loadSome(asked.slice(half))]);
+        return;
+      }
       for (const loading of asked) {
         if (this.loading.get(loading.key) === loading) this.loading.delete(loading.key);
         loading.reject(error);

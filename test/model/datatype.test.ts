@@ -110,6 +110,10 @@ const REFUSED: [string, unknown, string, RegExp][] = [
     (v): [string, unknown, string, RegExp] => ['int', v, '', /an integer/],
   ),
   ['int', '1'.repeat(4301), '', /an integer/],
+  ['int', 10n ** 4300n, '', /given a huge integer, allowed is an integer of at most 4300 digits/],
+  ['int64', -(10n ** 4300n), '', /at most 4300 digits/],
+  ['json', { a: [10n ** 4300n] }, 'a[0]', /at most 4300 digits/],
+  ['special', 10n ** 4300n, '', /at most 4300 digits/],
   ...[
     'nan',
     'Infinity',

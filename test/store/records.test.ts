@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RecordView } from '../../lib/model/record.js';
+import { ApplicationError } from '../../lib/runtime/errors.js';
 import { sizeOfView } from '../../lib/store/record-size.js';
 import { LOAD_KEYS_LIMIT, Records } from '../../lib/store/records.js';
 import { nextTurn } from '../support/deliveries.js';
@@ -14,7 +15,7 @@ const viewOf = (eid: string, v: unknown): RecordView => ({ state: plainState(eid
 class SlowStore {
   readonly stored = new Map<string, RecordView>();
   readonly asked: (readonly string[])[] = [];
-  private readonly waiting: { answer: () => void; fail: (error: Error) => void }[] = [];
+  private readonly waiting: { answer: () => void; fail: (error: ApplicationError) => void }[] = [];
 
   load(keys: readonly (readonly [string, string])[]): Promise<readonly RecordView[]> {
     const names = keys.map(([etype, eid]) => `${etype}:${eid}`);
@@ -31,7 +32,7 @@ class SlowStore {
 
   async fail(): Promise<void> {
     await nextTurn();
-    for (const { fail } of this.waiting.splice(0)) fail(new Error('the store is away'));
+    for (const { fail } of this.waiting.splice(0)) fail(new ApplicationError('STORE_UNAVAILABLE', 'the store is away'));
     await nextTurn();
   }
 }
@@ -69,6 +70,18 @@ describe('records', () => {
     const second = records.newest('ip', 'a');
     await store.answer();
     expect(await second).toEqual(ABSENT);
+  });
+
+  it('rejects for a key that can not be read, and for no other that was asked for beside it', async () => {
+    const load = async (keys: readonly (readonly [string, string])[]) => {
+      if (keys.some(([, eid]) => eid === 'bad')) throw new Error('bad is damaged');
+      return keys.map(() => ABSENT);
+    };
+    const records = new Records({ load }, { bytes: 10_000 });
+    const asked = ['a', 'b', 'bad', 'c', 'd'].map((eid) => records.newest('ip', eid));
+    const read = await Promise.allSettled(asked);
+    expect(read.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+    expect(read[2]).toMatchObject({ reason: { message: 'bad is damaged' } });
   });
 
   it('rejects when the store answers for other keys than it was asked', async () => {
