@@ -26,22 +26,10 @@ import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Records } from '../store/records.js';
 import type { Ownership, Store } from '../store/store.js';
 import { Intake } from './intake.js';
+import type { PipelineLimits } from './limits.js';
 
 /** Tasks that one turn of the event loop may run: heartbeats and sockets come in between. */
 const TASKS_PER_TURN = 256;
-
-export interface PipelineLimits {
-  readonly threads: number;
-  /** Where both wait, at least one task in this many is a normal one. */
-  readonly normalEvery: number;
-  readonly commit: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
-  readonly outboxBatch: number;
-  readonly messageBytes: number;
-  /** A task that broke its lane or its process this often goes to quarantine. */
-  readonly maxAttempts: number;
-  /** Lane restarts after which the worker stops. */
-  readonly maxRestarts: number;
-}
 
 export interface PipelineOptions {
   readonly ownership: Ownership;
@@ -222,23 +210,29 @@ export class Pipeline {
 
   private process(work: Work): TaskResult | null | Promise<TaskResult> {
     const { delivery, task } = work;
-    const { limits, events, log } = this.options;
+    const { limits, events } = this.options;
     const attempts = delivery.attempts + work.breaks;
     if (attempts >= limits.maxAttempts) {
       const sentence = `${task.key}: the task broke its lane or its process ${attempts} times; allowed are ${limits.maxAttempts} (quarantine.max_attempts).`;
       return quarantinedResult({ code: 'ATTEMPTS_EXHAUSTED', sentence }, task);
     }
-    if (this.acknowledgesFirst) {
-      try {
-        delivery.settle();
-      } catch (error) {
-        log.warn('a task could not be acknowledged and is not processed', { id: delivery.id, entity: task.key, error });
-        return null;
-      }
-    }
+    if (this.acknowledgesFirst && !this.acknowledged(work)) return null;
     delivery.started();
     if (events.hears('task-started')) events.emit('task-started', { id: delivery.id, key: task.key });
     return this.options.execute(task, delivery);
+  }
+
+  /** Whether it may run, its delivery being settled. Where none will ever be settled again, the worker ends. */
+  private acknowledged({ delivery, task }: Work): boolean {
+    try {
+      delivery.settle();
+      return true;
+    } catch (error) {
+      const { log } = this.options;
+      log.warn('a task could not be acknowledged and is not processed', { id: delivery.id, entity: task.key, error });
+      if (error instanceof ApplicationError && error.follows !== 'retry') this.fail(error);
+      return false;
+    }
   }
 
   private done(work: Work, result: TaskResult | null): void {

@@ -16,6 +16,7 @@ import type { Records } from '../store/records.js';
 import type { Ownership } from '../store/store.js';
 import type { Backend } from './backend.js';
 import { drain } from './drain.js';
+import { limitsOf } from './limits.js';
 import { takePatiently } from './patience.js';
 import { Pipeline } from './pipeline.js';
 import type { Orders, WorkerProgram } from './process.js';
@@ -215,15 +216,7 @@ export class RunningWorker implements WorkerProgram {
       store,
       records,
       execute: (task, delivery) => executor.execute(task, delivery),
-      limits: {
-        threads: configuration.workerThreads,
-        normalEvery: configuration.normalEvery,
-        commit: configuration.commit,
-        outboxBatch: configuration.outbox.tasks,
-        messageBytes: configuration.message.bytes,
-        maxAttempts: configuration.quarantine.maxAttempts,
-        maxRestarts: configuration.watchdog.maxRestarts,
-      },
+      limits: limitsOf(configuration),
       clock,
       events,
       log: root,

@@ -248,4 +248,17 @@ describe('a full disk', () => {
       2_000,
     );
   });
+
+  it('stops the program also with delivery at-most-once, which loses no more than may run at once', async () => {
+    make('  delivery: at-most-once\n  worker_threads: 8');
+    application.succeed(['send', '-'], points(...Array.from({ length: 500 }, (_, n) => `good-${n}`)));
+    const program = application.startLimited(['start'], 400);
+    expect((await program.line('stopping'))['reason']).toContain(application.dataDir);
+    expect((await program.exited).code).toBe(1);
+    const next = application.start();
+    await next.line('worker ready');
+    await application.idle();
+    const items = application.run(['list', 'item', '--json', '--limit', '5000']).stdout.match(/good-\d+/g);
+    expect(items?.length).toBeGreaterThanOrEqual(500 - 8);
+  }, 30_000);
 });

@@ -73,7 +73,7 @@ class MemoryDelivery implements Delivery {
   }
 
   settle(): void {
-    if (this.queue.cannotSettle) throw new Error('channel closed');
+    if (this.queue.cannotSettle !== null) throw this.queue.cannotSettle;
     if (this.connection === this.queue.connection) this.queue.settled(this);
   }
 }
@@ -83,8 +83,8 @@ export class MemoryQueue implements TaskReader {
   connection = 0;
   /** How many messages were settled. */
   settledMessages = 0;
-  /** Every `settle` throws. */
-  cannotSettle = false;
+  /** What every `settle` throws. */
+  cannotSettle: Error | null = null;
   paused = false;
   stopped = false;
   private readonly ready = { priority: [] as Stored[], normal: [] as Stored[] };

@@ -1,5 +1,6 @@
 /** Delivery at most once: a task is acknowledged when its lane starts it, and only so many may be at risk at a time. */
 import { describe, expect, it } from 'vitest';
+import { ApplicationError } from '../../lib/runtime/errors.js';
 import { DataPath, HERE, journalOf, message } from '../support/data-path.js';
 
 const THREADS = 3;
@@ -50,11 +51,23 @@ describe('delivery at most once', () => {
   it('warns and does not process a task that it can not acknowledge', async () => {
     const path = new DataPath({ delivery: 'at-most-once' });
     await path.takeOver();
-    path.queue.cannotSettle = true;
+    path.queue.cannotSettle = new Error('channel closed');
     path.queue.put(messages[0]!);
     const { fields } = await path.log.line('could not be acknowledged and is not processed');
     expect(fields).toMatchObject({ id: 'id-0', entity: `ip:${HERE[0]}` });
     await path.until(() => path.atRest, 'everything is at rest');
     expect(path.store.stored).toEqual([]);
+    expect(path.failures).toEqual([]);
+  });
+
+  it.each(['STORE_FAILED', 'OWNERSHIP_LOST'] as const)('ends when %s means that it never can again', async (code) => {
+    const path = new DataPath({ delivery: 'at-most-once' });
+    await path.takeOver();
+    const error = new ApplicationError(code, 'for good');
+    path.queue.cannotSettle = error;
+    path.queue.put(...messages);
+    await path.until(() => path.failures.length > 0, 'the worker ends');
+    await path.until(() => path.pipeline.status().busy === 0, 'nothing runs');
+    expect([path.failures, path.store.stored, path.queue.settledMessages]).toEqual([[error], [], 0]);
   });
 });
