@@ -57,7 +57,9 @@ function measure({ rate, seconds, share, slow }: Stream): Promise<Seen> {
     producer.disconnect();
     await exited;
     await running.kill();
-    const fullestKeys = status?.slots.map(({ worker }) => worker?.window.fullestKey ?? '').filter((key) => key !== '');
+    const fullestKeys = status?.slots
+      .map(({ worker }) => worker?.window.filledBy?.key ?? '')
+      .filter((key) => key !== '');
     return { ...evaluate(sent, watched), fullestKeys: fullestKeys ?? [] };
   });
 }

@@ -1,5 +1,5 @@
 /** What `status` shows: rows of its tables and the sentences below them. */
-import type { ProgramStatus, SlotStatus } from '../ipc/status.js';
+import type { HookStatus, ProgramStatus, SlotStatus } from '../ipc/status.js';
 import type { Cell } from './output.js';
 
 /** What the store holds; null where there is none yet. */
@@ -44,8 +44,9 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
     if (state === 'standby') sentences.push(`${here} waits until the process that owns it has ended`);
     if (worker === null) return sentences;
     const { window, storeAvailable, lanes } = worker;
-    if (window.fullestKey !== null) {
-      sentences.push(`${here}: the window is full; most of what waits in it is of ${window.fullestKey}`);
+    if (window.filledBy !== null) {
+      const { key, tasks } = window.filledBy;
+      sentences.push(`${here}: the window is full; ${tasks} of its ${window.tasks} tasks are of ${key}`);
     }
     if (!storeAvailable) sentences.push(`${here}: the store does not answer; commits are tried again`);
     if (lanes.restarts > 0) sentences.push(`${here}: lanes broke ${lanes.restarts} times; see the log`);
@@ -58,23 +59,38 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
   return found;
 }
 
-export const HOOKS_HEAD = ['module', 'hook', 'calls', 'errors', 'timeouts', 'tasks', 'ms', 'ms a call'] as const;
+export const HOOKS_HEAD = [
+  'module',
+  'hook',
+  'calls',
+  'errors',
+  'timeouts',
+  'tasks',
+  'allowed',
+  'denied',
+  'ms',
+  'ms a call',
+] as const;
 
-/** The hooks of all workers added up, in the order in which they first appear. */
+const HOOK_FIGURES = ['calls', 'errors', 'timeouts', 'tasks', 'allowed', 'denied', 'milliseconds'] as const;
+
+/** The hooks of all workers added up, in the order in which they first appear. Only those that decide have decisions. */
 export function hookRows(programs: readonly ProgramStatus[]): Cell[][] {
-  const sums = new Map<string, { module: string; hook: string; figures: number[] }>();
-  for (const { worker } of programs.flatMap(({ slots }) => slots)) {
-    for (const { module, hook, calls, errors, timeouts, tasks, milliseconds } of worker?.hooks ?? []) {
-      const key = JSON.stringify([module, hook]);
-      const before = sums.get(key)?.figures ?? [];
-      const figures = [calls, errors, timeouts, tasks, milliseconds].map((figure, at) => figure + (before[at] ?? 0));
-      sums.set(key, { module, hook, figures });
-    }
+  const sums = new Map<string, HookStatus>();
+  for (const hook of programs.flatMap(({ slots }) => slots).flatMap(({ worker }) => worker?.hooks ?? [])) {
+    const key = JSON.stringify([hook.module, hook.hook]);
+    const before = sums.get(key);
+    const figures = HOOK_FIGURES.map((name) => [name, hook[name] + (before?.[name] ?? 0)]);
+    sums.set(key, { ...hook, ...Object.fromEntries(figures) });
   }
-  return [...sums.values()].map(({ module, hook, figures }) => {
-    const [calls = 0, errors = 0, timeouts = 0, tasks = 0, ms = 0] = figures;
-    return [module, hook, calls, errors, timeouts, tasks, Math.round(ms), calls === 0 ? null : (ms / calls).toFixed(3)];
-  });
+  return Array.from(
+    sums.values(),
+    ({ module, hook, calls, errors, timeouts, tasks, allowed, denied, milliseconds }) => {
+      const decisions = allowed + denied === 0 ? [null, null] : [allowed, denied];
+      const perCall = calls === 0 ? null : (milliseconds / calls).toFixed(3);
+      return [module, hook, calls, errors, timeouts, tasks, ...decisions, Math.round(milliseconds), perCall];
+    },
+  );
 }
 
 /** A span of time for people: `850 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */

@@ -9,6 +9,9 @@ export interface HookStatus {
   readonly errors: number;
   readonly timeouts: number;
   readonly tasks: number;
+  /** Decisions of allowEntityCreation. */
+  readonly allowed: number;
+  readonly denied: number;
   readonly milliseconds: number;
 }
 
@@ -23,8 +26,8 @@ export interface WorkerStatus {
     readonly tasksLimit: number;
     readonly bytes: number;
     readonly bytesLimit: number;
-    /** The key with most waiting tasks, when the window is full. */
-    readonly fullestKey: string | null;
+    /** The key that has more than half of the tasks in a full window, and how many; null where none has. */
+    readonly filledBy: { readonly key: string; readonly tasks: number } | null;
   };
   readonly queue: { readonly normal: number; readonly priority: number };
   readonly outboxAgeMs: number;

@@ -76,7 +76,7 @@ export interface EventMap {
 
   /** The executor itself failed; the lane was restarted. `restarts`: of this worker so far. */
   'lane-broken': { readonly id: string; readonly key: string; readonly error: unknown; readonly restarts: number };
-  /** The window is full, so reading pauses. `key` holds most of it. */
+  /** The window is full, so reading pauses. `key` has more than half of its tasks; null where none has. */
   'window-full': { readonly key: string | null; readonly tasks: number; readonly bytes: number };
 
   // ── Hooks and modules

@@ -16,6 +16,7 @@ import type { Records } from '../store/records.js';
 import type { Ownership } from '../store/store.js';
 import type { Backend } from './backend.js';
 import { drain } from './drain.js';
+import { keyThatFills } from './full-window.js';
 import { limitsOf } from './limits.js';
 import { takePatiently } from './patience.js';
 import { Pipeline } from './pipeline.js';
@@ -128,7 +129,6 @@ export class RunningWorker implements WorkerProgram {
     const { window } = reader;
     const { consuming } = this;
     const lanes = consuming?.pipeline.status();
-    const full = window.tasks >= window.tasksLimit || window.bytes >= window.bytesLimit;
     return {
       epoch: consuming?.ownership.epoch ?? 0,
       tasksDone,
@@ -139,7 +139,7 @@ export class RunningWorker implements WorkerProgram {
         keys: lanes?.keys ?? 0,
         restarts: lanes?.restarts ?? 0,
       },
-      window: { ...window, fullestKey: full ? (consuming?.pipeline.lanes.fullest()?.key ?? null) : null },
+      window: { ...window, filledBy: consuming === null ? null : keyThatFills(consuming.pipeline) },
       queue: this.depth,
       outboxAgeMs: this.outboxAgeMs,
       storeAvailable: lanes?.storeAvailable ?? true,

@@ -8,6 +8,7 @@ import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
+import { keyThatFills, windowIsFull } from './full-window.js';
 import type { Pipeline } from './pipeline.js';
 import type { Upkeep } from './upkeep.js';
 
@@ -82,14 +83,14 @@ export class Watchdog implements Service {
   /** Under load a window is always full; worth a line is one that a single key fills, for it holds up all others. */
   private reportFullWindow(): void {
     const { pipeline, events, log } = this.options;
-    const { tasks, bytes, tasksLimit, bytesLimit } = pipeline.reader.window;
-    if (tasks < tasksLimit && bytes < bytesLimit) return;
-    const fullest = pipeline.lanes.fullest();
-    events.emit('window-full', { key: fullest?.key ?? null, tasks, bytes });
-    if (fullest && fullest.tasks > tasks / 2) {
+    if (!windowIsFull(pipeline)) return;
+    const { tasks, bytes } = pipeline.reader.window;
+    const filling = keyThatFills(pipeline);
+    events.emit('window-full', { key: filling?.key ?? null, tasks, bytes });
+    if (filling) {
       log.warn('one entity fills the window; reading waits for it', {
-        entity: fullest.key,
-        waiting: fullest.tasks,
+        entity: filling.key,
+        waiting: filling.tasks,
         tasks,
       });
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hookRows, remarks, STATUS_HEAD, slotRow, spanText } from '../../lib/cli/status-view.js';
+import { HOOKS_HEAD, hookRows, remarks, STATUS_HEAD, slotRow, spanText } from '../../lib/cli/status-view.js';
 import type { ProgramStatus, SlotStatus, WorkerStatus } from '../../lib/ipc/status.js';
 
 const WORKER: WorkerStatus = {
@@ -7,7 +7,7 @@ const WORKER: WorkerStatus = {
   tasksDone: 1_000,
   tasksPerSecond: 99.6,
   lanes: { busy: 2, waiting: 40, keys: 7, restarts: 0 },
-  window: { tasks: 50, tasksLimit: 100, bytes: 90, bytesLimit: 120, fullestKey: null },
+  window: { tasks: 50, tasksLimit: 100, bytes: 90, bytesLimit: 120, filledBy: null },
   queue: { normal: 5, priority: 6 },
   outboxAgeMs: 1_500,
   storeAvailable: true,
@@ -37,7 +37,7 @@ describe('the view of the status', () => {
   });
 
   it('names what holds a worker up and who is missing', () => {
-    const window = { ...WORKER.window, fullestKey: 'ip:1.2.3.4' };
+    const window = { ...WORKER.window, filledBy: { key: 'ip:1.2.3.4', tasks: 26 } };
     const slots = [
       slot(0),
       slot(1, { window }),
@@ -45,7 +45,7 @@ describe('the view of the status', () => {
       slot(3, null, 'standby'),
     ];
     expect(remarks([program(slots.slice(0, 2), 6), program(slots.slice(2), 6)])).toEqual([
-      'index 1: the window is full; most of what waits in it is of ip:1.2.3.4',
+      'index 1: the window is full; 26 of its 50 tasks are of ip:1.2.3.4',
       'index 2: the store does not answer; commits are tried again',
       'index 2: lanes broke 2 times; see the log',
       'index 3 waits until the process that owns it has ended',
@@ -62,13 +62,16 @@ describe('the view of the status', () => {
       errors: 1,
       timeouts: 0,
       tasks: 2,
+      allowed: name === 'a' ? 3 : 0,
+      denied: name === 'a' ? 1 : 0,
       milliseconds: calls / 2,
     });
     const first = slot(0, { hooks: [hook('a', 10), hook('b', 0)] });
     expect(hookRows([program([first, slot(1, { hooks: [hook('a', 20)] })])])).toEqual([
-      ['m', 'a', 30, 2, 0, 4, 15, '0.500'],
-      ['m', 'b', 0, 1, 0, 2, 0, null],
+      ['m', 'a', 30, 2, 0, 4, 6, 2, 15, '0.500'],
+      ['m', 'b', 0, 1, 0, 2, null, null, 0, null],
     ]);
+    expect(hookRows([program([first])])[0]).toHaveLength(HOOKS_HEAD.length);
   });
 
   it.each([

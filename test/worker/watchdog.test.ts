@@ -123,14 +123,15 @@ describe('the watchdog', () => {
   });
 
   it('writes nothing where the tasks of many entities fill the window, or where it has room', async () => {
-    for (const given of [
-      { window: 10, fullest: { key: 'a', tasks: 5 } },
-      { window: 9, fullest: { key: 'a', tasks: 9 } },
+    for (const { told, ...given } of [
+      { window: 10, fullest: { key: 'a', tasks: 5 }, told: ['null of 10'] },
+      { window: 9, fullest: { key: 'a', tasks: 9 }, told: [] },
     ]) {
-      const { clock, watchdog, log } = bed(given);
+      const { clock, watchdog, log, seen } = bed(given);
       await watchdog.start();
       clock.pass(INTERVAL_MS);
       expect(log.lines).toEqual([]);
+      expect(seen).toEqual(told);
     }
   });
 });

@@ -1,0 +1,20 @@
+/** A window that is full: under load it always is; what matters is whether a single key fills it, for that holds up all others. */
+import type { Pipeline } from './pipeline.js';
+
+/** A key, and how many of the tasks in the window are of it. */
+export interface Filling {
+  readonly key: string;
+  readonly tasks: number;
+}
+
+export function windowIsFull({ reader }: Pick<Pipeline, 'reader'>): boolean {
+  const { tasks, bytes, tasksLimit, bytesLimit } = reader.window;
+  return tasks >= tasksLimit || bytes >= bytesLimit;
+}
+
+/** The key that has more than half of the tasks in a full window; null where none has. */
+export function keyThatFills(pipeline: Pick<Pipeline, 'lanes' | 'reader'>): Filling | null {
+  if (!windowIsFull(pipeline)) return null;
+  const fullest = pipeline.lanes.fullest();
+  return fullest !== null && fullest.tasks > pipeline.reader.window.tasks / 2 ? fullest : null;
+}
