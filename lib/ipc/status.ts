@@ -32,6 +32,8 @@ export interface WorkerStatus {
   readonly queue: { readonly normal: number; readonly priority: number };
   readonly outboxAgeMs: number;
   readonly storeAvailable: boolean;
+  /** Why nothing can be consumed; null where nothing is in the way. */
+  readonly queueTrouble: string | null;
   readonly counters: Readonly<Record<string, number>>;
   readonly hooks: readonly HookStatus[];
 }

@@ -40,6 +40,8 @@ export interface TaskReader extends Service {
    */
   giveBack(): void;
   depth(): Promise<QueueDepth>;
+  /** Why nothing can be consumed although that is tried again and again, for whoever may help; null or absent where nothing is in the way. */
+  readonly trouble?: string | null;
   /**
    * All that was put into the queue pair before this moment (milliseconds of Clock.now()) is settled for good and can not come again;
    * null while no such moment is known. Looks anew at each call.

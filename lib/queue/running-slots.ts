@@ -5,7 +5,7 @@
  * single write of about a microsecond.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 
 /** The file opens with an id drawn for it. */
@@ -22,6 +22,7 @@ export interface LeftRunning {
 
 export class RunningSlots {
   private file: number | null = null;
+  private id = '';
   private readonly free: number[] = [];
   /** Slots of tasks that have ended, not yet written free. */
   private readonly ended_: number[] = [];
@@ -56,7 +57,8 @@ export class RunningSlots {
 
   /** Begins anew: nothing runs. Throws STORE_FAILED where the file can not be written. */
   open(): void {
-    this.file = newFile(this.path);
+    this.id = randomUUID();
+    this.file = newFile(this.path, this.id);
     this.free.length = 0;
     this.ended_.length = 0;
     this.slots = 0;
@@ -67,7 +69,8 @@ export class RunningSlots {
     if (this.file === null) return;
     closeSync(this.file);
     this.file = null;
-    closeSync(newFile(this.path));
+    // A successor may have begun its own.
+    if (this.left()?.id === this.id) closeSync(newFile(this.path, randomUUID()));
   }
 
   /** Takes a slot; its number is for `ended`. */
@@ -100,10 +103,13 @@ export class RunningSlots {
   }
 }
 
-function newFile(path: string): number {
+/** In the place of the one before, of which a former owner that lives on may still have hold: what it writes stays in its own. */
+function newFile(path: string, id: string): number {
   try {
-    const file = openSync(path, 'w', 0o600);
-    writeSync(file, randomUUID());
+    const fresh = `${path}.new`;
+    const file = openSync(fresh, 'w', 0o600);
+    writeSync(file, id);
+    renameSync(fresh, path);
     return file;
   } catch (error) {
     throw new ApplicationError('STORE_FAILED', `${path} can not be written: ${messageOf(error)}`, { cause: error });

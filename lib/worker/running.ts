@@ -143,6 +143,7 @@ export class RunningWorker implements WorkerProgram {
       queue: this.depth,
       outboxAgeMs: this.outboxAgeMs,
       storeAvailable: lanes?.storeAvailable ?? true,
+      queueTrouble: reader.trouble ?? null,
       counters,
       hooks,
     };

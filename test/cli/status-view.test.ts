@@ -11,6 +11,7 @@ const WORKER: WorkerStatus = {
   queue: { normal: 5, priority: 6 },
   outboxAgeMs: 1_500,
   storeAvailable: true,
+  queueTrouble: null,
   counters: {},
   hooks: [],
 };
@@ -41,11 +42,16 @@ describe('the view of the status', () => {
     const slots = [
       slot(0),
       slot(1, { window }),
-      slot(2, { storeAvailable: false, lanes: { ...WORKER.lanes, restarts: 2 } }),
+      slot(2, {
+        storeAvailable: false,
+        queueTrouble: 'the user "dp3" may not',
+        lanes: { ...WORKER.lanes, restarts: 2 },
+      }),
       slot(3, null, 'standby'),
     ];
     expect(remarks([program(slots.slice(0, 2), 6), program(slots.slice(2), 6)])).toEqual([
       'index 1: the window is full; 26 of its 50 tasks are of ip:1.2.3.4',
+      'index 2: its queues can not be consumed: the user "dp3" may not',
       'index 2: the store does not answer; commits are tried again',
       'index 2: lanes broke 2 times; see the log',
       'index 3 waits until the process that owns it has ended',

@@ -26,6 +26,7 @@ function figures(tasksDone: number): WorkerStatus {
     queue: { normal: 0, priority: 0 },
     outboxAgeMs: 0,
     storeAvailable: true,
+    queueTrouble: null,
     counters: {},
     hooks: [],
   };

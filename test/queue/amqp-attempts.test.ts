@@ -69,3 +69,13 @@ it('says so when its folder can not be written', () => {
   writeFileSync(join(folder, 'running-0'), 'no folder');
   expect(() => attempts.open()).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));
 });
+
+it('keeps what a former owner that lives on writes and closes out of the file of its successor', async () => {
+  const former = opened();
+  const second = opened();
+  second.started('task of the successor');
+  former.started('task of the former owner');
+  former.close();
+  const third = opened();
+  expect([third.of('task of the successor'), third.of('task of the former owner')]).toEqual([1, 0]);
+});

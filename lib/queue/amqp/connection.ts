@@ -44,6 +44,7 @@ export class AmqpConnection implements Service {
   private stopped = false;
   private blockedWhy: string | null = null;
   private droppedWhy: string | null = null;
+  private trouble_: string | null = null;
   private readonly pauses = new Set<() => void>();
   private readonly upListeners = new Set<() => void>();
   private readonly downListeners = new Set<(why: string) => void>();
@@ -59,6 +60,11 @@ export class AmqpConnection implements Service {
 
   get isUp(): boolean {
     return this.model !== null;
+  }
+
+  /** Why it could not be made when it was tried last, and what to do where the broker refuses it; null where there is none of that. */
+  get trouble(): string | null {
+    return this.trouble_;
   }
 
   /** Version of the server, such as 3.10.8; empty while there is no connection. */
@@ -220,6 +226,7 @@ export class AmqpConnection implements Service {
         }
         if (why !== told) this.log.warn('the broker can not be reached; it is tried again', { why });
         told = why;
+        this.trouble_ = why;
         await this.wait(this.backoff.nextMs());
       }
     }
@@ -247,6 +254,7 @@ export class AmqpConnection implements Service {
       throw unavailable('stopped');
     }
     this.model = model;
+    this.trouble_ = null;
     this.backoff.reset();
     if (lostAt !== null) {
       this.log.info('connected to the broker again', { awayMs: Math.round(this.clock.monotonic() - lostAt) });

@@ -130,6 +130,10 @@ export class AmqpReader implements TaskReader {
     return this.handOut.window;
   }
 
+  get trouble(): string | null {
+    return this.pair === null ? (this.options.connection.trouble ?? this.standby.trouble) : null;
+  }
+
   async start(): Promise<void> {
     await this.options.connection.start();
     await this.ensureQueues();
