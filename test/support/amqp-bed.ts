@@ -13,6 +13,8 @@ import { silentLogger } from './logger.js';
 export const APP = 'test';
 
 export interface AmqpBedOptions {
+  /** Name of the application. */
+  readonly app?: string;
   readonly address: RabbitMqAddress & { readonly virtualHost: string };
   readonly numProcesses?: number;
   readonly broker?: Partial<BrokerConfiguration>;
@@ -81,9 +83,9 @@ export class AmqpBed {
   }
 
   private source() {
-    const { address, numProcesses = 2, broker, delivery = 'effectively-once' } = this.options;
+    const { address, app = APP, numProcesses = 2, broker, delivery = 'effectively-once' } = this.options;
     const { log, runtimeDir } = this;
-    const configuration = { app: APP, numProcesses, broker: brokerAt(address, broker), delivery, runtimeDir };
+    const configuration = { app, numProcesses, broker: brokerAt(address, broker), delivery, runtimeDir };
     return { kind: 'rabbitmq', configuration, log } as const;
   }
 }
