@@ -1,93 +1,217 @@
 /** Two programs as two hosts on RabbitMQ and PostgreSQL, whatever is killed at whatever moment. */
-import { afterEach, expect, inject, it, onTestFinished } from 'vitest';
-import { postgresAt, type TestDatabase } from '../../services/postgres.js';
-
-import { killQuietly, type RunningProgram } from '../support/application.js';
-import { contentIn, expectedContent } from '../support/content.js';
-import { APP, CountingApplication } from '../support/counters.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { type PrivatePostgres, startPrivatePostgres, type TestDatabase } from '../../services/postgres.js';
+import { type Application, killQuietly, type RunningProgram } from '../support/application.js';
+import { freshDatabase } from '../support/postgres.js';
+import { workersIn } from '../support/programs.js';
 import { freshVirtualHost } from '../support/rabbitmq.js';
+import { expectSameRows, type StoredRows } from '../support/stored-rows.js';
+import {
+  derivedOf,
+  eventsOf,
+  recordedAddresses,
+  type StreamEvent,
+  skewedAddresses,
+  streamApplication,
+  writeEvents,
+} from '../support/stream-application.js';
+import { rowsOf, settled } from '../support/stream-run.js';
 
-/** `STORM_SECONDS=300` for the long storm: npm run chaos:server. */
-const STORM_MS = Number(process.env['STORM_SECONDS'] ?? 12) * 1_000;
-const COUNTERS = Array.from({ length: 200 }, (_, n) => `c${n}`);
+/** How long the stream comes and workers are killed. */
+const STORM_SECONDS = Number(process.env['STORM_SECONDS'] ?? 9);
+/** `send` packs some of them into one task: 100,000 tasks in 300 s. */
+const EVENTS_A_SECOND = 480;
+/** In the middle of it PostgreSQL crashes, and is away for so long. */
+const STORE_AWAY_SECONDS = Number(process.env['STORE_AWAY_SECONDS'] ?? 1);
+/** Files of honeypots, as examples/honeypot/convert.mjs reads them, whose addresses are taken in their order. */
+const RECORDINGS = process.env['RECORDINGS']?.split(' ');
+const KILL_AFTER_MS = { least: 1_000, most: 3_000 };
+const EVENTS_A_FILE = 2_000;
+const NUM_PROCESSES = 4;
 const HOSTS = ['0-1', '2-3'];
+/** As a hook that asks somebody else: tasks are under way at any moment. */
+const HOOK_WAIT_MS = 25;
+/** Time to work off what waits. */
+const SETTLE_MS = 60_000 + 2_000 * STORM_SECONDS;
 
-let counting: CountingApplication;
-let database: TestDatabase;
-afterEach(async () => {
-  await counting.application.dispose();
-  await database.drop();
-});
+type Victim = 'a worker' | 'the workers of a host' | 'a host' | 'the sender';
+const VICTIMS: readonly Victim[] = [
+  'a worker',
+  'a host',
+  'the sender',
+  'the workers of a host',
+  'a worker',
+  'a worker',
+  'the workers of a host',
+  'a worker',
+];
 
-async function makeApplication(): Promise<void> {
-  const { host, port, virtualHost, username, password } = await freshVirtualHost();
-  const postgres = postgresAt(inject('postgres'));
-  onTestFinished(() => postgres.stop());
-  database = await postgres.database();
-  const broker = { kind: 'rabbitmq', host, port, virtual_host: virtualHost, username, password };
-  const store = { kind: 'postgres', url: database.url, path: '../data' };
-  const backend = `  msg_broker: ${JSON.stringify(broker)}\n  store: ${JSON.stringify(store)}`;
-  counting = new CountingApplication('', 4, backend);
+async function applicationOn(database: TestDatabase, waitMs: number): Promise<Application> {
+  const broker = await freshVirtualHost();
+  const application = streamApplication({ broker, storeUrl: database.url, numProcesses: NUM_PROCESSES, waitMs });
+  onTestFinished(() => application.dispose());
+  return application;
 }
 
-async function startHost(indexes: string): Promise<RunningProgram> {
-  const program = counting.application.start(['start', '--indexes', indexes]);
+async function startHost(application: Application, indexes: string): Promise<RunningProgram> {
+  const program = application.start(['start', '--indexes', indexes]);
   await program.line('worker ready', 2);
   return program;
 }
 
-const content = () => contentIn({ kind: 'postgres', url: database.url, app: APP });
+/** Sends one file after another, as many events a second as given; a file whose sender was killed is sent again, as fast as it goes. */
+class Sending {
+  readonly over: Promise<void>;
+  done = false;
+  private sender: RunningProgram | null = null;
 
-/** Rows that were ever written as raw data-points: two for each number, one for each counter in its group. */
-async function rawRows(): Promise<number> {
-  const [row] = await database.query(`select count(*) as count from dp3_${APP}.raw`);
-  return Number(Object.values(row ?? {})[0]);
+  constructor(
+    private readonly application: Application,
+    files: readonly string[],
+    private readonly eventsASecond: number,
+  ) {
+    this.over = this.sendAll(files).finally(() => {
+      this.done = true;
+    });
+  }
+
+  kill(): void {
+    this.sender?.signal('SIGKILL');
+  }
+
+  private async sendAll(files: readonly string[]): Promise<void> {
+    for (const file of files) {
+      const code = await this.send(file, this.eventsASecond);
+      if (code === 0) continue;
+      expect(code).toBe(null);
+      expect(await this.send(file, null)).toBe(0);
+    }
+  }
+
+  private async send(file: string, eventsASecond: number | null): Promise<number | null> {
+    const rate = eventsASecond === null ? [] : ['--rate', String(eventsASecond)];
+    this.sender = this.application.start(['send', file, ...rate]);
+    return (await this.sender.exited).code;
+  }
+}
+
+interface Undisturbed {
+  /** That were sent. */
+  readonly tasks: number;
+  readonly rows: StoredRows;
+}
+
+/** What a run leaves that nothing happens to: one program, and hooks that wait for nothing. */
+async function undisturbed(postgres: PrivatePostgres, files: readonly string[], derived: number): Promise<Undisturbed> {
+  const database = await postgres.database();
+  const application = await applicationOn(database, 0);
+  const program = application.start();
+  await program.line('worker ready', NUM_PROCESSES);
+  const summaries = files.map((file) => JSON.parse(application.succeed(['send', file, '--json'])) as { tasks: number });
+  const tasks = summaries.reduce((sum, summary) => sum + summary.tasks, 0);
+  await settled(database, tasks + derived, SETTLE_MS);
+  program.signal('SIGTERM');
+  expect((await program.exited).code).toBe(0);
+  return { tasks, rows: await rowsOf(database) };
+}
+
+interface Storm {
+  readonly kills: number;
+  /** Of workers, and of those the ones that held tasks which were not acknowledged. */
+  readonly workers: number;
+  readonly busy: number;
+}
+
+/** Kills until everything was sent. */
+async function storm(
+  application: Application,
+  hosts: RunningProgram[],
+  sending: Sending,
+  postgres: PrivatePostgres,
+): Promise<Storm> {
+  let [kills, workers, busy, away] = [0, 0, 0, false];
+  const startedAt = performance.now();
+  while (!sending.done) {
+    const { least, most } = KILL_AFTER_MS;
+    await pause(least + Math.random() * (most - least));
+    if (!away && performance.now() - startedAt > (STORM_SECONDS * 1_000) / 2) {
+      away = true;
+      await postgres.halt('immediate');
+      await pause(STORE_AWAY_SECONDS * 1_000);
+      await postgres.resume();
+    }
+    const victim = VICTIMS[kills++ % VICTIMS.length];
+    if (victim === 'the sender') {
+      sending.kill();
+      continue;
+    }
+    const at = Math.floor(Math.random() * HOSTS.length);
+    const indexes = victim === 'a worker' ? [2 * at + Math.floor(Math.random() * 2)] : [2 * at, 2 * at + 1];
+    const slots = await workersIn(application.dataDir);
+    for (const { pid, worker } of indexes.map((index) => slots.get(index)).filter((slot) => slot !== undefined)) {
+      if (pid === null) continue;
+      killQuietly(pid);
+      workers += 1;
+      if ((worker?.window.tasks ?? 0) > 0) busy += 1;
+    }
+    if (victim === 'a host') {
+      await hosts[at]?.kill();
+      hosts[at] = await startHost(application, HOSTS[at] ?? '');
+    }
+  }
+  expect(away).toBe(true);
+  return { kills, workers, busy };
+}
+
+/** The events in files, which are the same for all runs. */
+function filesOf(events: readonly StreamEvent[]): readonly string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'dp3-events-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return writeEvents(folder, events, EVENTS_A_FILE);
 }
 
 it(
-  'loses, doubles and reorders nothing on two hosts, whatever is killed at whatever moment',
+  'ends as an undisturbed run on two hosts, whatever is killed at whatever moment',
   async () => {
-    await makeApplication();
-    const { application } = counting;
-    const hosts = await Promise.all(HOSTS.map(startHost));
-    const endsAt = performance.now() + STORM_MS;
-    let kills = 0;
-    for (; performance.now() < endsAt; kills++) {
-      const file = counting.nextFile(COUNTERS, 3);
-      const sending = application.start(['send', file]);
-      await pauseAtRandom();
-      // What dies: a worker, both of a host, a host with its primary, or the sender, whose file is sent again.
-      const victim = kills % 4;
-      const at = Math.floor(Math.random() * HOSTS.length);
-      const host = hosts[at]!;
-      const workers = [...host.workers().values()];
-      if (victim === 3) sending.signal('SIGKILL');
-      else for (const pid of victim === 0 ? workers.slice(0, 1) : workers) killQuietly(pid);
-      if (victim === 2) {
-        await host.kill();
-        hosts[at] = await startHost(HOSTS[at]!);
-      }
-      const { code } = await sending.exited;
-      if (code !== 0) application.succeed(['send', file]);
-    }
+    const count = Math.round(STORM_SECONDS * EVENTS_A_SECOND);
+    const events = eventsOf(RECORDINGS === undefined ? skewedAddresses(count) : recordedAddresses(RECORDINGS, count));
+    const files = filesOf(events);
+    const postgres = await startPrivatePostgres();
+    onTestFinished(() => postgres.stop());
+    const derived = derivedOf(events);
+    const { tasks, rows } = await undisturbed(postgres, files, derived);
 
-    const expected = expectedContent(counting.sent);
-    await expect.poll(content, { timeout: 60_000, interval: 500 }).toEqual(expected);
-    application.succeed(['stop']);
+    const database = await postgres.database();
+    const application = await applicationOn(database, HOOK_WAIT_MS);
+    const hosts = await Promise.all(HOSTS.map((indexes) => startHost(application, indexes)));
+    const startedAt = performance.now();
+    const sending = new Sending(application, files, EVENTS_A_SECOND);
+    const { kills, workers, busy } = await storm(application, hosts, sending, postgres);
+    await sending.over;
+    const seconds = Math.round((performance.now() - startedAt) / 1_000);
+    await settled(database, tasks + derived, SETTLE_MS);
+    for (const host of hosts) host.signal('SIGTERM');
     for (const host of hosts) expect((await host.exited).code).toBe(0);
-    expect(await content()).toEqual(expected);
-    const numbers = [...counting.sent.values()].reduce((sum, count) => sum + count, 0);
-    expect(await rawRows()).toBe(2 * numbers + COUNTERS.length);
-    console.info(`${kills} kills, ${numbers} numbers of ${COUNTERS.length} counters`);
+    expectSameRows(await rowsOf(database), rows, tasks);
+    expect(busy).toBeGreaterThan(workers / 2);
+    const addresses = new Set(events.map(({ eid }) => eid)).size;
+    console.info(
+      `${tasks} tasks of ${addresses} addresses, and ${derived} derived from them; ${kills} kills in ${seconds} s, ` +
+        `${workers} of them of workers, ${busy} of which held tasks; PostgreSQL was away for ${STORE_AWAY_SECONDS} s`,
+    );
   },
-  STORM_MS + 120_000,
+  120_000 + 2 * SETTLE_MS + 2_000 * STORM_SECONDS + 1_000 * STORE_AWAY_SECONDS,
 );
 
 it('a program that stands by takes over when its owner is killed, and ends at once when it is stopped', async () => {
-  await makeApplication();
-  const owner = counting.application.start(['start', '--indexes', '0']);
+  const application = await applicationOn(await freshDatabase(), 0);
+  const owner = application.start(['start', '--indexes', '0']);
   await owner.line('worker ready');
-  const [second, third] = ['0', '0'].map((indexes) => counting.application.start(['start', '--indexes', indexes]));
+  const [second, third] = ['0', '0'].map((indexes) => application.start(['start', '--indexes', indexes]));
   await Promise.all([second!.line('worker stands by'), third!.line('worker stands by')]);
   third!.signal('SIGTERM');
   expect((await third!.exited).code).toBe(0);
@@ -98,8 +222,3 @@ it('a program that stands by takes over when its owner is killed, and ends at on
   second!.signal('SIGTERM');
   expect((await second!.exited).code).toBe(0);
 });
-
-/** Any moment of the work; nothing depends on how much it is. */
-function pauseAtRandom(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * 2_000));
-}

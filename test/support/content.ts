@@ -1,5 +1,5 @@
 /** What the store holds of a counting application, and what it must hold, in a form that can be compared. */
-import { openStoreReader, type ReaderSource } from '../../lib/store/open.js';
+import { openStoreReader } from '../../lib/store/open.js';
 import type { StoreReader } from '../../lib/store/store.js';
 import type { Application } from './application.js';
 
@@ -23,12 +23,8 @@ export function expectedContent(sent: ReadonlyMap<string, number>): Content {
   return { counters, groups, disorder: [], quarantined: [] };
 }
 
-export function contentOf(application: Application): Promise<Content> {
-  return contentIn({ kind: 'embedded', path: application.dataDir });
-}
-
-export async function contentIn(source: ReaderSource): Promise<Content> {
-  const reader = openStoreReader(source);
+export async function contentOf(application: Application): Promise<Content> {
+  const reader = openStoreReader({ kind: 'embedded', path: application.dataDir });
   await reader.start();
   try {
     const counters: Record<string, { last: unknown; seen: unknown[] }> = {};

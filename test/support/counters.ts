@@ -43,26 +43,22 @@ export default defineModule({
 });
 `;
 
-/** Name of the application. */
-export const APP = 'counters';
-const EMBEDDED = `  msg_broker: { kind: embedded }
-  store: { kind: embedded, path: ../data }`;
-
 export class CountingApplication {
   readonly application: Application;
   /** How many numbers each counter was sent. */
   readonly sent = new Map<string, number>();
   private files = 0;
 
-  /** `backend`: broker and store, as lines of `processing_core`. */
-  constructor(settings = '', numProcesses = 2, backend = EMBEDDED) {
+  /** `settings`: lines of `processing_core`. */
+  constructor(settings = '', numProcesses = 2) {
     this.application = new Application({
       settings: `
-app: ${APP}
+app: counters
 processing_core:
   worker_processes: ${numProcesses}
   enabled_modules: [groups]
-${backend}
+  msg_broker: { kind: embedded }
+  store: { kind: embedded, path: ../data }
   respawn: { limit: 100000, backoff: 0.01s, backoff_max: 0.05s }
 ${settings}
 logging: { format: json }
