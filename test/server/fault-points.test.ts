@@ -248,5 +248,5 @@ it(
     expectSameRows(await rowsOf(database), expected, sent);
     console.info(`${rounds.length} kills and as many cuts, ${ROUNDS} of each at each of ${POINTS.length} points`);
   },
-  60_000 + ROUNDS * POINTS.length * 10_000,
+  120_000 + ROUNDS * POINTS.length * 10_000,
 );
