@@ -26,6 +26,8 @@ export type ToWorker =
   /** Instead of `assign`: try whether a worker could be put together, and start nothing. */
   | { readonly type: 'rehearse'; readonly assignment: Assignment }
   | { readonly type: 'drain' }
+  /** Whether a reload is under way: it may bring a model that knows more. */
+  | { readonly type: 'reload'; readonly underWay: boolean }
   /** Answered with `stats`. */
   | { readonly type: 'report' }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question };

@@ -26,10 +26,13 @@ export function refusal(place: string, error: unknown): string {
   return `${place}${path}: given ${error.given}, allowed is ${error.allowed}.`;
 }
 
+/** The cause where the model lacks an entity type or an attribute: another model may have it. */
+export class UnknownName extends Error {}
+
 /** The error for an entity type or attribute that the model does not have; not a name at all is said differently. */
 export function unknownName(given: unknown, what: string, known: ReadonlyMap<string, unknown>): Error {
   if (typeof given === 'string') {
-    return new Error(`${describe(given)} is no ${what} of the model.${suggestion(given, known.keys())}`);
+    return new UnknownName(`${describe(given)} is no ${what} of the model.${suggestion(given, known.keys())}`);
   }
   return given === undefined
     ? ValueError.missing(`the name of an ${what}`, '')

@@ -1,7 +1,7 @@
 /**
  * Reload: index by index, with new code and configuration. A worker drains, its successor starts from what is on disk now and
  * must be ready before the next index is touched; nothing is lost, doubled or reordered, since an index has one owner at a time.
- * The first successor that fails stops the reload: the other indexes go on as they are.
+ * What the old model does not know waits in the old workers meanwhile. The first successor that fails stops the reload: the other indexes go on as they are.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Supervisor } from './supervisor.js';
@@ -25,12 +25,14 @@ export class Reloader {
     if (this.running) return { ok: false, sentence: 'a reload is under way already' };
     if (this.supervisor.isStopping) return { ok: false, sentence: 'the program is stopping' };
     this.running = true;
+    this.supervisor.reloading(true);
     try {
       const result = await this.replaceAll(progress);
       if (result.ok) this.log.info('reloaded', { indexes: this.supervisor.slots.length });
       else this.log.error('reload failed', { why: result.sentence });
       return result;
     } finally {
+      this.supervisor.reloading(false);
       this.running = false;
     }
   }

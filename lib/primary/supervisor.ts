@@ -113,6 +113,11 @@ export class Supervisor {
     return ready;
   }
 
+  /** Tells the workers of it that have what is old; those that leave need not know how it ends. */
+  reloading(underWay: boolean): void {
+    for (const slot of this.slots) if (slot.heard && !slot.leaving) slot.fork?.send({ type: 'reload', underWay });
+  }
+
   ask(index: number, question: Question): Promise<Answer> {
     const slot = this.slots.find((candidate) => candidate.index === index);
     if (!slot) return Promise.resolve({ ok: false, why: `index ${index} is not served by this program` });

@@ -15,7 +15,7 @@ import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import { newTaskId } from '../model/task-id.js';
 import { parseTask } from '../model/task-parse.js';
-import { TaskRefused } from '../model/task-refused.js';
+import { TaskRefused, UnknownName } from '../model/task-refused.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import { steps } from '../runtime/backoff.js';
@@ -43,27 +43,45 @@ export interface IntakeOptions {
   failed(reason: unknown): void;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 export class Intake {
   private readonly hashOf = createHashCache();
   private readonly ids = new RecentIds();
-  /** What waits for an answer of the inbox, or stands behind such a one; bounded by the window of the reader. */
+  /** What waits for an answer of the inbox, or stands behind such a one or the stuck one; bounded by the window of the reader. */
   private held: Delivery[] = [];
   private asking = false;
+  private isReloading = false;
+  /** What this model does not know, and a new one may: new as far as the inbox knows, and not read yet. */
+  private stuck: Delivery | null = null;
 
   constructor(private readonly options: IntakeOptions) {}
 
-  /** How many deliveries wait for the inbox. */
+  /** How many deliveries wait for the inbox or for the end of a reload. */
   get waiting(): number {
-    return this.held.length;
+    return this.held.length + (this.stuck === null ? 0 : 1);
+  }
+
+  /**
+   * While a reload to a new model is under way, what this model does not know is not refused: it waits, with all that comes after it. Where the
+   * reload replaces this worker they go back to the queue; where it has failed they are read as always.
+   */
+  reloading(underWay: boolean): void {
+    this.isReloading = underWay;
+    const { stuck } = this;
+    if (underWay || stuck === null) return;
+    this.stuck = null;
+    this.route(stuck);
+    if (this.held.length > 0) void this.askInbox();
   }
 
   take(delivery: Delivery): void {
     const { priority, redelivered, body } = delivery;
     const { events } = this.options;
     if (events.hears('task-received')) events.emit('task-received', { bytes: body.length, priority, redelivered });
-    if (this.asking || this.mustAsk(delivery)) {
+    if (this.asking || this.stuck !== null || this.mustAsk(delivery)) {
       this.held.push(delivery);
-      if (!this.asking) void this.askInbox();
+      if (!this.asking && this.stuck === null) void this.askInbox();
     } else this.pass(delivery);
   }
 
@@ -79,6 +97,7 @@ export class Intake {
   /** Forgets what waits and what was in flight; their deliveries are gone or are left in the queue. */
   clear(): void {
     this.held = [];
+    this.stuck = null;
     this.ids.clear();
   }
 
@@ -89,20 +108,24 @@ export class Intake {
   private async askInbox(): Promise<void> {
     this.asking = true;
     try {
-      while (this.held.length > 0) {
+      while (this.held.length > 0 && this.stuck === null) {
         // In the next turn, so that one question holds many ids.
         await new Promise((resolve) => setImmediate(resolve));
         const { held } = this;
         const asked = held.length;
         const ids = held.filter((each) => this.mustAsk(each)).map(({ id }) => id);
-        const known = await this.askStore(ids);
+        const known = ids.length === 0 ? NONE : await this.askStore(ids);
         if (this.held !== held) continue; // cleared while the store was asked
         // What came meanwhile was not asked for; it stays until the next question.
-        for (const delivery of held.splice(0, asked)) {
+        let passed = 0;
+        for (const delivery of held.slice(0, asked)) {
+          if (this.stuck !== null) break;
+          passed++;
           if (!known.has(delivery.id)) this.pass(delivery);
           else if (isAnother(delivery)) this.pass(this.named(delivery));
           else this.known(delivery);
         }
+        held.splice(0, passed);
       }
     } catch (error) {
       this.options.failed(error);
@@ -127,7 +150,7 @@ export class Intake {
   }
 
   private pass(delivery: Delivery): void {
-    const { inbox, index, numProcesses, run } = this.options;
+    const { inbox } = this.options;
     if (inbox && !delivery.once) {
       // What is open at the same time as another of its name is not a second copy of it.
       const { id, nameless } = delivery;
@@ -136,6 +159,12 @@ export class Intake {
       if (seen === 'committed') this.known(delivery);
       if (seen !== 'new') return;
     }
+    this.route(delivery);
+  }
+
+  /** What is new, to its lane or its index. */
+  private route(delivery: Delivery): void {
+    const { index, numProcesses, run } = this.options;
     const task = this.read(delivery);
     if (task === null) return;
     const home = this.hashOf(task.key) % numProcesses;
@@ -165,6 +194,11 @@ export class Intake {
       return parseTask(delivery.body, spec);
     } catch (error) {
       const refused = error instanceof TaskRefused ? error : this.unreadable(delivery, error);
+      if (this.isReloading && refused.cause instanceof UnknownName) {
+        this.stuck = delivery;
+        this.options.log.warn('deliveries wait for the end of the reload', { id: delivery.id, why: refused.message });
+        return null;
+      }
       const result = quarantinedResult({ code: refused.code, sentence: refused.message }, refused);
       this.options.settle({ delivery, result, key: null, again: null });
       return null;

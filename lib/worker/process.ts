@@ -21,6 +21,8 @@ export interface WorkerProgram {
   /** Drains by the deadline; resolves with the number of tasks that were left. Also ends a start that is under way. */
   stop(deadline: Deadline): Promise<{ readonly left: number }>;
   status(): Promise<WorkerStatus>;
+  /** Told when a reload begins and, unless this worker is replaced by it, when it has ended. */
+  reloading(underWay: boolean): void;
   ask(question: Question): Promise<Answer>;
   /** Module code left a promise alone and it rejected: told and counted. */
   rejected(error: unknown): void;
@@ -144,6 +146,10 @@ export class WorkerLife {
     this.tell({ type: 'answer', id, answer });
   }
 
+  reloading(underWay: boolean): void {
+    this.program?.reloading(underWay);
+  }
+
   /** Tells the figures of now. */
   async report(): Promise<void> {
     this.tell({ type: 'stats', status: (await this.program?.status()) ?? null });
@@ -228,6 +234,7 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
       const rehearsal = rehearse(message.assignment, end.importing).then(() => null, messageOf);
       void rehearsal.then((why) => tell({ type: 'rehearsed', why })); // and then the primary ends this process
     } else if (message.type === 'drain') life.drain('ordered by the primary');
+    else if (message.type === 'reload') life.reloading(message.underWay);
     else if (message.type === 'report') void life.report();
     else void life.answer(message.id, message.question);
   });

@@ -56,6 +56,7 @@ export class RunningWorker implements WorkerProgram {
   private starting: Promise<unknown> = Promise.resolve();
   private stopping = false;
   private ready = false;
+  private isReloading = false;
   private depth: QueueDepth = { normal: 0, priority: 0 };
   private outboxAgeMs = 0;
 
@@ -149,6 +150,11 @@ export class RunningWorker implements WorkerProgram {
     };
   }
 
+  reloading(underWay: boolean): void {
+    this.isReloading = underWay;
+    if (this.consuming) this.consuming.pipeline.intake.reloading(underWay);
+  }
+
   async ask(question: Question): Promise<Answer> {
     const { consuming } = this;
     const { index, backend } = this.parts;
@@ -180,6 +186,7 @@ export class RunningWorker implements WorkerProgram {
     records.clear();
     events.emit('ownership-taken', { index, epoch: ownership.epoch });
     const pipeline = this.makePipeline(ownership);
+    pipeline.intake.reloading(this.isReloading);
     const watchdog = this.makeWatchdog(pipeline);
     this.consuming = { ownership, pipeline, watchdog };
     await modules.start();
