@@ -26,7 +26,7 @@ export async function takePatiently<T>(take: () => Promise<T>, patience: Patienc
       const owned = error instanceof ApplicationError && error.code === 'OWNED_ELSEWHERE';
       if (!owned || clock.monotonic() > giveUpAt || stopping?.()) throw error;
       if (!told) waiting(messageOf(error));
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve, true));
     }
   }
 }
