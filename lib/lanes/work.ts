@@ -7,12 +7,14 @@ export interface Work {
   readonly task: Task;
   /** How often the executor failed on it in this process. */
   breaks: number;
+  /** It has left its queue before it ran (at-most-once): if it does not finish, it is lost. */
+  acknowledged: boolean;
   /** The one behind it in its line. */
   next: Work | null;
 }
 
 export function workOf(delivery: Delivery, task: Task): Work {
-  return { delivery, task, breaks: 0, next: null };
+  return { delivery, task, breaks: 0, acknowledged: false, next: null };
 }
 
 /** First in, first out, with a way back to the front. The links are in the works: a line costs nothing to make and to keep. */

@@ -70,14 +70,16 @@ async function tried(step: Promise<unknown>, log: Logger): Promise<void> {
 
 /** Names what runs or is not committed; how many that are. */
 function unfinished({ pipeline, events, log }: DrainParts): number {
-  const works = pipeline.lanes.running().map(({ delivery, task }) => ({ id: delivery.id, key: task.key }));
-  const results = pipeline.committer.unfinished().map(({ delivery, key }) => ({ id: delivery.id, key: key ?? '' }));
-  const what = pipeline.acknowledgesFirst ? 'is lost (at-most-once)' : 'stays in the queue';
-  for (const { id, key } of [...works, ...results]) {
+  const works = pipeline.lanes.running().map((work) => ({ delivery: work.delivery, key: work.task.key, again: work }));
+  const left = [...works, ...pipeline.committer.unfinished()];
+  for (const { delivery, again, key: entity } of left) {
+    const { id } = delivery;
+    const key = entity ?? '';
+    const what = again?.acknowledged ? 'is lost (at-most-once)' : 'stays in the queue';
     events.emit('task-abandoned', { id, key });
     log.warn(`a task did not finish in time and ${what}`, { id, entity: key });
   }
-  return works.length + results.length;
+  return left.length;
 }
 
 function reportProgress({ pipeline, clock, log }: DrainParts): () => void {

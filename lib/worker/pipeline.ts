@@ -197,8 +197,8 @@ export class Pipeline {
     if (!this.resting) this.lanes.resume();
   }
 
-  /** Whether a task that has begun is in no queue any more, so that one that does not finish is lost (at-most-once). */
-  get acknowledgesFirst(): boolean {
+  /** Whether a task leaves its queue when it begins (at-most-once). */
+  private get acknowledgesFirst(): boolean {
     return this.options.delivery === 'at-most-once';
   }
 
@@ -223,9 +223,11 @@ export class Pipeline {
   }
 
   /** Whether it may run, its delivery being settled. Where none will ever be settled again, the worker ends. */
-  private acknowledged({ delivery, task }: Work): boolean {
+  private acknowledged(work: Work): boolean {
+    const { delivery, task } = work;
     try {
       delivery.settle();
+      work.acknowledged = true;
       return true;
     } catch (error) {
       const { log } = this.options;
@@ -261,8 +263,8 @@ export class Pipeline {
   private limitRestarts(cause?: unknown): void {
     const { restarts } = this.lanes.status();
     const { maxRestarts } = this.options.limits;
-    if (restarts <= maxRestarts) return;
-    const why = `lanes broke ${restarts} times; allowed are ${maxRestarts} (watchdog.max_restarts)`;
+    if (restarts < maxRestarts) return;
+    const why = `lanes broke ${restarts} times; a worker stops after ${maxRestarts} (watchdog.max_restarts)`;
     this.fail(new ApplicationError('TOO_MANY_RESTARTS', why, { cause }));
   }
 

@@ -6,7 +6,7 @@ import { nextTurn } from '../support/deliveries.js';
 const [one = '', other = '', third = ''] = HERE;
 
 it('commits and acknowledges what has finished after its lanes broke too often, and starts nothing more', async () => {
-  const path = new DataPath({ limits: { threads: 1, maxRestarts: 0 } });
+  const path = new DataPath({ limits: { threads: 1, maxRestarts: 1 } });
   await path.takeOver();
   path.queue.put(
     message(one, { name: 'good' }),

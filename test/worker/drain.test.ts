@@ -7,6 +7,7 @@ import type { Service } from '../../lib/runtime/service.js';
 import { drain } from '../../lib/worker/drain.js';
 import { DataPath, type DataPathOptions, HERE, message, scriptOf } from '../support/data-path.js';
 import { nextTurn } from '../support/deliveries.js';
+import type { MemoryMessage } from '../support/memory-queue.js';
 
 const [EID = '', OTHER = ''] = HERE;
 const SHUTDOWN_MS = 30_000;
@@ -16,10 +17,13 @@ interface Options {
   readonly failing?: readonly string[];
   readonly releases?: () => Promise<void>;
   readonly delivery?: DataPathOptions['delivery'];
+  readonly store?: DataPathOptions['store'];
+  /** Comes beside the three. */
+  readonly also?: readonly MemoryMessage[];
 }
 
 /** A path with two tasks running and one waiting behind the first; ended by name. */
-async function setUp({ failing = [], releases, delivery = 'effectively-once' }: Options = {}) {
+async function setUp({ failing = [], releases, delivery = 'effectively-once', store = {}, also = [] }: Options = {}) {
   const ends = new Map<string, () => void>();
   const steps: string[] = [];
   const execute = (task: Task) => {
@@ -27,9 +31,9 @@ async function setUp({ failing = [], releases, delivery = 'effectively-once' }: 
     const result: TaskResult = { outcome: 'applied', etype, eid, history: [], raw: [], derived: [] };
     return new Promise<TaskResult>((resolve) => ends.set(scriptOf(task).name, () => resolve(result)));
   };
-  const path = new DataPath({ execute, delivery });
+  const path = new DataPath({ execute, delivery, store });
   const pipeline = await path.takeOver();
-  path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }), message(OTHER, { name: '3' }));
+  path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }), message(OTHER, { name: '3' }), ...also);
   await path.until(() => ends.size === 2, 'two run');
 
   const service = (name: string, stop = async () => {}): Service => ({
@@ -124,6 +128,23 @@ describe('a drain', () => {
       Array(2).fill('a task did not finish in time and is lost (at-most-once)'),
     );
     expect(path.queue.left).toBe(1);
+  });
+
+  it('says that what was never acknowledged stays in the queue, also where others are before they run', async () => {
+    const { path, draining } = await setUp({
+      delivery: 'at-most-once',
+      store: { random: () => 0, away: 1 },
+      also: [message('no address', { name: 'bad' })],
+    });
+    await path.until(() => path.pipeline.status().uncommitted === 1, 'it waits for its commit into quarantine');
+    path.clock.pass(SHUTDOWN_MS);
+    expect(await pumped(path, draining)).toEqual({ left: 3 });
+    const said = path.log.lines.filter(({ message }) => message.includes('did not finish in time'));
+    expect(said.map(({ message, fields }) => [fields?.['id'], message.slice('a task did not finish in time and '.length)])).toEqual([
+      ['id-1', 'is lost (at-most-once)'],
+      ['id-3', 'is lost (at-most-once)'],
+      ['id-bad', 'stays in the queue'],
+    ]);
   });
 
   it('says how it goes after ten seconds, then every five', async () => {

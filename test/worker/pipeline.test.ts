@@ -230,7 +230,7 @@ describe('what is not executed here', () => {
 
   it('ends the worker when its lanes broke too often, and starts nothing more', async () => {
     const hand = byHand();
-    const path = await start({ execute: hand.execute, limits: { maxRestarts: 1, maxAttempts: 9 } });
+    const path = await start({ execute: hand.execute, limits: { maxRestarts: 2, maxAttempts: 9 } });
     path.queue.put(message(EID, { name: '1' }), message(OTHER, { name: '2' }));
     await path.until(() => hand.started.length === 2, 'both run');
     hand.fail('1');
