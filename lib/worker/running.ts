@@ -40,6 +40,8 @@ export interface WorkerParts {
   readonly sweeper: Service;
 }
 
+/** What leaving may take even when the deadline has passed. */
+const LEAVE_MS = 1_000;
 /** What broker and store may take to tell figures for the status. */
 const LOOK_MS = 500;
 
@@ -102,7 +104,7 @@ export class RunningWorker implements WorkerProgram {
         deadline,
       ));
     } else await stopAll([reader, writer, store, modules], deadline);
-    await backend.leave();
+    await Deadline.in(Math.max(deadline.leftMs, LEAVE_MS), clock).allows(backend.leave());
     metrics.close();
     await deadline.allows(root.close());
     return { left };
