@@ -1,14 +1,11 @@
 /**
  * Signals of the primary: the first SIGINT or SIGTERM drains, a second one ends at once, SIGHUP reloads, or drains where it means that
- * the terminal was closed. What starts programs may send one signal twice, to the process and to its group (timeout(1), npm): that is
- * still the first one.
+ * the terminal was closed.
  */
 import type { Clock } from '../runtime/clock.js';
+import { stopSignals } from '../runtime/stop-signals.js';
 import type { Reloader } from './reload.js';
 import type { Supervisor } from './supervisor.js';
-
-/** Nobody presses Ctrl-C twice within this time. */
-const SAME_SIGNAL_MS = 100;
 
 /** Begins to listen; returns what ends it. `terminalClosed`: whether the terminal that the program was started on has gone. */
 export function onSignals(
@@ -17,14 +14,11 @@ export function onSignals(
   clock: Clock,
   terminalClosed: () => boolean,
 ): () => void {
-  let first: number | null = null;
-  const end = (signal: NodeJS.Signals) => {
-    const now = clock.monotonic();
-    if (first === null) {
-      first = now;
-      supervisor.stop(`signal ${signal}`, 0);
-    } else if (now - first > SAME_SIGNAL_MS) supervisor.kill(`a second signal ${signal}`);
-  };
+  const end = stopSignals(
+    clock,
+    (signal) => supervisor.stop(`signal ${signal}`, 0),
+    (signal) => supervisor.kill(`a second signal ${signal}`),
+  );
   const hangUp = () => {
     if (terminalClosed()) supervisor.stop('its terminal was closed', 0);
     else void reloader.reload();

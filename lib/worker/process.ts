@@ -8,8 +8,10 @@
 import type { Answer, Assignment, FromWorker, Question, ToWorker } from '../ipc/messages.js';
 import type { WorkerStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
+import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { stopSignals } from '../runtime/stop-signals.js';
 import { leaveClosedTerminal, watchTerminal } from '../runtime/terminal.js';
 
 /** What a worker process runs. */
@@ -249,13 +251,12 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
  * What a process does whose only worker this is, started by a supervisor of the user's own: the first SIGINT or SIGTERM drains it, a
  * second one ends it at once. A worker can not reload itself, so SIGHUP changes nothing, unless its terminal was closed: that drains it.
  */
-export function obeySignals(life: WorkerLife, end: ProcessEnd): void {
-  let asked = 0;
-  const heard = (signal: NodeJS.Signals) => {
-    asked++;
-    if (asked > 1) end.leave(1);
-    life.drain(`signal ${signal}`);
-  };
+export function obeySignals(life: WorkerLife, end: ProcessEnd, clock: Clock): void {
+  const heard = stopSignals(
+    clock,
+    (signal) => life.drain(`signal ${signal}`),
+    () => end.leave(1),
+  );
   const terminalClosed = watchTerminal();
   process.on('SIGINT', heard);
   process.on('SIGTERM', heard);

@@ -27,7 +27,7 @@ export async function runStandaloneWorker({ configuration, assignment, make }: S
   const place = { folder, firstIndex: index, mayShare: broker.kind === 'rabbitmq' };
   const control = new ControlServer(place, limits, (asked, reply) => worker.serve(asked, reply));
   await control.start();
-  obeySignals(worker.life, end);
+  obeySignals(worker.life, end, systemClock);
   log.info('starting', { app: configuration.app, numProcesses: configuration.numProcesses, pid: process.pid });
   void worker.life.begin(assignment);
   const exitCode = await worker.ended;

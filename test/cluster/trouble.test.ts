@@ -219,7 +219,7 @@ describe('quarantine', () => {
 });
 
 describe('one worker alone', () => {
-  it('owns its index, answers status and stop, and drains on SIGTERM', async () => {
+  it('owns its index, answers status and stop, and drains on a signal, also when two come at once', async () => {
     make();
     const worker = application.start(['worker', '0']);
     send('good-1');
@@ -227,6 +227,7 @@ describe('one worker alone', () => {
     await application.idle();
     expect(application.status()?.slots).toMatchObject([{ index: 0, pid: worker.pid, state: 'running' }]);
     expect(application.run(['start']).stderr).toContain('already serves index 0');
+    worker.signal('SIGINT');
     worker.signal('SIGTERM');
     expect((await worker.exited).code).toBe(0);
   });

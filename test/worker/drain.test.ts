@@ -140,7 +140,9 @@ describe('a drain', () => {
     path.clock.pass(SHUTDOWN_MS);
     expect(await pumped(path, draining)).toEqual({ left: 3 });
     const said = path.log.lines.filter(({ message }) => message.includes('did not finish in time'));
-    expect(said.map(({ message, fields }) => [fields?.['id'], message.slice('a task did not finish in time and '.length)])).toEqual([
+    expect(
+      said.map(({ message, fields }) => [fields?.['id'], message.slice('a task did not finish in time and '.length)]),
+    ).toEqual([
       ['id-1', 'is lost (at-most-once)'],
       ['id-3', 'is lost (at-most-once)'],
       ['id-bad', 'stays in the queue'],

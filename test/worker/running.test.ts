@@ -26,7 +26,12 @@ it('ends although what its parts share can not be left', async () => {
     clock,
     events,
     metrics: collectMetrics(events, clock),
-    backend: { reader: part('reader'), writer: part('writer'), store: part('store'), leave: () => new Promise(() => {}) },
+    backend: {
+      reader: part('reader'),
+      writer: part('writer'),
+      store: part('store'),
+      leave: () => new Promise(() => {}),
+    },
     modules: part('modules'),
   };
   const worker = new RunningWorker(parts as unknown as WorkerParts, ORDERS);
