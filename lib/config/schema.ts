@@ -106,7 +106,10 @@ export function makeSchema() {
         virtual_host: text('/', 'Virtual host on that server.'),
         username: text('guest', 'User at the RabbitMQ server.'),
         password: text('guest', 'Password of that user.', { sensitive: true }),
-        tls: flag(false, 'Whether the connection is encrypted.'),
+        tls: flag(
+          false,
+          'Whether the connection is encrypted. An authority of your own for the server is named to Node.js, in NODE_EXTRA_CA_CERTS.',
+        ),
         prefetch: whole(
           2_000,
           'Unacknowledged messages RabbitMQ hands out to one consumer. With quorum queues the store keeps it, and a smaller one is refused.',
@@ -117,7 +120,10 @@ export function makeSchema() {
           true,
           'Whether `start` and `send` declare missing queues and exchanges; otherwise they must be there, and `setup` makes them.',
         ),
-        max_length: whole(10_000, 'Bound of a normal queue in messages: when it is full, producers wait.'),
+        max_length: whole(
+          10_000,
+          'Bound of a normal queue in messages: when it is full, producers wait. A quorum queue takes what is under way, too.',
+        ),
         heartbeat: duration('2s', 'Heartbeat of the connection; a dead peer is noticed after about twice as long.', {
           least: 1_000,
           most: 3_600_000,
