@@ -1,7 +1,8 @@
 /**
  * Reload: index by index, with new code and configuration. A worker drains, its successor starts from what is on disk now and
  * must be ready before the next index is touched; nothing is lost, doubled or reordered, since an index has one owner at a time.
- * What the old model does not know waits in the old workers meanwhile. The first successor that fails stops the reload: the other indexes go on as they are.
+ * What the old model does not know waits in the old workers meanwhile. The first successor that fails stops the reload: its index
+ * waits until one can start, the others go on as they are.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Supervisor } from './supervisor.js';

@@ -50,6 +50,11 @@ export class RespawnPolicy {
     return { kind: 'again', pauseMs: this.pauseOf(index).nextMs() };
   }
 
+  /** How long to wait until `index` tries again whether what is on disk can be loaded by now, in milliseconds; no crash. */
+  refused(index: number): number {
+    return this.pauseOf(index).nextMs();
+  }
+
   private recent(times: readonly number[], now: number): number[] {
     return times.filter((time) => time > now - this.limits.windowMs);
   }

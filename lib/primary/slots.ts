@@ -10,6 +10,8 @@ export class Slot {
   fork: Fork | null = null;
   state: WorkerState = 'down';
   respawns = 0;
+  /** Whether a worker of this program was ever ready or stood by: then what its files say has been right once. */
+  hasStarted = false;
   /** A drain that the primary ordered is under way: the exit that follows is no crash. */
   leaving = false;
   /** Whether the worker has said anything yet. */
@@ -19,6 +21,7 @@ export class Slot {
   private since = 0;
   private status: WorkerStatus | null = null;
   private readonly reportListeners = new Set<() => void>();
+  private readonly startListeners = new Set<(started: boolean) => void>();
   private nextQuestion = 1;
   private readonly questions = new Map<number, (answer: Answer) => void>();
 
@@ -32,6 +35,23 @@ export class Slot {
     this.since = now;
     this.lastHeartbeat = now;
     this.status = null;
+  }
+
+  /** What its files say is right. */
+  begun(state: 'running' | 'standby'): void {
+    this.state = state;
+    this.hasStarted = true;
+    this.tellStart(true);
+  }
+
+  /** Resolves true when the next worker of this index is ready or stands by, false when it ends before. */
+  nextStart(): Promise<boolean> {
+    return new Promise((resolve) => this.startListeners.add(resolve));
+  }
+
+  tellStart(started: boolean): void {
+    for (const listener of this.startListeners) listener(started);
+    this.startListeners.clear();
   }
 
   emptied(): void {

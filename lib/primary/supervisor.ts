@@ -2,7 +2,8 @@
  * Supervisor: forks a worker for each index, keeps them alive within limits, and ends them in order. It processes no task.
  *
  * It forks **for an index**: a crashed worker's successor gets the same index, after a pause, once the old process is really gone.
- * Exit code 2 of a worker means that its configuration is wrong: no respawn helps. An ordered stop may come from a signal, a
+ * Exit code 2 of a worker means that its configuration is wrong: the program ends, unless the index has had a worker already. Then somebody
+ * edits the files of a running program: that index waits for it, the others go on. An ordered stop may come from a signal, a
  * command, a worker or the supervisor itself; the first one decides reason and exit code, unless a later one is worse.
  */
 import type { Answer, Assignment, ConfigurationArguments, FromWorker, Question } from '../ipc/messages.js';
@@ -41,7 +42,6 @@ export class Supervisor {
   private readonly policy: RespawnPolicy;
   private readonly startedAt: number;
   private readonly pauses = new Map<Slot, () => void>();
-  private readonly successorListeners = new Set<(slot: Slot, ready: boolean) => void>();
   private stopping: { reason: string; exitCode: ExitCode } | null = null;
   private readonly finish: (exitCode: ExitCode) => void;
   private started = false;
@@ -100,17 +100,10 @@ export class Supervisor {
 
   /** Drains the worker of a slot and forks its successor; resolves true when that one is ready or stands by, false when it failed to. */
   async replace(slot: Slot): Promise<boolean> {
-    const ready = new Promise<boolean>((resolve) => {
-      const listener = (other: Slot, isReady: boolean) => {
-        if (other !== slot) return;
-        this.successorListeners.delete(listener);
-        resolve(isReady);
-      };
-      this.successorListeners.add(listener);
-    });
+    const started = slot.nextStart();
     if (slot.fork) this.drain(slot);
     else if (!this.stopping) this.forkFor(slot);
-    return ready;
+    return started;
   }
 
   /** Tells the workers of it that have what is old; those that leave need not know how it ends. */
@@ -173,16 +166,14 @@ export class Supervisor {
       case 'waiting':
         this.log.warn('worker stands by', { index: slot.index, why: message.why });
         if (slot.leaving) return;
-        slot.state = 'standby';
         // Somebody else owns the index: it has done what it can for a reload.
-        this.tellSuccessor(slot, true);
+        slot.begun('standby');
         return;
       case 'ready':
         this.log.info('worker ready', { index: slot.index, pid: fork.pid, epoch: message.epoch });
         // One that leaves is not what a reload waits for.
         if (slot.leaving) return;
-        slot.state = 'running';
-        this.tellSuccessor(slot, true);
+        slot.begun('running');
         return;
       case 'stats':
         slot.reported(message.status);
@@ -225,12 +216,10 @@ export class Supervisor {
       this.forkFor(slot);
       return;
     }
-    this.tellSuccessor(slot, false);
-    if (code === 2) {
-      this.stop(`the worker of index ${slot.index} refused its configuration`, 2);
-      return;
-    }
-    this.crashed(slot, fields);
+    slot.tellStart(false);
+    if (code !== 2) this.crashed(slot, fields);
+    else if (slot.hasStarted) this.refused(slot, fields);
+    else this.stop(`the worker of index ${slot.index} refused its configuration`, 2);
   }
 
   private crashed(slot: Slot, fields: Record<string, unknown>): void {
@@ -242,8 +231,20 @@ export class Supervisor {
     }
     this.log.error('worker crashed; it comes back after a pause', { ...fields, pauseMs: decision.pauseMs });
     slot.respawns++;
-    const cancel = this.clock.after(decision.pauseMs, () => this.forkFor(slot), true);
-    this.pauses.set(slot, cancel);
+    this.forkAfter(slot, decision.pauseMs);
+  }
+
+  private refused(slot: Slot, fields: Record<string, unknown>): void {
+    const pauseMs = this.policy.refused(slot.index);
+    this.log.error('worker can not load what is on disk now; it is tried again after a pause', { ...fields, pauseMs });
+    this.forkAfter(slot, pauseMs);
+  }
+
+  private forkAfter(slot: Slot, pauseMs: number): void {
+    this.pauses.set(
+      slot,
+      this.clock.after(pauseMs, () => this.forkFor(slot), true),
+    );
   }
 
   private drain(slot: Slot): void {
@@ -267,14 +268,10 @@ export class Supervisor {
     );
   }
 
-  private tellSuccessor(slot: Slot, ready: boolean): void {
-    for (const listener of [...this.successorListeners]) listener(slot, ready);
-  }
-
   private end(): void {
     this.endWatch();
     this.endDeadline();
-    for (const slot of this.slots) this.tellSuccessor(slot, false);
+    for (const slot of this.slots) slot.tellStart(false);
     this.finish(this.stopping?.exitCode ?? 0);
   }
 }

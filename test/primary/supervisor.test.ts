@@ -101,7 +101,7 @@ describe('supervisor', () => {
     expect(forks.all).toHaveLength(8);
   });
 
-  it('never respawns a worker that refuses its configuration, and ends with exit code 2', async () => {
+  it('never respawns a worker that refuses its configuration from the beginning, and ends with exit code 2', async () => {
     const { forks, clock, supervisor } = await started();
     await forks.all[0]!.exit(2);
     clock.pass(60_000);
@@ -109,6 +109,29 @@ describe('supervisor', () => {
     expect(await supervisor.finished).toBe(2);
     expect(forks.all).toHaveLength(2);
   });
+
+  it.each(['ready', 'waiting'] as const)(
+    'waits for right files where a worker that has been %s finds wrong ones',
+    async (type) => {
+      const { forks, clock, log, supervisor } = await started();
+      forks.all[0]!.say(type === 'ready' ? { type, epoch: 1 } : { type, why: 'owned elsewhere' });
+      await forks.all[0]!.exit(null, 'SIGKILL');
+      for (let times = 0; times < 30; times++) {
+        clock.pass(30_000);
+        await forks.last().exit(2);
+      }
+      expect(supervisor.isStopping).toBe(false);
+      expect(forks.all[1]!.received.map(({ type: received }) => received)).toEqual(['assign']);
+      expect(log.lines.at(-1)).toMatchObject({
+        level: 'error',
+        message: 'worker can not load what is on disk now; it is tried again after a pause',
+        fields: { index: 0, code: 2 },
+      });
+      clock.pass(30_000);
+      forks.last().say({ type: 'ready', epoch: 2 });
+      expect(supervisor.slots[0]!.describe(0)).toMatchObject({ state: 'running', respawns: 1 });
+    },
+  );
 
   it('drains every worker on an ordered stop and ends with exit code 0', async () => {
     const { forks, supervisor } = await started();
