@@ -32,7 +32,7 @@ export interface CommitterOptions<Again> {
   readonly log: Logger;
   /** These are durable and settled. */
   committed(entries: readonly Entry<Again>[]): void;
-  /** These turned out to be committed before; they are settled and changed nothing. */
+  /** These turned out to be committed before; they changed nothing, and are to be settled. */
   known(entries: readonly Entry<Again>[]): void;
   /** What is not committed of this key is void; these tasks of it are executed again, in this order, before all others. */
   rewind(key: string, again: readonly Again[]): void;
@@ -233,7 +233,6 @@ export class Committer<Again> {
     this.gathered = sorted.kept;
     this.sizes = sorted.kept.map((entry) => this.bytesOf(entry));
     this.gatheredBytes = this.sizes.reduce((bytes, size) => bytes + size, 0);
-    for (const { delivery } of sorted.known) delivery.settle();
     for (const [key, again] of sorted.rewound) rewind(key, again);
     known(sorted.known);
     this.goOn();

@@ -39,6 +39,8 @@ export interface TaskReader extends Service {
    * has resolved. For a store that does not answer for long; where a queue never takes back what is open, it does nothing.
    */
   giveBack(): void;
+  /** Settles many deliveries: in one durable step, where each would take one of its own. */
+  settle(deliveries: readonly Delivery[]): void;
   depth(): Promise<QueueDepth>;
   /** Why nothing can be consumed although that is tried again and again, for whoever may help; null or absent where nothing is in the way. */
   readonly trouble?: string | null;

@@ -37,8 +37,10 @@ export interface IntakeOptions {
   readonly log: Logger;
   /** To the lane of its key. */
   run(work: Work): void;
-  /** A result without an execution, to be committed. */
-  settle(entry: Entry<Work>): void;
+  /** A result without an execution. */
+  commit(entry: Entry<Work>): void;
+  /** Nothing of these is to be committed. */
+  settle(deliveries: readonly Delivery[]): void;
   /** The store failed for good; a broken promise of ours ends the worker. */
   failed(reason: unknown): void;
 }
@@ -54,6 +56,8 @@ export class Intake {
   private isReloading = false;
   /** What this model does not know, and a new one may: new as far as the inbox knows, and not read yet. */
   private stuck: Delivery | null = null;
+  /** Committed before, and to be settled at the end of this turn, all together. */
+  private knownOnes: Delivery[] = [];
 
   constructor(private readonly options: IntakeOptions) {}
 
@@ -90,8 +94,15 @@ export class Intake {
     if (!this.options.inbox) return;
     for (const { delivery } of entries) {
       if (delivery.once) continue;
-      for (const twin of this.ids.committed(delivery.id)) this.known(twin);
+      this.known(this.ids.committed(delivery.id));
     }
+  }
+
+  /** These were committed before: there is nothing to be done about them. */
+  known(deliveries: readonly Delivery[]): void {
+    if (deliveries.length === 0) return;
+    if (this.knownOnes.length === 0) setImmediate(() => this.settleKnown());
+    this.knownOnes.push(...deliveries);
   }
 
   /** Forgets what waits and what was in flight; their deliveries are gone or are left in the queue. */
@@ -123,7 +134,7 @@ export class Intake {
           passed++;
           if (!known.has(delivery.id)) this.pass(delivery);
           else if (isAnother(delivery)) this.pass(this.named(delivery));
-          else this.known(delivery);
+          else this.known([delivery]);
         }
         held.splice(0, passed);
       }
@@ -156,7 +167,7 @@ export class Intake {
       const { id, nameless } = delivery;
       if (nameless && (this.ids.has(id) || (isAnother(delivery) && this.ids.isCommitted(id)))) this.named(delivery);
       const seen = this.ids.arrived(delivery);
-      if (seen === 'committed') this.known(delivery);
+      if (seen === 'committed') this.known([delivery]);
       if (seen !== 'new') return;
     }
     this.route(delivery);
@@ -179,9 +190,17 @@ export class Intake {
     return delivery;
   }
 
-  private known(delivery: Delivery): void {
-    delivery.settle();
-    this.options.events.emit('task-known', { id: delivery.id });
+  private settleKnown(): void {
+    const { settle, failed, events } = this.options;
+    const settled = this.knownOnes;
+    this.knownOnes = [];
+    try {
+      settle(settled);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    for (const { id } of settled) events.emit('task-known', { id });
   }
 
   private read(delivery: Delivery): Task | null {
@@ -200,7 +219,7 @@ export class Intake {
         return null;
       }
       const result = quarantinedResult({ code: refused.code, sentence: refused.message }, refused);
-      this.options.settle({ delivery, result, key: null, again: null });
+      this.options.commit({ delivery, result, key: null, again: null });
       return null;
     }
   }
@@ -217,7 +236,7 @@ export class Intake {
     const { id, priority, body } = delivery;
     const derived = [{ id, key, index: home, priority, body }];
     const result: TaskResult = { outcome: 'forwarded', etype, eid, history: [], raw: [], derived };
-    this.options.settle({ delivery, result, key: null, again: null });
+    this.options.commit({ delivery, result, key: null, again: null });
   }
 }
 

@@ -81,7 +81,8 @@ export class Pipeline {
         options.records.prefetch(work.task.etype, work.task.eid, work.task.key);
         this.lanes.push(work);
       },
-      settle: (entry) => this.committer.add(entry),
+      commit: (entry) => this.committer.add(entry),
+      settle: (deliveries) => this.reader.settle(deliveries),
       failed,
     });
     this.lanes = new Distributor({
@@ -282,7 +283,7 @@ export class Pipeline {
 
   private known(entries: readonly Entry<Work>[]): void {
     this.intake.committed(entries);
-    for (const { delivery } of entries) this.options.events.emit('task-known', { id: delivery.id });
+    this.intake.known(entries.map(({ delivery }) => delivery));
   }
 
   private fail(reason: unknown): void {

@@ -328,14 +328,14 @@ describe('a store that does not answer', () => {
 });
 
 describe('a batch that the store refuses', () => {
-  it('settles what was done before, gives the rest of its key back and commits what is left', async () => {
+  it('tells what was done before, gives the rest of its key back and commits what is left', async () => {
     const { committer, batches, ofKind, told } = setUp();
     const [done, after, other, later] = [entry('1', 'a'), entry('2', 'a'), entry('3', 'b'), entry('4', 'a')];
     for (const each of [done, after, other]) committer.add(each);
     await nextTurn();
     committer.add(later);
     await batches[0]?.answer({ kind: 'done-before', ids: new Set(['1']) });
-    expect([done, after, other, later].map(({ delivery }) => delivery.settled)).toEqual([1, 0, 0, 0]);
+    expect(ofKind('known')).toEqual([['1']]);
     expect(told.map(([name]) => name)).toEqual(['commit-failed', 'rewind', 'known']);
     expect(ofKind('rewind')).toEqual([['a', '2', '4']]);
     expect(ofKind('known')).toEqual([['1']]);

@@ -182,6 +182,19 @@ function describeSettling(bed: () => QueueBed): void {
     expect(ids(again)).toEqual(ids(tasksOf(0, 3)).slice(1));
   });
 
+  it('settles many in one step, those among them that are settled already being left alone', async () => {
+    await (await bed().writer()).send(tasksOf(0, 5));
+    const first = await bed().reader(0);
+    const got = await (await Inbox.of(first)).take(5);
+    got[1]!.settle();
+    first.settle(got.slice(0, 4));
+    expect(first.window.tasks).toBe(1);
+    await first.stop();
+    first.settle(got);
+    const again = await (await Inbox.of(await bed().reader(0))).take(1);
+    expect(ids(again)).toEqual(ids(tasksOf(0, 5)).slice(4));
+  });
+
   it('takes a second settling, and one after the reader has stopped, for nothing', async () => {
     await (await bed().writer()).send(tasksOf(0, 3));
     const reader = await bed().reader(0);

@@ -158,6 +158,18 @@ it('takes settling back when its transaction fails, and settles again with the n
   expect(ids(await again.take(1))).toEqual(['a']);
 });
 
+it('settles many in one transaction', async () => {
+  const folder = dataFolder();
+  await (await writerOf(folder, await folder.producer())).send(Array.from({ length: 50 }, (_, i) => task(`${i}`)));
+  const { member, reader, take } = await consumer(folder, 0);
+  const got = await take(50);
+  let transactions = 0;
+  const count = () => void transactions++;
+  member.environment.join({ write: () => {}, committed: count, rolledBack: count });
+  reader.settle(got);
+  expect([transactions, reader.window.tasks]).toEqual([1, 0]);
+});
+
 it('deletes what is settled along with the next transaction, also behind a task that takes long', async () => {
   const folder = dataFolder();
   const clock = manualClock();

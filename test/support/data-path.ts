@@ -167,6 +167,7 @@ export class DataPath {
       resume: ifOwner(() => queue.resume()),
       giveBack: ifOwner(() => queue.giveBack()),
       stop: async () => ifOwner(() => void queue.stop())(),
+      settle: (deliveries) => queue.settle(deliveries),
       depth: () => queue.depth(),
       settledBefore: () => queue.settledBefore(),
       get window() {

@@ -83,6 +83,8 @@ export class MemoryQueue implements TaskReader {
   connection = 0;
   /** How many messages were settled. */
   settledMessages = 0;
+  /** How often many were settled together. */
+  settlings = 0;
   /** What every `settle` throws. */
   cannotSettle: Error | null = null;
   paused = false;
@@ -97,6 +99,11 @@ export class MemoryQueue implements TaskReader {
 
   get window(): TaskReader['window'] {
     return { tasks: this.open.size, bytes: 0, tasksLimit: this.windowTasks, bytesLimit: 1 };
+  }
+
+  settle(deliveries: readonly Delivery[]): void {
+    this.settlings++;
+    for (const delivery of deliveries) delivery.settle();
   }
 
   async depth(): Promise<{ normal: number; priority: number }> {

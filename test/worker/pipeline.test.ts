@@ -186,6 +186,30 @@ describe('the inbox', () => {
     expect(known).toHaveLength(3);
     expect(hand.started).toEqual(['1']);
   });
+
+  it('settles all that was committed before and comes in one turn together', async () => {
+    const path = await start();
+    const known: string[] = [];
+    path.events.on('task-known', ({ id }) => known.push(id));
+    const messages = ['1', '2', '3', '4'].map((name) => message(EID, { name }));
+    path.queue.put(...messages);
+    await path.settled();
+    path.queue.put(...messages);
+    await path.settled();
+    path.queue.put(...messages.map((each) => ({ ...each, redelivered: true })));
+    await path.settled();
+    expect([known.length, path.queue.settlings, path.store.stored.length]).toEqual([8, 2, 4]);
+  });
+
+  it('ends the worker when what was committed before can not be settled', async () => {
+    const path = await start();
+    path.queue.put(message(EID, { name: '1' }));
+    await path.settled();
+    path.queue.cannotSettle = new Error('disk full');
+    path.queue.put(message(EID, { name: '1' }));
+    await path.until(() => path.failures.length > 0, 'the worker ends');
+    expect(path.failures).toEqual([path.queue.cannotSettle]);
+  });
 });
 
 describe('what is not executed here', () => {

@@ -12,7 +12,9 @@
  * that open deliveries are void, the owner is told and settles down (product.md, rule 7), then both queues are consumed anew. Where
  * we want them to end (rule 8), nothing more is handed out, and what is running is finished and acknowledged before they close.
  */
+
 import type { BrokerConfiguration } from '../../config/configuration.js';
+import type { Delivery } from '../../model/delivery.js';
 import type { Logger } from '../../observability/logger.js';
 import type { Clock } from '../../runtime/clock.js';
 import { Deadline } from '../../runtime/deadline.js';
@@ -167,6 +169,10 @@ export class AmqpReader implements TaskReader {
 
   giveBack(): void {
     this.lose('open deliveries go back to their queues');
+  }
+
+  settle(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) delivery.settle();
   }
 
   depth(): Promise<QueueDepth> {

@@ -9,7 +9,7 @@ export type DeliveryState = 'open' | 'settling' | 'closed';
 export interface DeliveryOwner {
   started(delivery: EmbeddedDelivery): void;
   ended(delivery: EmbeddedDelivery): void;
-  settle(delivery: EmbeddedDelivery): void;
+  settleOne(delivery: EmbeddedDelivery): void;
 }
 
 export class EmbeddedDelivery implements Delivery {
@@ -49,6 +49,6 @@ export class EmbeddedDelivery implements Delivery {
   rename(): void {}
 
   settle(): void {
-    this.owner.settle(this);
+    this.owner.settleOne(this);
   }
 }

@@ -12,6 +12,7 @@ import { BINARY, explained, isLmdbError } from '../../embedded/lmdb.js';
 import type { Member } from '../../embedded/member.js';
 import { waitingSince } from '../../embedded/waiting.js';
 import type { Wakeup } from '../../embedded/wakeup.js';
+import type { Delivery } from '../../model/delivery.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { PairOrder } from '../pair.js';
 import type { QueueDepth, ReaderEvents, TaskReader } from '../queue.js';
@@ -97,6 +98,13 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   /** What is open stays open: nobody takes it back here. */
   giveBack(): void {}
 
+  settle(deliveries: readonly Delivery[]): void {
+    if (this.events === null) return;
+    this.member.environment.transaction(() => {
+      for (const delivery of deliveries) delivery.settle();
+    });
+  }
+
   async depth(): Promise<QueueDepth> {
     return depthOf(this.member.neighbours, this.options.index);
   }
@@ -125,7 +133,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     delivery.slot = -1;
   }
 
-  settle(delivery: EmbeddedDelivery): void {
+  settleOne(delivery: EmbeddedDelivery): void {
     if (delivery.state !== 'open' || this.events === null) return;
     this.ended(delivery);
     this.member.environment.transaction(() => {
