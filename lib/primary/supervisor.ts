@@ -236,7 +236,7 @@ export class Supervisor {
 
   private refused(slot: Slot, fields: Record<string, unknown>): void {
     const pauseMs = this.policy.refused(slot.index);
-    this.log.error('worker can not load what is on disk now; it is tried again after a pause', { ...fields, pauseMs });
+    this.log.error('worker can not load its files; it tries again later', { ...fields, pauseMs });
     this.forkAfter(slot, pauseMs);
   }
 

@@ -124,7 +124,7 @@ describe('supervisor', () => {
       expect(forks.all[1]!.received.map(({ type: received }) => received)).toEqual(['assign']);
       expect(log.lines.at(-1)).toMatchObject({
         level: 'error',
-        message: 'worker can not load what is on disk now; it is tried again after a pause',
+        message: 'worker can not load its files; it tries again later',
         fields: { index: 0, code: 2 },
       });
       clock.pass(30_000);
