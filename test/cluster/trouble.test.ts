@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HookStatus } from '../../lib/ipc/status.js';
-import { Application } from '../support/application.js';
+import { Application, killQuietly } from '../support/application.js';
+import { contentOf, expectedContent } from '../support/content.js';
+import { CountingApplication } from '../support/counters.js';
 import { isAlive } from '../support/processes.js';
 
 const ITEM = `
@@ -112,6 +114,24 @@ describe('a task that harms its worker', () => {
     send('exit-1');
     expect((await program.line('stopping'))['reason']).toContain('crashed 3 times');
     expect((await program.exited).code).toBe(1);
+  });
+});
+
+describe('a stopped worker', () => {
+  it('is killed and replaced, and its tasks are done', async () => {
+    const counting = new CountingApplication('  hang_timeout: 3s\n  heartbeat: { interval: 0.3s }');
+    ({ application } = counting);
+    const program = application.start();
+    await program.line('worker ready', 2);
+    const stopped = program.workers().get(1) ?? 0;
+    killQuietly(stopped, 'SIGSTOP');
+    application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3', 'c4', 'c5', 'c6'], 5)]);
+    // A machine under load may keep the other one silent for that long, too.
+    for (let nth = 1; (await program.line('blocked and gets killed', nth))['pid'] !== stopped; ) nth++;
+    await application.idle();
+    expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+    expect(application.status()?.slots[1]?.respawns).toBeGreaterThan(0);
+    expect(isAlive(stopped)).toBe(false);
   });
 });
 

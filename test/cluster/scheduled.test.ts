@@ -1,0 +1,52 @@
+import { afterEach, expect, it } from 'vitest';
+import { Application } from '../support/application.js';
+
+const RUN = `
+entity: { id: run, id_data_type: string, name: Process in which a job ran, snapshot: false }
+attribs:
+  done: { name: Done, type: plain, data_type: binary }
+`;
+/** Every second, a task that says where the job ran. */
+const job = (name: string, on: string) => `
+import { defineModule } from 'PACKAGE';
+export default defineModule({
+  scheduled: {
+    cron: '* * * * * *',
+    on: '${on}',
+    run: ({ platform, task, log }) => {
+      log.info('job ran', { job: '${name}' });
+      return [task('run', '${name}-' + platform.index, [{ attr: 'done', v: true }])];
+    },
+  },
+});
+`;
+
+let application: Application;
+
+afterEach(() => application.dispose());
+
+it('runs jobs on index 0 or in every process, and their tasks reach records', async () => {
+  application = new Application({
+    settings: `
+app: jobs
+processing_core:
+  worker_processes: 2
+  enabled_modules: [everywhere, once]
+  msg_broker: { kind: embedded }
+  store: { kind: embedded, path: ../data }
+logging: { format: json }
+`,
+    entities: { run: RUN },
+    modules: { everywhere: job('everywhere', 'all'), once: job('once', 'index-0') },
+  });
+  const program = application.start();
+  // Seven runs of three in a second: each has run twice.
+  await program.line('job ran', 7);
+  const ran = program.lines.filter(({ message }) => message === 'job ran');
+  const places = new Set(ran.map((line) => `${line['job']}-${line['index']}`));
+  expect([...places].sort()).toEqual(['everywhere-0', 'everywhere-1', 'once-0']);
+  application.succeed(['stop']);
+  expect((await program.exited).code).toBe(0);
+  const records = application.succeed(['list', 'run', '--json']).match(/(everywhere|once)-\d/g);
+  expect(records?.sort()).toEqual(['everywhere-0', 'everywhere-1', 'once-0']);
+});
