@@ -5,6 +5,7 @@
  * A forked worker ignores SIGINT and SIGTERM and obeys the primary's messages alone, because a terminal's Ctrl-C reaches every
  * process of the group. When the primary is gone it drains and ends, so that kill -9 of the primary leaves no orphan.
  */
+import cluster from 'node:cluster';
 import type { Answer, Assignment, FromWorker, Question, ToWorker } from '../ipc/messages.js';
 import type { WorkerStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
@@ -211,6 +212,15 @@ function watchErrors(life: WorkerLife): void {
   process.on('unhandledRejection', (error) => life.rejected(error));
 }
 
+/** Node's cluster ends a worker at once when its channel closes, right after this event, unless that was meant: so we say that it was. */
+function onPrimaryGone(gone: () => void): void {
+  const { worker } = cluster;
+  worker?.once('disconnect', () => {
+    worker.exitedAfterDisconnect = true;
+    gone();
+  });
+}
+
 /** Runs a forked worker until the primary or its own failure ends it. */
 export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Promise<void> {
   process.on('SIGINT', () => {});
@@ -226,7 +236,7 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
   const end = new ProcessEnd((why) => tell(rehearsing ? { type: 'rehearsed', why } : { type: 'failed', why }));
   const life = new WorkerLife(make, tell, end.importing);
   watchErrors(life);
-  process.on('disconnect', () => life.drain('the primary is gone'));
+  onPrimaryGone(() => life.drain('the primary is gone'));
   process.on('message', (message: ToWorker) => {
     if (message.type === 'assign') {
       beat = setInterval(() => tell({ type: 'heartbeat' }), message.assignment.heartbeatMs);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -51,13 +52,20 @@ describe('a running cluster', () => {
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
   });
 
-  it('leaves no worker behind when its primary is killed, and starts again without a manual step', async () => {
+  it('drains and leaves no worker behind when its primary is killed under load, and starts again without a manual step', async () => {
     make();
+    const counters = Array.from({ length: 200 }, (_, n) => `c${n}`);
+    application.succeed(['send', counting.nextFile(counters, 40)]);
     const program = application.start();
     await program.line('worker ready', 2);
     const workers = [...program.workers().values()];
+    // The log ends with the last process that writes to it.
+    const logEnded = once(program.child, 'close');
     program.signal('SIGKILL');
-    await program.exited;
+    await logEnded;
+    const drains = program.lines.filter(({ message }) => message === 'draining');
+    expect(drains.map(({ why }) => why)).toEqual(['the primary is gone', 'the primary is gone']);
+    expect(await application.waiting()).toBeGreaterThan(0);
     const next = application.start();
     await next.line('worker ready', 2);
     expect(workers.filter(isAlive)).toEqual([]);

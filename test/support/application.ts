@@ -112,6 +112,20 @@ export class Application {
 
   /** Waits until every task that was accepted, and every one derived from it, is committed: both stand in the data folder. */
   async idle(): Promise<void> {
+    await this.watchQueues(async (waiting) => {
+      // Twice in a row: a task may move from one index to the next between two looks.
+      for (let empty = 0; empty < 2; empty = waiting() > 0 ? 0 : empty + 1) {
+        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      }
+    });
+  }
+
+  /** How many tasks wait in all queues. */
+  waiting(): Promise<number> {
+    return this.watchQueues(async (waiting) => waiting());
+  }
+
+  private async watchQueues<T>(watch: (waiting: () => number) => Promise<T>): Promise<T> {
     const folder = readFolder(this.dataDir);
     if (folder === null) throw new Error(`nothing was ever stored in ${this.dataDir}`);
     const neighbours = new Neighbours(folder);
@@ -121,10 +135,7 @@ export class Application {
       return depths.reduce((sum, { normal, priority }) => sum + normal + priority, 0);
     };
     try {
-      // Twice in a row: a task may move from one index to the next between two looks.
-      for (let empty = 0; empty < 2; empty = waiting() > 0 ? 0 : empty + 1) {
-        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-      }
+      return await watch(waiting);
     } finally {
       await neighbours.close();
     }
