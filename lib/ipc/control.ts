@@ -37,7 +37,7 @@ export class ControlServer implements Service {
   /** `place`: the first index names the socket. Where programs may share indexes (one stands by), each has a name of its own. */
   constructor(
     private readonly place: { readonly folder: string; readonly firstIndex: number; readonly mayShare: boolean },
-    private readonly limits: ControlLimits,
+    private limits: ControlLimits,
     private readonly handle: ControlHandler,
   ) {}
 
@@ -57,6 +57,12 @@ export class ControlServer implements Service {
     });
     chmodSync(this.path, 0o600);
     this.server = server;
+  }
+
+  /** From now on these hold; connections that are open stay. */
+  setLimits(limits: ControlLimits): void {
+    this.limits = limits;
+    if (this.server) this.server.maxConnections = limits.connections;
   }
 
   async stop(): Promise<void> {

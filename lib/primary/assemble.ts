@@ -7,23 +7,23 @@ import type { Configuration } from '../config/configuration.js';
 import { loadConfiguration } from '../config/load.js';
 import { ask, ControlServer, livingPrograms } from '../ipc/control.js';
 import type { ConfigurationArguments, ControlReply, ControlRequest } from '../ipc/messages.js';
-import type { Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { watchTerminal } from '../runtime/terminal.js';
 import { clusterForks, type Forks } from './forks.js';
+import type { PrimaryLog } from './log.js';
 import { rehearse } from './rehearsal.js';
-import { Reloader } from './reload.js';
-import { reloadRefusal } from './reload-refusal.js';
+import { type Prepared, Reloader } from './reload.js';
+import { reloadable } from './reload-refusal.js';
 import { onSignals } from './signals.js';
-import { type ExitCode, Supervisor } from './supervisor.js';
+import { type ExitCode, Supervisor, type SupervisorLimits } from './supervisor.js';
 
 export interface PrimaryOptions {
   readonly configuration: Configuration;
   /** With these every worker reads the same configuration itself. */
   readonly arguments: ConfigurationArguments;
   readonly indexes: readonly number[];
-  readonly log: Logger;
+  readonly log: PrimaryLog;
   readonly forks?: Forks;
   readonly clock?: Clock;
 }
@@ -46,23 +46,26 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
       numProcesses: configuration.numProcesses,
       indexes,
       config: options.arguments,
-      respawn: configuration.respawn,
-      heartbeatMs: configuration.heartbeat.intervalMs,
-      hangTimeoutMs: configuration.hangTimeoutMs,
-      shutdownTimeMs: configuration.shutdownTimeMs,
+      limits: limitsOf(configuration),
     },
     forks,
     clock,
     log,
   );
-  const refusal = async () => {
-    const refused = reloadRefusal(configuration, loadConfiguration(options.arguments));
-    if (refused !== null) return refused;
+  const prepare = async (): Promise<Prepared> => {
+    const fresh = reloadable(configuration, loadConfiguration(options.arguments));
+    if ('refusal' in fresh) return fresh;
     const assignment = { index: indexes[0] ?? 0, heartbeatMs: 0, config: options.arguments };
-    const why = await rehearse(forks.another(), assignment, REHEARSAL_MS + configuration.hookTimeoutMs, clock);
-    return why === null ? null : `a new worker could not start, so all keep the old one: ${why}`;
+    const why = await rehearse(forks.another(), assignment, REHEARSAL_MS + fresh.hookTimeoutMs, clock);
+    if (why !== null) return { refusal: `a new worker could not start, so all keep the old one: ${why}` };
+    const takeOver = () => {
+      supervisor.setLimits(limitsOf(fresh));
+      control.setLimits(fresh.control);
+      log.reopen(fresh.logging);
+    };
+    return { takeOver };
   };
-  const reloader = new Reloader(supervisor, refusal, log);
+  const reloader = new Reloader(supervisor, prepare, log);
   const serve = (request: ControlRequest, reply: (message: ControlReply) => void) =>
     answer(supervisor, reloader, request, reply);
   const place = { folder: configuration.runtimeDir, firstIndex: indexes[0] ?? 0, mayShare };
@@ -85,6 +88,10 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
     await new Promise((resolve) => setImmediate(resolve));
     await control.stop();
   }
+}
+
+function limitsOf({ respawn, heartbeat, hangTimeoutMs, shutdownTimeMs }: Configuration): SupervisorLimits {
+  return { respawn, heartbeatMs: heartbeat.intervalMs, hangTimeoutMs, shutdownTimeMs };
 }
 
 async function answer(

@@ -12,14 +12,19 @@ const FIXED: readonly (readonly [name: string, read: (configuration: Configurati
   ['the runtime folder', (c) => c.runtimeDir],
 ];
 
-/** Why the configuration that stands on disk now can not be taken over by a reload; null when it can. */
-export function reloadRefusal(running: Configuration, loaded: LoadedConfiguration): string | null {
+/** The configuration that stands on disk now, or why a reload can not take it over. */
+export function reloadable(
+  running: Configuration,
+  loaded: LoadedConfiguration,
+): Configuration | { readonly refusal: string } {
   const errors = loaded.problems.filter((problem) => problem.severity === 'error');
   const fresh = loaded.configuration;
   if (errors.length > 0 || !fresh) {
-    return `the configuration has ${errors.length} errors (see dp3-cluster check); the first: ${errors[0]?.sentence ?? 'unknown'}`;
+    const first = errors[0]?.sentence ?? 'unknown';
+    return { refusal: `the configuration has ${errors.length} errors (see dp3-cluster check); the first: ${first}` };
   }
   const changed = FIXED.filter(([, read]) => JSON.stringify(read(running)) !== JSON.stringify(read(fresh)));
-  if (changed.length === 0) return null;
-  return `a reload can not change ${changed.map(([name]) => name).join(', ')}; stop and start the program`;
+  if (changed.length === 0) return fresh;
+  const names = changed.map(([name]) => name).join(', ');
+  return { refusal: `a reload can not change ${names}; stop and start the program` };
 }

@@ -12,13 +12,16 @@ export interface ReloadResult {
   readonly sentence: string;
 }
 
+/** What stands on disk now: why it can not be taken over, or how the primary takes over its own part of it. */
+export type Prepared = { readonly refusal: string } | { readonly takeOver: () => void };
+
 export class Reloader {
   private running = false;
 
-  /** `refusal` reads the configuration anew and says why it can not be taken over without a restart, or null. */
+  /** `prepare` reads the configuration anew and tries it. */
   constructor(
     private readonly supervisor: Supervisor,
-    private readonly refusal: () => Promise<string | null>,
+    private readonly prepare: () => Promise<Prepared>,
     private readonly log: Logger,
   ) {}
 
@@ -39,8 +42,9 @@ export class Reloader {
   }
 
   private async replaceAll(progress: (sentence: string) => void): Promise<ReloadResult> {
-    const refused = await this.refusal();
-    if (refused !== null) return { ok: false, sentence: refused };
+    const prepared = await this.prepare();
+    if ('refusal' in prepared) return { ok: false, sentence: prepared.refusal };
+    prepared.takeOver();
     for (const slot of this.supervisor.slots) {
       if (this.supervisor.isStopping) return { ok: false, sentence: 'the program is stopping' };
       if (!(await this.supervisor.replace(slot))) {

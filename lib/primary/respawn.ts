@@ -22,10 +22,16 @@ export class RespawnPolicy {
   private readonly pauses = new Map<number, Backoff>();
 
   constructor(
-    private readonly limits: RespawnLimits,
+    private limits: RespawnLimits,
     private readonly indexes: number,
     private readonly random: () => number = Math.random,
   ) {}
+
+  /** From now on these hold; what was counted counts on. */
+  set(limits: RespawnLimits): void {
+    this.limits = limits;
+    this.pauses.clear();
+  }
 
   /** Counts a crash of `index` at `now` (milliseconds that only grow) and decides. */
   crashed(index: number, now: number): RespawnDecision {

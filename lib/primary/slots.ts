@@ -6,6 +6,14 @@ import type { Fork } from './forks.js';
 /** Questions a worker may have open at once. */
 const QUESTIONS_LIMIT = 1_000;
 
+/** What a worker is given, which it reads from the same configuration. */
+export interface WorkerLimits {
+  /** How long it may give no sign of life. */
+  readonly hangTimeoutMs: number;
+  /** How long its drain may take. */
+  readonly shutdownTimeMs: number;
+}
+
 export class Slot {
   fork: Fork | null = null;
   state: WorkerState = 'down';
@@ -18,6 +26,8 @@ export class Slot {
   heard = false;
   /** When the worker last gave a sign of life, in milliseconds that only grow. */
   lastHeartbeat = 0;
+  /** Those of the worker that fills it. */
+  limits: WorkerLimits = { hangTimeoutMs: 0, shutdownTimeMs: 0 };
   private since = 0;
   private status: WorkerStatus | null = null;
   private readonly reportListeners = new Set<() => void>();
@@ -27,8 +37,9 @@ export class Slot {
 
   constructor(readonly index: number) {}
 
-  filled(fork: Fork, now: number): void {
+  filled(fork: Fork, limits: WorkerLimits, now: number): void {
     this.fork = fork;
+    this.limits = limits;
     this.state = 'starting';
     this.leaving = false;
     this.heard = false;

@@ -13,7 +13,7 @@ import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import type { Exit, Fork, Forks } from './forks.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
-import { Slot } from './slots.js';
+import { Slot, type WorkerLimits } from './slots.js';
 import { watchHeartbeats } from './watch.js';
 
 export interface SupervisorOptions {
@@ -21,11 +21,13 @@ export interface SupervisorOptions {
   readonly numProcesses: number;
   readonly indexes: readonly number[];
   readonly config: ConfigurationArguments;
+  readonly limits: SupervisorLimits;
+}
+
+/** What a reload can change. */
+export interface SupervisorLimits extends WorkerLimits {
   readonly respawn: RespawnLimits;
   readonly heartbeatMs: number;
-  readonly hangTimeoutMs: number;
-  /** How long a drain may take; the workers get it from the same configuration. */
-  readonly shutdownTimeMs: number;
 }
 
 export type ExitCode = 0 | 1 | 2;
@@ -40,6 +42,7 @@ export class Supervisor {
   /** Resolves with the exit code when every worker has ended after an ordered stop. */
   readonly finished: Promise<ExitCode>;
   private readonly policy: RespawnPolicy;
+  private limits: SupervisorLimits;
   private readonly startedAt: number;
   private readonly pauses = new Map<Slot, () => void>();
   private stopping: { reason: string; exitCode: ExitCode } | null = null;
@@ -55,7 +58,8 @@ export class Supervisor {
     private readonly log: Logger,
   ) {
     this.slots = options.indexes.map((index) => new Slot(index));
-    this.policy = new RespawnPolicy(options.respawn, options.indexes.length);
+    this.policy = new RespawnPolicy(options.limits.respawn, options.indexes.length);
+    this.limits = options.limits;
     this.startedAt = clock.monotonic();
     const { promise, resolve } = settledFromOutside<ExitCode>();
     this.finished = promise;
@@ -69,7 +73,7 @@ export class Supervisor {
       if (fork) this.adopt(slot, fork);
     }
     this.started = true;
-    this.endWatch = watchHeartbeats(this.slots, this.options.hangTimeoutMs, this.clock, this.log);
+    this.endWatch = watchHeartbeats(this.slots, this.clock, this.log);
     if (this.stopping) this.drainAll();
   }
 
@@ -92,6 +96,12 @@ export class Supervisor {
     this.log.warn('killing the workers that are left', { reason });
     if (this.stopping) this.stopping.exitCode = 1;
     for (const slot of this.slots) slot.fork?.kill('SIGKILL');
+  }
+
+  /** From now on these hold, for each worker from its next fork on. */
+  setLimits(limits: SupervisorLimits): void {
+    this.limits = limits;
+    this.policy.set(limits.respawn);
   }
 
   get isStopping(): boolean {
@@ -135,14 +145,13 @@ export class Supervisor {
   }
 
   private adopt(slot: Slot, fork: Fork): void {
-    slot.filled(fork, this.clock.monotonic());
+    slot.filled(fork, this.limits, this.clock.monotonic());
     fork.onMessage((message) => this.heard(slot, fork, message));
     void fork.exited.then((exit) => this.exited(slot, exit));
   }
 
   private assignmentOf({ index }: Slot): Assignment {
-    const { heartbeatMs, config } = this.options;
-    return { index, heartbeatMs, config };
+    return { index, heartbeatMs: this.limits.heartbeatMs, config: this.options.config };
   }
 
   private heard(slot: Slot, fork: Fork, message: FromWorker): void {
@@ -261,8 +270,9 @@ export class Supervisor {
       return;
     }
     this.endDeadline();
+    const longestMs = Math.max(...open.map(({ limits }) => limits.shutdownTimeMs));
     this.endDeadline = this.clock.after(
-      this.options.shutdownTimeMs + KILL_GRACE_MS,
+      longestMs + KILL_GRACE_MS,
       () => this.kill('the drain deadline has passed'),
       true,
     );

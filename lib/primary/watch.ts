@@ -1,5 +1,5 @@
 /**
- * Watch: kills a worker whose event loop gives no sign of life for `hangTimeoutMs`. A process that was stopped or is blocked
+ * Watch: kills a worker whose event loop gives no sign of life for the `hangTimeoutMs` that it was forked with. A process that was stopped or is blocked
  * holds its queue, its lanes and its snapshot of others' data; its successor takes over from committed state.
  */
 import type { Logger } from '../observability/logger.js';
@@ -9,7 +9,7 @@ import type { Slot } from './slots.js';
 const LOOK_EVERY_MS = 1_000;
 
 /** Begins to look; returns what ends it. */
-export function watchHeartbeats(slots: readonly Slot[], hangTimeoutMs: number, clock: Clock, log: Logger): () => void {
+export function watchHeartbeats(slots: readonly Slot[], clock: Clock, log: Logger): () => void {
   let lookedAt = clock.monotonic();
   let cancel = () => {};
   const look = () => {
@@ -20,7 +20,7 @@ export function watchHeartbeats(slots: readonly Slot[], hangTimeoutMs: number, c
     if (sleptMs > LOOK_EVERY_MS) for (const slot of slots) slot.lastHeartbeat += sleptMs;
     for (const slot of slots) {
       const silentMs = now - slot.lastHeartbeat;
-      if (!slot.fork || silentMs <= hangTimeoutMs) continue;
+      if (!slot.fork || silentMs <= slot.limits.hangTimeoutMs) continue;
       log.error('worker is blocked and gets killed', {
         index: slot.index,
         pid: slot.fork.pid,

@@ -26,16 +26,15 @@ export default defineModule({
 
 let application: Application;
 
-const settings = (core = '', app = 'reloaded') => `
-app: ${app}
+const settings = (core = '  respawn: { backoff: 60s, backoff_max: 60s }', level = 'info') => `
+app: reloaded
 processing_core:
   worker_processes: 2
   enabled_modules: [own]
   msg_broker: { kind: embedded }
   store: { kind: embedded, path: ../data }
-  respawn: { backoff: 0.05s }
 ${core}
-logging: { format: json }
+logging: { format: json, level: ${level} }
 `;
 
 const rewrite = (path: string, text: string) => writeFileSync(join(application.folder, path), text);
@@ -69,6 +68,20 @@ describe('a reload', () => {
     );
     expect(await program.line('reload failed')).toMatchObject({ why: expect.stringContaining('delivery') });
     expect(application.status()?.slots.map(({ pid }) => pid)).toEqual(before);
+  });
+
+  it('reaches the primary, too, and wrong files make a crashed worker wait for right ones', async () => {
+    const program = await start();
+    rewrite('config/default.yml', settings('  respawn: { backoff: 0.05s, backoff_max: 0.05s }', 'debug'));
+    application.succeed(['reload']);
+    await program.line('worker ready', 4);
+    rewrite('modules/own.js', 'half edited (');
+    process.kill(program.workers().get(1) ?? 0, 'SIGKILL');
+    await program.line('worker can not load its files', 2);
+    expect(application.status()?.slots).toMatchObject([{ state: 'running', respawns: 0 }, { respawns: 1 }]);
+    rewrite('modules/own.js', WAITING);
+    rewrite('modules/go', '');
+    expect(await program.line('worker ready', 5)).toMatchObject({ index: 1 });
   });
 
   it('to a model with a new attribute lets the old workers hold what they do not know', async () => {

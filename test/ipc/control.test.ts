@@ -98,6 +98,13 @@ describe('control socket', () => {
     }
   });
 
+  it('takes longer requests once it is told to', async () => {
+    const server = await listening(0, done);
+    server.setLimits({ connections: 4, requestBytes: 2_048 });
+    const asked = { type: 'stop', more: 'x'.repeat(1_500) } as const;
+    expect(await replies(server.path, asked)).toEqual([{ type: 'done', ok: true, sentence: 'yes' }]);
+  });
+
   it('waits no longer for a program that says nothing than it is told to', async () => {
     const server = await listening(0, () => new Promise(() => {}));
     const heard = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { WorkerStatus } from '../../lib/ipc/status.js';
-import { Supervisor, type SupervisorOptions } from '../../lib/primary/supervisor.js';
+import { Supervisor, type SupervisorLimits, type SupervisorOptions } from '../../lib/primary/supervisor.js';
 import { manualClock } from '../support/clock.js';
 import { capturingLogger } from '../support/logger.js';
 import { simulatedForks } from './forks.js';
@@ -10,11 +10,17 @@ const OPTIONS: SupervisorOptions = {
   numProcesses: 2,
   indexes: [0, 1],
   config: { dir: 'config', flags: {} },
-  respawn: { limit: 3, windowMs: 60_000, backoffMs: 500, backoffMostMs: 30_000 },
-  heartbeatMs: 1_000,
-  hangTimeoutMs: 10_000_000,
-  shutdownTimeMs: 60_000,
+  limits: {
+    respawn: { limit: 3, windowMs: 60_000, backoffMs: 500, backoffMostMs: 30_000 },
+    heartbeatMs: 1_000,
+    hangTimeoutMs: 10_000_000,
+    shutdownTimeMs: 60_000,
+  },
 };
+
+function withLimits(limits: Partial<SupervisorLimits>): Pick<SupervisorOptions, 'limits'> {
+  return { limits: { ...OPTIONS.limits, ...limits } };
+}
 
 function figures(tasksDone: number): WorkerStatus {
   return {
@@ -55,7 +61,7 @@ describe('supervisor', () => {
   });
 
   it('lets a crashed worker come back only after a pause, which doubles', async () => {
-    const { forks, clock } = await started({ respawn: { ...OPTIONS.respawn, limit: 10 } });
+    const { forks, clock } = await started(withLimits({ respawn: { ...OPTIONS.limits.respawn, limit: 10 } }));
     await forks.all[0]!.exit(null, 'SIGKILL');
     clock.pass(249);
     expect(forks.all).toHaveLength(2);
@@ -182,7 +188,7 @@ describe('supervisor', () => {
   });
 
   it('kills a worker that gives no sign of life, and no other', async () => {
-    const { forks, clock } = await started({ hangTimeoutMs: 10_000 });
+    const { forks, clock } = await started(withLimits({ hangTimeoutMs: 10_000 }));
     for (let second = 0; second < 12; second++) {
       clock.pass(1_000);
       forks.all[1]!.say({ type: 'heartbeat' });
@@ -298,6 +304,30 @@ describe('supervisor', () => {
     await forks.all[0]!.exit(0);
     await forks.last().exit(1);
     expect(await replaced).toBe(false);
+  });
+
+  it('forks with new limits from when it is told of them, and treats each worker by its own', async () => {
+    const { forks, clock, supervisor } = await started(withLimits({ hangTimeoutMs: 10_000 }));
+    supervisor.setLimits({
+      respawn: { ...OPTIONS.limits.respawn, limit: 2, backoffMs: 10, backoffMostMs: 10 },
+      heartbeatMs: 5_000,
+      hangTimeoutMs: 10_000_000,
+      shutdownTimeMs: 90_000,
+    });
+    await forks.all[1]!.exit(1);
+    clock.pass(10);
+    forks.last().say({ type: 'hello' });
+    expect(forks.last().received[0]).toMatchObject({ assignment: { index: 1, heartbeatMs: 5_000 } });
+    clock.pass(12_000);
+    expect([forks.all[0]!.signals, forks.last().signals]).toEqual([['SIGKILL'], []]);
+    await Promise.resolve();
+
+    supervisor.stop('test', 0);
+    clock.pass(94_999);
+    expect(forks.all[2]!.signals).toEqual([]);
+    clock.pass(1);
+    expect(forks.all[2]!.signals).toEqual(['SIGKILL']);
+    expect(await supervisor.finished).toBe(1);
   });
 
   it('answers open questions with a reason when their worker ends', async () => {

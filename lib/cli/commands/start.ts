@@ -1,7 +1,7 @@
 /** `start`: the primary with its workers, in the foreground. What happens goes to the log (stderr), nothing to stdout. */
 import { parseIndexes } from '../../config/indexes.js';
 import { runPrimary } from '../../primary/assemble.js';
-import { openLog } from '../../primary/log.js';
+import { PrimaryLog } from '../../primary/log.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { argumentsOf, startable } from '../startable.js';
 
@@ -10,7 +10,7 @@ export async function run({ request, option, output }: Invocation): Promise<Exit
   if (found === null) return 2;
   const { configuration, warnings } = found;
   const indexes = parseIndexes(option('indexes'), configuration.numProcesses);
-  const log = openLog(configuration);
+  const log = new PrimaryLog(configuration.logging);
   try {
     for (const warning of warnings) log.warn(warning);
     return await runPrimary({ configuration, arguments: argumentsOf(request, configuration), indexes, log });
