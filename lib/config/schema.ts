@@ -156,11 +156,9 @@ export function makeSchema() {
           'none',
         ),
         raw_retention: unset(
-          duration(
-            '30d',
-            'How long PostgreSQL keeps raw data-points; they are removed by whole weeks. The embedded store keeps them for ever.',
-            { least: 3_600_000 },
-          ),
+          duration('30d', 'How long raw data-points are kept. PostgreSQL removes them by whole weeks.', {
+            least: 3_600_000,
+          }),
           'for ever',
         ),
         map_size: size(

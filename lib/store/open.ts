@@ -2,23 +2,19 @@
 import type { Configuration, StoreConfiguration } from '../config/configuration.js';
 import type { Member } from '../embedded/member.js';
 import type { ModelSpec } from '../model/spec.js';
-import type { Clock } from '../runtime/clock.js';
 import { EmbeddedStoreReader } from './embedded/reader.js';
-import { EmbeddedStore } from './embedded/store.js';
+import { EmbeddedStore, type EmbeddedStoreOptions } from './embedded/store.js';
+import { historiesOf } from './history-retention.js';
 import { migrate } from './postgres/migrate.js';
 import { PostgresStoreReader } from './postgres/reader.js';
-import { historiesOf } from './postgres/retention.js';
 import { Session } from './postgres/session.js';
 import { PostgresStore, type PostgresStoreOptions } from './postgres/store.js';
 import type { Store, StoreReader } from './store.js';
 
 /** The embedded store lives in the environment of the index that this process has joined as. */
-export interface EmbeddedSource {
+export interface EmbeddedSource extends EmbeddedStoreOptions {
   readonly kind: 'embedded';
   readonly member: Member;
-  /** `processing_core.inbox.retention`. */
-  readonly inboxRetentionMs: number;
-  readonly clock?: Clock;
 }
 
 /** The store in PostgreSQL lives in the schema of the application. */
@@ -30,8 +26,16 @@ export type StoreSource = EmbeddedSource | PostgresSource;
 
 export function openStore(source: StoreSource): Store {
   if (source.kind === 'postgres') return new PostgresStore(source);
-  const { member, inboxRetentionMs, clock } = source;
-  return new EmbeddedStore(member, { inboxRetentionMs, ...(clock !== undefined && { clock }) });
+  return new EmbeddedStore(source.member, source);
+}
+
+/** How long the store of a configuration keeps what. */
+export function retentionOf({ inbox, store }: Configuration, spec: ModelSpec) {
+  return {
+    inboxRetentionMs: inbox.retentionMs,
+    histories: historiesOf(spec),
+    rawRetentionMs: store.rawRetentionMs,
+  };
 }
 
 /** The store of a configuration in server mode; keeps history as long as the model says. */

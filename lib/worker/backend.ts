@@ -10,7 +10,7 @@ import type { Logger } from '../observability/logger.js';
 import { openReader, openWriter } from '../queue/open.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
-import { openStore, storeSourceOf } from '../store/open.js';
+import { openStore, retentionOf, storeSourceOf } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { takePatiently } from './patience.js';
 
@@ -45,8 +45,8 @@ export function openBackend(parts: BackendParts): Promise<Backend> {
   return parts.configuration.broker.kind === 'embedded' ? openEmbedded(parts) : openServers(parts);
 }
 
-async function openEmbedded({ configuration, index, clock, waiting }: BackendParts): Promise<Backend> {
-  const { store, broker, numProcesses, delivery, window, inbox, shutdownTimeMs } = configuration;
+async function openEmbedded({ configuration, spec, index, clock, waiting }: BackendParts): Promise<Backend> {
+  const { store, broker, numProcesses, delivery, window, shutdownTimeMs } = configuration;
   const folder = openFolder(store.path, { numProcesses, delivery });
   const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
   const patienceMs = shutdownTimeMs + SHUTDOWN_SLACK_MS;
@@ -56,7 +56,7 @@ async function openEmbedded({ configuration, index, clock, waiting }: BackendPar
   return {
     reader: openReader(queue, index, window),
     writer: openWriter(queue),
-    store: openStore({ kind: 'embedded', member, inboxRetentionMs: inbox.retentionMs, clock }),
+    store: openStore({ kind: 'embedded', member, ...retentionOf(configuration, spec), clock }),
     patienceMs,
     leave: () => member.leave(),
   };

@@ -1,11 +1,14 @@
 /** What a contract of stores is run on: a fresh store, made by the test of an adapter. */
 import type { OutgoingTask } from '../../lib/model/task.js';
+import type { HistoryRetention } from '../../lib/store/history-retention.js';
 import type { Ownership, Store, StoreReader } from '../../lib/store/store.js';
 import { testDelivery } from '../support/deliveries.js';
 import { resultOf, type TestEntry } from '../support/results.js';
 
 export const NUM_PROCESSES = 2;
 export const RETENTION_MS = 60_000;
+/** History that every bed's store keeps for a second. */
+export const SHORT_LIVED: HistoryRetention = { etype: 'ip', attr: 'short-lived', maxAgeMs: 1_000 };
 
 /** A fresh store of an application with `NUM_PROCESSES` indexes. Everything it made is stopped by `close`. */
 export interface StoreBed {

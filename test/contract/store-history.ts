@@ -5,7 +5,7 @@ import type { HistoryRow, RecordState } from '../../lib/model/record.js';
 import { parseInstant } from '../../lib/model/time.js';
 import type { HistoryRange, StoreReader } from '../../lib/store/store.js';
 import { all, at, deleted, eidsOf, observed, row, stateOf, stored, type TestEntry, take } from '../support/results.js';
-import { NUM_PROCESSES, type OwnedBed } from './store-bed.js';
+import { NUM_PROCESSES, type OwnedBed, SHORT_LIVED } from './store-bed.js';
 
 const [EID = '', OTHER = ''] = take(eidsOf(0, NUM_PROCESSES, 'e'), 2);
 
@@ -98,6 +98,21 @@ export function describeHistory(owned: () => OwnedBed): void {
     while (await store.purge());
     expect((await history(reader)).map(({ v }) => v)).toEqual(['younger']);
     expect(await history(reader, {}, OTHER)).toHaveLength(1);
+  });
+
+  it('is removed once it is older than its max_age, and that of other attributes stays', async () => {
+    const { bed, commit, store } = owned();
+    const { attr } = SHORT_LIVED;
+    const ages = { old: -86_400, young: 100 * 365 * 86_400 };
+    const rows = (name: string, from: number) => Array.from({ length: 16 }, (_, n) => row(name, from + n));
+    const old = [...rows(attr, ages.old), ...rows('a', ages.old)];
+    const state = observed(stateOf(EID), old);
+    await commit(stored('1', state, { history: old }));
+    const young = rows(attr, ages.young);
+    await commit(stored('2', observed(state, young), { history: young }));
+    while (await store.purge());
+    const left = await history(await bed.reader());
+    expect(left).toEqual([...rows('a', ages.old), ...young]);
   });
 
   it('stays whole while histories of deleted records are removed, however long', async () => {

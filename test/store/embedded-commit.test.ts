@@ -7,6 +7,7 @@ import type { Member } from '../../lib/embedded/member.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
+import type { RetentionOptions } from '../../lib/store/embedded/retention.js';
 import { openTables } from '../../lib/store/embedded/tables.js';
 import { openStore, openStoreReader } from '../../lib/store/open.js';
 import { manualClock } from '../support/clock.js';
@@ -32,10 +33,12 @@ const LONG = 'v'.repeat(2_100);
 /** Of index 2. */
 const EID = 'e2';
 
-async function owning(folder: TestFolder, index = 0) {
+async function owning(folder: TestFolder, index = 0, kept: Partial<RetentionOptions> = {}) {
   const clock = manualClock();
   const member = await folder.index(index, { clock });
-  const store = await folder.run(openStore({ kind: 'embedded', member, inboxRetentionMs: RETENTION_MS, clock }));
+  const store = await folder.run(
+    openStore({ kind: 'embedded', member, inboxRetentionMs: RETENTION_MS, ...kept, clock }),
+  );
   const ownership = await store.own(index);
   const tables = openTables(member.environment);
   const sizes = () => {
@@ -220,6 +223,23 @@ describe('the upkeep of the embedded store', () => {
     await store.commit(batchOf(ownership, stored('4', second, { history: rows.slice(0, 2) })));
     while (await store.purge());
     expect(sizes()).toMatchObject({ history: 2, graves: 0 });
+  });
+
+  it('removes raw data-points and history beyond the time they are kept, in bounded steps', async () => {
+    const kept = { rawRetentionMs: 3_600_000, histories: [{ etype: 'ip', attr: 'a', maxAgeMs: 60_000 }] };
+    const { store, ownership, sizes, clock } = await owning(dataFolder(), 0, kept);
+    const rows = Array.from({ length: 1_200 }, (_, n) => row(n < 10 ? 'b' : 'a', n / 1_000, LONG));
+    const state = observed(stateOf('long'), rows);
+    const raw = [{ etype: 'ip', eid: 'long', attr: 'a', v: 1, t1: null, t2: null, c: 1, src: '' }];
+    await store.commit(batchOf(ownership, stored('1', state, { history: rows, raw })));
+    while (await store.purge());
+    expect(sizes()).toMatchObject({ history: 1_200, raw: 1 });
+    clock.pass(24 * 3_600_000);
+    await store.commit(batchOf(ownership, stored('2', state, { raw })));
+    expect(await store.purge()).toBe(true);
+    expect(sizes()).toMatchObject({ history: 700, raw: 1 });
+    while (await store.purge());
+    expect(sizes()).toMatchObject({ history: 10, raw: 1 });
   });
 
   it('forgets a deleted record with its last history, and not one that was deleted again since', async () => {

@@ -7,7 +7,7 @@ import { joinAsIndex, type Member } from '../../lib/embedded/member.js';
 import { openReader } from '../../lib/queue/open.js';
 import { openStore, openStoreReader } from '../../lib/store/open.js';
 import { describeStore } from '../contract/store.js';
-import { NUM_PROCESSES, RETENTION_MS, type StoreBed } from '../contract/store-bed.js';
+import { NUM_PROCESSES, RETENTION_MS, SHORT_LIVED, type StoreBed } from '../contract/store-bed.js';
 import { manualClock } from '../support/clock.js';
 import { deliveriesOf } from '../support/deliveries.js';
 import { cyclic } from '../support/results.js';
@@ -29,7 +29,13 @@ describeStore('embedded', async (): Promise<StoreBed> => {
     async store(index) {
       // The successor is a process of its own: it joins and owns anew.
       await indexes.get(index)?.leave();
-      const store = openStore({ kind: 'embedded', member: await join_(index), inboxRetentionMs: RETENTION_MS, clock });
+      const store = openStore({
+        kind: 'embedded',
+        member: await join_(index),
+        inboxRetentionMs: RETENTION_MS,
+        histories: [SHORT_LIVED],
+        clock,
+      });
       await store.start();
       closing.push(store);
       return store;

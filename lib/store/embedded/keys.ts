@@ -80,6 +80,13 @@ export function readChunkKey(key: Buffer): { readonly t1: Instant; readonly numb
   return { t1, number: key.readUIntBE(numberAt, SEQUENCE_BYTES) };
 }
 
+/** The attribute of a chunk's key. */
+export function attributeOfChunk(key: Buffer): string {
+  const eidAt = key.indexOf(0) + 1;
+  const attributeAt = key.indexOf(0, eidAt) + 1 + INCARNATION_BYTES;
+  return key.toString('utf8', attributeAt, key.indexOf(0, attributeAt));
+}
+
 /** The first key that is behind everything with this prefix. */
 export function behind(prefix: Buffer): Buffer {
   return Buffer.concat([prefix, Buffer.of(0xff)]);

@@ -2,13 +2,15 @@
  * Purge: removes what nobody can ask for any more, a bounded number of rows at a time: histories of deleted records, and ids of the
  * inbox. A settled task is never delivered again by the embedded queue, since the cursor that stands for it moved in its commit; its
  * id is kept only for a sender who sends the same once more within the retention. Such a repeat may wait in a queue for long while
- * no worker runs: an id goes only when all that was sent before its retention ended is settled.
+ * no worker runs: an id goes only when all that was sent before its retention ended is settled. What is kept for a time goes after
+ * it (retention.ts).
  */
 import { indexOfName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
 import { waitingSince } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
 import { behind, following, incarnationOf, readIncarnationValue, readTimeValue, recordOfIncarnation } from './keys.js';
+import { Retention, type RetentionOptions } from './retention.js';
 import type { Tables } from './tables.js';
 
 /** Rows looked at or removed in one step. */
@@ -18,18 +20,23 @@ export class Purge {
   /** Where the look through the inbox goes on; null to begin anew. */
   private inboxAt: Buffer | null = null;
   private inboxDueAt = 0;
+  private readonly retention: Retention;
 
   constructor(
     private readonly member: Member,
     private readonly inboxRetentionMs: number,
     private readonly clock: Clock,
-  ) {}
+    retention: RetentionOptions,
+  ) {
+    this.retention = new Retention(member.environment, retention, clock);
+  }
 
   /** True while there is more to do. */
   step(tables: Tables): boolean {
     this.member.environment.refresh();
     const graves = this.emptyGraves(tables);
-    return this.forgetIds(tables) || graves;
+    const old = this.retention.step(tables);
+    return this.forgetIds(tables) || old || graves;
   }
 
   /** Of each grave all incarnations up to its own. */

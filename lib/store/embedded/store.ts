@@ -20,11 +20,12 @@ import { chunksOf, isFull } from './history.js';
 import { incarnationValue, readIncarnationValue, recordKey, storedKey, timeValue } from './keys.js';
 import { Purge } from './purge.js';
 import { RecordRows, recentOf, type StoredPoint, stateIn } from './record-row.js';
+import type { RetentionOptions } from './retention.js';
 import { type Rows, rowsOf } from './rows.js';
 import { openTables, type Tables } from './tables.js';
 import { readQuarantined, readRecord, writeRawRow } from './values.js';
 
-export interface EmbeddedStoreOptions {
+export interface EmbeddedStoreOptions extends Partial<RetentionOptions> {
   /** How long ids of senders are kept, who may send the same again. */
   readonly inboxRetentionMs: number;
   readonly clock?: Clock;
@@ -48,7 +49,8 @@ export class EmbeddedStore implements Store {
   ) {
     this.environment = member.environment;
     this.clock = options.clock ?? systemClock;
-    this.purging = new Purge(member, options.inboxRetentionMs, this.clock);
+    const { rawRetentionMs = null, histories = [] } = options;
+    this.purging = new Purge(member, options.inboxRetentionMs, this.clock, { rawRetentionMs, histories });
     this.quarantine = {
       retry: async (_index, id) => this.retry(id),
       drop: async (_index, id) => this.takeQuarantined(id, () => {}),

@@ -6,32 +6,12 @@
  * the whole table goes, otherwise what is too old is removed in a second walk. Refused: an index over (attribute, t2) for this (every
  * row written would pay for it), and columns that say when a row expires (max_age is configuration and may change).
  */
-import type { ModelSpec } from '../../model/spec.js';
 import type { Clock } from '../../runtime/clock.js';
+import type { HistoryRetention } from '../history-retention.js';
 import type { Ownership } from '../store.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
 import { dropPartition, ensurePartitions, type Partition, partitionsOf } from './partitions.js';
 import type { Session } from './session.js';
-
-/** How long rows of an attribute are kept, by their t2. Those of attributes not named are kept for ever. */
-export interface HistoryRetention {
-  readonly etype: string;
-  readonly attr: string;
-  readonly maxAgeMs: number;
-}
-
-/** What the model says of it. */
-export function historiesOf({ entities }: ModelSpec): HistoryRetention[] {
-  const found: HistoryRetention[] = [];
-  for (const [etype, { attributes }] of entities) {
-    for (const [attr, attribute] of attributes) {
-      if (attribute.type === 'plain') continue;
-      const maxAge = attribute.type === 'observations' ? attribute.historyParams.maxAge : attribute.maxAge;
-      if (maxAge !== null) found.push({ etype, attr, maxAgeMs: Number(maxAge / 1_000n) });
-    }
-  }
-  return found;
-}
 
 export interface RetentionOptions {
   readonly ownership: Ownership;

@@ -6,6 +6,7 @@
 import type { RecordView } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
+import type { HistoryRetention } from '../history-retention.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store } from '../store.js';
 import { Commits, knownIds } from './commits.js';
 import { findExpired } from './expiry.js';
@@ -17,7 +18,6 @@ import { Owner } from './owner.js';
 import { ensurePartitions } from './partitions.js';
 import { Purge, type PurgeOptions } from './purge.js';
 import { PostgresQuarantine } from './quarantine.js';
-import type { HistoryRetention } from './retention.js';
 import { Session, STATEMENT_TIMEOUT_MS } from './session.js';
 
 export interface PostgresStoreOptions extends StoreSettings {

@@ -4,7 +4,7 @@ import { openStore, openStoreReader } from '../../../lib/store/open.js';
 import type { Store } from '../../../lib/store/store.js';
 import { postgresAt, type TestDatabase } from '../../../services/postgres.js';
 import { describeStore } from '../../contract/store.js';
-import { NUM_PROCESSES, RETENTION_MS, type StoreBed } from '../../contract/store-bed.js';
+import { NUM_PROCESSES, RETENTION_MS, SHORT_LIVED, type StoreBed } from '../../contract/store-bed.js';
 import { manualClock } from '../../support/clock.js';
 
 /** One database for all tests, a schema for each: making a database takes the server far longer. */
@@ -16,7 +16,7 @@ describeStore('PostgreSQL', async (): Promise<StoreBed> => {
   database ??= await postgresAt(inject('postgres')).database();
   const { url, query } = database;
   const app = `contract-${beds++}`;
-  const clock = manualClock();
+  const clock = manualClock(Date.now());
   const indexes = new Map<number, Store>();
   const closing: { stop(): Promise<void> }[] = [];
   return {
@@ -30,6 +30,7 @@ describeStore('PostgreSQL', async (): Promise<StoreBed> => {
         numProcesses: NUM_PROCESSES,
         delivery: 'effectively-once',
         inboxRetentionMs: RETENTION_MS,
+        histories: [SHORT_LIVED],
         settledBefore: async () => clock.now(),
         clock,
       });

@@ -1,12 +1,12 @@
 /** Partitions, and what the upkeep of the PostgreSQL store removes: what, when, and what it waits for. */
 import { expect, test } from 'vitest';
+import type { HistoryRetention } from '../../../lib/store/history-retention.js';
 import {
   dropPartition,
   ensurePartitions,
   makePartition,
   partitionsOf,
 } from '../../../lib/store/postgres/partitions.js';
-import type { HistoryRetention } from '../../../lib/store/postgres/retention.js';
 import type { Session } from '../../../lib/store/postgres/session.js';
 import { nothing } from '../../contract/store-bed.js';
 import { manualClock } from '../../support/clock.js';
