@@ -8,7 +8,7 @@ import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { createEvents, type Events } from '../../lib/observability/events.js';
 import type { Logger } from '../../lib/observability/logger.js';
-import type { TaskReader } from '../../lib/queue/queue.js';
+import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import { systemClock } from '../../lib/runtime/clock.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
 import { Records } from '../../lib/store/records.js';
@@ -20,14 +20,23 @@ import { loadTestModel } from './model.js';
 const SPEC = loadTestModel();
 const NOW = instantOfMs(Date.UTC(2026, 0, 1));
 
+const NO_WRITER: TaskWriter = {
+  name: 'none',
+  start: async () => {},
+  stop: async () => {},
+  onBlocked: () => {},
+  send: async () => {},
+};
+/** What the id of an entity begins with that only derived tasks are of. */
+const DERIVED = 'derived ';
+
 /** Entities of a stream. */
 export const KEYS = 100;
 
 /** The n-th task of a stream: keys take turns, each counts from 1. `padding`: bytes that its message has more. */
 export function numberedTask(n: number, { keys = KEYS, padding = 0 } = {}): OutgoingTask {
   const eid = String(n % keys);
-  const point = { etype: 'bus', eid, attr: 'text', v: `${Math.floor(n / keys) + 1} ${'x'.repeat(padding)}` };
-  const body = Buffer.from(JSON.stringify({ etype: 'bus', eid, data_points: [point] }));
+  const body = bodyOf(eid, Math.floor(n / keys) + 1, padding);
   return { id: `task ${n}`, key: `bus:${eid}`, index: 0, priority: false, body };
 }
 
@@ -40,6 +49,8 @@ export interface CountingPathOptions {
   readonly threads?: number;
   readonly log?: Logger;
   readonly events?: Events;
+  /** Each task whose number can be divided by `every` derives one of an entity of its own; `writer` sends it. */
+  readonly derives?: { readonly every: number; readonly writer: TaskWriter };
   /** What a hook would do; its end is waited for. */
   readonly hook?: (task: Task, number: number) => Promise<void> | undefined;
 }
@@ -78,14 +89,14 @@ export class CountingPath {
 
   /** Owns the index and consumes. */
   async start(reader: TaskReader): Promise<void> {
-    const { delivery = 'effectively-once', threads = 8, log = silentLogger, hook } = this.options;
+    const { delivery = 'effectively-once', threads = 8, log = silentLogger, hook, derives } = this.options;
     const { store, events } = this;
     const ownership = await store.own(0);
     const records = new Records(store, { bytes: 2 ** 20 });
-    const execute = (task: Task, _: Delivery): TaskResult | Promise<TaskResult> => {
+    const execute = (task: Task, { id }: Delivery): TaskResult | Promise<TaskResult> => {
       const ended = hook?.(task, numberIn(task));
-      if (ended !== undefined) return ended.then(() => this.apply(task, records));
-      return this.apply(task, records);
+      if (ended !== undefined) return ended.then(() => this.apply(task, id, records));
+      return this.apply(task, id, records);
     };
     this.pipeline = new Pipeline({
       ownership,
@@ -93,7 +104,7 @@ export class CountingPath {
       delivery,
       spec: SPEC,
       reader,
-      writer: { name: 'none', start: async () => {}, stop: async () => {}, onBlocked: () => {}, send: async () => {} },
+      writer: derives?.writer ?? NO_WRITER,
       store,
       records,
       execute,
@@ -142,12 +153,20 @@ export class CountingPath {
     return this.until(() => this.done >= count);
   }
 
+  private derived({ eid }: Task, id: string, number: number): OutgoingTask[] {
+    const { every = 0 } = this.options.derives ?? {};
+    if (every === 0 || number % every !== 0 || eid.startsWith(DERIVED)) return [];
+    const other = `${DERIVED}${eid}`;
+    const body = bodyOf(other, number / every, 0);
+    return [{ id: `of ${id}`, key: `bus:${other}`, index: 0, priority: true, body }];
+  }
+
   private look(): void {
     for (const resolve of this.waiting) resolve();
     this.waiting.clear();
   }
 
-  private apply(task: Task, records: Records): TaskResult | Promise<TaskResult> {
+  private apply(task: Task, id: string, records: Records): TaskResult | Promise<TaskResult> {
     const { etype, eid, key } = task;
     const number = numberIn(task);
     this.executed.push({ key, number });
@@ -155,10 +174,16 @@ export class CountingPath {
     const end = (): TaskResult => {
       const state = stateOf(task, number);
       records.put(key, { state });
-      return { outcome: 'applied', etype, eid, record: { state }, history: [], raw: [], derived: [] };
+      const derived = this.derived(task, id, number);
+      return { outcome: 'applied', etype, eid, record: { state }, history: [], raw: [], derived };
     };
     return view instanceof Promise ? view.then(end) : end();
   }
+}
+
+function bodyOf(eid: string, number: number, padding: number): Buffer {
+  const point = { etype: 'bus', eid, attr: 'text', v: `${number} ${'x'.repeat(padding)}` };
+  return Buffer.from(JSON.stringify({ etype: 'bus', eid, data_points: [point] }));
 }
 
 function numberIn(task: Task): number {

@@ -12,7 +12,6 @@ import { capturingLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
 import { RawQueue } from '../../support/raw-queue.js';
 import { Taken } from '../../support/taken.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
 
 let program: CompiledProgram;
 beforeAll(() => {
@@ -299,56 +298,6 @@ describe('what runs when a process ends', () => {
     await path.untilDone(total);
     expect(path.wrong).toEqual([]);
     expect(started).toBe(total);
-  });
-});
-
-describe('a reader on a bad network', () => {
-  const broker = { queueType: 'classic' } as const;
-
-  it('survives a connection that is cut every 200 ms for 10 seconds', async () => {
-    const host = await freshVirtualHost();
-    const proxy = await TcpProxy.to(host);
-    const bed = await bedOn(host, { broker, address: { ...host, port: proxy.port } });
-    const direct = await bedOn(host, { broker });
-    const path = new CountingPath({ events: bed.events });
-    const sending = (async () => {
-      const writer = await direct.writer();
-      for (let n = 0; n < 20_000; n += 1_000) await writer.send(numberedTasks(n, n + 1_000));
-    })();
-    await path.start(await bed.reader(0));
-    proxy.cutEvery(200);
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
-    proxy.cutEvery(null);
-    await sending;
-    await path.untilDone(20_000);
-    await path.stop();
-    expect(path.wrong).toEqual([]);
-    expect(path.done).toBe(20_000);
-    expect(proxy.connections).toBeGreaterThan(3);
-  });
-
-  it('notices a connection that swallows everything, and goes on with another', async () => {
-    const host = await freshVirtualHost();
-    const proxy = await TcpProxy.to(host);
-    const bed = await bedOn(host, {
-      broker: { ...broker, heartbeatMs: 1_000 },
-      address: { ...host, port: proxy.port },
-    });
-    const direct = await bedOn(host, { broker });
-    const path = new CountingPath({ events: bed.events });
-    const lost = new Promise<void>((resolve) => bed.events.on('reader-lost', () => resolve()));
-    await path.start(await bed.reader(0));
-    const writer = await direct.writer();
-    await writer.send(numberedTasks(0, 2_000));
-    await path.untilDone(1);
-    proxy.stall(true);
-    await writer.send(numberedTasks(2_000, 4_000));
-    await lost;
-    proxy.stall(false);
-    await path.untilDone(4_000);
-    await path.stop();
-    expect(path.wrong).toEqual([]);
-    expect(path.done).toBe(4_000);
   });
 });
 

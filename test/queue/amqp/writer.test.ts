@@ -169,37 +169,6 @@ test('an exchange that vanishes is declared again, and what was under way is sen
   expectInOrder(firstOfEach(queue.ids));
 });
 
-test('with a connection that is cut every 200 ms for 10 s every task arrives, in order, under its own id', async () => {
-  const host = await freshVirtualHost();
-  const proxy = await TcpProxy.to(inject('rabbitMq'));
-  const { writer } = await startedWriter({ ...host, host: '127.0.0.1', port: proxy.port });
-  const queue = await (await RawQueue.of(host.url, 'test-worker-0')).consume();
-  const derived = await (await RawQueue.of(host.url, 'test-worker-0-pri')).consume();
-  const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
-  const next = { normal: 0, priority: 0 };
-  const portion = (priority: boolean) => {
-    const first = priority ? next.priority++ : next.normal++;
-    return keys.flatMap((key) => [0, 1, 2].map((i) => task(`${key}/${first * 3 + i}`, key, { priority })));
-  };
-  const sent = { normal: [] as string[], priority: [] as string[] };
-  proxy.cutEvery(200);
-  const endsAt = performance.now() + 10_000;
-  const keepSending = async (priority: boolean) => {
-    while (performance.now() < endsAt) {
-      const tasks = portion(priority);
-      await writer.send(tasks);
-      sent[priority ? 'priority' : 'normal'].push(...idsOf(tasks));
-    }
-  };
-  const sending = Promise.all([keepSending(false), keepSending(true)]);
-  setTimeout(() => proxy.cutEvery(null), 10_000);
-  await sending;
-  await Promise.all([queue.all(sent.normal), derived.all(sent.priority)]);
-  expect(proxy.connections).toBeGreaterThan(3);
-  expect(sent.normal.length).toBeGreaterThan(100);
-  for (const { ids } of [queue, derived]) expectInOrder(firstOfEach(ids));
-});
-
 test('with a connection that goes silent in the middle nothing is lost', async () => {
   const host = await freshVirtualHost();
   const proxy = await TcpProxy.to(inject('rabbitMq'));
