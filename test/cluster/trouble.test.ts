@@ -119,7 +119,7 @@ describe('a task that harms its worker', () => {
 
 describe('a stopped worker', () => {
   it('is killed and replaced, and its tasks are done', async () => {
-    const counting = new CountingApplication('  hang_timeout: 3s\n  heartbeat: { interval: 0.3s }');
+    const counting = new CountingApplication('  hang_timeout: 2s\n  heartbeat: { interval: 0.3s }');
     ({ application } = counting);
     const program = application.start();
     await program.line('worker ready', 2);
