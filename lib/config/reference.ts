@@ -39,6 +39,26 @@ A folder of DP3 is read as it is. These keys have no effect here and are reporte
 these sections are refused.
 `;
 
+/** Bounds without a key, which nobody needs to change. A test holds them to what the program does. */
+export const FIXED_BOUNDS: readonly (readonly [what: string, bound: number])[] = [
+  ['tasks that a worker starts before it looks at its connections again', 256],
+  ['records that a worker reads at once', 1_000],
+  ['ids of committed tasks that a worker remembers besides the inbox', 65_536],
+  ['expired entities that are looked for at once', 2_000],
+  ['questions to a worker that are open (`quarantine retry`, `quarantine drop`, `status`)', 1_000],
+  ['programs that share an index, all but one of which stand by', 100],
+  ['bytes of JSON', 16 * 1024 * 1024],
+  ['levels of JSON', 200],
+  ['digits of an integer', 4_300],
+  ['bytes of an entity id', 1_024],
+];
+
+const FIXED_HEAD = `## Bounds without a key
+
+| what | at most |
+|---|---|
+`;
+
 /** The whole page, in Markdown. */
 export function referencePage(): string {
   const sections = new Map<string, string[]>();
@@ -55,7 +75,8 @@ export function referencePage(): string {
   const python = [...PYTHON_KEYS].map(
     ([section, keys]) => `| \`${section}\` | ${keys.map((key) => `\`${key}\``).join(', ')} |`,
   );
-  return `${[HEAD, ...parts, PYTHON_HEAD].join('\n')}\n| section | keys |\n|---|---|\n${python.join('\n')}\n`;
+  const fixed = FIXED_BOUNDS.map(([what, bound]) => `| ${what} | ${bound.toLocaleString('en')} |\n`).join('');
+  return `${[HEAD, ...parts, FIXED_HEAD + fixed, PYTHON_HEAD].join('\n')}\n| section | keys |\n|---|---|\n${python.join('\n')}\n`;
 }
 
 function rowOf(key: string, setting: Setting): string {

@@ -50,6 +50,9 @@ export type FromWorker =
   | { readonly type: 'drained'; readonly left: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answer };
 
+/** What a worker may be asked at once: questions, and as many times its figures. */
+export const QUESTIONS_LIMIT = 1_000;
+
 /** What the owner of an index is asked to do in its store. */
 export type Question = { readonly type: 'quarantine'; readonly action: 'retry' | 'drop'; readonly task: string };
 export type Answer = { readonly ok: true; readonly value: boolean } | { readonly ok: false; readonly why: string };

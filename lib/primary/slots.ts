@@ -1,10 +1,7 @@
 /** Slots: one for each index that this primary serves; which process fills it, in what state, and what it last said of itself. */
-import type { Answer, Question } from '../ipc/messages.js';
+import { type Answer, QUESTIONS_LIMIT, type Question } from '../ipc/messages.js';
 import type { SlotStatus, WorkerState, WorkerStatus } from '../ipc/status.js';
 import type { Fork } from './forks.js';
-
-/** Questions a worker may have open at once. */
-const QUESTIONS_LIMIT = 1_000;
 
 /** What a worker is given, which it reads from the same configuration. */
 export interface WorkerLimits {
@@ -80,10 +77,13 @@ export class Slot {
     this.tellReported();
   }
 
-  /** Asks the worker for its figures of now; resolves when it has told them, or has ended. One that hangs does neither. */
+  /**
+   * Asks the worker for its figures of now; resolves when it has told them, or has ended. One that hangs does neither, and is not asked without
+   * limit.
+   */
   report(): Promise<void> {
     const fork = this.fork;
-    if (!fork || !this.heard) return Promise.resolve();
+    if (!fork || !this.heard || this.reportListeners.size >= QUESTIONS_LIMIT) return Promise.resolve();
     return new Promise((resolve) => {
       this.reportListeners.add(resolve);
       fork.send({ type: 'report' });

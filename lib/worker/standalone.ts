@@ -4,7 +4,15 @@
  */
 import type { Configuration } from '../config/configuration.js';
 import { ControlServer } from '../ipc/control.js';
-import type { Answer, Assignment, ControlReply, ControlRequest, FromWorker, Question } from '../ipc/messages.js';
+import {
+  type Answer,
+  type Assignment,
+  type ControlReply,
+  type ControlRequest,
+  type FromWorker,
+  QUESTIONS_LIMIT,
+  type Question,
+} from '../ipc/messages.js';
 import type { ProgramStatus, WorkerState, WorkerStatus } from '../ipc/status.js';
 import { createLogger, type Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
@@ -104,6 +112,9 @@ export class StandaloneWorker {
   private ask(index: number, question: Question): Promise<Answer> {
     if (index !== this.index) {
       return Promise.resolve({ ok: false, why: `index ${index} is not served by this program` });
+    }
+    if (this.questions.size >= QUESTIONS_LIMIT) {
+      return Promise.resolve({ ok: false, why: `the worker of index ${index} has ${QUESTIONS_LIMIT} open questions` });
     }
     const id = this.asked++;
     return new Promise((resolve) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { QUESTIONS_LIMIT } from '../../lib/ipc/messages.js';
 import type { WorkerStatus } from '../../lib/ipc/status.js';
 import { Supervisor, type SupervisorLimits, type SupervisorOptions } from '../../lib/primary/supervisor.js';
 import { manualClock } from '../support/clock.js';
@@ -328,6 +329,24 @@ describe('supervisor', () => {
     clock.pass(1);
     expect(forks.all[2]!.signals).toEqual(['SIGKILL']);
     expect(await supervisor.finished).toBe(1);
+  });
+
+  it('asks a worker that does not answer only so often', async () => {
+    const { forks, supervisor } = await started({ indexes: [0] });
+    const [worker] = forks.all;
+    worker!.say({ type: 'ready', epoch: 1 });
+    const [slot] = supervisor.slots;
+    for (let asked = 0; asked < QUESTIONS_LIMIT; asked++) {
+      void slot!.ask({ type: 'quarantine', action: 'drop', task: 'x' });
+      void slot!.report();
+    }
+    const received = worker!.received.length;
+    expect(await slot!.ask({ type: 'quarantine', action: 'drop', task: 'x' })).toEqual({
+      ok: false,
+      why: 'the worker of index 0 has 1000 open questions',
+    });
+    await slot!.report();
+    expect(worker!.received).toHaveLength(received);
   });
 
   it('answers open questions with a reason when their worker ends', async () => {
