@@ -162,8 +162,8 @@ export function makeSchema() {
           'for ever',
         ),
         map_size: size(
-          '1TiB',
-          'Bound of the embedded store in bytes, for each worker: address space that is reserved, not disk space.',
+          '256GiB',
+          'Address space that the embedded store reserves for each environment, not disk space; a worker and 64 senders have one each, all of them together at most 100 TiB.',
           { least: 2 ** 20, most: 2 ** 46 },
         ),
         max_readers: whole(

@@ -16,6 +16,10 @@ import { ApplicationError, messageOf } from '../runtime/errors.js';
 
 const FORMAT = 2;
 const META = 'meta.json';
+/** Producers that may send into one data folder at once. */
+export const MOST_PRODUCERS = 64;
+/** Of the 128 TiB that a process may use, what is left for environments; mapping more of them ends it by a segmentation fault. */
+const ADDRESS_SPACE_BYTES = 100 * 2 ** 40;
 const ENVIRONMENT = /^(index|producer)-(0|[1-9]\d{0,4})$/;
 
 /** What a data folder is made for; fixed when it is made. */
@@ -48,6 +52,15 @@ export function openFolder(path: string, settings: FolderSettings): DataFolder {
   }
   refuseOther(found, settings);
   return found;
+}
+
+/** Every process may have to map all environments of a folder. Throws STORE_FAILED where they do not fit. */
+export function refuseTooManyMaps({ path, numProcesses }: DataFolder, mapSizeBytes: number): void {
+  const most = numProcesses + MOST_PRODUCERS;
+  if (most * mapSizeBytes <= ADDRESS_SPACE_BYTES) return;
+  const given = `${most} environments (${numProcesses} indexes and ${MOST_PRODUCERS} producers) of ${mapSizeBytes} bytes`;
+  const allowed = `${ADDRESS_SPACE_BYTES} bytes together: set store.map_size to at most ${Math.floor(ADDRESS_SPACE_BYTES / most)}`;
+  throw new ApplicationError('STORE_FAILED', `data folder ${path} may have ${given}, allowed are ${allowed}`);
 }
 
 /** A data folder as it was made, for commands that only read; null when there is none. */

@@ -15,8 +15,8 @@ import { checkDataFile } from './data-file.js';
 export const LONGEST_KEY_BYTES = 1978;
 /** Tables in one environment. */
 const MOST_TABLES = 32;
-/** Bound of one environment where none is given: 1 TiB of address space. */
-const MAP_BYTES = 2 ** 40;
+/** Address space of one environment where none is given: 256 GiB. */
+export const MAP_BYTES = 2 ** 38;
 /** Read transactions on one environment over all processes, where no number is given. */
 const READERS = 512;
 
@@ -32,7 +32,7 @@ export interface TableOptions {
 export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const satisfies TableOptions;
 
 export interface MapOptions {
-  /** Bound of each environment in bytes; address space is reserved, not disk. 1 TiB where not given. */
+  /** Bound of each environment in bytes; address space is reserved, not disk. 256 GiB where not given. */
   readonly mapSizeBytes?: number;
   /** Read transactions on one environment at once, over all processes; 512 where not given. */
   readonly maxReaders?: number;

@@ -7,14 +7,12 @@
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { socketFolder } from '../runtime/socket-path.js';
 import { Environment, type EnvironmentOptions } from './env.js';
-import { type DataFolder, indexName, producerName } from './folder.js';
+import { type DataFolder, indexName, MOST_PRODUCERS, producerName, refuseTooManyMaps } from './folder.js';
+import { MAP_BYTES } from './lmdb.js';
 import { Neighbours } from './neighbours.js';
 import { Outbox } from './outbox.js';
 import { refuseLivingOwner } from './owner.js';
 import { Wakeups } from './wakeup.js';
-
-/** Producers that may send into one data folder at once. */
-const MOST_PRODUCERS = 64;
 
 export interface Member {
   readonly folder: DataFolder;
@@ -32,6 +30,7 @@ export async function joinAsIndex(
   index: number,
   options: EnvironmentOptions = {},
 ): Promise<Member> {
+  refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   const environment = new Environment(folder, indexName(index), options);
   await refuseLivingOwner(environment.path, options);
   await environment.start();
@@ -40,6 +39,7 @@ export async function joinAsIndex(
 
 /** Joins as a producer and owns its environment. Throws QUEUE_UNAVAILABLE when too many producers run, STORE_FAILED. */
 export async function joinAsProducer(folder: DataFolder, options: EnvironmentOptions = {}): Promise<Member> {
+  refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   for (let n = 0; n < MOST_PRODUCERS; n++) {
     const environment = new Environment(folder, producerName(n), options);
     try {

@@ -1,5 +1,6 @@
 /** Opens the store of a kind. The only file that knows the adapters; everything else knows lib/store/store.ts. */
 import type { Configuration, StoreConfiguration } from '../config/configuration.js';
+import type { MapOptions } from '../embedded/lmdb.js';
 import type { Member } from '../embedded/member.js';
 import type { ModelSpec } from '../model/spec.js';
 import { EmbeddedStoreReader } from './embedded/reader.js';
@@ -64,18 +65,18 @@ function urlOf({ url }: StoreConfiguration): string {
 
 /** Where a store is read: the data folder of the application, or its schema in a database. */
 export type ReaderSource =
-  | { readonly kind: 'embedded'; readonly path: string }
+  | ({ readonly kind: 'embedded'; readonly path: string } & MapOptions)
   | { readonly kind: 'postgres'; readonly url: string; readonly app: string };
 
 /** For people and programs: reads what is committed. */
 export function openStoreReader(source: ReaderSource): StoreReader {
-  return source.kind === 'embedded' ? new EmbeddedStoreReader(source.path) : new PostgresStoreReader(source);
+  return source.kind === 'embedded' ? new EmbeddedStoreReader(source.path, source) : new PostgresStoreReader(source);
 }
 
 /** Where the store of a configuration is read. */
 export function readerSourceOf({ app, store }: Pick<Configuration, 'app' | 'store'>): ReaderSource {
   return store.kind === 'embedded'
-    ? { kind: 'embedded', path: store.path }
+    ? { kind: 'embedded', path: store.path, mapSizeBytes: store.mapSizeBytes, maxReaders: store.maxReaders }
     : { kind: 'postgres', url: urlOf(store), app };
 }
 

@@ -7,6 +7,7 @@ import { Environment, type Participant } from '../../lib/embedded/env.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { Neighbours } from '../../lib/embedded/neighbours.js';
 import { identityOf, isAlive } from '../../lib/runtime/liveness.js';
+import { openStoreReader } from '../../lib/store/open.js';
 import { dataFolder } from '../support/data-folder.js';
 
 const KEY = Buffer.from('key');
@@ -199,6 +200,18 @@ it.each([
   const again = new Environment(folder, 'index-0');
   await expect(again.start()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   await expect(again.start()).rejects.toThrow(environment.path);
+});
+
+it('refuses more environments than fit into the address space, and says how large each may be', async () => {
+  const folder = dataFolder();
+  const options = { mapSizeBytes: 2 ** 41 };
+  const refused = { code: 'STORE_FAILED', message: expect.stringContaining('67 environments') };
+  await expect(folder.index(0, options)).rejects.toMatchObject(refused);
+  await expect(folder.producer(options)).rejects.toMatchObject(refused);
+  await expect(openStoreReader({ kind: 'embedded', path: folder.path, ...options }).start()).rejects.toMatchObject({
+    message: expect.stringContaining('store.map_size to at most 1641062131008'),
+  });
+  await folder.index(0, { mapSizeBytes: 1_641_062_131_008 });
 });
 
 it('says that an environment can not be made where a file is in the way', async () => {

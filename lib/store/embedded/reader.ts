@@ -4,7 +4,8 @@
  */
 
 import type { ReadableEnvironment } from '../../embedded/env.js';
-import { type DataFolder, indexName, readFolder } from '../../embedded/folder.js';
+import { type DataFolder, indexName, readFolder, refuseTooManyMaps } from '../../embedded/folder.js';
+import { MAP_BYTES, type MapOptions } from '../../embedded/lmdb.js';
 import { Neighbours } from '../../embedded/neighbours.js';
 import { indexOf } from '../../model/hash.js';
 import type { HistoryRow, RecordView } from '../../model/record.js';
@@ -31,13 +32,17 @@ export class EmbeddedStoreReader implements StoreReader {
   readonly name = 'embedded store, reading';
   private opened: { readonly folder: DataFolder; readonly neighbours: Neighbours } | null = null;
 
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly options: MapOptions = {},
+  ) {}
 
   /** Throws STORE_FAILED when there is no store in the folder. */
   async start(): Promise<void> {
     const folder = readFolder(this.path);
     if (folder === null) throw new ApplicationError('STORE_FAILED', `there is no data in ${this.path} yet`);
-    this.opened = { folder, neighbours: new Neighbours(folder) };
+    refuseTooManyMaps(folder, this.options.mapSizeBytes ?? MAP_BYTES);
+    this.opened = { folder, neighbours: new Neighbours(folder, this.options) };
   }
 
   async stop(): Promise<void> {
