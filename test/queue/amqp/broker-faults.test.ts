@@ -8,6 +8,7 @@ import { AmqpBed, APP } from '../../support/amqp-bed.js';
 import { AmqpConsumer, compileAmqpProcess } from '../../support/amqp-consumer.js';
 import type { CompiledProgram } from '../../support/compiled.js';
 import { CountingPath, numberedTasks } from '../../support/counting-path.js';
+import { capturingLogger, silentLogger } from '../../support/logger.js';
 import { RawQueue } from '../../support/raw-queue.js';
 import { Taken } from '../../support/taken.js';
 
@@ -22,9 +23,12 @@ afterAll(async () => {
   await broker.stop();
 });
 
-async function bed(given: Partial<BrokerConfiguration> = {}): Promise<AmqpBed & { readonly host: TestVirtualHost }> {
+async function bed(
+  given: Partial<BrokerConfiguration> = {},
+  log = silentLogger,
+): Promise<AmqpBed & { readonly host: TestVirtualHost }> {
   const host = await broker.virtualHost();
-  const made = new AmqpBed({ address: host, numProcesses: 1, broker: { maxLength: 100_000, ...given } });
+  const made = new AmqpBed({ address: host, numProcesses: 1, log, broker: { maxLength: 100_000, ...given } });
   onTestFinished(async () => {
     await made.close();
     await host.remove();
@@ -34,20 +38,20 @@ async function bed(given: Partial<BrokerConfiguration> = {}): Promise<AmqpBed & 
 
 it.each([
   { total: 50_000, queueType: 'classic' },
-  { total: 20_000, queueType: 'quorum' },
+  { total: 10_000, queueType: 'quorum' },
 ] as const)(
   'a crash of the broker in the middle of $total persistent tasks in $queueType queues loses, doubles and reorders none',
   async ({ total, queueType }) => {
     // Quorum queues that have no leader yet never answer: that is noticed after five heartbeats.
     const made = await bed({ queueType, heartbeatMs: 1_000 });
     const writer = await made.writer();
-    for (let n = 0; n < total / 2; n += 5_000) await writer.send(numberedTasks(n, n + 5_000));
+    for (let n = 0; n < total / 2; n += 2_500) await writer.send(numberedTasks(n, n + 2_500));
     const path = new CountingPath({ events: made.events });
     await path.start(await made.reader(0, { tasks: 4_000 }));
     const sending = (async () => {
-      for (let n = total / 2; n < total; n += 5_000) await writer.send(numberedTasks(n, n + 5_000));
+      for (let n = total / 2; n < total; n += 2_500) await writer.send(numberedTasks(n, n + 2_500));
     })();
-    await path.untilDone(5_000);
+    await path.untilDone(2_500);
     await broker.kill();
     await broker.resume();
     await sending;
@@ -132,6 +136,68 @@ describe('a quorum queue whose leader does not answer', () => {
     expect((await owner.take(2)).map(({ id }) => id)).toEqual(['task 0', 'task 1']);
     expect(owner.told).toEqual([]);
   });
+});
+
+const TYPES = ['classic', 'quorum'] as const;
+
+/** Numbers of the only entity, from the first on. */
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+it('what a broker would take back after its time-out is returned in order before that, once what runs is acknowledged', async () => {
+  const timeouts = (ms: number, lookMs: number) =>
+    broker.ctl(
+      'eval',
+      `application:set_env(rabbit, consumer_timeout, ${ms}), application:set_env(rabbit, channel_tick_interval, ${lookMs}).`,
+    );
+  await timeouts(6_000, 200);
+  onTestFinished(async () => void (await timeouts(1_800_000, 60_000)));
+  const returned = async (queueType: (typeof TYPES)[number]) => {
+    const log = capturingLogger();
+    const made = await bed({ queueType, consumerTimeoutMs: 5_000 }, log);
+    await (await made.writer()).send(numberedTasks(0, 300, { keys: 1 }));
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const path = new CountingPath({ events: made.events, hook: (_, number) => (number === 3 ? released : undefined) });
+    made.events.on('reader-lost', () => release());
+    await path.start(await made.reader(0));
+    await path.untilDone(300);
+    await path.stop();
+    expect(path.wrong).toEqual([]);
+    const reasons = log.lines
+      .filter(({ message }) => message.includes('consumed anew'))
+      .map(({ fields }) => fields['why']);
+    expect(reasons).toEqual([expect.stringMatching(/^a task is unacknowledged for \d s$/)]);
+    // What ran was acknowledged before its channel closed: nothing came that the store had already.
+    expect(path.executed.map(({ number }) => number)).toEqual(numbers(300));
+    expect(path.store.ends.get('done-before')).toBe(undefined);
+  };
+  await Promise.all(TYPES.map(returned));
+});
+
+it('a broker that stands still and goes on loses, doubles and reorders nothing', async () => {
+  const paths = TYPES.map(async (queueType) => {
+    const made = await bed({ queueType, heartbeatMs: 1_000 });
+    const writer = await made.writer();
+    const path = new CountingPath({ events: made.events });
+    await path.start(await made.reader(0));
+    const lost = new Promise<void>((resolve) => made.events.on('reader-lost', () => resolve()));
+    await writer.send(numberedTasks(0, 2_000));
+    return { path, lost, sending: () => writer.send(numberedTasks(2_000, 4_000)) };
+  });
+  const places = await Promise.all(paths);
+  broker.freeze(true);
+  const sends = places.map(({ sending }) => sending());
+  await Promise.all(places.map(({ lost }) => lost));
+  broker.freeze(false);
+  await Promise.all(sends);
+  for (const { path } of places) {
+    await path.untilDone(4_000);
+    await path.stop();
+    expect(path.wrong).toEqual([]);
+    expect(path.done).toBe(4_000);
+  }
 });
 
 it('2,000 waiting messages of a mebibyte each are processed in less than 512 MiB', async () => {

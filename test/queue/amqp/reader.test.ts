@@ -134,43 +134,54 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     expect(log.lines.some(({ message }) => message.includes('connection to the broker is lost'))).toBe(false);
   });
 
-  it('recovers when its queues are deleted and declared again', async () => {
-    const host = await freshVirtualHost();
-    const bed = await bedOn(host, { broker });
-    const taken = new Taken();
-    await taken.consume(await bed.reader(0));
-    for (const queue of Object.values(queueNames(APP, 0))) {
-      const restored = taken.told.filter((told) => told === 'restored').length + 1;
-      await host.manage('DELETE', `/queues/%v/${queue}`);
-      await taken.until(() => taken.told.filter((told) => told === 'restored').length === restored);
-    }
-    const writer = await bed.writer();
-    await writer.send(numberedTasks(0, 5));
-    await writer.send(numberedTasks(5, 10).map((task) => ({ ...task, priority: true })));
-    expect(await taken.take(10)).toHaveLength(10);
-  });
-
-  it('returns deliveries in order long before the broker would take them back, once what runs is acknowledged', async () => {
-    const host = await freshVirtualHost();
-    const bed = await bedOn(host, { broker: { ...broker, consumerTimeoutMs: 2_500 } });
-    await (await bed.writer()).send(numberedTasks(0, 300, { keys: 1 }));
-    let release = () => {};
-    const released = new Promise<void>((resolve) => (release = resolve));
-    const path = new CountingPath({ events: bed.events, hook: (_, number) => (number === 3 ? released : undefined) });
-    onTestFinished(() => path.stop());
-    let lost = false;
-    bed.events.on('reader-lost', () => {
-      lost = true;
-      release();
-    });
-    await path.start(await bed.reader(0));
-    await path.untilDone(300);
-    expect(lost).toBe(true);
-    expect(path.wrong).toEqual([]);
-    // What ran was acknowledged before its channel closed: nothing came that the store had already.
-    expect(path.executed.map(({ number }) => number)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
-    expect(path.store.ends.get('done-before')).toBe(undefined);
-  });
+  it.each([true, false])(
+    'recovers from the loss of its queues with what runs and in order, where declare is %s',
+    async (declare) => {
+      const host = await freshVirtualHost();
+      const others = await bedOn(host, { broker });
+      const writer = await others.writer();
+      const bed = await bedOn(host, { broker: { ...broker, declare } });
+      const keys = 8;
+      let [running, allRun, release] = [0, () => {}, () => {}];
+      let released: Promise<void> | undefined;
+      const hook = () => {
+        if (++running === keys) allRun();
+        return released;
+      };
+      const path = new CountingPath({ events: bed.events, hook });
+      onTestFinished(() => {
+        release();
+        return path.stop();
+      });
+      await path.start(await bed.reader(0));
+      const heard = (event: 'reader-lost' | 'reader-restored') =>
+        new Promise<void>((resolve) => bed.events.on(event, () => resolve()));
+      let sent = 0;
+      const send = (count: number) => {
+        sent += count;
+        return writer.send(numberedTasks(sent - count, sent, { keys }));
+      };
+      for (const queue of Object.values(queueNames(APP, 0))) {
+        const [lost, restored] = [heard('reader-lost'), heard('reader-restored')];
+        const full = new Promise<void>((resolve) => (allRun = resolve));
+        running = 0;
+        released = new Promise<void>((resolve) => (release = resolve));
+        await send(keys);
+        await full;
+        await host.manage('DELETE', `/queues/%v/${queue}`);
+        await lost;
+        released = undefined;
+        release();
+        // By hand, where the reader only looks.
+        if (!declare) await others.reader(0);
+        await restored;
+        await send(2 * keys);
+        await path.untilDone(sent);
+      }
+      expect(path.wrong).toEqual([]);
+      expect(path.executed).toHaveLength(sent);
+    },
+  );
 
   it('keeps what is in memory under its bound, whatever the size of messages, and loses none of them', async () => {
     const host = await freshVirtualHost();
