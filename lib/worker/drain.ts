@@ -4,9 +4,10 @@
  *   1. The scheduler starts no more jobs; the reader sets new deliveries aside, its consumers stay.
  *   2. The lanes start nothing more; what waits in them stays unacknowledged.
  *   3. Running tasks finish, their results are committed, their deliveries acknowledged.
- *   4. The outbox lets its batch end; the modules stop.
+ *   4. The outbox lets its batch end; the modules stop; the writer sends what still fits, and closes. An embedded one can do so only
+ *      while the index is owned.
  *   5. The reader closes: what is unacknowledged goes back to the queue in its order. Then ownership is released.
- *   6. Writer and store close.
+ *   6. The store closes.
  *
  * One deadline for all of it. What runs beyond it is named in the log and stays in the queue; with delivery at-most-once, where it has
  * left the queue already, it is lost.
@@ -52,11 +53,11 @@ export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ re
   const left = unfinished(parts);
   pipeline.committer.stop();
 
-  await tried(stopAll([modules, pipeline.outbox], deadline), log);
+  await tried(stopAll([writer, modules, pipeline.outbox], deadline), log);
   const closing = Deadline.in(Math.max(deadline.leftMs, CLOSING_MS), clock);
   await tried(pipeline.reader.stop(closing), log);
   await tried(closing.allows(store.release(ownership)), log);
-  await tried(stopAll([store, writer], closing), log);
+  await tried(stopAll([store], closing), log);
 
   endLines();
   events.emit('drain-ended', { unfinished: left, durationMs: clock.monotonic() - startedAt });

@@ -75,7 +75,7 @@ async function setUp({ failing = [], releases, delivery = 'effectively-once', st
   return { path, draining, steps, abandoned, end: (name: string) => ends.get(name)?.() };
 }
 
-const STEPS = ['scheduler', 'commit', 'outbox', 'modules', 'reader', 'release', 'writer', 'store'];
+const STEPS = ['scheduler', 'commit', 'outbox', 'modules', 'writer', 'reader', 'release', 'store'];
 
 describe('a drain', () => {
   it('lets running tasks finish and commits them before it closes the reader and then releases the index', async () => {
