@@ -6,10 +6,12 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import type { Environment } from '../../lib/embedded/env.js';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer } from '../../lib/embedded/member.js';
 import { openWriter } from '../../lib/queue/open.js';
+import { manualClock } from '../support/clock.js';
 import { isStopped } from '../support/processes.js';
 import { compileQueueProgram, TestProcess } from '../support/queue-programs.js';
 import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
@@ -29,6 +31,19 @@ function folder(): string {
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   openFolder(path, FOLDER);
   return path;
+}
+
+/** Writes the same rows so many times anew; the size of the file afterwards. */
+function churnOf(environment: Environment): (times: number) => number {
+  const rows = environment.table<Buffer, Buffer>('rows', BINARY);
+  return (times) => {
+    for (let i = 0; i < times; i++) {
+      environment.transaction(() => {
+        for (let row = 0; row < 20; row++) rows.putSync(Buffer.from([row]), Buffer.alloc(20_000, i));
+      });
+    }
+    return statSync(join(environment.path, 'data.mdb')).size;
+  };
 }
 
 it('loses nothing, does nothing twice and keeps the order of each key while processes are killed at any moment', async () => {
@@ -123,15 +138,7 @@ it('does not let the files grow for a reader that was killed with a snapshot ope
   onTestFinished(() => member.leave());
   const { environment } = member;
   environment.claim();
-  const rows = environment.table<Buffer, Buffer>('rows', BINARY);
-  const churn = (times: number) => {
-    for (let i = 0; i < times; i++) {
-      environment.transaction(() => {
-        for (let row = 0; row < 20; row++) rows.putSync(Buffer.from([row]), Buffer.alloc(20_000, i));
-      });
-    }
-    return statSync(join(environment.path, 'data.mdb')).size;
-  };
+  const churn = churnOf(environment);
   const before = churn(20);
   const holder = TestProcess.start(program, 'holder', environment.path);
   await holder.until('ready');
@@ -142,6 +149,21 @@ it('does not let the files grow for a reader that was killed with a snapshot ope
   churn(5);
   const after = churn(100);
   expect(after).toBeLessThan(held + 2 * before);
+});
+
+it('looks for dead readers by itself, so that the files stay bounded', async () => {
+  const path = folder();
+  const clock = manualClock();
+  const { environment, leave } = await joinAsIndex(openFolder(path, FOLDER), 0, { clock });
+  onTestFinished(leave);
+  environment.claim();
+  const churn = churnOf(environment);
+  const before = churn(20);
+  const holder = TestProcess.start(program, 'holder', environment.path);
+  await holder.until('ready');
+  await holder.kill();
+  clock.pass(1_001);
+  expect(churn(60)).toBeLessThan(2 * before);
 });
 
 it('fails with STORE_FAILED when the disk is full, keeps what is committed and goes on when there is room', async () => {
