@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Application, PACKAGE_URL } from '../support/application.js';
@@ -26,7 +26,7 @@ export default defineModule({
 
 let application: Application;
 
-const settings = (core = '  respawn: { backoff: 60s, backoff_max: 60s }', level = 'info') => `
+const settings = (core = '  respawn: { backoff: 60s, backoff_max: 60s }', logging = '') => `
 app: reloaded
 processing_core:
   worker_processes: 2
@@ -34,7 +34,7 @@ processing_core:
   msg_broker: { kind: embedded }
   store: { kind: embedded, path: ../data }
 ${core}
-logging: { format: json, level: ${level} }
+logging: { format: json${logging} }
 `;
 
 const rewrite = (path: string, text: string) => writeFileSync(join(application.folder, path), text);
@@ -56,7 +56,6 @@ afterEach(() => application.dispose());
 describe('a reload', () => {
   it('refuses by name what can not change, and changes nothing', async () => {
     const program = await start();
-    const before = application.status()?.slots.map(({ pid }) => pid);
     rewrite(
       'config/default.yml',
       settings('  delivery: at-least-once').replace('worker_processes: 2', 'worker_processes: 3'),
@@ -67,17 +66,23 @@ describe('a reload', () => {
       'can not change processing_core.worker_processes, processing_core.delivery; stop and start',
     );
     expect(await program.line('reload failed')).toMatchObject({ why: expect.stringContaining('delivery') });
-    expect(application.status()?.slots.map(({ pid }) => pid)).toEqual(before);
+    expect(program.lines.filter(({ message }) => message === 'draining')).toEqual([]);
   });
 
   it('reaches the primary, too, and wrong files make a crashed worker wait for right ones', async () => {
     const program = await start();
-    rewrite('config/default.yml', settings('  respawn: { backoff: 0.05s, backoff_max: 0.05s }', 'debug'));
+    rewrite(
+      'config/default.yml',
+      settings('  respawn: { backoff: 0.05s, backoff_max: 0.05s }', ', file: ../log/reloaded'),
+    );
     application.succeed(['reload']);
     await program.line('worker ready', 4);
     rewrite('modules/own.js', 'half edited (');
     process.kill(program.workers().get(1) ?? 0, 'SIGKILL');
-    await program.line('worker can not load its files', 2);
+    const { pauseMs } = await program.line('worker can not load its files');
+    expect(pauseMs).toBeLessThanOrEqual(50);
+    const files = readdirSync(join(application.folder, 'log'));
+    expect(files).toContainEqual(expect.stringMatching(/^reloaded\.primary\..*\.log$/));
     expect(application.status()?.slots).toMatchObject([{ state: 'running', respawns: 0 }, { respawns: 1 }]);
     rewrite('modules/own.js', WAITING);
     rewrite('modules/go', '');
