@@ -93,26 +93,29 @@ test('a send resolves only once all its tasks are in their queues', async () => 
   expect(await queue.depth()).toBe(150);
 });
 
-test('four writers on a full queue lose, double and reorder nothing', async () => {
-  const host = await freshVirtualHost();
-  const given = { maxLength: 50, outstanding: 100 };
-  const writers = await Promise.all(Array.from({ length: 4 }, () => startedWriter(host, given)));
-  const sent = writers.map((_, w) =>
-    tasksOf(
-      ['a', 'b', 'c', 'd', 'e'].map((key) => `${key}${w}`),
-      300,
-    ),
-  );
-  const sending = Promise.all(writers.map(({ writer }, w) => writer.send(sent[w]!)));
-  // Nobody reads before all of them wait.
-  await expect.poll(() => writers.every(({ blocked }) => blocked.at(-1) === true), { interval: 10 }).toBe(true);
-  const queue = await (await RawQueue.of(host.url, 'test-worker-0')).consume({ prefetch: 20, pauseMs: 1 });
-  await sending;
-  await queue.all(sent.flatMap(idsOf));
-  expect(queue.ids).toHaveLength(sent.flat().length);
-  expectInOrder(queue.ids);
-  for (const { blocked } of writers) expect(blocked.at(-1)).toBe(false);
-});
+test.each(['classic', 'quorum'] as const)(
+  'four writers on a full %s queue lose, double and reorder nothing',
+  async (queueType) => {
+    const host = await freshVirtualHost();
+    const given = { queueType, maxLength: 50, outstanding: 100 };
+    const writers = await Promise.all(Array.from({ length: 4 }, () => startedWriter(host, given)));
+    const sent = writers.map((_, w) =>
+      tasksOf(
+        ['a', 'b', 'c', 'd', 'e'].map((key) => `${key}${w}`),
+        300,
+      ),
+    );
+    const sending = Promise.all(writers.map(({ writer }, w) => writer.send(sent[w]!)));
+    // Nobody reads before all of them wait.
+    await expect.poll(() => writers.every(({ blocked }) => blocked.at(-1) === true), { interval: 10 }).toBe(true);
+    const queue = await (await RawQueue.of(host.url, 'test-worker-0')).consume({ prefetch: 20, pauseMs: 1 });
+    await sending;
+    await queue.all(sent.flatMap(idsOf));
+    expect(queue.ids).toHaveLength(sent.flat().length);
+    expectInOrder(queue.ids);
+    for (const { blocked } of writers) expect(blocked.at(-1)).toBe(false);
+  },
+);
 
 test('a slow confirmation of one entity holds up no other', async () => {
   const host = await freshVirtualHost();
