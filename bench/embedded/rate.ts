@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
 import { idOfPositions } from '../../lib/model/task-id.js';
-import { inArena, inTemporary, ownMemory, processorTime } from './arena.js';
+import { inArena } from './arena.js';
+import { ownMemory, processorTime } from './processes.js';
+import { inTemporary } from './program.js';
 import { taskMaker } from './tasks.js';
 
 /** Until this share is done nothing counts: the engine compiles, the first connections are made. */

@@ -4,7 +4,8 @@
  *     npm run bench:embedded:send [data-points]
  */
 import { once } from 'node:events';
-import { inArena, ownMemory } from './arena.js';
+import { inArena } from './arena.js';
+import { ownMemory } from './processes.js';
 import { argument, megabytes, perSecond, printTable } from './report.js';
 import { lineOf } from './tasks.js';
 

@@ -8,7 +8,8 @@ import { finishedOf } from '../../lib/embedded/cursors.js';
 import { indexName, producerName } from '../../lib/embedded/folder.js';
 import { Neighbours } from '../../lib/embedded/neighbours.js';
 import type { Arena } from './arena.js';
-import { steadyNow } from './sent.js';
+import type { CommitTimes } from './delays.js';
+import { type SentTask, steadyNow } from './even.js';
 
 const LOOK_MS = 1;
 
@@ -40,12 +41,15 @@ class Commits {
   }
 }
 
-/** Looks until `until` has resolved; the times of commits by index and sequence. */
-export async function watchCommits(arena: Arena, until: Promise<unknown>): Promise<readonly (readonly number[])[]> {
+/** Looks until `until` has resolved. */
+export async function watchCommits(
+  arena: Arena,
+  until: Promise<unknown>,
+): Promise<(sent: readonly SentTask[]) => CommitTimes> {
   const neighbours = new Neighbours(arena.folder);
   const all = Array.from({ length: arena.processes }, () => new Commits());
   let over = false;
-  void until.then(() => {
+  const ended = until.finally(() => {
     over = true;
   });
   for (let last = false; !last; ) {
@@ -55,5 +59,9 @@ export async function watchCommits(arena: Arena, until: Promise<unknown>): Promi
     await sleep(LOOK_MS);
   }
   await neighbours.close();
-  return all.map(({ times }) => times);
+  await ended;
+  return (sent) => {
+    const sequences = all.map(() => 0);
+    return sent.map(({ index }) => all[index]?.times[sequences[index]!++]);
+  };
 }

@@ -4,9 +4,9 @@
  *
  *     npm run bench:postgres [-- rounds batches tasks-in-a-batch entities]
  */
-import { readFileSync } from 'node:fs';
 import { PostgresStore } from '../../lib/store/postgres/store.js';
 import { postgresService, type TestDatabase } from '../../services/postgres.js';
+import { processorTime } from '../embedded/processes.js';
 import { argument, median, perSecond, printTable, ratio } from '../embedded/report.js';
 import { BareStore } from './bare.js';
 import { Stream } from './stream.js';
@@ -102,14 +102,4 @@ function report(store: readonly Cost[], bare: readonly Cost[]): void {
 async function committing({ query }: TestDatabase): Promise<number> {
   const [row] = await query(`select pid from pg_stat_activity where application_name = 'dp3-cluster ${APP} commits'`);
   return Number(row?.['pid']);
-}
-
-/** User and system time so far in microseconds; the kernel counts in hundredths of a second. */
-function processorTime(pid: number): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * 10_000;
-  } catch {
-    return Number.NaN; // the server runs elsewhere
-  }
 }

@@ -1,57 +1,55 @@
 /**
  * `send` of a file of data-points into RabbitMQ, against a bare loop that publishes each of them as a message of its own, persistent,
- * with 1,000 unconfirmed at once. Nobody reads the queues meanwhile.
+ * with 1,000 unconfirmed at once. Nobody reads the queues meanwhile. The data-points are those of a file that examples/honeypot made, or
+ * as many like them as given; the bare loop has them in memory.
  *
- *     npm run bench:server:send [data-points] [rounds]
+ *     npm run bench:server:send [data-points | file] [rounds]
  */
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { connect } from 'amqplib';
-import { inTemporary } from '../embedded/arena.js';
+import { inTemporary, succeeded } from '../embedded/program.js';
 import { argument, median, perSecond, printTable, ratio } from '../embedded/report.js';
-import { lineOf, taskMaker } from '../embedded/tasks.js';
 import { inArena, publishTask, type Servers, withServers } from './arena.js';
+import { makeLines, messageOf, readLines } from './points.js';
 
-const points = argument(0, 200_000);
-const rounds = argument(1, 3);
-const keys = 1_000;
 const OUTSTANDING = 1_000;
+const model = readFileSync(new URL('../../../examples/honeypot/config/db_entities/ip.yml', import.meta.url), 'utf8');
+
+const file = /\D/.test(process.argv[2] ?? '') ? process.argv[2]! : null;
+const lines = file === null ? makeLines(argument(0, 200_000)) : await readLines(file);
+const rounds = argument(1, 3);
 
 function measureSend(servers: Servers): Promise<number> {
   return inTemporary((path) =>
-    inArena(servers, { processes: 1 }, async (arena) => {
-      const file = `${path}/points.jsonl`;
-      const stream = createWriteStream(file);
-      for (let n = 0; n < points; n++) if (!stream.write(lineOf(n, keys))) await once(stream, 'drain');
-      stream.end();
-      await once(stream, 'close');
+    inArena(servers, { processes: 1, model }, async (arena) => {
+      const points = join(path, 'points.jsonl');
+      writeFileSync(points, `${lines.join('\n')}\n`);
       await arena.declare();
       const startedAt = performance.now();
-      const child = arena.run('send', file);
-      const [code] = await once(child, 'exit');
-      if (code !== 0) throw new Error(`send ended with ${code}`);
-      return (points * 1_000) / (performance.now() - startedAt);
+      await succeeded(arena.run('send', points), 'send');
+      return (lines.length * 1_000) / (performance.now() - startedAt);
     }),
   );
 }
 
 function measureBare(servers: Servers): Promise<number> {
-  return inArena(servers, { processes: 1 }, async (arena) => {
+  return inArena(servers, { processes: 1, model }, async (arena) => {
     await arena.declare();
-    const make = taskMaker(keys, 1);
     const connection = await connect(servers.amqpUrl);
     const channel = await connection.createConfirmChannel();
     const startedAt = performance.now();
     let open = 0;
     let goOn = () => {};
-    for (let n = 0; n < points; n++) {
+    for (const line of lines) {
       if (open >= OUTSTANDING) {
         await new Promise<void>((resolve) => {
           goOn = resolve;
         });
       }
       open++;
-      publishTask(channel, make(n), () => {
+      publishTask(channel, { id: randomUUID(), index: 0, body: messageOf(line) }, () => {
         open--;
         goOn();
       });
@@ -59,7 +57,7 @@ function measureBare(servers: Servers): Promise<number> {
     await channel.waitForConfirms();
     const seconds = (performance.now() - startedAt) / 1_000;
     await connection.close();
-    return points / seconds;
+    return lines.length / seconds;
   });
 }
 
@@ -71,7 +69,8 @@ await withServers(async (fresh) => {
     sent.push(await fresh(measureSend));
   }
 });
-printTable(`${points} data-points of ${keys} entities, one a line; median of ${rounds} rounds`, [
+const from = file === null ? 'made as a honeypot makes them' : 'of the file';
+printTable(`${lines.length} data-points ${from}, one a line; median of ${rounds} rounds`, [
   ['bare loop, a message for each', perSecond(median(bare))],
   ['send, its start included', perSecond(median(sent))],
   ['send against the bare loop', ratio(median(sent.map((rate, round) => rate / bare[round]!)), 1), 'target 0.9'],
