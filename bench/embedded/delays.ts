@@ -11,7 +11,7 @@ import { eidOf } from './tasks.js';
 /** Until then nothing counts: a worker that has just started is far from its highest rate, and what came meanwhile waits. */
 const WARM_UP_MS = 8_000;
 /** After the last task was sent, for its commit. */
-const SETTLE_MS = 500;
+const SETTLE_MS = 2_000;
 /** Its tasks fit into the window of 4,096 as long as it gets less than that in a run. */
 const SLOW_SHARE = 0.001;
 
@@ -21,7 +21,7 @@ export const SLOW = eidOf(0);
 export type CommitTimes = readonly (number | undefined)[];
 
 export interface Seen {
-  /** Of all other keys, milliseconds. */
+  /** Of all other keys, milliseconds; infinite for a task that was not committed by the end. */
   readonly latencies: readonly number[];
   /** Tasks of other keys committed a second, in the second half of the run. */
   readonly othersPerSecond: number;
@@ -50,9 +50,9 @@ function evaluate(sent: readonly SentTask[], committed: CommitTimes) {
   let inSecondHalf = 0;
   sent.forEach(({ at, slow }, n) => {
     const done = committed[n];
-    if (slow || done === undefined) return;
-    if (at >= first + WARM_UP_MS) latencies.push(done - at);
-    if (done >= half && done < last) inSecondHalf++;
+    if (slow) return;
+    if (at >= first + WARM_UP_MS) latencies.push(done === undefined ? Number.POSITIVE_INFINITY : done - at);
+    if (done !== undefined && done >= half && done < last) inSecondHalf++;
   });
   return { latencies, othersPerSecond: (inSecondHalf * 1_000) / (last - half) };
 }
