@@ -22,7 +22,7 @@ import {
 import { rowsOf, settled } from '../support/stream-run.js';
 
 /** How long the stream comes and workers are killed. */
-const STORM_SECONDS = Number(process.env['STORM_SECONDS'] ?? 9);
+const STORM_SECONDS = Number(process.env['STORM_SECONDS'] ?? 8);
 /** `send` packs some of them into one task: 100,000 tasks in 300 s. */
 const EVENTS_A_SECOND = 480;
 /** In the middle of it PostgreSQL crashes, and is away for so long. */
