@@ -102,6 +102,8 @@ processing_core:
   msg_broker: ${JSON.stringify(broker)}
   store: ${JSON.stringify(store)}
   max_chain_depth: 1
+  # send packs data-points of an entity into one task up to a quarter of that: here, one.
+  message: { bytes: 1KiB }
   respawn: { limit: 100000, backoff: 0.01s, backoff_max: 0.5s }
   # Here a task that ran when its process was killed is never the reason of it.
   quarantine: { max_attempts: 1000 }
@@ -112,6 +114,9 @@ logging: { format: json }
     modules: { traces: moduleText(waitMs) },
   });
 }
+
+/** Long enough that `send` makes a task of each event. */
+const SOURCE = 'a sensor that tells of one event of an address after another';
 
 /** The event with this number of an address. */
 export interface StreamEvent {
@@ -173,7 +178,7 @@ export function writeEvents(folder: string, events: readonly StreamEvent[], perF
   for (let first = 0; first < events.length; first += perFile) {
     const lines = events.slice(first, first + perFile).map((event) => {
       const { eid: id, v } = event;
-      return JSON.stringify({ type: 'ip', id, attr: 'event', v, t1: timeOf(event) });
+      return JSON.stringify({ type: 'ip', id, attr: 'event', v, t1: timeOf(event), src: SOURCE });
     });
     const file = join(folder, `events-${files.length}.jsonl`);
     writeFileSync(file, `${lines.join('\n')}\n`);
