@@ -3,8 +3,9 @@
  * and leaves out what is committed already, before anything is executed (product.md, rules 2 and 9).
  *
  * A delivery that may have been committed before is looked up in the inbox; while the store is asked, everything behind it waits,
- * so that no task overtakes another. That happens after a restart only, and where senders give no ids. Refused: asking for every id (the inbox's own check at
- * the commit finds the rest), and letting other keys pass meanwhile (a second order to keep right, for milliseconds after a start).
+ * so that no task overtakes another. That happens after a restart only, and where senders give no ids. Refused: asking for every id
+ * (the inbox's own check at the commit finds the rest), and letting other keys pass meanwhile (a second order to keep right, for
+ * milliseconds after a start).
  */
 import { type Entry, quarantinedResult } from '../commit/entry.js';
 import { type Work, workOf } from '../lanes/work.js';
