@@ -36,25 +36,30 @@ async function bed(
   return Object.assign(made, { host });
 }
 
-it('a crash of the broker in the middle of 50000 persistent tasks loses, doubles and reorders none', async () => {
-  const total = 50_000;
-  const made = await bed({ heartbeatMs: 1_000 });
-  const writer = await made.writer();
-  for (let n = 0; n < total / 2; n += 2_500) await writer.send(numberedTasks(n, n + 2_500));
-  const path = new CountingPath({ events: made.events });
-  await path.start(await made.reader(0, { tasks: 4_000 }));
-  const sending = (async () => {
-    for (let n = total / 2; n < total; n += 2_500) await writer.send(numberedTasks(n, n + 2_500));
-  })();
-  await path.untilDone(2_500);
-  await broker.kill();
-  await broker.resume();
-  await sending;
-  await path.untilDone(total);
-  await path.stop();
-  expect(path.wrong).toEqual([]);
-  expect(path.done).toBe(total);
-});
+it.each([
+  { total: 50_000, queueType: 'classic' },
+  { total: 10_000, queueType: 'quorum' },
+] as const)(
+  'a crash of the broker in the middle of $total persistent tasks in $queueType queues loses, doubles and reorders none',
+  async ({ total, queueType }) => {
+    const made = await bed({ queueType, heartbeatMs: 1_000 });
+    const writer = await made.writer();
+    for (let n = 0; n < total / 2; n += 2_500) await writer.send(numberedTasks(n, n + 2_500));
+    const path = new CountingPath({ events: made.events });
+    await path.start(await made.reader(0, { tasks: 4_000 }));
+    const sending = (async () => {
+      for (let n = total / 2; n < total; n += 2_500) await writer.send(numberedTasks(n, n + 2_500));
+    })();
+    await path.untilDone(2_500);
+    await broker.kill();
+    await broker.resume();
+    await sending;
+    await path.untilDone(total);
+    await path.stop();
+    expect(path.wrong).toEqual([]);
+    expect(path.done).toBe(total);
+  },
+);
 
 it('an alarm that blocks publishing lets tasks be processed and acknowledged', async () => {
   const made = await bed();

@@ -110,14 +110,24 @@ test('takes what DP3 has declared as its own', async () => {
   expect(log.lines.filter(({ message }) => !message.startsWith('connected'))).toEqual([]);
 });
 
-test('declares quorum queues with a single active consumer', async () => {
-  const { host, ensure } = await place({ queueType: 'quorum', maxLength: 500 });
-  await ensure({}, [0]);
+test('declares quorum queues with a single active consumer, and uses them once they are saved', async () => {
+  const { host, ensure, clock, log } = await place({ queueType: 'quorum', maxLength: 500 });
+  const declaring = ensure({}, [0]);
+  await log.line('quorum queues were declared');
+  clock.pass(1_499);
+  expect(await Promise.race([declaring.then(() => 'used'), host.manage('GET', '/overview').then(() => 'waits')])).toBe(
+    'waits',
+  );
+  clock.pass(1);
+  await declaring;
   const quorum = { 'x-queue-type': 'quorum', 'x-single-active-consumer': true };
   expect(await queuesOf(host)).toEqual([
     { name: 'test-worker-0', durable: true, arguments: { ...quorum, ...NORMAL, 'x-max-length': 500 } },
     { name: 'test-worker-0-pri', durable: true, arguments: quorum },
   ]);
+  const said = log.lines.length;
+  await ensure({}, [0]);
+  expect(log.lines.length).toBe(said);
 });
 
 test('uses a queue with another bound as it is, and says so', async () => {
@@ -140,10 +150,13 @@ test('uses a queue with another bound as it is, and says so', async () => {
 });
 
 test('warns of a queue that may drop what was delivered too often', async () => {
-  const { host, ensure, log } = await place({ queueType: 'quorum' });
+  const { host, ensure, log, clock } = await place({ queueType: 'quorum' });
   const args = { 'x-queue-type': 'quorum', 'x-delivery-limit': 20 };
   await byHand(host, (channel) => channel.assertQueue('test-worker-0-pri', { arguments: args }));
-  await ensure({}, [0]);
+  const declaring = ensure({}, [0]);
+  await log.line('quorum queues were declared');
+  clock.pass(1_500);
+  await declaring;
   const warnings = log.lines.filter(({ level }) => level === 'warn');
   expect(warnings.map(({ fields }) => fields)).toMatchObject([
     { queue: 'test-worker-0-pri', why: expect.stringContaining('single active consumer') },
