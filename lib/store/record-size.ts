@@ -14,14 +14,20 @@ export function sizeOfView(key: string, view: RecordView): number {
   const { state } = view;
   if (state === null) return own;
   let bytes = own + RECORD_BYTES + 2 * (state.etype.length + state.eid.length);
-  for (const [name] of state.ttlTokens) bytes += ATTRIBUTE_BYTES + 2 * name.length;
-  for (const { v } of state.plain.values()) bytes += ATTRIBUTE_BYTES + sizeOf(v, 0);
+  state.ttlTokens.forEach((_, name) => {
+    bytes += ATTRIBUTE_BYTES + 2 * name.length;
+  });
+  state.plain.forEach(({ v }) => {
+    bytes += ATTRIBUTE_BYTES + sizeOf(v, 0);
+  });
   return bytes + sizeOfSummaries(state.observations) + sizeOfSummaries(state.timeseries);
 }
 
 function sizeOfSummaries(summaries: ReadonlyMap<string, HistorySummary>): number {
   let bytes = 0;
-  for (const { newest } of summaries.values()) bytes += 2 * ATTRIBUTE_BYTES + sizeOf(newest.v, 0);
+  summaries.forEach(({ newest }) => {
+    bytes += 2 * ATTRIBUTE_BYTES + sizeOf(newest.v, 0);
+  });
   return bytes;
 }
 

@@ -7,14 +7,9 @@ export interface Filling {
   readonly tasks: number;
 }
 
-export function windowIsFull({ reader }: Pick<Pipeline, 'reader'>): boolean {
-  const { tasks, bytes, tasksLimit, bytesLimit } = reader.window;
-  return tasks >= tasksLimit || bytes >= bytesLimit;
-}
-
 /** The key that has more than half of the tasks in a full window; null where none has. */
 export function keyThatFills(pipeline: Pick<Pipeline, 'lanes' | 'reader'>): Filling | null {
-  if (!windowIsFull(pipeline)) return null;
+  if (!pipeline.reader.window.full) return null;
   const fullest = pipeline.lanes.fullest();
   return fullest !== null && fullest.tasks > pipeline.reader.window.tasks / 2 ? fullest : null;
 }

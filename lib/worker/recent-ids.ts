@@ -5,8 +5,8 @@
  */
 import type { Delivery } from '../model/delivery.js';
 
-/** Committed ids that are remembered; the oldest are forgotten first. */
-const COMMITTED_IDS_LIMIT = 65_536;
+/** Committed ids that are remembered; the oldest are forgotten first. Four times as many cost twice the time: they leave the processor's cache. */
+const COMMITTED_IDS_LIMIT = 16_384;
 
 const NONE: readonly Delivery[] = Object.freeze([]);
 

@@ -8,7 +8,7 @@ import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
-import { keyThatFills, windowIsFull } from './full-window.js';
+import { keyThatFills } from './full-window.js';
 import type { Pipeline } from './pipeline.js';
 import type { Upkeep } from './upkeep.js';
 
@@ -83,8 +83,8 @@ export class Watchdog implements Service {
   /** Under load a window is always full; worth a line is one that a single key fills, for it holds up all others. */
   private reportFullWindow(): void {
     const { pipeline, events, log } = this.options;
-    if (!windowIsFull(pipeline)) return;
-    const { tasks, bytes } = pipeline.reader.window;
+    const { tasks, bytes, full } = pipeline.reader.window;
+    if (!full) return;
     const filling = keyThatFills(pipeline);
     events.emit('window-full', { key: filling?.key ?? null, tasks, bytes });
     if (filling) {

@@ -255,11 +255,16 @@ function describeWindow(bed: () => QueueBed): void {
       tasks: 4,
       tasksLimit: 4,
       bytes: got.reduce((sum, d) => sum + d.body.length, 0),
+      full: true,
     });
     await bed().commit(0, [got[2]!, got[0]!]);
-    expect(ids(await inbox.take(2))).toEqual(['t4', 't5']);
+    const more = await inbox.take(2);
+    expect(ids(more)).toEqual(['t4', 't5']);
     expect(reader.window.tasks).toBe(4);
     expect(inbox.waiting).toBe(0);
+    await bed().commit(0, [got[1]!, got[3]!, ...more]);
+    await bed().commit(0, await inbox.take(4));
+    expect(reader.window).toMatchObject({ tasks: 0, full: false });
   });
 
   it('counts bytes too, and lets a task through that is larger than all of the window', async () => {

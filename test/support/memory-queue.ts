@@ -98,7 +98,8 @@ export class MemoryQueue implements TaskReader {
   constructor(private readonly windowTasks = 1_000) {}
 
   get window(): TaskReader['window'] {
-    return { tasks: this.open.size, bytes: 0, tasksLimit: this.windowTasks, bytesLimit: 1 };
+    const { size: tasks } = this.open;
+    return { tasks, bytes: 0, tasksLimit: this.windowTasks, bytesLimit: 1, full: tasks >= this.windowTasks };
   }
 
   settle(deliveries: readonly Delivery[]): void {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RecentIds } from '../../lib/worker/recent-ids.js';
 import { testDelivery } from '../support/deliveries.js';
 
-const LIMIT = 65_536;
+const LIMIT = 16_384;
 
 describe('the ids of this epoch', () => {
   it('know what is on its way and what is committed', () => {

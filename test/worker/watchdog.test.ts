@@ -21,7 +21,8 @@ function bed(
   let looks = 0;
   let upkeeps = 0;
   let upkeepStopped = false;
-  const window = { tasks: given.window ?? 0, tasksLimit: 10, bytes: 0, bytesLimit: 100 };
+  const tasks = given.window ?? 0;
+  const window = { tasks, tasksLimit: 10, bytes: 0, bytesLimit: 100, full: tasks === 10 };
   const pipeline = {
     reader: { window },
     lanes: { fullest: () => given.fullest ?? null, status: () => ({ busy: 0, waiting: 1, keys: 1, restarts: 1 }) },

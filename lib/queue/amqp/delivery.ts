@@ -17,8 +17,9 @@ export class AmqpDelivery implements Delivery {
   readonly redelivered: boolean;
   /** The broker delivers a settled message again where its acknowledgement was lost. */
   readonly once = false;
-  readonly nameless: boolean;
   readonly tag: number;
+  id: string;
+  nameless: boolean;
   settled = false;
   /** Number of its slot among the running tasks; -1 while it does not run. */
   slot = -1;
@@ -28,22 +29,20 @@ export class AmqpDelivery implements Delivery {
     /** A tag is valid only in the channel it came by. */
     readonly from: Consumption,
     { content, fields }: ConsumeMessage,
-    private identity: Identity,
+    { id, nameless }: Identity,
     readonly attempts: number,
   ) {
-    this.nameless = identity.nameless;
+    this.id = id;
+    this.nameless = nameless;
     this.body = content;
     this.priority = from.priority;
     this.redelivered = fields.redelivered;
     this.tag = fields.deliveryTag;
   }
 
-  get id(): string {
-    return this.identity.id;
-  }
-
   rename(id: string): void {
-    this.identity = { id, nameless: true };
+    this.id = id;
+    this.nameless = true;
   }
 
   started(): void {

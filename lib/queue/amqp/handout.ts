@@ -44,12 +44,20 @@ export class HandOut implements DeliveryOwner {
 
   get window(): TaskReader['window'] {
     const { tasks, bytes } = this.options.window;
-    return { tasks: this.tasks, bytes: this.bytes, tasksLimit: tasks, bytesLimit: bytes };
+    const full = !this.hasRoom || this.isExhausted;
+    return { tasks: this.tasks, bytes: this.bytes, tasksLimit: tasks, bytesLimit: bytes, full };
   }
 
   get hasRoom(): boolean {
     const { tasks, bytes } = this.options.window;
     return this.tasks < tasks && this.bytes < bytes;
+  }
+
+  /** The broker hands out no more of a queue. */
+  private get isExhausted(): boolean {
+    if (this.pair === null) return false;
+    const { priority, normal } = this.pair;
+    return normal.open >= normal.prefetch || priority.open >= priority.prefetch;
   }
 
   get isPaused(): boolean {

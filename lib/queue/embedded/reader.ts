@@ -60,7 +60,8 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
 
   get window(): TaskReader['window'] {
     const { tasks, bytes } = this.options.window;
-    return { tasks: this.openTasks, bytes: this.openBytes, tasksLimit: tasks, bytesLimit: bytes };
+    const full = this.openTasks >= tasks || this.openBytes >= bytes;
+    return { tasks: this.openTasks, bytes: this.openBytes, tasksLimit: tasks, bytesLimit: bytes, full };
   }
 
   async start(): Promise<void> {

@@ -10,11 +10,14 @@ import { Column, type ElementType, Instants } from './column.js';
 
 type Types = Readonly<Record<string, ElementType>>;
 
-/** By table: its columns, and the statement; `rows` stands for the arrays under the names of the columns. */
-const TABLES = {
+const HISTORY = 'insert into history (etype, eid, attr, incarnation, n, t1, t2, c, v)';
+const RAW = 'insert into raw (etype, eid, attr, t1, t2, c, src, v)';
+
+/** By part: its columns, and what is done with its rows; `rows` stands for them, named `u`. */
+const PARTS = {
   inbox: {
     types: { id: 'uuid' },
-    write: (rows: string) => `insert into inbox (index, id) select own.index, u.id from own, ${rows}`,
+    write: (rows) => [`insert into inbox (index, id) select own.index, u.id from own, ${rows}`],
   },
   records: {
     types: {
@@ -30,9 +33,8 @@ const TABLES = {
       observations: 'jsonb',
       timeseries: 'jsonb',
     },
-    write: (
-      rows: string,
-    ) => `insert into records as r (etype, eid, hash, incarnation, revision, created, updated, expiring,
+    write: (rows) => [
+      `insert into records as r (etype, eid, hash, incarnation, revision, created, updated, expiring,
         ttl, plain, observations, timeseries)
       select u.etype, u.eid, u.hash, u.incarnation, 1, u.created, u.updated, u.expiring,
         u.ttl, u.plain, u.observations, u.timeseries from own, ${rows}
@@ -41,16 +43,38 @@ const TABLES = {
         expiring = case when excluded.expiring is not null then least(r.expiring, excluded.expiring) end,
         ttl = excluded.ttl, plain = excluded.plain, observations = excluded.observations,
         timeseries = excluded.timeseries`,
+    ],
   },
   deleted: {
     types: { etype: 'text', eid: 'text' },
-    write: (rows: string) => `delete from records r using own, ${rows} where r.etype = u.etype and r.eid = u.eid`,
+    write: (rows) => [`delete from records r using own, ${rows} where r.etype = u.etype and r.eid = u.eid`],
   },
   graves: {
     types: { etype: 'text', eid: 'text', incarnation: 'int4' },
-    write: (rows: string) => `insert into graves as g (etype, eid, incarnation)
+    write: (rows) => [
+      `insert into graves as g (etype, eid, incarnation)
       select u.etype, u.eid, u.incarnation from own, ${rows}
       on conflict (etype, eid) do update set incarnation = greatest(g.incarnation, excluded.incarnation)`,
+    ],
+  },
+  /** Data-points that are rows of history as they stand, which most are: what both tables hold is sent and read once. */
+  observed: {
+    types: {
+      etype: 'text',
+      eid: 'text',
+      attr: 'text',
+      incarnation: 'int4',
+      n: 'int8',
+      t1: 'timestamptz',
+      t2: 'timestamptz',
+      c: 'float8',
+      src: 'text',
+      v: 'json',
+    },
+    write: (rows) => [
+      `${HISTORY} select u.etype, u.eid, u.attr, u.incarnation, u.n, u.t1, u.t2, u.c, u.v::jsonb from own, ${rows}`,
+      `${RAW} select u.etype, u.eid, u.attr, u.t1, u.t2, u.c, u.src, u.v from own, ${rows}`,
+    ],
   },
   history: {
     types: {
@@ -64,8 +88,9 @@ const TABLES = {
       c: 'float8',
       v: 'jsonb',
     },
-    write: (rows: string) => `insert into history (etype, eid, attr, incarnation, n, t1, t2, c, v)
-      select u.etype, u.eid, u.attr, u.incarnation, u.n, u.t1, u.t2, u.c, u.v from own, ${rows}`,
+    write: (rows) => [
+      `${HISTORY} select u.etype, u.eid, u.attr, u.incarnation, u.n, u.t1, u.t2, u.c, u.v from own, ${rows}`,
+    ],
   },
   raw: {
     types: {
@@ -78,36 +103,42 @@ const TABLES = {
       src: 'text',
       v: 'json',
     },
-    write: (rows: string) => `insert into raw (etype, eid, attr, t1, t2, c, src, v)
-      select u.etype, u.eid, u.attr, u.t1, u.t2, u.c, u.src, u.v from own, ${rows}`,
+    write: (rows) => [`${RAW} select u.etype, u.eid, u.attr, u.t1, u.t2, u.c, u.src, u.v from own, ${rows}`],
   },
   outbox: {
     types: { id: 'text', destination: 'int4', key: 'text', priority: 'bool', body: 'bytea' },
-    write: (rows: string) => `insert into outbox (index, id, destination, key, priority, body)
+    write: (rows) => [
+      `insert into outbox (index, id, destination, key, priority, body)
       select own.index, u.id, u.destination, u.key, u.priority, u.body from own, ${rows}`,
+    ],
   },
   quarantine: {
     types: { id: 'text', etype: 'text', eid: 'text', code: 'text', reason: 'text', body: 'bytea' },
-    write: (rows: string) => `insert into quarantine (index, id, time, etype, eid, code, reason, body)
+    write: (rows) => [
+      `insert into quarantine (index, id, time, etype, eid, code, reason, body)
       select own.index, u.id, now(), u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
       on conflict (index, id) do update set time = excluded.time, etype = excluded.etype, eid = excluded.eid,
         code = excluded.code, reason = excluded.reason, body = excluded.body`,
+    ],
   },
-} as const satisfies Record<string, { readonly types: Types; readonly write: (rows: string) => string }>;
+} as const satisfies Record<string, { readonly types: Types; readonly write: Write }>;
 
-/** The rows that a commit writes into one table. */
+/** The statements over one set of rows. */
+type Write = (rows: string) => readonly string[];
+
+/** Rows that a commit writes. */
 interface Part<Given extends Types> {
   readonly columns: { readonly [Name in keyof Given]: Column };
   readonly list: readonly Column[];
-  readonly write: (rows: string) => string;
+  readonly write: Write;
 }
 
-export type Parts = { readonly [Name in keyof typeof TABLES]: Part<(typeof TABLES)[Name]['types']> };
+export type Parts = { readonly [Name in keyof typeof PARTS]: Part<(typeof PARTS)[Name]['types']> };
 
 /** Fresh columns: a store has its own, and fills them anew for each commit. */
 function makeParts(): Parts {
   const instants = new Instants();
-  const parts = Object.entries(TABLES).map(([name, { types, write }]) => {
+  const parts = Object.entries(PARTS).map(([name, { types, write }]) => {
     const columns = Object.fromEntries(
       Object.entries(types).map(([column, type]) => [column, new Column(type, instants)]),
     );
@@ -166,13 +197,20 @@ export class CommitStatement {
   }
 
   private textOf(mask: number): string {
-    const parts = [OWN];
+    const expressions = [OWN];
     let parameter = OWN_PARAMETERS;
     for (const [n, [name, { columns, write }]] of this.ordered.entries()) {
       if ((mask & (1 << n)) === 0) continue;
       const arrays = Object.values(columns).map(({ type }) => `$${++parameter}::${type}[]`);
-      parts.push(`${name}_ as (${write(`unnest(${arrays.join(', ')}) as u(${Object.keys(columns).join(', ')})`)})`);
+      const rows = `unnest(${arrays.join(', ')}) as u(${Object.keys(columns).join(', ')})`;
+      const [only = '', ...others] = write(rows);
+      if (others.length === 0) expressions.push(`${name}_ as (${only})`);
+      else {
+        expressions.push(`${name} as (select * from ${rows})`);
+        for (const [at, statement] of write(`${name} as u`).entries())
+          expressions.push(`${name}_${at} as (${statement})`);
+      }
     }
-    return `with ${parts.join(',\n')}\nselect count(*) from own`;
+    return `with ${expressions.join(',\n')}\nselect count(*) from own`;
   }
 }

@@ -2,9 +2,11 @@
  * Rows of a batch: everything that its results put into the tables, written into the columns of the commit. States of one key fold to
  * the last one; each delete leaves a grave for its history. What the client can tell to be unstorable is found here, entry by entry.
  */
+
+import type { DataPoint } from '../../model/datapoint.js';
 import { MAX_NAME_BYTES } from '../../model/entity.js';
 import { MAX_ID_BYTES } from '../../model/entity-id.js';
-import type { RecordState, RecordView, TaskResult } from '../../model/record.js';
+import type { HistoryRow, RecordState, RecordView, TaskResult } from '../../model/record.js';
 import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
 import type { Instant } from '../../model/time.js';
 import { messageOf } from '../../runtime/errors.js';
@@ -58,7 +60,6 @@ export function writeRows(
       if (inbox && !entry.delivery.once) parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
       writeRecordRows(entry, parts, json, entities);
       if (entry.result.reason !== undefined) writeQuarantine(entry, parts, quarantined);
-      writeRaw(entry.result, parts, json);
       writeDerived(entry.result, parts);
     } catch (error) {
       guilty.set(entry, messageOf(error));
@@ -81,11 +82,13 @@ export function writeRows(
 }
 
 function writeRecordRows(entry: BatchEntry, parts: Parts, json: JsonWriter, entities: Entities): void {
-  const { etype, eid, record, history } = entry.result;
-  if (record === undefined || etype === null || eid === null) return;
-  checkKey(etype, eid);
-  entities.add(etype, eid, entry, lastDead(record));
-  if (record.state !== null && history.length > 0) writeHistory(entry.result, record.state, parts, json);
+  const { etype, eid, record } = entry.result;
+  const state = record?.state ?? null;
+  if (record !== undefined && etype !== null && eid !== null) {
+    checkKey(etype, eid);
+    entities.add(etype, eid, entry, lastDead(record));
+  }
+  writePoints(entry.result, state, parts, json);
 }
 
 /** The last incarnation that this result may have ended, 0 for none. A record as young as its last change may follow one that it ended. */
@@ -94,25 +97,55 @@ function lastDead(view: RecordView): number {
   return view.state.created === view.state.updated ? view.state.incarnation - 1 : 0;
 }
 
-/** Numbered by the record's own count: the rows of a result are the last ones of their attribute. */
-function writeHistory({ history }: TaskResult, state: RecordState, parts: Parts, json: JsonWriter): void {
-  const { columns } = parts.history;
-  for (let at = 0; at < history.length; at++) {
+/** Rows of history, which are those of the state that follows, and accepted data-points. Both are in the order in which the points came. */
+function writePoints({ history, raw }: TaskResult, state: RecordState | null, parts: Parts, json: JsonWriter): void {
+  let at = 0;
+  for (const point of raw) {
+    if (point.src !== null && !isStorable(point.src))
+      throw new RangeError(`the source of a data-point of ${point.attr} is not ${ALLOWED_TEXT}`);
     const row = history[at];
-    if (row === undefined) break;
-    let later = 0;
-    for (let next = at + 1; next < history.length; next++) if (history[next]?.attr === row.attr) later += 1;
-    const { count } = state.observations.get(row.attr) ?? state.timeseries.get(row.attr) ?? { count: later + 1 };
-    columns.etype.addText(state.etype);
-    columns.eid.addText(state.eid);
-    columns.attr.addText(row.attr);
-    columns.incarnation.addInt4(state.incarnation);
-    columns.n.addInt8(count - 1 - later);
-    columns.t1.addInstant(row.t1);
-    columns.t2.addInstant(row.t2);
-    columns.c.addFloat8(row.c);
-    columns.v.addJsonb(json.value(row.v));
+    if (state !== null && row !== undefined && isOf(row, point, state)) {
+      const { columns } = parts.observed;
+      writeHistory(history, at, state, columns);
+      columns.src.addTextOrNull(point.src);
+      columns.v.addText(json.value(row.v));
+      at++;
+    } else writeRaw(point, parts, json);
   }
+  if (state === null) return;
+  for (; at < history.length; at++) {
+    const { columns } = parts.history;
+    writeHistory(history, at, state, columns);
+    columns.v.addJsonb(json.value(history[at]?.v));
+  }
+}
+
+/** Whether a row of history is this data-point as it was accepted. */
+function isOf(row: HistoryRow, { etype, eid, attr, v, t1, t2, c }: DataPoint, state: RecordState): boolean {
+  const same = row.v === v && row.attr === attr && row.t1 === t1 && row.t2 === t2 && row.c === c;
+  return same && state.eid === eid && state.etype === etype;
+}
+
+/** All but the value. Numbered by the record's own count: the rows of a result are the last ones of their attribute. */
+function writeHistory(
+  history: readonly HistoryRow[],
+  at: number,
+  state: RecordState,
+  columns: Omit<Parts['history']['columns'], 'v'>,
+): void {
+  const row = history[at];
+  if (row === undefined) return;
+  let later = 0;
+  for (let next = at + 1; next < history.length; next++) if (history[next]?.attr === row.attr) later += 1;
+  const { count } = state.observations.get(row.attr) ?? state.timeseries.get(row.attr) ?? { count: later + 1 };
+  columns.etype.addText(state.etype);
+  columns.eid.addText(state.eid);
+  columns.attr.addText(row.attr);
+  columns.incarnation.addInt4(state.incarnation);
+  columns.n.addInt8(count - 1 - later);
+  columns.t1.addInstant(row.t1);
+  columns.t2.addInstant(row.t2);
+  columns.c.addFloat8(row.c);
 }
 
 function writeState({ etype, eid, record }: TaskResult, { records, deleted }: Parts, json: JsonWriter): void {
@@ -147,20 +180,16 @@ function latestToken(tokens: ReadonlyMap<string, Instant>): Instant | null {
   return latest;
 }
 
-function writeRaw({ raw }: TaskResult, parts: Parts, json: JsonWriter): void {
+function writeRaw({ etype, eid, attr, v, t1, t2, c, src }: DataPoint, parts: Parts, json: JsonWriter): void {
   const { columns } = parts.raw;
-  for (const { etype, eid, attr, v, t1, t2, c, src } of raw) {
-    if (src !== null && !isStorable(src))
-      throw new RangeError(`the source of a data-point of ${attr} is not ${ALLOWED_TEXT}`);
-    columns.etype.addText(etype);
-    columns.eid.addText(eid);
-    columns.attr.addText(attr);
-    columns.t1.addInstantOrNull(t1);
-    columns.t2.addInstantOrNull(t2);
-    columns.c.addFloat8(c);
-    columns.src.addTextOrNull(src);
-    columns.v.addText(json.value(v));
-  }
+  columns.etype.addText(etype);
+  columns.eid.addText(eid);
+  columns.attr.addText(attr);
+  columns.t1.addInstantOrNull(t1);
+  columns.t2.addInstantOrNull(t2);
+  columns.c.addFloat8(c);
+  columns.src.addTextOrNull(src);
+  columns.v.addText(json.value(v));
 }
 
 function writeDerived({ derived }: TaskResult, parts: Parts): void {

@@ -21,7 +21,9 @@ export class Unstorable extends Error {
 /** Names are few and come again with every row. */
 const NAMES_KEPT = 4_096;
 
-/** Writes values as JSON. Of a data-point the same value goes to its history, its record and the raw rows: the last one is kept. */
+/**
+ * Writes values as JSON; forEach, since iterating over a Map makes two objects for each entry. Of a data-point the same value goes to its history, its record and the raw rows: the last one is kept.
+ */
 export class JsonWriter {
   private readonly names = new Map<string, string>();
   private lastValue: unknown;
@@ -42,22 +44,26 @@ export class JsonWriter {
 
   ttl(tokens: ReadonlyMap<string, Instant>): string {
     let text = '';
-    for (const [name, until] of tokens) text += `${this.next(text, name)}"${until}"`;
+    tokens.forEach((until, name) => {
+      text += `${this.next(text, name)}"${until}"`;
+    });
     return `${text}}`;
   }
 
   plain(values: ReadonlyMap<string, PlainValue>): string {
     let text = '';
-    for (const [attr, { v, ts }] of values) text += `${this.next(text, attr)}{"v":${this.value(v)},"ts":"${ts}"}`;
+    values.forEach(({ v, ts }, attr) => {
+      text += `${this.next(text, attr)}{"v":${this.value(v)},"ts":"${ts}"}`;
+    });
     return `${text}}`;
   }
 
   summaries(summaries: ReadonlyMap<string, HistorySummary>): string {
     let text = '';
-    for (const [attr, { count, newest }] of summaries) {
+    summaries.forEach(({ count, newest }, attr) => {
       const { t1, t2, v, c } = newest;
       text += `${this.next(text, attr)}{"count":${count},"t1":"${t1}","t2":"${t2}","c":${c},"v":${this.value(v)}}`;
-    }
+    });
     return `${text}}`;
   }
 

@@ -60,6 +60,19 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     expect(taken.told).toEqual(['standby']);
   });
 
+  it('has a full window while the broker hands out no more, although there is room', async () => {
+    const bed = await bedOn(await freshVirtualHost(), { broker: { ...broker, prefetch: 4 } });
+    await (await bed.writer()).send(numberedTasks(0, 8));
+    const taken = new Taken();
+    const reader = await bed.reader(0, { tasks: 100 });
+    await taken.consume(reader);
+    const first = await taken.take(4);
+    expect(reader.window).toMatchObject({ tasks: 4, tasksLimit: 100, full: true });
+    for (const delivery of first) delivery.settle();
+    for (const delivery of await taken.take(4)) delivery.settle();
+    expect(reader.window).toMatchObject({ tasks: 0, full: false });
+  });
+
   it('takes over from an owner that is stopped, after a few heartbeats, and gets its tasks in order', async () => {
     const host = await freshVirtualHost();
     const bed = await bedOn(host, { broker });
