@@ -55,6 +55,18 @@ test('what is written in one turn leaves together and in order, what follows lat
   expect(writes()).toBe(2);
 });
 
+test('small, large and many frames keep their order', async () => {
+  const { near, far, writes } = await gathering();
+  const frames = [1, 5_000, 1, ...Array.from({ length: 200 }, () => 100), 4_097, 7].map((size, n) =>
+    Buffer.alloc(size, n),
+  );
+  const expected = Buffer.concat(frames);
+  const all = received(far, expected.length);
+  for (const frame of frames) near.write(frame);
+  expect((await all).equals(expected)).toBe(true);
+  expect(writes()).toBeLessThan(10);
+});
+
 test('a connection that is closed in the same turn sends first what was written', async () => {
   const { near, far } = await gathering();
   const ended = once(far, 'end');
