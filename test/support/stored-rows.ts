@@ -4,7 +4,8 @@
  * Left out is what two undisturbed runs differ in, too:
  * - what the clock says: `created`, `updated` and `expiring` of a record, `ts` of a plain value, `stored` of a row, `time` in quarantine;
  * - how tasks fell into commits: `revision` of a record;
- * - histories of deleted incarnations, which go at some idle moment, and `graves`, which remember them;
+ * - histories of deleted incarnations, which go at some idle moment, and `graves`, which remember them; so also the number of an
+ *   incarnation, which begins anew after that. Rows of history must be of the record's own;
  * - ids of derived tasks, which are drawn: their number is compared. Ids of tasks that were sent must be the same;
  * - of entities to which many others contribute, the order: `n`, and which row is the newest. Their numbers must have no gap;
  * - `owners`, which tell of the processes.
@@ -27,9 +28,9 @@ const queriesOf = (schema: string, unordered: string) => {
   const summaries = (column: string) =>
     `case when r.etype in (${unordered}) then ${values(column, 'count')} else r.${column} end`;
   return {
-    records: `select jsonb_build_array(r.etype, r.eid, r.hash, r.incarnation, r.ttl, ${values('plain', 'v')},
+    records: `select jsonb_build_array(r.etype, r.eid, r.hash, r.ttl, ${values('plain', 'v')},
         ${summaries('observations')}, ${summaries('timeseries')})::text as row from ${schema}.records r`,
-    history: `select jsonb_build_array(etype, eid, attr, incarnation,
+    history: `select jsonb_build_array(etype, eid, attr,
         case when etype in (${unordered}) then to_jsonb(n = place - 1) else to_jsonb(n) end, t1, t2, c, v)::text as row
       from (select h.*, row_number() over (partition by h.etype, h.eid, h.attr order by h.n) as place
         from ${schema}.history h join ${schema}.records r using (etype, eid, incarnation)) as living`,
