@@ -1,10 +1,14 @@
 /**
  * Which delivery tags of a channel are acknowledged, and how (product.md, rule 5): many at once up to the first unfinished one. What
- * is finished beyond that is acknowledged singly once it is old or takes up half of the prefetch, so that one slow entity does
- * not pin everything behind it.
+ * is finished beyond that is acknowledged singly, which costs the broker more: once it is old, takes up half of the prefetch, or stands
+ * where more messages could come. So one slow entity does not pin everything behind it.
  *
  * A `multiple` must name a tag that is still unacknowledged: RabbitMQ closes the channel over any other (406, unknown delivery tag).
  */
+
+/** Parts of the prefetch: finished tags beyond the first unfinished one, and unacknowledged ones of which that one keeps the broker. */
+const MOST_BEYOND = 1 / 2;
+const SCARCE_FROM = 3 / 4;
 
 /** Sends `basic.ack`. */
 export type SendAck = (tag: number, multiple: boolean) => void;
@@ -25,8 +29,7 @@ export class Acknowledger {
 
   constructor(
     private readonly send: SendAck,
-    /** Finished tags beyond the first unfinished one that are held at most. */
-    private readonly mostBeyond: number,
+    private readonly prefetch: number,
   ) {}
 
   /** Tags that the broker counts against the prefetch. */
@@ -69,13 +72,15 @@ export class Acknowledger {
   }
 
   flush(): void {
+    const { prefetch } = this;
+    const isHeldUp = this.upTo === 0 && this.unacknowledged >= SCARCE_FROM * prefetch;
     if (this.upTo > 0) {
       const { upTo } = this;
       this.upTo = 0;
       this.below = 0;
       this.send(upTo, true);
     }
-    if (this.beyond.size >= this.mostBeyond) this.flushBeyond();
+    if (isHeldUp || this.beyond.size >= MOST_BEYOND * prefetch) this.flushBeyond();
   }
 
   /** What is finished beyond the first unfinished tag has waited long enough. */

@@ -76,8 +76,7 @@ export class Consumption {
     this.priority = priority;
     this.prefetch = prefetch;
     this.sizes = sizes;
-    const mostBeyond = Math.max(1, Math.floor(prefetch / 2));
-    this.acknowledger = new Acknowledger((tag, multiple) => channel.ack(named(tag), multiple), mostBeyond);
+    this.acknowledger = new Acknowledger((tag, multiple) => channel.ack(named(tag), multiple), prefetch);
     let why = 'its connection is gone, or it was closed';
     channel.on('error', (error) => {
       why = messageOf(error);
@@ -120,9 +119,14 @@ export class Consumption {
     return this.acknowledger.unfinished;
   }
 
+  /** The broker hands out no more before some of it is acknowledged. */
+  get isExhausted(): boolean {
+    return this.acknowledger.unacknowledged >= this.prefetch;
+  }
+
   /** What waits in the queue is to come without anything else happening before. */
   get hasCredit(): boolean {
-    return this.acknowledger.unacknowledged < this.prefetch && !this.holding && !this.overrun;
+    return !this.isExhausted && !this.holding && !this.overrun;
   }
 
   /** The next one in order; `hasNext` must hold. It counts as open. */

@@ -57,7 +57,7 @@ export class HandOut implements DeliveryOwner {
   private get isExhausted(): boolean {
     if (this.pair === null) return false;
     const { priority, normal } = this.pair;
-    return normal.open >= normal.prefetch || priority.open >= priority.prefetch;
+    return normal.isExhausted || priority.isExhausted;
   }
 
   get isPaused(): boolean {

@@ -73,6 +73,18 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     expect(reader.window).toMatchObject({ tasks: 0, full: false });
   });
 
+  it('gives all others what slow tasks leave of the prefetch, without a pause', async () => {
+    const bed = await bedOn(await freshVirtualHost(), { broker: { ...broker, prefetch: 8 } });
+    await (await bed.writer()).send(numberedTasks(0, 65));
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    await taken.take(5);
+    const startedAt = performance.now();
+    for (let n = 0; n < 60; n++) (await taken.take(1))[0]!.settle();
+    // Acknowledged once a second alone, they would take twenty.
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+
   it('takes over from an owner that is stopped, after a few heartbeats, and gets its tasks in order', async () => {
     const host = await freshVirtualHost();
     const bed = await bedOn(host, { broker });
