@@ -264,7 +264,7 @@ function describeWindow(bed: () => QueueBed): void {
     expect(inbox.waiting).toBe(0);
     await bed().commit(0, [got[1]!, got[3]!, ...more]);
     await bed().commit(0, await inbox.take(4));
-    expect(reader.window).toMatchObject({ tasks: 0, full: false });
+    await expect.poll(() => reader.window, { interval: 1 }).toMatchObject({ tasks: 0, full: false });
   });
 
   it('counts bytes too, and lets a task through that is larger than all of the window', async () => {

@@ -70,7 +70,7 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     expect(reader.window).toMatchObject({ tasks: 4, tasksLimit: 100, full: true });
     for (const delivery of first) delivery.settle();
     for (const delivery of await taken.take(4)) delivery.settle();
-    expect(reader.window).toMatchObject({ tasks: 0, full: false });
+    await expect.poll(() => reader.window, { interval: 1 }).toMatchObject({ tasks: 0, full: false });
   });
 
   it('gives all others what slow tasks leave of the prefetch, without a pause', async () => {
