@@ -50,19 +50,15 @@ export class Texts {
   }
 
   record(state: RecordState): string {
-    const tokens = Array.from(state.ttlTokens, ([name, until]) => `[${JSON.stringify(name)},"${until}"]`);
-    const plain = Array.from(state.plain, ([attr, { v, ts }]) => `[${JSON.stringify(attr)},${this.value(v)},"${ts}"]`);
+    const tokens = listOf(state.ttlTokens, (until, name) => `${JSON.stringify(name)},"${until}"`);
+    const plain = listOf(state.plain, ({ v, ts }, attr) => `${JSON.stringify(attr)},${this.value(v)},"${ts}"`);
     const head = `"h":${state.hash},"i":${state.incarnation},"c":"${state.created}","u":"${state.updated}"`;
     const summaries = `"o":[${this.summaries(state.observations)}],"s":[${this.summaries(state.timeseries)}]`;
-    return `{${head},"t":[${tokens.join()}],"p":[${plain.join()}],${summaries}}`;
+    return `{${head},"t":[${tokens}],"p":[${plain}],${summaries}}`;
   }
 
   private summaries(summaries: ReadonlyMap<string, HistorySummary>): string {
-    let text = '';
-    for (const [attr, { count, newest }] of summaries) {
-      text += `${text === '' ? '' : ','}[${JSON.stringify(attr)},${count},${this.point(newest)}]`;
-    }
-    return text;
+    return listOf(summaries, ({ count, newest }, attr) => `${JSON.stringify(attr)},${count},${this.point(newest)}`);
   }
 
   private value(v: unknown): string {
@@ -74,6 +70,15 @@ export class Texts {
     }
     return text;
   }
+}
+
+/** Items of a list of lists. With forEach: iterating over a Map makes two objects for each entry. */
+function listOf<Value>(map: ReadonlyMap<string, Value>, item: (value: Value, name: string) => string): string {
+  let text = '';
+  map.forEach((value, name) => {
+    text += `${text === '' ? '' : ','}[${item(value, name)}]`;
+  });
+  return text;
 }
 
 function instantText(time: Instant | null): string {
