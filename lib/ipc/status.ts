@@ -26,6 +26,8 @@ export interface WorkerStatus {
     readonly tasksLimit: number;
     readonly bytes: number;
     readonly bytesLimit: number;
+    /** No more comes of a queue before some are settled. */
+    readonly full: boolean;
     /** The key that has more than half of the tasks in a full window, and how many; null where none has. */
     readonly filledBy: { readonly key: string; readonly tasks: number } | null;
   };

@@ -55,7 +55,7 @@ export interface TaskReader extends Service {
     readonly bytes: number;
     readonly tasksLimit: number;
     readonly bytesLimit: number;
-    /** No more comes before some of them are settled: a bound is reached, or a broker hands out no more at once. */
+    /** No more comes of a queue before some of them are settled: a bound is reached, or a broker hands out no more at once. */
     readonly full: boolean;
   };
 }

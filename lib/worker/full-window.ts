@@ -11,5 +11,6 @@ export interface Filling {
 export function keyThatFills(pipeline: Pick<Pipeline, 'lanes' | 'reader'>): Filling | null {
   if (!pipeline.reader.window.full) return null;
   const fullest = pipeline.lanes.fullest();
-  return fullest !== null && fullest.tasks > pipeline.reader.window.tasks / 2 ? fullest : null;
+  // A single task is no backlog: where messages are large, the window holds no more.
+  return fullest !== null && fullest.tasks > Math.max(1, pipeline.reader.window.tasks / 2) ? fullest : null;
 }

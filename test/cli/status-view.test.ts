@@ -7,7 +7,7 @@ const WORKER: WorkerStatus = {
   tasksDone: 1_000,
   tasksPerSecond: 99.6,
   lanes: { busy: 2, waiting: 40, keys: 7, restarts: 0 },
-  window: { tasks: 50, tasksLimit: 100, bytes: 90, bytesLimit: 120, filledBy: null },
+  window: { tasks: 50, tasksLimit: 100, bytes: 90, bytesLimit: 120, full: false, filledBy: null },
   queue: { normal: 5, priority: 6 },
   outboxAgeMs: 1_500,
   storeAvailable: true,

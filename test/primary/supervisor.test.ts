@@ -29,7 +29,7 @@ function figures(tasksDone: number): WorkerStatus {
     tasksDone,
     tasksPerSecond: 0,
     lanes: { busy: 0, waiting: 0, keys: 0, restarts: 0 },
-    window: { tasks: 0, tasksLimit: 1, bytes: 0, bytesLimit: 1, filledBy: null },
+    window: { tasks: 0, tasksLimit: 1, bytes: 0, bytesLimit: 1, full: false, filledBy: null },
     queue: { normal: 0, priority: 0 },
     outboxAgeMs: 0,
     storeAvailable: true,

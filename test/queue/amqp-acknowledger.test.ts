@@ -80,6 +80,14 @@ it('acknowledges singly what is finished beyond a slow task as soon as that keep
   expect(channel.acks.slice(1)).toEqual([[1, true]]);
 });
 
+it('does so as well where the first unfinished ones are done, and yet too little room is left', () => {
+  const { channel, acknowledger, deliver } = made(8);
+  deliver(8);
+  for (const tag of [1, 6, 7, 8]) acknowledger.finished(tag);
+  acknowledger.flush();
+  expect(channel.acks).toEqual([[1, true], ...[6, 7, 8].map((tag) => [tag, false])]);
+});
+
 it('counts a tag whose acknowledgement failed as unfinished', () => {
   const { channel, acknowledger, deliver } = made();
   deliver(2);

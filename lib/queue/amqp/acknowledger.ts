@@ -6,9 +6,11 @@
  * A `multiple` must name a tag that is still unacknowledged: RabbitMQ closes the channel over any other (406, unknown delivery tag).
  */
 
-/** Parts of the prefetch: finished tags beyond the first unfinished one, and unacknowledged ones of which that one keeps the broker. */
+/** Parts of the prefetch: finished tags beyond the first unfinished one that may be held; */
 const MOST_BEYOND = 1 / 2;
-const SCARCE_FROM = 3 / 4;
+/** unacknowledged tags that may be left after many were acknowledged at once, as under full load; and where none were. */
+const MOST_LEFT = 7 / 8;
+const MOST_STANDING = 3 / 4;
 
 /** Sends `basic.ack`. */
 export type SendAck = (tag: number, multiple: boolean) => void;
@@ -73,19 +75,20 @@ export class Acknowledger {
 
   flush(): void {
     const { prefetch } = this;
-    const isHeldUp = this.upTo === 0 && this.unacknowledged >= SCARCE_FROM * prefetch;
+    const most = (this.upTo > 0 ? MOST_LEFT : MOST_STANDING) * prefetch;
     if (this.upTo > 0) {
       const { upTo } = this;
       this.upTo = 0;
       this.below = 0;
       this.send(upTo, true);
     }
-    if (isHeldUp || this.beyond.size >= MOST_BEYOND * prefetch) this.flushBeyond();
+    if (this.unacknowledged >= most || this.beyond.size >= MOST_BEYOND * prefetch) this.flushBeyond();
   }
 
   /** What is finished beyond the first unfinished tag has waited long enough. */
   flushBeyond(): void {
     const { beyond } = this;
+    if (beyond.size === 0) return;
     this.beyond = new Set();
     for (const tag of beyond) {
       this.single.add(tag);

@@ -137,7 +137,7 @@ export class AmqpConnection implements Service {
   /**
    * What the broker answers to `question`, named by `what`. Throws QUEUE_UNAVAILABLE as soon as the connection is lost, and where none
    * comes for five heartbeats: then the connection is given up, because nothing else ends a channel that hangs. (A quorum queue
-   * whose leader is not there yet after a crash of the broker never answers who begins to consume it then.)
+   * that the broker forgot in a crash never answers who begins to consume it: topology.ts.)
    */
   async answer<T>(question: Promise<T>, what: string): Promise<T> {
     const { model, clock } = this;

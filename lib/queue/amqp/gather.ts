@@ -8,7 +8,7 @@ import { Writable } from 'node:stream';
 
 /** A larger frame is not copied. */
 const SMALL_BYTES = 4_096;
-/** So much is written at once, before the turn ends: as much as a socket takes before it asks its writer to wait. */
+/** So much is written at once, before the turn ends. */
 const MOST_BYTES = 16_384;
 
 /** The socket of a connection of amqplib, which keeps it as `stream`; from now on its writes are gathered. Does nothing where there is none. */
@@ -22,11 +22,11 @@ export function gatherWrites(connection: object): void {
   let scheduled = false;
   /** False when the writer is to wait for `drain`. */
   const flush = (): boolean => {
-    if (bytes === 0 || socket.destroyed) return !socket.writableNeedDrain;
+    if (bytes === 0) return !socket.writableNeedDrain;
     const joined = Buffer.concat(frames, bytes);
     frames = [];
     bytes = 0;
-    return write(joined);
+    return !socket.destroyed && write(joined);
   };
   const endOfTurn = () => {
     scheduled = false;

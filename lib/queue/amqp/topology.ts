@@ -51,20 +51,21 @@ export async function ensureTopology(connection: AmqpConnection, options: Topolo
 /** Declares what is missing, whatever `declare` says. Errors as above, but QUEUE_MISSING. */
 export async function declareTopology(connection: AmqpConnection, options: TopologyOptions): Promise<void> {
   const channels = new Channels(connection);
+  let fresh = false;
   try {
     for (const name of Object.values(exchangeNames(options.app))) await declareExchange(channels, name, options);
-    let fresh = false;
     for (const queue of queuesOf(options)) {
       if (options.broker.queueType === 'quorum') fresh ||= await isMissing(channels, queue);
       await declareQueue(channels, queue, connection, options);
     }
-    if (!fresh) return;
-    options.log.info('quorum queues were declared; they are used once the broker has saved them', {
-      pauseMs: SAVED_AFTER_MS,
-    });
-    await connection.wait(SAVED_AFTER_MS);
   } finally {
     await channels.close();
+    // Also where something else failed: the next attempt finds them there.
+    if (fresh) {
+      const message = 'quorum queues were declared; they are used once the broker has saved them';
+      options.log.info(message, { pauseMs: SAVED_AFTER_MS });
+      await connection.wait(SAVED_AFTER_MS);
+    }
   }
 }
 

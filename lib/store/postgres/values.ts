@@ -22,7 +22,8 @@ export class Unstorable extends Error {
 const NAMES_KEPT = 4_096;
 
 /**
- * Writes values as JSON; forEach, since iterating over a Map makes two objects for each entry. Of a data-point the same value goes to its history, its record and the raw rows: the last one is kept.
+ * Writes values as JSON. Of a data-point the same value goes to its history, its record and the raw rows: the last one is kept. Maps
+ * are read by forEach: iterating over one makes two objects for each entry.
  */
 export class JsonWriter {
   private readonly names = new Map<string, string>();
