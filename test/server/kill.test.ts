@@ -169,6 +169,15 @@ async function storm(
   return { kills, workers, busy };
 }
 
+const LAST_LINES = 40;
+
+function lastWords({ lines }: RunningProgram): string {
+  return lines
+    .slice(-LAST_LINES)
+    .map((line) => JSON.stringify(line))
+    .join('\n');
+}
+
 /** The events in files, which are the same for all runs. */
 function filesOf(events: readonly StreamEvent[]): readonly string[] {
   const folder = mkdtempSync(join(tmpdir(), 'dp3-events-'));
@@ -198,7 +207,7 @@ it(
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
     await settled(database, tasks + derived, SETTLE_MS);
     for (const host of hosts) host.signal('SIGTERM');
-    for (const host of hosts) expect((await host.exited).code).toBe(0);
+    for (const host of hosts) expect((await host.exited).code, lastWords(host)).toBe(0);
     expectSameRows(await rowsOf(database), rows, tasks);
     expect(busy).toBeGreaterThan(workers / 4);
     const addresses = new Set(events.map(({ eid }) => eid)).size;
