@@ -10,6 +10,17 @@ import { Column, type ElementType, Instants } from './column.js';
 
 type Types = Readonly<Record<string, ElementType>>;
 
+/** Of a row of history, all but its value. */
+const HISTORY_TYPES = {
+  etype: 'text',
+  eid: 'text',
+  attr: 'text',
+  incarnation: 'int4',
+  n: 'int8',
+  t1: 'timestamptz',
+  t2: 'timestamptz',
+  c: 'float8',
+} as const;
 const HISTORY = 'insert into history (etype, eid, attr, incarnation, n, t1, t2, c, v)';
 const RAW = 'insert into raw (etype, eid, attr, t1, t2, c, src, v)';
 
@@ -59,35 +70,14 @@ const PARTS = {
   },
   /** Data-points that are rows of history as they stand, which most are: what both tables hold is sent and read once. */
   observed: {
-    types: {
-      etype: 'text',
-      eid: 'text',
-      attr: 'text',
-      incarnation: 'int4',
-      n: 'int8',
-      t1: 'timestamptz',
-      t2: 'timestamptz',
-      c: 'float8',
-      src: 'text',
-      v: 'json',
-    },
+    types: { ...HISTORY_TYPES, src: 'text', v: 'json' },
     write: (rows) => [
       `${HISTORY} select u.etype, u.eid, u.attr, u.incarnation, u.n, u.t1, u.t2, u.c, u.v::jsonb from own, ${rows}`,
       `${RAW} select u.etype, u.eid, u.attr, u.t1, u.t2, u.c, u.src, u.v from own, ${rows}`,
     ],
   },
   history: {
-    types: {
-      etype: 'text',
-      eid: 'text',
-      attr: 'text',
-      incarnation: 'int4',
-      n: 'int8',
-      t1: 'timestamptz',
-      t2: 'timestamptz',
-      c: 'float8',
-      v: 'jsonb',
-    },
+    types: { ...HISTORY_TYPES, v: 'jsonb' },
     write: (rows) => [
       `${HISTORY} select u.etype, u.eid, u.attr, u.incarnation, u.n, u.t1, u.t2, u.c, u.v from own, ${rows}`,
     ],
