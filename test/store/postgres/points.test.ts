@@ -1,0 +1,47 @@
+/** Data-points and rows of history, which share what they have in common on their way to the server. */
+import { expect, test } from 'vitest';
+import type { DataPoint } from '../../../lib/model/datapoint.js';
+import type { HistoryRow } from '../../../lib/model/record.js';
+import { at, deleted, observed, row, stateOf, stored } from '../../support/results.js';
+import { prepare } from './prepared.js';
+
+function pointOf(eid: string, { attr, t1, t2, v, c }: HistoryRow, src: string | null): DataPoint {
+  return { etype: 'ip', eid, attr, v, t1, t2, c, src };
+}
+
+test('each data-point and each row of history is stored once, as it is, whether they are the same or not', async () => {
+  const { session, commit } = await prepare();
+  const [first, second, third] = [row('a', 1, { list: [1, '\u00e4'] }), row('a', 2, 2.5), row('b', 3, null)];
+  const alone = row('c', 4, 'not sent by anybody');
+  const plain: DataPoint = { etype: 'ip', eid: 'e', attr: 'name', v: 'n', t1: null, t2: null, c: 1, src: 'by hand' };
+  const history = [first, second, third, alone];
+  const raw = [
+    pointOf('e', first, 'one'),
+    plain,
+    pointOf('e', second, null),
+    { ...pointOf('e', third, 'longer'), t2: at(30) },
+    pointOf('of another', second, 'elsewhere'),
+  ];
+  const gone = deleted('2', stateOf('gone'));
+  const entries = [
+    stored('1', observed(stateOf('e'), history), { history, raw }),
+    { ...gone, result: { ...gone.result, history: [first], raw: [pointOf('gone', first, 'last')] } },
+  ];
+  expect(await commit(...entries)).toEqual({ kind: 'stored' });
+  const seconds = (column: string) => `extract(epoch from ${column} - '2026-01-01T00:00:00Z')::int`;
+  const times = `${seconds('t1')}, ${seconds('t2')}`;
+  expect(await session.query(`select eid, attr, n, ${times}, v::text from history order by eid, attr, n`)).toEqual([
+    ['e', 'a', '0', '1', '1', '{"list": [1, "ä"]}'],
+    ['e', 'a', '1', '2', '2', '2.5'],
+    ['e', 'b', '0', '3', '3', 'null'],
+    ['e', 'c', '0', '4', '4', '"not sent by anybody"'],
+  ]);
+  expect(await session.query(`select eid, attr, ${times}, src, v::text from raw order by eid, attr, t1`)).toEqual([
+    ['e', 'a', '1', '1', 'one', '{"list":[1,"ä"]}'],
+    ['e', 'a', '2', '2', null, '2.5'],
+    ['e', 'b', '3', '30', 'longer', 'null'],
+    ['e', 'name', null, null, 'by hand', '"n"'],
+    ['gone', 'a', '1', '1', 'last', '{"list":[1,"ä"]}'],
+    ['of another', 'a', '2', '2', 'elsewhere', '2.5'],
+  ]);
+});
