@@ -16,11 +16,11 @@ test('each data-point and each row of history is stored once, as it is, whether 
   const plain: DataPoint = { etype: 'ip', eid: 'e', attr: 'name', v: 'n', t1: null, t2: null, c: 1, src: 'by hand' };
   const history = [first, second, third, alone];
   const raw = [
+    pointOf('of another', first, 'elsewhere'),
     pointOf('e', first, 'one'),
     plain,
     pointOf('e', second, null),
     { ...pointOf('e', third, 'longer'), t2: at(30) },
-    pointOf('of another', second, 'elsewhere'),
   ];
   const gone = deleted('2', stateOf('gone'));
   const entries = [
@@ -42,6 +42,6 @@ test('each data-point and each row of history is stored once, as it is, whether 
     ['e', 'b', '3', '30', 'longer', 'null'],
     ['e', 'name', null, null, 'by hand', '"n"'],
     ['gone', 'a', '1', '1', 'last', '{"list":[1,"ä"]}'],
-    ['of another', 'a', '2', '2', 'elsewhere', '2.5'],
+    ['of another', 'a', '1', '1', 'elsewhere', '{"list":[1,"ä"]}'],
   ]);
 });
