@@ -3,9 +3,10 @@
  * is finished beyond that is acknowledged singly, which costs the broker more: once it is old, takes up half of the prefetch, or stands
  * where more messages could come. So one slow entity does not pin everything behind it.
  *
- * A `multiple` must name a tag that is still unacknowledged: RabbitMQ closes the channel over any other (406, unknown delivery tag). What is
- * kept here is what the broker keeps, too, so the prefetch bounds it, however long a task takes.
+ * A `multiple` must name a tag that is still unacknowledged: RabbitMQ closes the channel over any other (406, unknown delivery tag).
  */
+
+import { TagSet } from './tag-set.js';
 
 /** Parts of the prefetch: finished tags beyond the first unfinished one that may be held; */
 const MOST_BEYOND = 1 / 2;
@@ -17,11 +18,16 @@ const MOST_STANDING = 3 / 4;
 export type SendAck = (tag: number, multiple: boolean) => void;
 
 export class Acknowledger {
+  /** The lowest tag that is not finished; tags count from 1 in each channel. */
+  private low = 1;
   private newest = 0;
-  /** In the order in which they came, which is that of their numbers. */
-  private readonly open = new Set<number>();
-  /** Finished and not acknowledged. */
-  private held = new Set<number>();
+  /** The highest finished tag below `low` that is not acknowledged; 0 for none. */
+  private upTo = 0;
+  /** How many finished tags below `low` are not acknowledged. */
+  private below = 0;
+  /** Finished beyond `low`: not yet acknowledged, and acknowledged singly. */
+  private beyond = new Set<number>();
+  private readonly single = new TagSet();
   /** Since when the newest tag of a moment is open: [tag, time], for the age of the oldest. */
   private readonly moments: { readonly tag: number; readonly at: number }[] = [];
 
@@ -32,76 +38,85 @@ export class Acknowledger {
 
   /** Tags that the broker counts against the prefetch. */
   get unacknowledged(): number {
-    return this.open.size + this.held.size;
+    return this.newest - (this.low - 1) - this.single.size + this.below;
   }
 
   /** All tags up to this one are acknowledged, once everything finished was flushed. */
   get allBelow(): number {
-    return this.firstOpen - 1;
+    return this.low - 1;
   }
 
   /** Tags that were received and are not finished. */
   get unfinished(): number {
-    return this.open.size;
+    return this.newest - (this.low - 1) - this.single.size - this.beyond.size;
   }
 
   received(tag: number): void {
     this.newest = tag;
-    this.open.add(tag);
   }
 
   /** The delivery is done with; it is acknowledged by the next `flush`. */
   finished(tag: number): void {
-    this.open.delete(tag);
-    this.held.add(tag);
+    if (tag !== this.low) {
+      this.beyond.add(tag);
+      return;
+    }
+    this.pass(tag);
+    this.low++;
+    this.skip();
   }
 
   /** Acknowledges it now and alone. Throws where the channel is closed; then it counts as unfinished. */
   finishedAtOnce(tag: number): void {
     this.send(tag, false);
-    this.open.delete(tag);
+    if (tag === this.low) {
+      this.low++;
+      this.skip();
+    } else this.single.add(tag, this.low);
   }
 
   flush(): void {
-    if (this.held.size === 0) return;
     const { prefetch } = this;
-    const most = (this.acknowledgeBelow() ? MOST_LEFT : MOST_STANDING) * prefetch;
-    if (this.unacknowledged >= most || this.held.size >= MOST_BEYOND * prefetch) this.flushBeyond();
+    const most = (this.upTo > 0 ? MOST_LEFT : MOST_STANDING) * prefetch;
+    if (this.upTo > 0) {
+      const { upTo } = this;
+      this.upTo = 0;
+      this.below = 0;
+      this.send(upTo, true);
+    }
+    if (this.unacknowledged >= most || this.beyond.size >= MOST_BEYOND * prefetch) this.flushBeyond();
   }
 
   /** What is finished beyond the first unfinished tag has waited long enough. */
   flushBeyond(): void {
-    const { held } = this;
-    if (held.size === 0) return;
-    this.held = new Set();
-    for (const tag of held) this.send(tag, false);
+    const { beyond } = this;
+    if (beyond.size === 0) return;
+    this.beyond = new Set();
+    for (const tag of beyond) {
+      this.single.add(tag, this.low);
+      this.send(tag, false);
+    }
   }
 
   /** How long the oldest unfinished tag is open, to the precision of the calls of this; 0 where there is none. */
   ageMs(now: number): number {
-    const { moments, firstOpen } = this;
-    while (moments.length > 0 && moments[0]!.tag < firstOpen) moments.shift();
-    if (this.newest >= firstOpen && moments.at(-1)?.tag !== this.newest) moments.push({ tag: this.newest, at: now });
+    const { moments } = this;
+    while (moments.length > 0 && moments[0]!.tag < this.low) moments.shift();
+    if (this.newest >= this.low && moments.at(-1)?.tag !== this.newest) moments.push({ tag: this.newest, at: now });
     return moments.length === 0 ? 0 : now - moments[0]!.at;
   }
 
-  /** The tag that comes next where none is open. */
-  private get firstOpen(): number {
-    const [first = this.newest + 1] = this.open;
-    return first;
+  private pass(tag: number): void {
+    this.upTo = tag;
+    this.below++;
   }
 
-  /** Acknowledges all that is finished below the first unfinished tag; false where nothing is. */
-  private acknowledgeBelow(): boolean {
-    const { firstOpen } = this;
-    const beyond = new Set<number>();
-    let upTo = 0;
-    for (const tag of this.held) {
-      if (tag > firstOpen) beyond.add(tag);
-      else if (tag > upTo) upTo = tag;
+  /** Moves `low` over everything that is finished. */
+  private skip(): void {
+    if (this.beyond.size === 0 && this.single.size === 0) return;
+    for (; ; this.low++) {
+      if (this.beyond.delete(this.low)) this.pass(this.low);
+      else if (!this.single.delete(this.low)) return;
     }
-    this.held = beyond;
-    if (upTo > 0) this.send(upTo, true);
-    return upTo > 0;
   }
 }
