@@ -4,7 +4,7 @@
  * task in `normalEvery` is a normal one where both wait.
  *
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
- * at most `tasksPerTurn` tasks. A task that ran when a process was killed runs alone, so that the one that kills the next process
+ * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. A task that ran when a process was killed runs alone, so that the one that kills the next process
  * is known for sure and those that ran beside it are not blamed. The lanes know neither executor nor committer: they are handed
  * `process` and hand on what that returned.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
@@ -22,6 +22,8 @@ export interface DistributorOptions<Result> {
   /** Tasks that may wait here. The window of the reader keeps to it: one more is a mistake of ours, and refused. */
   readonly waitingLimit: number;
   readonly order: PairOrder;
+  /** These run next, in this order, whatever happens meanwhile. */
+  starting?(works: readonly Work[]): void;
   /** Executes one task. What it throws or rejects with is an error of the program: the lane breaks. */
   process(work: Work): Result | Promise<Result>;
   /** A task has its result. Called in the order of execution within a key. */
@@ -30,8 +32,8 @@ export interface DistributorOptions<Result> {
   discarded(work: Work): void;
   /** The lane broke on this task and was restarted; true lets it run again, false when it has been dealt with. */
   broken(work: Work, error: unknown): boolean;
-  /** Whether one more task may start; asked again after `wake`. */
-  admits(): boolean;
+  /** Whether one more task may start while so many run; asked again after `wake`. */
+  admits(busy: number): boolean;
   /** Nothing can start until something comes, or until `admits` says so: whoever gathers results need not wait for more. */
   idle(): void;
 }
@@ -145,7 +147,7 @@ export class Distributor<Result> {
   }
 
   private get startable(): boolean {
-    return !this.halted && this.busy < this.options.threads && this.options.admits();
+    return !this.halted && this.busy < this.options.threads && this.options.admits(this.busy);
   }
 
   private laneOf(key: string): Lane {
@@ -183,25 +185,35 @@ export class Distributor<Result> {
   }
 
   private turn(): void {
-    const { threads, tasksPerTurn } = this.options;
-    for (let started = 0; this.busy < threads; started++) {
-      if (this.halted) return;
-      if (!this.options.admits()) {
-        this.options.idle();
+    for (let left = this.options.tasksPerTurn; left > 0; ) {
+      const lanes = this.begin(left);
+      if (lanes.length === 0) {
+        this.tellIdle();
         return;
       }
-      if (started === tasksPerTurn) {
-        this.scheduleTurn();
-        return;
-      }
-      const lane = this.next();
-      if (lane === null) {
-        if (this.busy === 0 && this.waiting === 0) this.options.idle();
-        return;
-      }
-      if (this.mustWait(lane)) return;
-      this.run(lane);
+      this.options.starting?.(lanes.map(({ running }) => running!));
+      for (const lane of lanes) this.run(lane);
+      left -= lanes.length;
     }
+    this.scheduleTurn();
+  }
+
+  /** The lanes that can start now, each with the task that it runs; so many at most. */
+  private begin(most: number): Lane[] {
+    const lanes: Lane[] = [];
+    while (lanes.length < most && this.startable) {
+      const lane = this.next();
+      if (lane === null || this.mustWait(lane)) break;
+      this.take(lane);
+      lanes.push(lane);
+    }
+    return lanes;
+  }
+
+  private tellIdle(): void {
+    const { threads, admits, idle } = this.options;
+    if (this.halted || this.busy >= threads) return;
+    if ((this.busy === 0 && this.waiting === 0) || !admits(this.busy)) idle();
   }
 
   /** Whether its task waits until nothing else runs, or until the one that runs alone has ended. */
@@ -216,7 +228,7 @@ export class Distributor<Result> {
     return first.first ?? (first === normal ? priority : normal).first;
   }
 
-  private run(lane: Lane): void {
+  private take(lane: Lane): void {
     this.notReady(lane);
     this.options.order.taken(lane.turn === 'priority');
     const work = lane.shift();
@@ -226,6 +238,10 @@ export class Distributor<Result> {
     this.suspectRuns = isSuspect(work);
     this.waiting--;
     this.busy++;
+  }
+
+  private run(lane: Lane): void {
+    const work = lane.running!;
     let result: Result | Promise<Result>;
     try {
       result = this.options.process(work);

@@ -25,6 +25,7 @@ import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Records } from '../store/records.js';
 import type { Ownership, Store } from '../store/store.js';
+import { AtMostOnce } from './at-most-once.js';
 import { Intake } from './intake.js';
 import type { PipelineLimits } from './limits.js';
 
@@ -55,6 +56,8 @@ export class Pipeline {
   readonly lanes: Distributor<TaskResult | null>;
   readonly committer: Committer<Work>;
   readonly outbox: OutboxPublisher;
+  /** Where tasks are acknowledged before they run. */
+  private readonly first: AtMostOnce | null;
   private failure: unknown = null;
   /** Set for good: no lane is to start anything any more. */
   private resting = false;
@@ -91,11 +94,12 @@ export class Pipeline {
       // What is to be executed again may no longer be in the window where tasks are acknowledged before they run.
       waitingLimit: options.reader.window.tasksLimit + limits.threads,
       order: new PairOrder(limits.normalEvery),
+      starting: (works) => this.first?.leave(works.filter((work) => !this.isExhausted(work))),
       process: (work) => this.process(work),
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.broken(work, error),
-      admits: () => this.admits(),
+      admits: (busy) => this.first?.admits(busy) ?? true,
       idle: () => this.committer.hurry(),
     });
     this.committer = new Committer({
@@ -116,6 +120,10 @@ export class Pipeline {
       away: () => this.giveBack(),
       failed,
     });
+    const uncommitted = () => this.committer.open;
+    const { threads } = limits;
+    this.first =
+      delivery === 'at-most-once' ? new AtMostOnce({ reader: this.reader, threads, log, uncommitted, failed }) : null;
     const { outboxBatch: batch } = limits;
     this.outbox = new OutboxPublisher({
       outbox: store.outbox,
@@ -198,44 +206,22 @@ export class Pipeline {
     if (!this.resting) this.lanes.resume();
   }
 
-  /** Whether a task leaves its queue when it begins (at-most-once). */
-  private get acknowledgesFirst(): boolean {
-    return this.options.delivery === 'at-most-once';
-  }
-
-  /** At-most-once acknowledges before a task runs: only so many tasks may be neither in the queue nor in the store. */
-  private admits(): boolean {
-    if (!this.acknowledgesFirst) return true;
-    return this.lanes.status().busy + this.committer.open < this.options.limits.threads;
+  private isExhausted({ delivery, breaks }: Work): boolean {
+    return delivery.attempts + breaks >= this.options.limits.maxAttempts;
   }
 
   private process(work: Work): TaskResult | null | Promise<TaskResult> {
     const { delivery, task } = work;
     const { limits, events } = this.options;
-    const attempts = delivery.attempts + work.breaks;
-    if (attempts >= limits.maxAttempts) {
+    if (this.isExhausted(work)) {
+      const attempts = delivery.attempts + work.breaks;
       const sentence = `${task.key}: the task broke its lane or its process ${attempts} times; allowed are ${limits.maxAttempts} (quarantine.max_attempts).`;
       return quarantinedResult({ code: 'ATTEMPTS_EXHAUSTED', sentence }, task);
     }
-    if (this.acknowledgesFirst && !this.acknowledged(work)) return null;
+    if (this.first !== null && !work.acknowledged) return null;
     delivery.started();
     if (events.hears('task-started')) events.emit('task-started', { id: delivery.id, key: task.key });
     return this.options.execute(task, delivery);
-  }
-
-  /** Whether it may run, its delivery being settled. Where none will ever be settled again, the worker ends. */
-  private acknowledged(work: Work): boolean {
-    const { delivery, task } = work;
-    try {
-      delivery.settle();
-      work.acknowledged = true;
-      return true;
-    } catch (error) {
-      const { log } = this.options;
-      log.warn('a task could not be acknowledged and is not processed', { id: delivery.id, entity: task.key, error });
-      if (error instanceof ApplicationError && error.follows !== 'retry') this.fail(error);
-      return false;
-    }
   }
 
   private done(work: Work, result: TaskResult | null): void {

@@ -73,6 +73,9 @@ class Simulation {
       tasksPerTurn,
       waitingLimit: Number.POSITIVE_INFINITY,
       order: new PairOrder(normalEvery),
+      starting: (works) => {
+        for (const work of works) this.starting(work);
+      },
       process: (work) => this.process(work),
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
@@ -196,9 +199,8 @@ class Simulation {
     expect(this.distributor.clear()).toBe(cleared);
   }
 
-  private process(work: Work): string | Promise<string> {
-    const { key } = work.task;
-    const lane = this.laneOf(key);
+  private starting(work: Work): void {
+    const lane = this.laneOf(work.task.key);
     expect({ halted: this.halted, admits: this.admits }).toEqual({ halted: false, admits: true });
     expect(lane.running).toBeNull();
     expect(this.running().length).toBeLessThan(this.settings.threads);
@@ -208,16 +210,20 @@ class Simulation {
     const next = lane.again.shift() ?? lane.priority.shift() ?? lane.normal.shift();
     expect(next).toBe(work);
     lane.list = null;
+    lane.running = { work, void: false, settle: () => {} };
+  }
+
+  private process(work: Work): string | Promise<string> {
+    const { running } = this.laneOf(work.task.key);
+    expect(running?.work).toBe(work);
     const ending = this.endings.get(work);
-    const running: Running = { work, void: false, settle: () => {} };
-    lane.running = running;
     if (ending === 'throws') {
       this.endings.set(work, 'at once');
       throw OURS;
     }
     if (ending === 'at once') return work.delivery.id;
     return new Promise<string>((resolve, reject) => {
-      running.settle = (fails) => (fails ? reject(OURS) : resolve(work.delivery.id));
+      running!.settle = (fails) => (fails ? reject(OURS) : resolve(work.delivery.id));
     });
   }
 

@@ -64,6 +64,35 @@ describe('the lanes', () => {
     expect(lanes.status()).toEqual({ busy: 1, waiting: 2, keys: 1, restarts: 0 });
   });
 
+  it('tell together what starts together, before the first of it runs', async () => {
+    const steps: string[] = [];
+    const { lanes } = setUp({
+      threads: 3,
+      starting: (works) => steps.push(`start ${works.map(({ delivery }) => delivery.id).join(' ')}`),
+      process: (work) => {
+        steps.push(work.delivery.id);
+        return null;
+      },
+    });
+    for (let n = 0; n < 5; n++) lanes.push(testWork(`ip:${n}`, `${n}`));
+    lanes.push(testWork('ip:4', '5'));
+    lanes.push(testWork('ip:6', 'suspect', { attempts: 1 }));
+    await nextTurn();
+    expect(steps).toEqual([
+      'start 0 1 2',
+      '0',
+      '1',
+      '2',
+      'start 3 4',
+      '3',
+      '4',
+      'start suspect',
+      'suspect',
+      'start 5',
+      '5',
+    ]);
+  });
+
   it('let the event loop turn after a number of tasks', async () => {
     const started: string[] = [];
     const { lanes } = setUp({ tasksPerTurn: 10, ...atOnce(started) });

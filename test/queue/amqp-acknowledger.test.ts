@@ -88,14 +88,6 @@ it('does so as well where the first unfinished ones are done, and yet too little
   expect(channel.acks).toEqual([[1, true], ...[6, 7, 8].map((tag) => [tag, false])]);
 });
 
-it('counts a tag whose acknowledgement failed as unfinished', () => {
-  const { channel, acknowledger, deliver } = made();
-  deliver(2);
-  channel.pending.delete(1);
-  expect(() => acknowledger.finishedAtOnce(1)).toThrow('406');
-  expect(acknowledger.unfinished).toBe(2);
-});
-
 it('tells since when the oldest unfinished delivery is open', () => {
   const { acknowledger, deliver } = made();
   expect(acknowledger.ageMs(1_000)).toBe(0);
@@ -114,7 +106,7 @@ it('tells since when the oldest unfinished delivery is open', () => {
 it('in any order of finishing acknowledges each delivery once, none too early, and never a tag the broker does not know', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('deliver' as const), count: fc.integer({ min: 1, max: 5 }) }),
-    fc.record({ do: fc.constantFrom('finish' as const, 'finish at once' as const), pick: fc.nat() }),
+    fc.record({ do: fc.constant('finish' as const), pick: fc.nat() }),
     fc.record({ do: fc.constantFrom('flush' as const, 'flush beyond' as const) }),
   );
   fc.assert(
@@ -122,10 +114,9 @@ it('in any order of finishing acknowledges each delivery once, none too early, a
       const { channel, acknowledger, deliver } = made(prefetch);
       const open = new Set<number>();
       let delivered = 0;
-      const finish = (tag: number, atOnce: boolean) => {
+      const finish = (tag: number) => {
         open.delete(tag);
-        if (atOnce) acknowledger.finishedAtOnce(tag);
-        else acknowledger.finished(tag);
+        acknowledger.finished(tag);
       };
       const check = () => {
         for (const tag of open) expect(channel.pending.has(tag)).toBe(true);
@@ -139,10 +130,10 @@ it('in any order of finishing acknowledges each delivery once, none too early, a
         } else if (!('pick' in each)) {
           if (each.do === 'flush') acknowledger.flush();
           else acknowledger.flushBeyond();
-        } else if (open.size > 0) finish([...open][each.pick % open.size]!, each.do === 'finish at once');
+        } else if (open.size > 0) finish([...open][each.pick % open.size]!);
         check();
       }
-      for (const tag of [...open]) finish(tag, false);
+      for (const tag of [...open]) finish(tag);
       acknowledger.flush();
       acknowledger.flushBeyond();
       expect(channel.pending.size).toBe(0);

@@ -4,6 +4,7 @@
  */
 
 import type { BrokerConfiguration } from '../../lib/config/configuration.js';
+import type { PipelineOptions } from '../../lib/worker/pipeline.js';
 import type { RabbitMqAddress } from '../../services/rabbitmq-virtual-host.js';
 import { AmqpBed } from './amqp-bed.js';
 import { CountingPath } from './counting-path.js';
@@ -14,6 +15,7 @@ export interface AmqpProcessOrder {
   readonly runtimeDir: string;
   /** Key of an entity whose task kills the process. */
   readonly deadly?: string;
+  readonly delivery?: PipelineOptions['delivery'];
 }
 
 /** What it tells: that it consumes; how much is stored, what went wrong, and the most memory it ever had. */
@@ -29,6 +31,7 @@ const order = JSON.parse(process.argv[2] ?? '{}') as AmqpProcessOrder;
 const bed = new AmqpBed({ ...order, numProcesses: 1 });
 const path = new CountingPath({
   events: bed.events,
+  ...(order.delivery && { delivery: order.delivery }),
   hook: ({ key }) => {
     if (key === order.deadly) process.kill(process.pid, 'SIGKILL');
     return undefined;

@@ -66,15 +66,6 @@ export class Acknowledger {
     this.skip();
   }
 
-  /** Acknowledges it now and alone. Throws where the channel is closed; then it counts as unfinished. */
-  finishedAtOnce(tag: number): void {
-    this.send(tag, false);
-    if (tag === this.low) {
-      this.low++;
-      this.skip();
-    } else this.single.add(tag, this.low);
-  }
-
   flush(): void {
     const { prefetch } = this;
     const most = (this.upTo > 0 ? MOST_LEFT : MOST_STANDING) * prefetch;

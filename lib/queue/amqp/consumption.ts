@@ -9,6 +9,7 @@
  */
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { messageOf } from '../../runtime/errors.js';
+import { type Acks, acksOf } from './ack-frames.js';
 import { Acknowledger } from './acknowledger.js';
 import type { AmqpConnection } from './connection.js';
 import { Fifo } from './fifo.js';
@@ -65,6 +66,7 @@ export class Consumption {
   /** Its channel is closed or to be closed: tags mean nothing any more. */
   ended = false;
   listener: ConsumptionListener | null = null;
+  private readonly acks: Acks;
   private readonly acknowledger: Acknowledger;
   private readonly aside = new Fifo<ConsumeMessage>();
   private asideBytes = 0;
@@ -76,7 +78,8 @@ export class Consumption {
     this.priority = priority;
     this.prefetch = prefetch;
     this.sizes = sizes;
-    this.acknowledger = new Acknowledger((tag, multiple) => channel.ack(named(tag), multiple), prefetch);
+    this.acks = acksOf(channel);
+    this.acknowledger = new Acknowledger((tag, multiple) => this.acks.add(tag, multiple), prefetch);
     let why = 'its connection is gone, or it was closed';
     channel.on('error', (error) => {
       why = messageOf(error);
@@ -137,23 +140,28 @@ export class Consumption {
     return message;
   }
 
-  /** An open one is done with; acknowledged with the next `flush`, or at once and alone, which throws on a closed channel. */
-  settle(tag: number, bytes: number, atOnce: boolean): void {
-    if (atOnce) this.acknowledger.finishedAtOnce(tag);
-    else this.acknowledger.finished(tag);
+  /** An open one is done with; it is acknowledged with the next `flush`. */
+  settle(tag: number, bytes: number): void {
+    this.acknowledger.finished(tag);
     this.open--;
     this.parts.held.bytes -= bytes;
   }
 
   /** Acknowledges what is finished. `all`: also what has waited beyond a task that is not. */
   flush(all = false): void {
-    if (this.ended) return;
     try {
-      this.acknowledger.flush();
-      if (all) this.acknowledger.flushBeyond();
+      this.flushNow(all);
     } catch {
       // The channel is closed, and `end` is about to be told.
     }
+  }
+
+  /** The same; it throws where the channel is closed. */
+  flushNow(all = true): void {
+    if (this.ended) return;
+    this.acknowledger.flush();
+    if (all) this.acknowledger.flushBeyond();
+    this.acks.write();
   }
 
   /**
@@ -221,10 +229,4 @@ export class Consumption {
     this.asideBytes = 0;
     this.listener?.ended(this, why);
   }
-}
-
-/** amqplib acknowledges a message, of which it looks at the tag alone. */
-function named(deliveryTag: number): Parameters<Channel['ack']>[0] {
-  const fields = { deliveryTag, redelivered: false, exchange: '', routingKey: '' };
-  return { fields } as Parameters<Channel['ack']>[0];
 }

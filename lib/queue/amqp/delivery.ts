@@ -53,7 +53,7 @@ export class AmqpDelivery implements Delivery {
     this.owner.ended(this);
   }
 
-  /** Throws where it is to be acknowledged at once and that fails. Ignored once the reader was told that the channel is gone: then nothing runs. */
+  /** Ignored once the reader was told that the channel is gone: then nothing runs. */
   settle(): void {
     this.owner.settle(this);
   }

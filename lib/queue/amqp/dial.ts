@@ -2,7 +2,6 @@
 import { connect as connectSocket } from 'node:net';
 import amqp, { type ChannelModel } from 'amqplib';
 import type { BrokerConfiguration } from '../../config/configuration.js';
-import { gatherWrites } from './gather.js';
 
 /** A server that accepts a connection and then says nothing for so long is none. */
 const HANDSHAKE_MS = 10_000;
@@ -23,6 +22,5 @@ export async function dial(broker: BrokerConfiguration, name: string, signal: Ab
     { protocol, hostname: host, port, username, password, vhost, heartbeat },
     { ...common, ...transport },
   );
-  gatherWrites(model.connection);
   return model;
 }

@@ -11,8 +11,6 @@ import { identityOf, isTransient } from './message.js';
 
 export interface HandOutOptions {
   readonly window: { readonly tasks: number; readonly bytes: number };
-  /** Each delivery is acknowledged when it is settled, alone; else many together. */
-  readonly atOnce: boolean;
   readonly attempts: BrokerAttempts;
   onDelivery(delivery: AmqpDelivery): void;
   /** The first message came that a restart of the broker would lose. */
@@ -120,13 +118,19 @@ export class HandOut implements DeliveryOwner {
     delivery.settled = true;
     const { from, tag, body } = delivery;
     if (from.ended) return;
-    const { atOnce, attempts } = this.options;
-    from.settle(tag, body.length, atOnce);
-    if (!atOnce) this.ended(delivery);
+    const { attempts } = this.options;
+    from.settle(tag, body.length);
+    this.ended(delivery);
     if (delivery.attempts > 0) attempts.forget(delivery.id);
     this.tasks--;
     this.bytes -= body.length;
     this.scheduleTurn();
+  }
+
+  /** What is settled is acknowledged before this returns. Throws where it can not be. */
+  flushNow(): void {
+    this.pair?.priority.flushNow();
+    this.pair?.normal.flushNow();
   }
 
   private choose(): Consumption | null {

@@ -38,7 +38,7 @@ export interface AmqpReaderOptions {
   readonly index: number;
   readonly window: { readonly tasks: number; readonly bytes: number };
   readonly broker: BrokerConfiguration;
-  /** Deliveries are settled when they start, and each must be acknowledged then. */
+  /** Deliveries are settled before they run, and must be acknowledged by then. */
   readonly atMostOnce: boolean;
   /** Where attempts are counted. */
   readonly runtimeDir: string;
@@ -76,14 +76,13 @@ export class AmqpReader implements TaskReader {
   private stopped = false;
 
   constructor(private readonly options: AmqpReaderOptions) {
-    const { app, index, window, broker, atMostOnce, runtimeDir, connection, clock, log } = options;
+    const { app, index, window, broker, runtimeDir, connection, clock, log } = options;
     const names = queueNames(app, index);
     this.name = `reader of index ${index}`;
     this.log = log;
     this.attempts = new BrokerAttempts(runtimeDir, index);
     this.handOut = new HandOut({
       window,
-      atOnce: atMostOnce,
       attempts: this.attempts,
       onDelivery: (delivery) => this.events?.onDelivery(delivery),
       onTransient: () => this.opening().classic && log.warn(TRANSIENT, { queue: names.normal }),
@@ -173,6 +172,7 @@ export class AmqpReader implements TaskReader {
 
   settle(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) delivery.settle();
+    if (this.options.atMostOnce) this.handOut.flushNow();
   }
 
   depth(): Promise<QueueDepth> {

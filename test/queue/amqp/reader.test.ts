@@ -152,7 +152,10 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     const taken = new Taken();
     await taken.consume(await bed.reader(0));
     const [one] = await taken.take(10);
-    if (one instanceof AmqpDelivery) one.from.settle(9_999, 0, true);
+    if (one instanceof AmqpDelivery) {
+      one.from.settle(9_999, 0);
+      one.from.flush(true);
+    }
     await taken.until(() => taken.told.includes('restored'));
     expect((await taken.take(10)).map(({ id }) => id)).toEqual(numberedTasks(0, 10).map(({ id }) => id));
     expect(log.lines.some(({ fields }) => String(fields['why']).includes('406'))).toBe(true);
@@ -285,7 +288,7 @@ describe('what runs when a process ends', () => {
     ]);
   });
 
-  it('loses at most once only what had started: each task is acknowledged alone when it starts', async () => {
+  it('loses at most once only what had started: a task is acknowledged when it starts', async () => {
     const host = await freshVirtualHost();
     const bed = await bedOn(host, { delivery: 'at-most-once' });
     const tasks = numberedTasks(0, 40, { keys: 10 });
@@ -309,6 +312,20 @@ describe('what runs when a process ends', () => {
     await taken.consume(await bed.reader(0));
     await taken.until(() => taken.ids.includes('task 39'));
     expect(taken.ids).toEqual(tasks.slice(4).map(({ id }) => id));
+  });
+
+  it('does not run a task at most once again that killed its process as soon as it ran', async () => {
+    const host = await freshVirtualHost();
+    const bed = await bedOn(host, { delivery: 'at-most-once' });
+    const tasks = numberedTasks(0, 40, { keys: 40 });
+    await (await bed.writer()).send(tasks);
+    const order = { address: host, runtimeDir: bed.runtimeDir, deadly: 'bus:10', delivery: 'at-most-once' } as const;
+    expect(await new AmqpConsumer(program, order).exited).toEqual([null, 'SIGKILL']);
+    const taken = new Taken();
+    await taken.consume(await bed.reader(0));
+    await taken.until(() => taken.ids.includes('task 39'));
+    // Eight at a time have left the queue.
+    expect(taken.ids).toEqual(tasks.slice(16).map(({ id }) => id));
   });
 
   it('processes nothing at most once that comes again after a loss', async () => {
