@@ -77,9 +77,9 @@ export class Application {
     return stdout;
   }
 
-  /** Starts a command that keeps running; its log is read as JSON lines. */
-  start(args: readonly string[] = ['start']): RunningProgram {
-    const child = spawn(process.execPath, this.argumentsOf(args), {
+  /** Starts a command that keeps running; its log is read as JSON lines. `nodeArguments` are for Node.js. */
+  start(args: readonly string[] = ['start'], nodeArguments: readonly string[] = []): RunningProgram {
+    const child = spawn(process.execPath, [...nodeArguments, ...this.argumentsOf(args)], {
       env: environment(),
       stdio: ['pipe', 'pipe', 'pipe'],
     });

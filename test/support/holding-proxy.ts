@@ -1,6 +1,6 @@
 /**
  * A TCP proxy on the loopback interface that reads the protocol that passes through it, and holds the first message that a test waits
- * for with all that follows it: a process that talks through it so stands exactly at that point.
+ * for with all that follows it: a process that talks through it so stands exactly at that point. Or it swallows some of them.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -35,6 +35,8 @@ interface Wanted {
 export class HoldingProxy {
   private readonly connections = new Set<Connection>();
   private wanted: Wanted | null = null;
+  /** What never arrives. */
+  swallows: Watch = () => false;
 
   private constructor(
     private readonly server: Server,
@@ -109,14 +111,10 @@ export class HoldingProxy {
         this.reach(connection, way);
         return;
       }
-      this.let(way, length);
+      if (!this.swallows(way.direction, message)) way.to.write(message);
+      way.waiting = way.waiting.subarray(length);
+      way.first = false;
     }
-  }
-
-  private let(way: Way, length: number): void {
-    way.to.write(way.waiting.subarray(0, length));
-    way.waiting = way.waiting.subarray(length);
-    way.first = false;
   }
 
   private reach(connection: Connection, way: Way): void {
@@ -162,7 +160,11 @@ export const amqpLength: LengthOf = (bytes, direction, first) => {
   return bytes.length < FRAME_HEADER ? 0 : FRAME_HEADER + bytes.readUInt32BE(3) + FRAME_END;
 };
 
+const HEADER_FRAME = 2;
+const BODY_FRAME = 3;
+
 /** Methods by class and number. */
+const DELIVER = [60, 60] as const;
 export const PUBLISH = [60, 40] as const;
 export const ACK = [60, 80] as const;
 
@@ -170,3 +172,7 @@ export function isMethod(message: Buffer, [ofClass, number]: readonly [number, n
   if (message[0] !== METHOD_FRAME || message.length < FRAME_HEADER + LENGTH_BYTES) return false;
   return message.readUInt16BE(FRAME_HEADER) === ofClass && message.readUInt16BE(FRAME_HEADER + 2) === number;
 }
+
+/** Whether it is part of a message that a broker hands out: its method, its properties, its body. */
+export const isDelivery: Watch = (direction, message) =>
+  direction === 'down' && (isMethod(message, DELIVER) || message[0] === HEADER_FRAME || message[0] === BODY_FRAME);
