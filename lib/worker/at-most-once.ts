@@ -1,12 +1,17 @@
 /**
  * Delivery at most once: tasks leave their queue before they run. Those that start at the same time leave together, before the first
  * of them runs, so that one that kills its process does not come again; and no more than may run at once are neither in the
- * queue nor in the store.
+ * queue nor in the store. A connection may be lost with acknowledgements in it: what comes again then has run.
  */
 import type { Work } from '../lanes/work.js';
+import type { Delivery } from '../model/delivery.js';
 import type { Logger } from '../observability/logger.js';
 import type { TaskReader } from '../queue/queue.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { Remembered } from './remembered.js';
+
+/** More than the broker hands out before it has read an acknowledgement (`msg_broker.prefetch`), unless that is raised far. */
+const LEFT_IDS = 16_384;
 
 export interface AtMostOnceOptions {
   readonly reader: Pick<TaskReader, 'settle'>;
@@ -19,7 +24,14 @@ export interface AtMostOnceOptions {
 }
 
 export class AtMostOnce {
+  private readonly left = new Remembered(LEFT_IDS);
+
   constructor(private readonly options: AtMostOnceOptions) {}
+
+  /** Whether it has run before: its acknowledgement was lost. */
+  hasLeft({ id, redelivered }: Delivery): boolean {
+    return redelivered && this.left.has(id);
+  }
 
   /** Whether one more may start while so many run. */
   admits(busy: number): boolean {
@@ -32,7 +44,10 @@ export class AtMostOnce {
     const leaving = works.filter(({ acknowledged }) => !acknowledged);
     try {
       reader.settle(leaving.map(({ delivery }) => delivery));
-      for (const work of leaving) work.acknowledged = true;
+      for (const work of leaving) {
+        work.acknowledged = true;
+        if (!work.delivery.once) this.left.add(work.delivery.id);
+      }
     } catch (error) {
       for (const { delivery, task } of leaving) {
         const fields = { id: delivery.id, entity: task.key, error };

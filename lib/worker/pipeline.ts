@@ -81,6 +81,10 @@ export class Pipeline {
       events,
       log,
       run: (work) => {
+        if (this.first?.hasLeft(work.delivery)) {
+          this.intake.known([work.delivery]);
+          return;
+        }
         options.records.prefetch(work.task.etype, work.task.eid, work.task.key);
         this.lanes.push(work);
       },

@@ -79,6 +79,8 @@ export interface StreamApplicationOptions extends StreamServers {
   readonly numProcesses: number;
   /** How long the hook of an event waits, as one does that asks somebody else. */
   readonly waitMs?: number;
+  /** Messages that a normal queue may hold. */
+  readonly maxLength?: number;
   /** Lines of `processing_core`. */
   readonly settings?: string;
 }
@@ -88,10 +90,11 @@ export function streamApplication({
   storeUrl,
   numProcesses,
   waitMs = 0,
+  maxLength,
   settings = '',
 }: StreamApplicationOptions): Application {
   const { host, port, username, password } = at;
-  const broker = { kind: 'rabbitmq', host, port, virtual_host, username, password };
+  const broker = { kind: 'rabbitmq', host, port, virtual_host, username, password, max_length: maxLength };
   const store = { kind: 'postgres', url: storeUrl, path: '../data' };
   return new Application({
     settings: `

@@ -8,6 +8,7 @@ import { AmqpBed, type AmqpBedOptions, APP } from '../../support/amqp-bed.js';
 import { AmqpConsumer, compileAmqpProcess } from '../../support/amqp-consumer.js';
 import type { CompiledProgram } from '../../support/compiled.js';
 import { CountingPath, numberedTasks } from '../../support/counting-path.js';
+import { ACK, amqpLength, HoldingProxy, isMethod } from '../../support/holding-proxy.js';
 import { capturingLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
 import { RawQueue } from '../../support/raw-queue.js';
@@ -326,6 +327,26 @@ describe('what runs when a process ends', () => {
     await taken.until(() => taken.ids.includes('task 39'));
     // Eight at a time have left the queue.
     expect(taken.ids).toEqual(tasks.slice(16).map(({ id }) => id));
+  });
+
+  it('does not run a task at most once again whose acknowledgement was lost with the connection', async () => {
+    const host = await freshVirtualHost();
+    const proxy = await HoldingProxy.to(host, amqpLength);
+    proxy.swallows = (direction, message) => direction === 'up' && isMethod(message, ACK);
+    const bed = await bedOn(host, { delivery: 'at-most-once', broker: { port: proxy.port } });
+    const tasks = numberedTasks(0, 60, { keys: 20 });
+    await (await bed.writer()).send(tasks.slice(0, 40));
+    let again = 0;
+    bed.events.on('task-known', () => again++);
+    const path = new CountingPath({ events: bed.events, delivery: 'at-most-once', threads: 4 });
+    onTestFinished(() => path.stop());
+    await path.start(await bed.reader(0));
+    await path.untilDone(40);
+    proxy.swallows = () => false;
+    proxy.cut();
+    await (await bed.writer()).send(tasks.slice(40));
+    await path.untilDone(60);
+    expect([path.wrong, path.done, again]).toEqual([[], 60, 40]);
   });
 
   it('processes nothing at most once that comes again after a loss', async () => {
