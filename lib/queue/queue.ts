@@ -39,7 +39,10 @@ export interface TaskReader extends Service {
    * has resolved. For a store that does not answer for long; where a queue never takes back what is open, it does nothing.
    */
   giveBack(): void;
-  /** Settles many deliveries: in one durable step, where each would take one of its own. */
+  /**
+   * Settles many deliveries in one step, where each would take one of its own: durably, or handed to the broker. Throws
+   * QUEUE_UNAVAILABLE where a connection is lost in that moment.
+   */
   settle(deliveries: readonly Delivery[]): void;
   depth(): Promise<QueueDepth>;
   /** Why nothing can be consumed although that is tried again and again, for whoever may help; null or absent where nothing is in the way. */

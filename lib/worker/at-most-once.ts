@@ -1,10 +1,13 @@
 /**
  * Delivery at most once: tasks leave their queue before they run. Those that start at the same time leave together, before the first
  * of them runs, so that one that kills its process does not come again; and no more than may run at once are neither in the
- * queue nor in the store. A connection may be lost with acknowledgements in it: what comes again then has run.
+ * queue nor in the store.
+ *
+ * A connection may be lost with acknowledgements in it, and a sender that had no answer sends again: whatever comes under the id of one
+ * that has left is a copy of it. A message without an id of its own is none: somebody may have sent the same body again.
  */
 import type { Work } from '../lanes/work.js';
-import type { Delivery } from '../model/delivery.js';
+import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { TaskReader } from '../queue/queue.js';
 import { ApplicationError } from '../runtime/errors.js';
@@ -16,6 +19,7 @@ const LEFT_IDS = 16_384;
 export interface AtMostOnceOptions {
   readonly reader: Pick<TaskReader, 'settle'>;
   readonly threads: number;
+  readonly events: Events;
   readonly log: Logger;
   /** Results that are not in the store yet. */
   uncommitted(): number;
@@ -28,26 +32,18 @@ export class AtMostOnce {
 
   constructor(private readonly options: AtMostOnceOptions) {}
 
-  /** Whether it has run before: its acknowledgement was lost. */
-  hasLeft({ id, redelivered }: Delivery): boolean {
-    return redelivered && this.left.has(id);
-  }
-
   /** Whether one more may start while so many run. */
   admits(busy: number): boolean {
     return busy + this.options.uncommitted() < this.options.threads;
   }
 
-  /** Marks as acknowledged what may run; what could not be acknowledged is not to be processed. */
+  /** Marks as acknowledged what may run. All else is not to be processed: copies, and what could not be acknowledged. */
   leave(works: readonly Work[]): void {
     const { reader, log, failed } = this.options;
     const leaving = works.filter(({ acknowledged }) => !acknowledged);
     try {
       reader.settle(leaving.map(({ delivery }) => delivery));
-      for (const work of leaving) {
-        work.acknowledged = true;
-        if (!work.delivery.once) this.left.add(work.delivery.id);
-      }
+      for (const work of leaving) this.hasLeft(work);
     } catch (error) {
       for (const { delivery, task } of leaving) {
         const fields = { id: delivery.id, entity: task.key, error };
@@ -55,5 +51,16 @@ export class AtMostOnce {
       }
       if (error instanceof ApplicationError && error.follows !== 'retry') failed(error);
     }
+  }
+
+  private hasLeft(work: Work): void {
+    const { id, nameless, once } = work.delivery;
+    const remembered = !nameless && !once;
+    if (remembered && this.left.has(id)) {
+      this.options.events.emit('task-known', { id });
+      return;
+    }
+    work.acknowledged = true;
+    if (remembered) this.left.add(id);
   }
 }

@@ -198,7 +198,8 @@ export class Intake {
     try {
       settle(settled);
     } catch (error) {
-      failed(error);
+      // With their connection: they come again, and are known then, too.
+      if (!(error instanceof ApplicationError) || error.follows !== 'retry') failed(error);
       return;
     }
     for (const { id } of settled) events.emit('task-known', { id });

@@ -81,10 +81,6 @@ export class Pipeline {
       events,
       log,
       run: (work) => {
-        if (this.first?.hasLeft(work.delivery)) {
-          this.intake.known([work.delivery]);
-          return;
-        }
         options.records.prefetch(work.task.etype, work.task.eid, work.task.key);
         this.lanes.push(work);
       },
@@ -126,8 +122,9 @@ export class Pipeline {
     });
     const uncommitted = () => this.committer.open;
     const { threads } = limits;
+    const { reader } = this;
     this.first =
-      delivery === 'at-most-once' ? new AtMostOnce({ reader: this.reader, threads, log, uncommitted, failed }) : null;
+      delivery === 'at-most-once' ? new AtMostOnce({ reader, threads, events, log, uncommitted, failed }) : null;
     const { outboxBatch: batch } = limits;
     this.outbox = new OutboxPublisher({
       outbox: store.outbox,

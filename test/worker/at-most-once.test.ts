@@ -60,6 +60,49 @@ describe('delivery at most once', () => {
     expect(path.failures).toEqual([]);
   });
 
+  it('processes it when it comes again', async () => {
+    const path = new DataPath({ delivery: 'at-most-once' });
+    await path.takeOver();
+    path.queue.cannotSettle = new ApplicationError('QUEUE_UNAVAILABLE', 'the connection is closed');
+    path.queue.put(...messages.slice(0, 3));
+    await path.log.line('could not be acknowledged and is not processed');
+    await path.until(() => path.atRest, 'everything is at rest');
+    path.queue.cannotSettle = null;
+    path.queue.lose();
+    await path.until(() => path.store.stored.length === 3, 'all are stored');
+    expect(path.failures).toEqual([]);
+  });
+
+  it('takes what comes again under the id of one that has left for a copy, whatever the broker says of it', async () => {
+    const path = new DataPath({ delivery: 'at-most-once' });
+    const known: string[] = [];
+    path.events.on('task-known', ({ id }) => known.push(id));
+    await path.takeOver();
+    const [first, second] = messages;
+    path.queue.put(first!, { ...first!, redelivered: true }, second!, first!);
+    await path.until(() => path.queue.left === 0 && path.atRest, 'everything is at rest');
+    expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(['id-0', 'id-1']);
+    expect(known).toEqual(['id-0', 'id-0']);
+  });
+
+  it('takes what has no id of its own for another one, also where it comes again', async () => {
+    const path = new DataPath({ delivery: 'at-most-once' });
+    await path.takeOver();
+    const nameless = { ...messages[0]!, nameless: true };
+    path.queue.put(nameless, nameless, { ...nameless, redelivered: true });
+    await path.until(() => path.store.stored.length === 3, 'all are stored');
+  });
+
+  it('leaves in its queue until it is in quarantine what broke its process too often', async () => {
+    const path = new DataPath({ delivery: 'at-most-once', store: { turns: 5 } });
+    await path.takeOver();
+    path.queue.put({ ...messages[0]!, attempts: 3 });
+    await path.until(() => path.pipeline.status().uncommitted > 0, 'its commit is under way');
+    expect(path.queue.settledMessages).toBe(0);
+    await path.settled();
+    expect(path.store.stored.map(({ result }) => result.outcome)).toEqual(['quarantined']);
+  });
+
   it.each(['STORE_FAILED', 'OWNERSHIP_LOST'] as const)('ends when %s means that it never can again', async (code) => {
     const path = new DataPath({ delivery: 'at-most-once' });
     await path.takeOver();

@@ -5,6 +5,7 @@
  */
 import { Writable } from 'node:stream';
 import type { Channel } from 'amqplib';
+import { ApplicationError } from '../../runtime/errors.js';
 
 /** Type 1 (method), channel, size, class 60 (basic), method 80 (ack), delivery tag, multiple, end. */
 const FRAME_BYTES = 21;
@@ -17,35 +18,39 @@ const FIRST_FRAMES = 16;
 
 /** Acknowledgements of one channel. */
 export interface Acks {
-  /** Leaves with the next `write`. */
+  /** Leaves with the next `write` of any channel of its connection. */
   add(tag: number, multiple: boolean): void;
-  /** Hands all to the system before it returns. Throws where the channel is closed. */
+  /** Hands all to the socket in one step, before it returns. Throws QUEUE_UNAVAILABLE where that is gone. */
   write(): void;
 }
+
+/** One for each socket: what the channels of a connection acknowledge together leaves together. */
+const framesOf = new WeakMap<Writable, Frames>();
 
 /** Where amqplib does not keep its socket where it did, its own way is taken, which is later. */
 export function acksOf(channel: Channel): Acks {
   const { ch, connection } = channel as unknown as { ch?: unknown; connection?: { stream?: unknown } };
   const socket = connection?.stream;
-  if (socket instanceof Writable && typeof ch === 'number') return new AckFrames(socket, ch);
-  return { add: (tag, multiple) => channel.ack(named(tag), multiple), write: () => {} };
+  if (!(socket instanceof Writable) || typeof ch !== 'number') {
+    return { add: (tag, multiple) => channel.ack(named(tag), multiple), write: () => {} };
+  }
+  const frames = framesOf.get(socket) ?? new Frames(socket);
+  framesOf.set(socket, frames);
+  return { add: (tag, multiple) => frames.add(ch, tag, multiple), write: () => frames.write() };
 }
 
-class AckFrames implements Acks {
+class Frames {
   private frames = Buffer.allocUnsafe(FIRST_FRAMES * FRAME_BYTES);
   private bytes = 0;
 
-  constructor(
-    private readonly socket: Writable,
-    private readonly channel: number,
-  ) {}
+  constructor(private readonly socket: Writable) {}
 
-  add(tag: number, multiple: boolean): void {
+  add(channel: number, tag: number, multiple: boolean): void {
     const start = this.bytes;
     if (start === this.frames.length) this.frames = Buffer.concat([this.frames], 2 * start);
     const { frames } = this;
     frames[start + AT.type] = TYPE;
-    frames.writeUInt16BE(this.channel, start + AT.channel);
+    frames.writeUInt16BE(channel, start + AT.channel);
     frames.writeUInt32BE(SIZE, start + AT.size);
     frames.writeUInt32BE(BASIC_ACK, start + AT.method);
     frames.writeUInt32BE(Math.floor(tag / 2 ** 32), start + AT.tagHigh);
@@ -60,8 +65,10 @@ class AckFrames implements Acks {
     // The socket may keep what it is given.
     const frames = Buffer.from(this.frames.subarray(0, this.bytes));
     this.bytes = 0;
-    if (!this.socket.writable) throw new Error('the connection is closed');
-    this.socket.write(frames);
+    if (this.socket.writable) this.socket.write(frames);
+    // What the system refuses ends a socket at once.
+    if (!this.socket.writable)
+      throw new ApplicationError('QUEUE_UNAVAILABLE', 'the connection to the broker is closed');
   }
 }
 

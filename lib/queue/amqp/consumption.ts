@@ -150,18 +150,23 @@ export class Consumption {
   /** Acknowledges what is finished. `all`: also what has waited beyond a task that is not. */
   flush(all = false): void {
     try {
-      this.flushNow(all);
+      this.acknowledge(all);
+      this.acks.write();
     } catch {
       // The channel is closed, and `end` is about to be told.
     }
   }
 
-  /** The same; it throws where the channel is closed. */
-  flushNow(all = true): void {
+  /** Acknowledges all that is finished of these queues of one connection, in one step. Throws QUEUE_UNAVAILABLE where it is closed. */
+  static flushNow(queues: readonly Consumption[]): void {
+    for (const each of queues) each.acknowledge(true);
+    for (const each of queues) each.acks.write();
+  }
+
+  private acknowledge(all: boolean): void {
     if (this.ended) return;
     this.acknowledger.flush();
     if (all) this.acknowledger.flushBeyond();
-    this.acks.write();
   }
 
   /**

@@ -5,7 +5,7 @@
 import { PairOrder } from '../pair.js';
 import type { TaskReader } from '../queue.js';
 import type { BrokerAttempts } from './attempts.js';
-import type { Consumption, HeldBytes } from './consumption.js';
+import { Consumption, type HeldBytes } from './consumption.js';
 import { AmqpDelivery, type DeliveryOwner } from './delivery.js';
 import { identityOf, isTransient } from './message.js';
 
@@ -127,10 +127,9 @@ export class HandOut implements DeliveryOwner {
     this.scheduleTurn();
   }
 
-  /** What is settled is acknowledged before this returns. Throws where it can not be. */
+  /** What is settled is acknowledged before this returns. Throws QUEUE_UNAVAILABLE where it can not be. */
   flushNow(): void {
-    this.pair?.priority.flushNow();
-    this.pair?.normal.flushNow();
+    if (this.pair !== null) Consumption.flushNow([this.pair.priority, this.pair.normal]);
   }
 
   private choose(): Consumption | null {
