@@ -232,7 +232,7 @@ export class Intake {
     return new TaskRefused(`Message: ${messageOf(error)}`, null, null, error);
   }
 
-  /** With its id: if this is done twice, the inbox of the other index finds the second one. */
+  /** With its id: if this is done twice, the inbox of the other index finds the second one (at most once, its memory of ids). */
   private forward(delivery: Delivery, task: Task, home: number): void {
     const { etype, eid, key } = task;
     const { id, priority, body } = delivery;
