@@ -93,15 +93,16 @@ export class Distributor<Result> {
     this.scheduleTurn();
   }
 
-  /** Forgets everything that has not started; how many tasks that were. What runs goes on. */
+  /** Forgets everything that has not started and is still in its queue; how many tasks that were. All else goes on. */
   clear(): number {
     let cleared = 0;
     for (const lane of this.lanes.values()) {
       cleared += lane.clear();
       this.notReady(lane);
+      this.makeReady(lane);
       this.dropIfEmpty(lane);
     }
-    this.waiting = 0;
+    this.waiting -= cleared;
     return cleared;
   }
 

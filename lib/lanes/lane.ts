@@ -56,10 +56,12 @@ export class Lane {
     for (const work of works.toReversed()) this.again.unshift(work);
   }
 
-  /** Empties the lane of what has not started; how many that were. */
+  /** Empties the lane of what has not started and is still in its queue; how many that were. */
   clear(): number {
-    const cleared = this.waiting;
-    while (this.shift() !== null) {}
-    return cleared;
+    const waiting = this.waiting;
+    const kept: Work[] = [];
+    for (let work = this.shift(); work !== null; work = this.shift()) if (work.acknowledged) kept.push(work);
+    for (const work of kept) this.again.push(work);
+    return waiting - kept.length;
   }
 }

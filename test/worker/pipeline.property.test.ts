@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { PipelineOptions } from '../../lib/worker/pipeline.js';
 import { DataPath, ELSEWHERE, HERE, journalOf, message, type Script } from '../support/data-path.js';
 import type { MemoryMessage } from '../support/memory-queue.js';
 import { below, seeded } from '../support/random.js';
@@ -91,7 +92,7 @@ async function run(
   plan: readonly Planned[],
   { away, loses, takeOvers }: Faults,
   seed: number,
-  delivery: 'effectively-once' | 'at-least-once',
+  delivery: PipelineOptions['delivery'],
 ): Promise<Run> {
   const random = seeded(seed);
   const path = new DataPath({
@@ -136,6 +137,15 @@ function checkOnce({ path, plan }: Run): void {
   const todo = plan.flatMap(({ kind }, at) => (kind === 'done' ? [] : [`id-${at}`]));
   expect(counts).toEqual(new Map(todo.map((id) => [id, 1])));
 
+  checkOrder({ path, plan });
+  const quarantined = new Map(store.quarantined.map(({ id, code }) => [id, code]));
+  expect(quarantined).toEqual(
+    new Map(plan.flatMap(({ kind }, at) => (CODES[kind] ? [[`id-${at}`, CODES[kind]]] : []))),
+  );
+}
+
+/** Each record tells what it got, each task once, in the order of each queue. */
+function checkOrder({ path: { store }, plan }: Run): void {
   for (const [key, eid] of HERE.slice(0, 5).entries()) {
     const journal = journalOf(store.records.get(`ip:${eid}`)).map(Number);
     for (const priority of [true, false]) {
@@ -145,10 +155,6 @@ function checkOnce({ path, plan }: Run): void {
       expect(journal.filter((at) => plan[at]?.priority === priority)).toEqual(expected);
     }
   }
-  const quarantined = new Map(store.quarantined.map(({ id, code }) => [id, code]));
-  expect(quarantined).toEqual(
-    new Map(plan.flatMap(({ kind }, at) => (CODES[kind] ? [[`id-${at}`, CODES[kind]]] : []))),
-  );
 }
 
 /** Everything that was stored as derived or forwarded, in the order of the commits; a repeated publish repeats it as it was. */
@@ -204,6 +210,23 @@ describe('the data path under random faults', () => {
         checkRest(done);
       }),
       { numRuns: 60 },
+    );
+  }, 60_000);
+
+  it('applies every task at most once while its process lives, and then loses none', async () => {
+    const arbitrary = fc.array(
+      planned.filter(({ kind }) => kind !== 'done'),
+      { minLength: 1, maxLength: 40, size: 'max' },
+    );
+    await fc.assert(
+      fc.asyncProperty(arbitrary, faults, fc.nat(), async (plan, given, seed) => {
+        const done = await run(plan, { ...given, takeOvers: 0 }, seed, 'at-most-once');
+        checkOrder(done);
+        const stored = new Set(done.path.store.stored.map(({ delivery }) => delivery.id));
+        expect(stored).toEqual(new Set(plan.map((_, at) => `id-${at}`)));
+        checkRest(done);
+      }),
+      { numRuns: 100 },
     );
   }, 60_000);
 });
