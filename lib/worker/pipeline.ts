@@ -88,21 +88,7 @@ export class Pipeline {
       settle: (deliveries) => this.reader.settle(deliveries),
       failed,
     });
-    this.lanes = new Distributor({
-      threads: limits.threads,
-      tasksPerTurn: TASKS_PER_TURN,
-      // What is to be executed again is no longer in the window where tasks are acknowledged before they run: so many at a time, as often
-      // as lanes may break.
-      waitingLimit: options.reader.window.tasksLimit + limits.threads * (1 + limits.maxRestarts),
-      order: new PairOrder(limits.normalEvery),
-      starting: (works) => this.first?.leave(works.filter((work) => !this.isExhausted(work))),
-      process: (work) => this.process(work),
-      done: (work, result) => this.done(work, result),
-      discarded: (work) => this.discarded(work),
-      broken: (work, error) => this.broken(work, error),
-      admits: (busy) => this.first?.admits(busy) ?? true,
-      idle: () => this.committer.hurry(),
-    });
+    this.lanes = this.makeLanes();
     this.committer = new Committer({
       store,
       ownership,
@@ -170,6 +156,25 @@ export class Pipeline {
 
   status(): LanesStatus & { readonly uncommitted: number; readonly storeAvailable: boolean } {
     return { ...this.lanes.status(), uncommitted: this.committer.open, storeAvailable: this.committer.storeAvailable };
+  }
+
+  private makeLanes(): Distributor<TaskResult | null> {
+    const { limits, reader } = this.options;
+    return new Distributor({
+      threads: limits.threads,
+      tasksPerTurn: TASKS_PER_TURN,
+      // What is to be executed again is no longer in the window where tasks are acknowledged before they run: so many at a time, as often
+      // as lanes may break.
+      waitingLimit: reader.window.tasksLimit + limits.threads * (1 + limits.maxRestarts),
+      order: new PairOrder(limits.normalEvery),
+      starting: (works) => this.first?.leave(works.filter((work) => !this.isExhausted(work))),
+      process: (work) => this.process(work),
+      done: (work, result) => this.done(work, result),
+      discarded: (work) => this.discarded(work),
+      broken: (work, error) => this.broken(work, error),
+      admits: (busy) => this.first?.admits(busy) ?? true,
+      idle: () => this.committer.hurry(),
+    });
   }
 
   /** Before the broker takes back what is not acknowledged, the reader returns it in order; it consumes again once `lost` has ended. */
