@@ -1,6 +1,9 @@
 /**
  * Commits: the results of many tasks in one statement that is a transaction by itself, in one round trip: a client that is stopped in
  * the middle holds nothing. How it may end stands in the union CommitOutcome; what follows is the committer's business.
+ *
+ * Refused: to send the next batch before this one is answered. It gained 6 % with twice as many messages in memory and nothing with as
+ * many (two processors), for a second batch whose fate may be unknown.
  */
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Batch, BatchEntry, CommitOutcome } from '../store.js';
