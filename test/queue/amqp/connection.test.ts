@@ -162,7 +162,7 @@ test('an error of one channel closes that channel alone', async () => {
   await other.assertQueue('a-queue', { durable: false, autoDelete: true });
 });
 
-test('an encrypted connection works, is made again after a cut, and refuses an unknown certificate', async () => {
+test('an encrypted connection works, is made again after a cut, acknowledges, and refuses an unknown certificate', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'dp3-tls-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const [key, certificate] = [join(folder, 'key'), join(folder, 'certificate')];
@@ -184,8 +184,9 @@ test('an encrypted connection works, is made again after a cut, and refuses an u
     { encoding: 'utf8' },
   );
   expect(made.status, made.stderr).toBe(0);
+  const { virtualHost } = await freshVirtualHost();
   const proxy = await TcpProxy.to(inject('rabbitMq'), { key: readFileSync(key), cert: readFileSync(certificate) });
-  const given = { host: 'localhost', port: proxy.port, tls: true };
+  const given = { host: 'localhost', port: proxy.port, virtualHost, tls: true };
   const unknown = connectionTo(given, { tries: 1 });
   await expect(unknown.connection.start()).rejects.toMatchObject({
     code: 'QUEUE_UNAVAILABLE',
@@ -196,5 +197,5 @@ test('an encrypted connection works, is made again after a cut, and refuses an u
   const run = promisify(execFile)(process.execPath, ['--import', 'tsx', program, JSON.stringify(unknown.broker)], {
     env,
   });
-  expect((await run).stdout).toBe('no progress\nconnected again\n');
+  expect((await run).stdout).toBe('no progress\nconnected again\n2, 0 behind it\n');
 });
