@@ -11,7 +11,7 @@
  * (one slow key delays all keys of its thread).
  */
 import type { PairOrder } from '../queue/pair.js';
-import { Lane, type Turn } from './lane.js';
+import { Lane } from './lane.js';
 import { ReadyLanes } from './ready.js';
 import type { Work } from './work.js';
 
@@ -32,7 +32,7 @@ export interface DistributorOptions<Result> {
   discarded(work: Work): void;
   /** The lane broke on this task and was restarted; true lets it run again, false when it has been dealt with. */
   broken(work: Work, error: unknown): boolean;
-  /** Whether one more task may start while so many run; asked again after `wake`. */
+  /** Whether one more task may start while so many run, or have left their queue and wait; asked again after `wake`. */
   admits(busy: number): boolean;
   /** Nothing can start until something comes, or until `admits` says so: whoever gathers results need not wait for more. */
   idle(): void;
@@ -47,9 +47,10 @@ export interface LanesStatus {
 
 export class Distributor<Result> {
   private readonly lanes = new Map<string, Lane>();
-  /** Lanes that could go on, each in the list of its turn. */
-  private readonly ready: Readonly<Record<Turn, ReadyLanes>> = { priority: new ReadyLanes(), normal: new ReadyLanes() };
+  private readonly ready = new ReadyLanes();
   private busy = 0;
+  /** Works in the lanes that have left their queue. */
+  private left = 0;
   private suspectRuns = false;
   private waiting = 0;
   private restarts = 0;
@@ -71,14 +72,15 @@ export class Distributor<Result> {
   /** These tasks of the key are executed again, in this order, before everything else of it. Their old results must be gone by now. */
   rewind(key: string, works: readonly Work[]): void {
     const lane = this.laneOf(key);
-    const before = lane.waiting;
+    const { waiting, left } = lane;
     lane.rewind(works);
-    this.waiting += lane.waiting - before;
+    this.waiting += lane.waiting - waiting;
+    this.left += lane.left - left;
     this.makeReady(lane);
     this.dropIfEmpty(lane);
   }
 
-  /** Starts nothing more until `resume`. */
+  /** Starts nothing more until `resume`, but what has left its queue. */
   halt(): void {
     this.halted = true;
   }
@@ -98,7 +100,7 @@ export class Distributor<Result> {
     let cleared = 0;
     for (const lane of this.lanes.values()) {
       cleared += lane.clear();
-      this.notReady(lane);
+      this.ready.remove(lane);
       this.makeReady(lane);
       this.dropIfEmpty(lane);
     }
@@ -106,15 +108,20 @@ export class Distributor<Result> {
     return cleared;
   }
 
-  /** Resolves when nothing runs. */
+  /** Resolves when nothing runs, and nothing waits that has left its queue. */
   quiet(): Promise<void> {
-    if (this.busy === 0) return Promise.resolve();
+    if (this.isQuiet) return Promise.resolve();
     return new Promise((resolve) => this.quietListeners.push(resolve));
   }
 
   /** What runs now. */
   running(): Work[] {
     return Array.from(this.lanes.values(), (lane) => lane.running).filter((work) => work !== null);
+  }
+
+  /** What has left its queue and waits to be executed again. */
+  waitingLeft(): Work[] {
+    return Array.from(this.lanes.values(), (lane) => lane.waitingLeft()).flat();
   }
 
   status(): LanesStatus {
@@ -134,7 +141,8 @@ export class Distributor<Result> {
   /** Sets going what could go on and was not told to; true if there was something. Only a mistake of ours leads to it. */
   revive(): boolean {
     const next = this.next();
-    let stuck = this.startable && !this.turnScheduled && next !== null && !this.mustWait(next);
+    const startable = this.busy < this.options.threads && next !== null && !this.mustWait(next);
+    let stuck = startable && !this.turnScheduled;
     for (const lane of this.lanes.values()) {
       if (lane.running || lane.ready || lane.turn === null) continue;
       stuck = true;
@@ -147,8 +155,8 @@ export class Distributor<Result> {
     return stuck;
   }
 
-  private get startable(): boolean {
-    return !this.halted && this.busy < this.options.threads && this.options.admits(this.busy);
+  get isQuiet(): boolean {
+    return this.busy === 0 && this.left === 0;
   }
 
   private laneOf(key: string): Lane {
@@ -161,23 +169,12 @@ export class Distributor<Result> {
   }
 
   private makeReady(lane: Lane): void {
-    const { turn } = lane;
-    if (turn === null || lane.running) return;
-    if (lane.ready !== turn) {
-      this.notReady(lane);
-      lane.ready = turn;
-      this.ready[turn].add(lane);
-    }
-    this.scheduleTurn();
-  }
-
-  private notReady(lane: Lane): void {
-    if (lane.ready) this.ready[lane.ready].remove(lane);
-    lane.ready = null;
+    this.ready.put(lane);
+    if (lane.ready !== null) this.scheduleTurn();
   }
 
   private scheduleTurn(): void {
-    if (this.turnScheduled || this.halted) return;
+    if (this.turnScheduled || (this.halted && this.left === 0)) return;
     this.turnScheduled = true;
     setImmediate(() => {
       this.turnScheduled = false;
@@ -202,7 +199,7 @@ export class Distributor<Result> {
   /** The lanes that can start now, each with the task that it runs; so many at most. */
   private begin(most: number): Lane[] {
     const lanes: Lane[] = [];
-    while (lanes.length < most && this.startable) {
+    while (lanes.length < most && this.busy < this.options.threads) {
       const lane = this.next();
       if (lane === null || this.mustWait(lane)) break;
       this.take(lane);
@@ -214,7 +211,7 @@ export class Distributor<Result> {
   private tellIdle(): void {
     const { threads, admits, idle } = this.options;
     if (this.halted || this.busy >= threads) return;
-    if ((this.busy === 0 && this.waiting === 0) || !admits(this.busy)) idle();
+    if ((this.busy === 0 && this.waiting === 0) || !admits(this.busy + this.left)) idle();
   }
 
   /** Whether its task waits until nothing else runs, or until the one that runs alone has ended. */
@@ -222,22 +219,25 @@ export class Distributor<Result> {
     return this.busy > 0 && (this.suspectRuns || isSuspect(lane.head));
   }
 
-  /** The lane whose turn it is. */
+  /** The lane whose turn it is, if any may start. */
   private next(): Lane | null {
-    const { priority, normal } = this.ready;
-    const first = this.options.order.normalIsDue ? normal : priority;
-    return first.first ?? (first === normal ? priority : normal).first;
+    const { ready, options } = this;
+    if (ready.left !== null) return ready.left;
+    if (this.halted || !options.admits(this.busy + this.left)) return null;
+    return ready.next(options.order.normalIsDue);
   }
 
   private take(lane: Lane): void {
-    this.notReady(lane);
-    this.options.order.taken(lane.turn === 'priority');
+    this.ready.remove(lane);
+    this.options.order.taken(lane.turn !== 'normal');
+    const { left } = lane;
     const work = lane.shift();
     if (work === null) throw new Error(`the lane of ${lane.key} was ready without a task`);
     lane.running = work;
     lane.rewound = false;
     this.suspectRuns = isSuspect(work);
     this.waiting--;
+    this.left += lane.left - left;
     this.busy++;
   }
 
@@ -278,14 +278,13 @@ export class Distributor<Result> {
   private release(lane: Lane): void {
     lane.running = null;
     this.busy--;
-    if (this.busy > 0) return;
-    for (const listener of this.quietListeners.splice(0)) listener();
   }
 
   private goOn(lane: Lane): void {
     this.makeReady(lane);
     this.dropIfEmpty(lane);
     this.scheduleTurn();
+    if (this.isQuiet) for (const listener of this.quietListeners.splice(0)) listener();
   }
 
   private dropIfEmpty(lane: Lane): void {

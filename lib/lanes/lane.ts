@@ -5,12 +5,14 @@
 import { Line, type Work } from './work.js';
 
 /** Which of the distributor's lists a lane that can go on stands in. */
-export type Turn = 'priority' | 'normal';
+export type Turn = 'left' | 'priority' | 'normal';
 
 export class Lane {
   running: Work | null = null;
   /** Set by a rewind: what runs now stands in the lane again, its result will not count. */
   rewound = false;
+  /** Works in here that have left their queue: what is executed again where tasks are acknowledged before they run. */
+  left = 0;
   /** In which list it waits for its turn, and its neighbours there. */
   ready: Turn | null = null;
   ahead: Lane | null = null;
@@ -25,8 +27,12 @@ export class Lane {
     return this.again.length + this.priority.length + this.normal.length;
   }
 
-  /** Where the next task comes from; null when none waits. What is executed again goes before everything, so it counts as priority. */
+  /**
+   * Where the next task comes from; null when none waits. What is executed again goes before everything, so it counts as priority; `left`
+   * where it has left its queue.
+   */
   get turn(): Turn | null {
+    if (this.again.head?.acknowledged) return 'left';
     if (this.again.length > 0 || this.priority.length > 0) return 'priority';
     return this.normal.length > 0 ? 'normal' : null;
   }
@@ -41,7 +47,9 @@ export class Lane {
   }
 
   shift(): Work | null {
-    return this.again.shift() ?? this.priority.shift() ?? this.normal.shift();
+    const work = this.again.shift() ?? this.priority.shift() ?? this.normal.shift();
+    if (work?.acknowledged) this.left--;
+    return work;
   }
 
   /**
@@ -50,10 +58,10 @@ export class Lane {
    */
   rewind(works: readonly Work[]): void {
     if (this.running && !this.rewound) {
-      this.again.unshift(this.running);
+      this.unshift(this.running);
       this.rewound = true;
     }
-    for (const work of works.toReversed()) this.again.unshift(work);
+    for (const work of works.toReversed()) this.unshift(work);
   }
 
   /** Empties the lane of what has not started and is still in its queue; how many that were. */
@@ -61,7 +69,17 @@ export class Lane {
     const waiting = this.waiting;
     const kept: Work[] = [];
     for (let work = this.shift(); work !== null; work = this.shift()) if (work.acknowledged) kept.push(work);
-    for (const work of kept) this.again.push(work);
+    for (const work of kept.toReversed()) this.unshift(work);
     return waiting - kept.length;
+  }
+
+  private unshift(work: Work): void {
+    this.again.unshift(work);
+    if (work.acknowledged) this.left++;
+  }
+
+  /** What has left its queue and waits. */
+  waitingLeft(): Work[] {
+    return this.again.all().filter(({ acknowledged }) => acknowledged);
   }
 }

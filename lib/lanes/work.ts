@@ -38,6 +38,12 @@ export class Line {
     this.length++;
   }
 
+  all(): Work[] {
+    const works: Work[] = [];
+    for (let work = this.head; work !== null; work = work.next) works.push(work);
+    return works;
+  }
+
   shift(): Work | null {
     const work = this.head;
     if (work === null) return null;

@@ -32,7 +32,7 @@ export class AtMostOnce {
 
   constructor(private readonly options: AtMostOnceOptions) {}
 
-  /** Whether one more may start while so many run. */
+  /** Whether one more may start while so many run or are to run again. */
   admits(busy: number): boolean {
     return busy + this.options.uncommitted() < this.options.threads;
   }

@@ -48,8 +48,7 @@ export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ re
 
   pipeline.rest('the worker drains');
   await tried(scheduler.stop(deadline), log);
-  await deadline.allows(pipeline.lanes.quiet());
-  await deadline.allows(pipeline.committer.flushed());
+  await deadline.allows(atRest(pipeline));
   const left = unfinished(parts);
   pipeline.committer.stop();
 
@@ -69,9 +68,22 @@ async function tried(step: Promise<unknown>, log: Logger): Promise<void> {
   await step.catch((error: unknown) => log.error('a part did not stop', { error }));
 }
 
-/** Names what runs or is not committed; how many that are. */
+/** A commit that is refused puts back tasks; those that have left their queue are run again. */
+async function atRest({ lanes, committer }: Pipeline): Promise<void> {
+  do {
+    await lanes.quiet();
+    await committer.flushed();
+  } while (!lanes.isQuiet);
+}
+
+/** Names what runs, is to run though it has left its queue, or is not committed; how many that are. */
 function unfinished({ pipeline, events, log }: DrainParts): number {
-  const works = pipeline.lanes.running().map((work) => ({ delivery: work.delivery, key: work.task.key, again: work }));
+  const { lanes } = pipeline;
+  const works = [...lanes.running(), ...lanes.waitingLeft()].map((work) => ({
+    delivery: work.delivery,
+    key: work.task.key,
+    again: work,
+  }));
   const left = [...works, ...pipeline.committer.unfinished()];
   for (const { delivery, again, key: entity } of left) {
     const { id } = delivery;

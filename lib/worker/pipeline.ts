@@ -163,9 +163,8 @@ export class Pipeline {
     return new Distributor({
       threads: limits.threads,
       tasksPerTurn: TASKS_PER_TURN,
-      // What is to be executed again is no longer in the window where tasks are acknowledged before they run: so many at a time, as often
-      // as lanes may break.
-      waitingLimit: reader.window.tasksLimit + limits.threads * (1 + limits.maxRestarts),
+      // What is to be executed again may no longer be in the window where tasks are acknowledged before they run.
+      waitingLimit: reader.window.tasksLimit + limits.threads,
       order: new PairOrder(limits.normalEvery),
       starting: (works) => this.first?.leave(works.filter((work) => !this.isExhausted(work))),
       process: (work) => this.process(work),

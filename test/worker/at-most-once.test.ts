@@ -48,6 +48,28 @@ describe('delivery at most once', () => {
     await path.until(() => path.store.stored.length === messages.length, 'everything is stored');
   });
 
+  it('risks no more than that also where tasks are to run again, because one before them can not be stored', async () => {
+    const path = new DataPath({ delivery: 'at-most-once', limits: { threads: 8 }, turns: 3, store: { turns: 60 } });
+    await path.takeOver();
+    const [one = '', ...others] = HERE;
+    const bad = message(one, { name: 'bad', unstorable: true });
+    const same = Array.from({ length: 20 }, (_, at) => message(one, { name: `same-${at}` }));
+    path.queue.put(bad, ...same);
+    await path.until(() => path.queue.settledMessages === 8, 'as many of one entity have left as may');
+    path.queue.put(...others.flatMap((eid, at) => [0, 1, 2].map((n) => message(eid, { name: `${at}-${n}` }))));
+    let most = 0;
+    await path.until(
+      () => path.queue.left === 0 && path.atRest,
+      'everything is at rest',
+      () => {
+        most = Math.max(most, path.queue.settledMessages - path.store.stored.length);
+      },
+    );
+    expect(most).toBe(8);
+    expect(path.store.quarantined.map(({ id }) => id)).toEqual(['id-bad']);
+    expect(journalOf(path.store.records.get(`ip:${one}`))).toHaveLength(20);
+  });
+
   it('warns and does not process a task that it can not acknowledge', async () => {
     const path = new DataPath({ delivery: 'at-most-once' });
     await path.takeOver();

@@ -130,6 +130,25 @@ describe('a drain', () => {
     expect(path.queue.left).toBe(1);
   });
 
+  it.each([
+    ['a commit is refused', { unstorable: true }, 2, ['id-first']],
+    ['a lane breaks', { breaks: 1 }, 1, []],
+  ])('runs what has left its queue again where %s meanwhile, before it ends', async (_, script, left, quarantined) => {
+    const path = new DataPath({ delivery: 'at-most-once', limits: { threads: 4 }, turns: 4, store: { turns: 20 } });
+    const pipeline = await path.takeOver();
+    path.queue.put(
+      ...['first', 'second', 'third'].map((name) => message(EID, { name, ...(name === 'first' && script) })),
+    );
+    await path.until(() => path.queue.settledMessages === left, 'they have left');
+    const service = (name: string): Service => ({ name, start: async () => {}, stop: async () => {} });
+    const services = { scheduler: service('scheduler'), modules: service('modules'), writer: service('writer') };
+    const { store, clock, events, log } = path;
+    const parts = { pipeline, ownership: { index: 0, epoch: 1 }, store, clock, events, log, ...services };
+    expect(await pumped(path, drain(parts, Deadline.in(100 * SHUTDOWN_MS, clock)))).toEqual({ left: 0 });
+    expect(path.queue.settledMessages).toBe(store.stored.length);
+    expect(store.quarantined.map(({ id }) => id)).toEqual(quarantined);
+  });
+
   it('says that what was never acknowledged stays in the queue, also where others are before they run', async () => {
     const { path, draining } = await setUp({
       delivery: 'at-most-once',
