@@ -4,9 +4,10 @@
  * task in `normalEvery` is a normal one where both wait.
  *
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
- * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. A task that ran when a process was killed runs alone, so that the one that kills the next process
- * is known for sure and those that ran beside it are not blamed. The lanes know neither executor nor committer: they are handed
- * `process` and hand on what that returned.
+ * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. A task that ran
+ * when a process was killed runs alone, so that the one that kills the next process is known for sure and those that ran beside it
+ * are not blamed. What is to run again and has left its queue (at-most-once) goes first, also while all else is halted. The lanes
+ * know neither executor nor committer: they are handed `process` and hand on what that returned.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
  * (one slow key delays all keys of its thread).
  */
