@@ -72,8 +72,8 @@ test('adapters are reached through open.ts alone', () => {
   expect(adaptersNotOpened(program, ['queue', 'store'])).toEqual([]);
 });
 
-test('no file is longer than 300 lines, but those that only declare', () => {
-  expect(longFiles([...working, ...services], 300)).toEqual([]);
+test('no file is longer than 450 lines, but those that only declare', () => {
+  expect(longFiles([...working, ...services], 450)).toEqual([]);
 });
 
 test('no function is longer than 70 lines', () => {
