@@ -56,6 +56,9 @@ const working = program.filter(({ path }) => !DECLARATIVE.has(path));
 const PROCESS_SIDE = /^(bin|lib\/primary)\/|^lib\/worker\/process\.ts$|^lib\/config\/load\.ts$/;
 const inside = program.filter(({ path }) => !PROCESS_SIDE.test(path));
 
+/** Not the silence of a socket, which is a constant. */
+const TIMERS = /(?<!socket\.)\bset(Timeout|Interval)\b|\bAbortSignal\s*\.\s*timeout\b/;
+
 test('there is something to check', () => {
   expect(program.length).toBeGreaterThan(20);
 });
@@ -94,6 +97,15 @@ test('signals, exits, environment and forks are met at the edge of the program o
   expect([
     ...wordsIn(inside, /\bprocess\s*\.\s*(exit|on|once|env)\b|\bcluster\s*\./, why),
     ...packagesIn(inside, ['node:cluster', 'cluster', 'throng', 'node:process', 'process'], why),
+  ]).toEqual([]);
+});
+
+test('timers are made by the clock alone, which knows how long one can be', () => {
+  const elsewhere = program.filter(({ path }) => path !== 'lib/runtime/clock.ts');
+  const why = 'use a Clock (lib/runtime/clock.ts)';
+  expect([
+    ...wordsIn(elsewhere, TIMERS, why),
+    ...packagesIn(elsewhere, ['node:timers', 'timers', 'node:timers/promises', 'timers/promises'], why),
   ]).toEqual([]);
 });
 

@@ -126,7 +126,11 @@ function readChoice(given: unknown, bounds: Bounds): string {
   return given;
 }
 
-function readDuration(given: unknown, bounds: Bounds): number {
+/** A hundred years: further back than any server's calendar fails, and no timer is ever that late. */
+export const LONGEST_DURATION_MS = 36_500 * 86_400_000;
+
+function readDuration(given: unknown, own: Bounds): number {
+  const bounds = { ...own, most: own.most ?? LONGEST_DURATION_MS };
   const sentence = `a duration such as 30s, 0.5s, 5ms, 10m, 2h or 7d, or a number of seconds${range(bounds, showDuration, ',')}`;
   return inRange(withUnit(given, DURATION_UNITS, 's', sentence), bounds, sentence);
 }

@@ -7,6 +7,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import throng from 'throng';
 import type { FromWorker, ToWorker } from '../ipc/messages.js';
+import { LONGEST_TIMER_MS } from '../runtime/clock.js';
 
 /** How a process ended; with `error` it never came to be. */
 export interface Exit {
@@ -32,9 +33,6 @@ export interface Forks {
   another(): Fork;
 }
 
-/** The longest delay a timer takes: throng's forced end is not to come before ours. */
-const NEVER_MS = 2 ** 31 - 1;
-
 /** Forks of bin/worker over Node's cluster. */
 export function clusterForks(): Forks {
   const exec = fileURLToPath(new URL('../../bin/worker.js', import.meta.url));
@@ -45,7 +43,7 @@ export function clusterForks(): Forks {
       const forked: Worker[] = [];
       const collect = (worker: Worker) => forked.push(worker);
       cluster.on('fork', collect);
-      await throng({ count, lifetime: 0, grace: NEVER_MS, worker: () => {} });
+      await throng({ count, lifetime: 0, grace: LONGEST_TIMER_MS, worker: () => {} });
       // 'fork' is emitted in the next tick after cluster.fork()
       while (forked.length < count) await new Promise((resolve) => setImmediate(resolve));
       cluster.off('fork', collect);

@@ -9,7 +9,7 @@ import cluster from 'node:cluster';
 import type { Answer, Assignment, FromWorker, Question, ToWorker } from '../ipc/messages.js';
 import type { WorkerStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
-import type { Clock } from '../runtime/clock.js';
+import { type Clock, every, systemClock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { stopSignals } from '../runtime/stop-signals.js';
@@ -231,7 +231,7 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
     if (!process.connected) return;
     sent = new Promise((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
   };
-  let beat: NodeJS.Timeout | undefined;
+  let endHeartbeat = () => {};
   let rehearsing = false;
   const end = new ProcessEnd((why) => tell(rehearsing ? { type: 'rehearsed', why } : { type: 'failed', why }));
   const life = new WorkerLife(make, tell, end.importing);
@@ -239,7 +239,7 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
   onPrimaryGone(() => life.drain('the primary is gone'));
   process.on('message', (message: ToWorker) => {
     if (message.type === 'assign') {
-      beat = setInterval(() => tell({ type: 'heartbeat' }), message.assignment.heartbeatMs);
+      endHeartbeat = every(message.assignment.heartbeatMs, () => tell({ type: 'heartbeat' }), systemClock);
       void life.begin(message.assignment);
     } else if (message.type === 'rehearse') {
       rehearsing = true;
@@ -252,8 +252,8 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
   });
   tell({ type: 'hello' });
   const exitCode = await life.ended;
-  clearInterval(beat);
-  await Promise.race([sent, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+  endHeartbeat();
+  await Deadline.in(LAST_WORDS_MS).allows(sent);
   end.leave(exitCode);
 }
 

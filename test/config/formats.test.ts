@@ -81,7 +81,7 @@ describe('formats', () => {
   it('refuses what lies outside of the bounds and says them', () => {
     expect(() => read('whole', 0, { least: 1, most: 9 })).toThrow('a whole number from 1 to 9');
     expect(() => read('whole', 10, { least: 1, most: 9 })).toThrow(Refusal);
-    expect(() => read('duration', '10ms', { least: 1_000 })).toThrow('of at least 1s');
+    expect(() => read('duration', '10ms', { least: 1_000 })).toThrow('from 1s to 36500d');
     expect(() => read('choice', 'c', { choices: ['a', 'b'] })).toThrow('a or b');
   });
 

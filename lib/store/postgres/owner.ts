@@ -211,7 +211,7 @@ export class Owner {
       if (this.clock.monotonic() > until) {
         throw elsewhere(index, `a connection that the server does not end (its process ${pid})`);
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      await new Promise<void>((resolve) => this.clock.after(LOOK_AGAIN_MS, resolve, true));
     }
   }
 
