@@ -33,7 +33,7 @@ export const PYTHON_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
     ],
   ],
   ['snapshots', ['creation_rate', 'keep_empty']],
-  ['telemetry', []],
+  ['telemetry', ['attribute_bson_size_schedule']],
   ['updater', ['update_batch_cron', 'update_batch_period', 'cache_management_cron', 'cache_max_entries']],
 ]);
 

@@ -13,6 +13,8 @@ import {
 import { makeFolder } from '../support/folder.js';
 
 const DP3_FOLDER = fileURLToPath(new URL('fixtures/dp3', import.meta.url));
+/** Every key that DP3 knows at its commit b7553da, which is newer than its release 0.10. */
+const NEWEST_DP3_FOLDER = fileURLToPath(new URL('fixtures/dp3-newest', import.meta.url));
 const SHIPPED = fileURLToPath(new URL('../../config', import.meta.url));
 
 type Files = Record<string, string | Buffer | null>;
@@ -235,6 +237,50 @@ describe('a folder of DP3', () => {
     expect(spec?.entity('bee')?.attributes.size).toBe(24);
     expect(spec?.entity('bee')?.snapshot).toBe(true);
     expect(problems.some(({ key }) => key === 'entity.snapshot')).toBe(true);
+  });
+
+  it('of its newest version is read without an error, and only what has no effect here is told', () => {
+    const { problems, configuration, spec } = loadConfiguration({ dir: NEWEST_DP3_FOLDER }, {});
+    expect(problems.filter(({ severity }) => severity === 'error')).toEqual([]);
+    expect(spec?.entity('bee')?.description).toBe('What hums');
+    expect(configuration).toMatchObject({ numProcesses: 1, workerThreads: 16, enabledModules: ['hive'] });
+    const python = problems.filter(({ sentence }) => sentence.startsWith('Only the Python program'));
+    expect(python.map(({ key }) => key).sort()).toEqual([
+      'api.cors',
+      'api.datapoint_logger',
+      'control.allowed_actions',
+      'database.connection',
+      'database.db_name',
+      'database.password',
+      'database.storage',
+      'database.username',
+      'event_logging.groups',
+      'event_logging.redis',
+      'garbage_collector.collection_rate',
+      'history_manager.aggregation_schedule',
+      'history_manager.datapoint_archivation',
+      'history_manager.datapoint_cleaning_schedule',
+      'history_manager.snapshot_cleaning',
+      'snapshots.creation_rate',
+      'snapshots.keep_empty',
+      'telemetry.attribute_bson_size_schedule',
+      'updater.cache_management_cron',
+      'updater.cache_max_entries',
+      'updater.update_batch_cron',
+      'updater.update_batch_period',
+    ]);
+  });
+
+  it.each([
+    ['telemetry', 'attribute_bson_size_schedul'],
+    ['history_manager', 'snapshots_cleaning'],
+    ['updater', 'cache_max_entrys'],
+    ['database', 'storag'],
+  ])('has a typing error in %s refused, with the key that was meant', (section, key) => {
+    const { problems } = loadConfiguration({ dir: makeFolder({ [`${section}.yml`]: `${key}: 1\n` }) }, {});
+    expect(problems.map(problemLine)).toEqual([
+      expect.stringMatching(new RegExp(`${section}\\.yml:1 ${section}\\.${key}: .*Did you mean`)),
+    ]);
   });
 
   it('hands modules their configuration as plain frozen data', () => {
