@@ -3,10 +3,10 @@
  * example, errors as one sentence on stderr (a stack only with --verbose), exit codes 0 done, 1 failed, 2 wrong configuration or usage.
  * A command's file is imported when it is called, so that help, mistakes and small commands are fast.
  */
-import { readFileSync } from 'node:fs';
 import { Command as Commander, CommanderError } from 'commander';
 import type { ConfigurationRequest } from '../config/load.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { versionOfPackage } from '../runtime/package-version.js';
 import type { Command, ExitCode, Invocation } from './command.js';
 import { Output, type Screen } from './output.js';
 import { COMMANDS, GROUPS } from './table.js';
@@ -171,18 +171,4 @@ function requestOf(command: Command, option: (name: string) => string | undefine
 
 function camelCase(long: string): string {
   return long.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** The package's file stands above dist/lib/cli as well as above lib/cli, at another distance. */
-function versionOfPackage(): string {
-  for (const above of ['../../../package.json', '../../package.json']) {
-    try {
-      const found: unknown = JSON.parse(readFileSync(new URL(above, import.meta.url), 'utf8'));
-      const { name, version } = found as { readonly name?: string; readonly version?: string };
-      if (name === 'dp3-cluster' && version !== undefined) return version;
-    } catch {
-      // Not there: it is the other one.
-    }
-  }
-  return 'unknown';
 }

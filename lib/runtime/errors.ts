@@ -30,7 +30,10 @@ export const ERRORS = {
     sentence: 'The store can not be used: folder not writable, disk full or data damaged.',
     follows: 'exit-1',
   },
-  STORE_MISMATCH: { sentence: 'The store was made with other settings than those configured.', follows: 'exit-2' },
+  STORE_MISMATCH: {
+    sentence: 'The store was made with other settings than those configured, or for another version of the program.',
+    follows: 'exit-2',
+  },
   QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
   QUEUE_REFUSED: {
     sentence: 'The broker does not take the configured user or virtual host, or has a queue that can not be used.',

@@ -6,7 +6,7 @@ import type { ModelSpec } from '../model/spec.js';
 import { EmbeddedStoreReader } from './embedded/reader.js';
 import { EmbeddedStore, type EmbeddedStoreOptions } from './embedded/store.js';
 import { historiesOf } from './history-retention.js';
-import { migrate } from './postgres/migrate.js';
+import { setUpSchema } from './postgres/migrate.js';
 import { PostgresStoreReader } from './postgres/reader.js';
 import { Session } from './postgres/session.js';
 import { PostgresStore, type PostgresStoreOptions } from './postgres/store.js';
@@ -90,12 +90,15 @@ export async function migrateStore({
 }: Omit<PostgresSource, 'settledBefore'>): Promise<{
   readonly made: boolean;
   readonly schema: string;
+  /** Versions of the tables. */
+  readonly before: number;
+  readonly now: number;
 }> {
   const session = new Session({ url, app, purpose: 'setup' });
   try {
     await session.start();
-    const { made } = await migrate(session, { numProcesses, delivery, ...(prefetch !== undefined && { prefetch }) });
-    return { made, schema: session.schema };
+    const settings = { numProcesses, delivery, ...(prefetch !== undefined && { prefetch }) };
+    return { ...(await setUpSchema(session, settings)), schema: session.schema };
   } finally {
     await session.stop();
   }

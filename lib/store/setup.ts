@@ -1,4 +1,4 @@
-/** Sets up the store of the configured kind, once and for all; a second time it changes nothing. */
+/** Sets up the store of the configured kind, and brings it to the version of this program; a second time it changes nothing. */
 import type { Configuration } from '../config/configuration.js';
 import { openFolder, readFolder } from '../embedded/folder.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -14,7 +14,10 @@ export async function setUpStore(configuration: Configuration, spec: ModelSpec):
   const { store, numProcesses, delivery } = configuration;
   const purpose = `for ${numProcesses} worker processes, ${delivery}`;
   if (store.kind === 'postgres') {
-    const { made, schema } = await migrateStore(storeSourceOf(configuration, spec));
+    const { made, schema, before, now } = await migrateStore(storeSourceOf(configuration, spec));
+    if (!made && now > before) {
+      return { made: true, sentence: `brought the tables in schema ${schema} from version ${before} to ${now}` };
+    }
     return told(made, `tables in schema ${schema} ${purpose}`, 'are');
   }
   const before = readFolder(store.path);

@@ -1,15 +1,18 @@
 /**
  * Migration: brings the tables of an application to what this version of the program needs, and holds the settings they were made for.
  *
- * Whoever starts does it; those who start at once wait for each other at a lock of the server. It happens in one transaction, so that
- * it is done whole or not at all, and not while workers run: they would meet tables they do not know. A worker that begins to own an
- * index meanwhile waits for the lock on `owners`, and then finds a version that is not its own (owner.ts).
+ * Tables that are not there yet are made by whoever starts. Those of an older version are brought up by `setup` alone, so that a person
+ * decides when. It happens in one transaction, whole or not at all; several who begin at once wait for each other at a lock of the server.
+ * Workers may run meanwhile that know the tables as they will be (schema-version.ts): their commits wait. Others must be stopped. A
+ * worker that begins to own an index meanwhile waits for the lock on `owners`, and then finds what it can not use (owner.ts).
  */
+import { DatabaseError } from 'pg';
 import { ApplicationError } from '../../runtime/errors.js';
 import { storeError } from './failures.js';
 import { MIGRATIONS, type Migration } from './migrations/migrations.js';
 import { quoteName, quoteText } from './names.js';
 import { ensurePartitions } from './partitions.js';
+import { refuseContracted, refuseOutdated, schemaVersion } from './schema-version.js';
 import type { Query, Session } from './session.js';
 
 /** What a store is made for; fixed when it is made. */
@@ -24,38 +27,63 @@ export interface StoreSettings {
   readonly prefetch?: number | null;
 }
 
-/** The version of the tables that this program works with. */
-export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.number ?? 0;
-
 /** Ranges of row addresses, by which old rows are found, came with it. */
 const LEAST_SERVER = 14;
 
 /**
- * Which indexes are owned at this moment, and for how many seconds at least: their owners hold a lock or a lease (owner.ts). One that is
- * cut off has lost the lock and comes back; who stops in order ends the lease, too.
+ * A migration that waits for a lock holds up whoever comes after it, commits too: so it gives up soon and tries again. Less than the
+ * second after which the server looks for deadlocks: then it is the migration that gives way.
+ */
+const LOCK_TIMEOUT_MS = 500;
+const LOCK_TRIES = 30;
+const LOCK_PAUSE_MS = 1_000;
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/**
+ * Which indexes are owned at this moment by a program that does not know a migration, and for how many seconds at least: their owners
+ * hold a lock or a lease (owner.ts). One that is cut off has lost the lock and comes back; who stops in order ends the lease, too. Tables
+ * of 0.1.0 do not tell what an owner knows.
  */
 const OWNED = `select index, greatest(0, ceil(extract(epoch from leased - now()))) from owners
-  where leased > now() or index in (select objid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
-    and database = (select oid from pg_database where datname = current_database()))
+  where coalesce((to_jsonb(owners) ->> 'knows')::integer, 1) < $1
+    and (leased > now() or index in (select objid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass
+      and database = (select oid from pg_database where datname = current_database())))
   order by index`;
 
-/** @throws ApplicationError STORE_MISMATCH for other settings, a newer program's tables, or workers that run on older ones */
-export async function migrate(
+/**
+ * Makes the tables, or brings them up. @throws ApplicationError STORE_MISMATCH for other settings, for tables that need a newer program,
+ * or while workers run that would not know them; STORE_UNAVAILABLE while somebody else holds them
+ */
+export async function setUpSchema(
   session: Session,
   settings: StoreSettings,
   migrations: readonly Migration[] = MIGRATIONS,
-): Promise<{ readonly made: boolean }> {
+): Promise<{ readonly made: boolean; readonly before: number; readonly now: number }> {
+  return ready(session, settings, () => bringUp(session, settings, migrations));
+}
+
+/** Makes the tables where there are none. @throws ApplicationError STORE_MISMATCH for tables that are older, too, and STORE_UNAVAILABLE */
+export async function openSchema(
+  session: Session,
+  settings: StoreSettings,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<void> {
+  await ready(session, settings, async () => {
+    const version = await schemaVersion(session.query);
+    if (version.number === 0) return bringUp(session, settings, migrations);
+    refuseOutdated(session.schema, version, migrations.at(-1)?.number);
+    refuseContracted(session.schema, version, migrations.at(-1)?.number);
+  });
+}
+
+async function ready<T>(session: Session, settings: StoreSettings, tables: () => Promise<T>): Promise<T> {
   try {
     await refuseOldServer(session.query);
-    const made = await session.transaction(async (query) => {
-      if ((await versionOf(query)) === migrations.at(-1)?.number) return false;
-      await query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`dp3-cluster ${session.schema}`]);
-      return bringUp(query, session.schema, settings, migrations);
-    });
+    const result = await tables();
     await compare(session.query, session.schema, settings);
     await holdPrefetch(session.query, session.schema, settings.prefetch ?? null);
     await ensurePartitions(session);
-    return { made };
+    return result;
   } catch (error) {
     throw storeError(error);
   }
@@ -70,72 +98,80 @@ export async function refuseOldServer(query: Query): Promise<void> {
   throw mismatch(`the server is PostgreSQL ${row?.[1]}; version ${LEAST_SERVER} or newer is needed`);
 }
 
-/** For those who only read. @throws ApplicationError STORE_FAILED where there is no store yet, STORE_MISMATCH for another version */
-export async function checkSchema({ query, schema }: Session): Promise<void> {
-  let version: number;
-  try {
-    version = await versionOf(query);
-  } catch (error) {
-    throw storeError(error);
+async function bringUp(
+  session: Session,
+  settings: StoreSettings,
+  migrations: readonly Migration[],
+): Promise<{ readonly made: boolean; readonly before: number; readonly now: number }> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await session.transaction((query) => migrate(query, session.schema, settings, migrations));
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.code !== LOCK_NOT_AVAILABLE) throw error;
+      if (tried === LOCK_TRIES) {
+        const sentence = `the tables of schema ${session.schema} are held by another program (see pg_stat_activity): run setup again once it has ended`;
+        throw new ApplicationError('STORE_UNAVAILABLE', sentence, { cause: error });
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
   }
-  if (version === 0) throw new ApplicationError('STORE_FAILED', `there is no data in schema ${schema} yet`);
-  if (version === SCHEMA_VERSION) return;
-  const how =
-    version > SCHEMA_VERSION
-      ? 'use the version of the program that made it'
-      : 'start the program, which brings it up to date';
-  throw mismatch(`schema ${schema} has version ${version}, this program reads version ${SCHEMA_VERSION}: ${how}`);
 }
 
-/** True where there was nothing before. */
-async function bringUp(
+async function migrate(
   query: Query,
   schema: string,
   { numProcesses, delivery }: StoreSettings,
   migrations: readonly Migration[],
-): Promise<boolean> {
+): Promise<{ readonly made: boolean; readonly before: number; readonly now: number }> {
   const newest = migrations.at(-1)?.number ?? 0;
+  await query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`dp3-cluster ${schema}`]);
+  await query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
   const [there] = await query('select to_regnamespace($1) is not null', [quoteName(schema)]);
   if (there?.[0] !== 't') await query(`create schema ${quoteName(schema)}`);
-  const version = await versionOf(query);
-  if (version > newest) {
-    const how = 'use the version of the program that made it';
-    throw mismatch(`schema ${schema} has version ${version}, this program knows versions up to ${newest}: ${how}`);
-  }
-  if (version === 0) {
-    await query(
-      'create table if not exists migrations (number integer primary key, name text not null, applied timestamptz not null default now())',
-    );
-  } else if (version < newest) await refuseWhileOwned(query, schema, version, newest);
-  for (const { number, name, sql } of migrations) {
-    if (number <= version) continue;
+  const version = await schemaVersion(query);
+  refuseContracted(schema, version, newest);
+  const before = version.number;
+  const missing = migrations.filter(({ number }) => number > before);
+  if (before === 0) await query(MIGRATIONS_TABLE);
+  else if (missing.length > 0) await refuseWhileOwned(query, schema, before, missing);
+  for (const { number, name, release, compatibleSince, sql } of missing) {
     await query(sql);
-    await query('insert into migrations (number, name) values ($1, $2)', [number, name]);
+    await query('insert into migrations (number, name, release, compatible_since) values ($1, $2, $3, $4)', [
+      number,
+      name,
+      release,
+      compatibleSince,
+    ]);
   }
-  if (version === 0)
+  if (before === 0) {
     await query('insert into settings (num_processes, delivery) values ($1, $2)', [numProcesses, delivery]);
-  return version === 0;
+  }
+  return { made: before === 0, before, now: Math.max(before, newest) };
 }
 
-async function refuseWhileOwned(query: Query, schema: string, version: number, newest: number): Promise<void> {
+const MIGRATIONS_TABLE = `create table if not exists migrations (
+  number integer primary key, name text not null, applied timestamptz not null default now(),
+  release text not null, compatible_since integer not null)`;
+
+/** Nobody can begin to own an index from here on; whoever owns one must know the tables as they will be. */
+async function refuseWhileOwned(
+  query: Query,
+  schema: string,
+  before: number,
+  missing: readonly Migration[],
+): Promise<void> {
   await query('lock table owners in access exclusive mode');
-  const owned = await query(OWNED);
+  const needed = Math.max(...missing.map(({ compatibleSince }) => compatibleSince));
+  const owned = await query(OWNED, [needed]);
   if (owned.length === 0) return;
   const indexes = owned.map(([index]) => index).join(', ');
   const seconds = Math.max(...owned.map(([, lease]) => Number(lease)));
   const killed = seconds > 0 ? ` (one that was killed counts for ${seconds} s more)` : '';
-  const how = `stop the program on every host${killed}, then start it again`;
+  const how = `stop those on every host${killed}, then run dp3-cluster setup again`;
+  const newest = missing.at(-1)?.number;
   throw mismatch(
-    `schema ${schema} has version ${version} and must be brought to ${newest}, but workers run (index ${indexes}): ${how}`,
+    `schema ${schema} has version ${before} and must be brought to ${newest}, but workers of a version that can not use it then run (index ${indexes}): ${how}`,
   );
-}
-
-/** The last migration that was applied, 0 where there was none. */
-async function versionOf(query: Query): Promise<number> {
-  const [there] = await query("select to_regclass('migrations') is not null");
-  if (there?.[0] !== 't') return 0;
-  const [row] = await query('select coalesce(max(number), 0) from migrations');
-  return Number(row?.[0]);
 }
 
 async function compare(query: Query, schema: string, given: StoreSettings): Promise<void> {

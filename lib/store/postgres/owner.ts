@@ -12,8 +12,8 @@
  * After a connection was lost, the next one begins by taking the lock again. The server gives it only once the old connection has ended
  * there, and with it whatever it had under way: so the number of the last batch, which only a commit changes, tells what became of it.
  *
- * Tables of another version, or made for other settings, are owned neither for the first time nor again: they may have been changed
- * while the lock was free and the lease had passed.
+ * Tables that this program can not use, or made for other settings, are owned neither for the first time nor again: they may have been
+ * changed while the lock was free and the lease had passed.
  *
  * Refused: leases alone (a dead owner would hold its index for the rest of it), locks alone (a stopped one would hold it for ever), and
  * a transaction that stays open (it keeps old rows alive).
@@ -22,7 +22,8 @@ import { hostname } from 'node:os';
 import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Ownership } from '../store.js';
-import { SCHEMA_VERSION, type StoreSettings } from './migrate.js';
+import type { StoreSettings } from './migrate.js';
+import { KNOWN_VERSION, refuseContracted, schemaVersion, usableBy } from './schema-version.js';
 import type { Query } from './session.js';
 
 /** A batch whose connection was lost before the server answered. */
@@ -48,7 +49,7 @@ const LOCK = "('owners'::regclass::oid::bigint << 32) | $1::bigint";
 const HOLDER = `select pid from pg_locks where locktype = 'advisory' and granted and classid = 'owners'::regclass and objid = $1
   and database = (select oid from pg_database where datname = current_database())`;
 const LEASED = 'leased = now() + make_interval(secs => $2)';
-const AS_KNOWN = `(select max(number) from migrations) = $4
+const AS_KNOWN = `${usableBy('$4')}
   and exists (select from settings where num_processes = $5 and delivery = $6)`;
 
 export class Owner {
@@ -80,12 +81,14 @@ export class Owner {
     );
     if (this.locked === null && !(await this.lock(query, index))) await this.endOther(query, index);
     const [row] = await query(
-      `update owners set epoch = epoch + 1, ${LEASED}, backend = pg_backend_pid(), holder = $3, taken = now()
+      `update owners set epoch = epoch + 1, ${LEASED}, backend = pg_backend_pid(), holder = $3, taken = now(), knows = $4
        where index = $1 and ${AS_KNOWN} returning epoch, batch`,
       [index, this.leaseSeconds, `${hostname()}:${process.pid}`, ...this.known()],
     );
     if (row === undefined) {
       await this.unlock(query);
+      const [schema] = await query('select current_schema()');
+      refuseContracted(schema?.[0] ?? '', await schemaVersion(query));
       throw new ApplicationError(
         'STORE_MISMATCH',
         'the tables or their settings were changed since this program began: start it anew',
@@ -157,7 +160,7 @@ export class Owner {
   }
 
   private known(): readonly unknown[] {
-    return [SCHEMA_VERSION, this.settings.numProcesses, this.settings.delivery];
+    return [KNOWN_VERSION, this.settings.numProcesses, this.settings.delivery];
   }
 
   private async lock(query: Query, index: number): Promise<boolean> {

@@ -8,7 +8,7 @@ import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '.
 import { storeError } from './failures.js';
 import { partsOf, readPart } from './history.js';
 import { loadRecords } from './load.js';
-import { checkSchema } from './migrate.js';
+import { checkSchema } from './schema-version.js';
 import { type Query, type Row, Session } from './session.js';
 import { readBytes, readInstant } from './values.js';
 

@@ -12,7 +12,7 @@ import { Commits, knownIds } from './commits.js';
 import { findExpired } from './expiry.js';
 import { storeError } from './failures.js';
 import { loadRecords } from './load.js';
-import { migrate, type StoreSettings } from './migrate.js';
+import { openSchema, type StoreSettings } from './migrate.js';
 import { PostgresOutbox } from './outbox.js';
 import { Owner } from './owner.js';
 import { ensurePartitions } from './partitions.js';
@@ -85,11 +85,11 @@ export class PostgresStore implements Store {
     this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
   }
 
-  /** Connects, and makes or updates the tables. */
+  /** Connects, and makes the tables where there are none. */
   async start(): Promise<void> {
     await this.writing.start();
     await this.reading.start();
-    await migrate(this.reading, this.options);
+    await openSchema(this.reading, this.options);
   }
 
   async stop(): Promise<void> {

@@ -1,21 +1,42 @@
 /** Making and changing the tables of an application, and what they were made for. */
 import { expect, onTestFinished, test } from 'vitest';
-import { migrate, refuseOldServer } from '../../../lib/store/postgres/migrate.js';
-import { MIGRATIONS } from '../../../lib/store/postgres/migrations/migrations.js';
+import { openSchema, refuseOldServer, setUpSchema } from '../../../lib/store/postgres/migrate.js';
+import { MIGRATIONS, type Migration } from '../../../lib/store/postgres/migrations/migrations.js';
 import { quoteName, schemaOf } from '../../../lib/store/postgres/names.js';
+import { PostgresStoreReader } from '../../../lib/store/postgres/reader.js';
+import { KNOWN_VERSION } from '../../../lib/store/postgres/schema-version.js';
 import type { Session } from '../../../lib/store/postgres/session.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { plainState, quarantined, stored } from '../../support/results.js';
-import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, throughProxy } from './prepared.js';
+import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
 
 const SETTINGS = { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' } as const;
-const NEXT = [...MIGRATIONS, { number: MIGRATIONS.length + 1, name: 'next', sql: 'create table next (id integer)' }];
+
+/** As a release after this one brings it: first what is added, then what is taken away. */
+const EXPANSION: Migration = {
+  number: KNOWN_VERSION + 1,
+  name: 'expansion',
+  release: '9.1.0',
+  compatibleSince: MIGRATIONS.at(-1)?.compatibleSince ?? 0,
+  sql: ['records', 'graves', 'history', 'raw', 'inbox', 'outbox', 'quarantine', 'owners', 'settings']
+    .map((table) => `alter table ${table} add column next integer default 1;`)
+    .join('\n'),
+};
+const CONTRACTION: Migration = {
+  number: KNOWN_VERSION + 2,
+  name: 'contraction',
+  release: '9.2.0',
+  compatibleSince: KNOWN_VERSION + 1,
+  sql: 'alter table quarantine drop column reason',
+};
+const EXPANDED = [...MIGRATIONS, EXPANSION];
+const CONTRACTED = [...EXPANDED, CONTRACTION];
 
 test('makes the tables once, however many begin at the same time', async () => {
   const { url } = await freshDatabase();
   const sessions = await Promise.all(Array.from({ length: 5 }, () => sessionOf(url)));
-  const made = await Promise.all(sessions.map((session) => migrate(session, SETTINGS)));
+  const made = await Promise.all(sessions.map((session) => setUpSchema(session, SETTINGS)));
   expect(made.filter((each) => each.made)).toHaveLength(1);
   expect(await askOne(sessions[0]!, 'select count(*) from migrations')).toBe(String(MIGRATIONS.length));
 });
@@ -24,55 +45,114 @@ test('keeps applications of one database apart, whatever they are called', async
   const { url } = await freshDatabase();
   const apps = ['dp3', 'DP3', '9.a-b', 'x'.repeat(100), `${'x'.repeat(99)}y`];
   const sessions = await Promise.all(apps.map((app) => sessionOf(url, { app })));
-  for (const session of sessions) expect(await migrate(session, SETTINGS)).toEqual({ made: true });
+  for (const session of sessions) expect(await setUpSchema(session, SETTINGS)).toMatchObject({ made: true });
   expect(new Set(apps.map(schemaOf)).size).toBe(apps.length);
   expect(schemaOf('x'.repeat(100))).toHaveLength(63);
 });
 
-test('refuses tables of a newer program and leaves them alone', async () => {
-  const { url, session } = await prepare();
-  await session.query(`insert into migrations (number, name) values (99, 'of the future')`);
-  const other = await sessionOf(url);
-  await expect(migrate(other, SETTINGS)).rejects.toMatchObject({
-    code: 'STORE_MISMATCH',
-    message: expect.stringMatching(/version 99, .* up to \d+: use the version/),
-  });
-  expect(await askOne(session, 'select count(*) from migrations where number < 99')).toBe(String(MIGRATIONS.length));
+test('tables that another program has expanded are used as before, by workers that run and by those that start', async () => {
+  const { url, store, commit, session } = await prepare();
+  expect(await commit(stored('a', plainState('e', 1)), quarantined('q', Buffer.from('?')))).toEqual({ kind: 'stored' });
+  const setUp = await setUpSchema(await sessionOf(url), SETTINGS, EXPANDED);
+  expect(setUp).toEqual({ made: false, before: KNOWN_VERSION, now: KNOWN_VERSION + 1 });
+  expect(await commit(stored('b', plainState('e', 2)), quarantined('r', Buffer.from('?')))).toEqual({ kind: 'stored' });
+  expect(await store.quarantine.drop(0, 'q')).toBe(true);
+  expect(await store.known(0, ['a', 'b', 'c'])).toEqual(new Set(['a', 'b']));
+  await store.stop();
+  const next = await standby(url);
+  await next.own(0);
+  const reader = new PostgresStoreReader({ url, app: APP });
+  onTestFinished(() => reader.stop());
+  await reader.start();
+  expect(await reader.counts()).toEqual({ records: 1, quarantined: 1 });
+  expect(await askOne(session, `select release from migrations where number = ${KNOWN_VERSION + 1}`)).toBe('9.1.0');
 });
 
-test('changes tables only while no worker runs, and then all or nothing', async () => {
-  const { url, store } = await prepare();
-  const session = await sessionOf(url);
-  await expect(migrate(session, SETTINGS, NEXT)).rejects.toMatchObject({
+test('hosts of two versions that set up and start at the same time leave each other alone', async () => {
+  const { url } = await freshDatabase();
+  const sessions = await Promise.all(Array.from({ length: 6 }, () => sessionOf(url)));
+  const results = await Promise.allSettled(
+    sessions.map((session, n) => {
+      if (n % 3 === 0) return setUpSchema(session, SETTINGS, EXPANDED);
+      return n % 3 === 1 ? setUpSchema(session, SETTINGS) : openSchema(session, SETTINGS);
+    }),
+  );
+  expect(results.map(({ status }) => status)).toEqual(sessions.map(() => 'fulfilled'));
+  expect(await askOne(sessions[0]!, 'select max(number) from migrations')).toBe(String(KNOWN_VERSION + 1));
+  expect(await askOne(sessions[0]!, 'select count(*) from migrations')).toBe(String(EXPANDED.length));
+});
+
+test('starting brings no tables up, but says what does', async () => {
+  const { url, store, session } = await prepare();
+  await expect(openSchema(session, SETTINGS, EXPANDED)).rejects.toMatchObject({
     code: 'STORE_MISMATCH',
     message: expect.stringMatching(
-      /workers run \(index 0\): stop the program on every host \(one that was killed counts for \d+ s more\), then/,
+      `has version ${KNOWN_VERSION}, this program .* needs version ${KNOWN_VERSION + 1}: run dp3-cluster setup`,
     ),
   });
   await store.stop();
-  const broken = [...NEXT, { number: NEXT.length + 1, name: 'broken', sql: 'create table settings (one integer)' }];
-  await expect(migrate(session, SETTINGS, broken)).rejects.toMatchObject({ code: 'STORE_FAILED' });
-  expect(await askOne(session, `select to_regclass('next')`)).toBeNull();
-  expect(await migrate(session, SETTINGS, NEXT)).toEqual({ made: false });
-  expect(await askOne(session, 'select count(*) from next')).toBe('0');
+  await session.query('delete from migrations where number = $1', [KNOWN_VERSION]);
+  const told = { code: 'STORE_MISMATCH', message: expect.stringContaining('run dp3-cluster setup') };
+  await expect(standby(url)).rejects.toMatchObject(told);
+  await expect(new PostgresStoreReader({ url, app: APP }).start()).rejects.toMatchObject(told);
 });
 
-test('lets no worker of an older program take an index of changed tables', async () => {
-  const { url, store, clock } = await prepare();
-  await store.stop();
-  const late = new PostgresStore({
-    ...{ url, app: APP, ...SETTINGS, clock },
-    inboxRetentionMs: 1,
-    settledBefore: async () => null,
+test('takes nothing away while a worker runs that needs it, and then all or nothing', async () => {
+  const { url, store, commit } = await prepare();
+  const session = await sessionOf(url);
+  await expect(setUpSchema(session, SETTINGS, CONTRACTED)).rejects.toMatchObject({
+    code: 'STORE_MISMATCH',
+    message: expect.stringMatching(
+      /can not use it then run \(index 0\): stop those on every host \(one that was killed counts for \d+ s more\), then/,
+    ),
   });
-  await late.start();
-  await migrate(await sessionOf(url), SETTINGS, NEXT);
-  await expect(late.own(0)).rejects.toMatchObject({ code: 'STORE_MISMATCH' });
-  await late.stop();
+  expect(await commit(quarantined('q', Buffer.from('?')))).toEqual({ kind: 'stored' });
+  await setUpSchema(session, SETTINGS, EXPANDED);
+  // As a worker of the next release does.
+  await session.query('update owners set knows = $1', [KNOWN_VERSION + 1]);
+  const broken = [...CONTRACTED, { ...CONTRACTION, number: CONTRACTION.number + 1, sql: 'create table settings ()' }];
+  await expect(setUpSchema(session, SETTINGS, broken)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  expect(await askOne(session, 'select count(reason) from quarantine')).toBe('1');
+  expect(await setUpSchema(session, SETTINGS, CONTRACTED)).toMatchObject({ before: EXPANSION.number });
+  await store.stop();
+});
+
+test('a program that needs what was taken away is refused, with the version that can be used', async () => {
+  const { url, store, session } = await prepare();
+  await store.stop();
+  const late = await standby(url);
+  await setUpSchema(session, SETTINGS, CONTRACTED);
+  const told = {
+    code: 'STORE_MISMATCH',
+    message: expect.stringMatching(
+      new RegExp(
+        `version ${CONTRACTION.number}, which dp3-cluster 9.1.0 and newer can use; this is .*, which knows version ${KNOWN_VERSION}: install 9.1.0`,
+      ),
+    ),
+  };
+  await expect(late.own(0)).rejects.toMatchObject(told);
+  await expect(standby(url)).rejects.toMatchObject(told);
+  await expect(setUpSchema(session, SETTINGS)).rejects.toMatchObject(told);
+  await expect(new PostgresStoreReader({ url, app: APP }).start()).rejects.toMatchObject(told);
+  expect(await askOne(session, 'select max(number) from migrations')).toBe(String(CONTRACTION.number));
+});
+
+test('who holds a table that is to be changed holds up no commit: the migration gives way and comes again', async () => {
+  const { url, commit } = await prepare();
+  const holder = await sessionOf(url);
+  await holder.query('begin; select from records');
+  const change = setUpSchema(await sessionOf(url), SETTINGS, EXPANDED);
+  const waiting = `select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'alter table records%'`;
+  const looking = await sessionOf(url);
+  await expect.poll(() => askOne(looking, waiting), { interval: 5 }).toBe('1');
+  expect(await commit(stored('a', plainState('e', 1)))).toEqual({ kind: 'stored' });
+  expect(await askOne(looking, 'select count(*) from inbox')).toBe('1');
+  await holder.query('commit');
+  expect(await change).toMatchObject({ now: EXPANSION.number });
 });
 
 const changes = {
-  'a migration': (session: Session) => migrate(session, SETTINGS, NEXT),
+  'a migration': (session: Session) => setUpSchema(session, SETTINGS, CONTRACTED),
   'other settings': (session: Session) => session.query(`select reconfigure(1, 'at-least-once')`),
 };
 
@@ -122,17 +202,17 @@ test('refuses another number of processes or another delivery, and says how to c
   const session = await sessionOf(url);
   const schema = quoteName(schemaOf(APP));
   const call = `select ${schema}.reconfigure(1, 'at-least-once')`;
-  await expect(migrate(session, { ...SETTINGS, numProcesses: 1 })).rejects.toMatchObject({
+  await expect(openSchema(session, { ...SETTINGS, numProcesses: 1 })).rejects.toMatchObject({
     code: 'STORE_MISMATCH',
     message: expect.stringMatching(
       /made with num_processes 2, configured is 1: set num_processes to 2, or .*reconfigure\(1/,
     ),
   });
-  await expect(migrate(session, { ...SETTINGS, delivery: 'at-least-once' })).rejects.toThrow(
+  await expect(openSchema(session, { ...SETTINGS, delivery: 'at-least-once' })).rejects.toThrow(
     `run: select ${schema}.reconfigure(2, 'at-least-once')`,
   );
   await session.query(call);
-  expect(await migrate(session, { numProcesses: 1, delivery: 'at-least-once' })).toEqual({ made: false });
+  await openSchema(session, { numProcesses: 1, delivery: 'at-least-once' });
   expect(await askOne(session, 'select index from quarantine')).toBe('0');
 });
 
@@ -161,7 +241,7 @@ test('an older server is refused by its version', async () => {
 test('keeps the largest prefetch of quorum queues, and refuses a smaller one with what to do', async () => {
   const { url } = await freshDatabase();
   const session = await sessionOf(url);
-  const start = (prefetch: number | null) => migrate(session, { ...SETTINGS, prefetch });
+  const start = (prefetch: number | null) => openSchema(session, { ...SETTINGS, prefetch });
   for (const prefetch of [null, 500, 2_000, null]) await start(prefetch);
   const refusal: Error = await start(1_999).then(
     () => expect.unreachable(),

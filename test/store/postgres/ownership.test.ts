@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { OutboxPublisher } from '../../../lib/commit/outbox.js';
 import { createEvents } from '../../../lib/observability/events.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
-import { migrate } from '../../../lib/store/postgres/migrate.js';
+import { openSchema } from '../../../lib/store/postgres/migrate.js';
 import type { PostgresStore } from '../../../lib/store/postgres/store.js';
 import type { Ownership } from '../../../lib/store/store.js';
 import { type CompiledProgram, compileProgram } from '../../support/compiled.js';
@@ -159,7 +159,7 @@ test('says at once why a store can not be opened, without its password', async (
 
 test('has a take-over wait for a commit under way, and not the other way round', async () => {
   const { url, store, session } = await prepare({ leaseMs: 1_500 });
-  await migrate(session, SETTINGS);
+  await openSchema(session, SETTINGS);
   const waiting = await standby(url);
   const entry = stored('a', plainState('e', 1));
   const ownership = await store.own(0);

@@ -184,7 +184,7 @@ test('says that there is no store yet, that it is of another version, and that n
   });
   const { session } = await prepare({}, { url, query: async () => [], drop: async () => {} });
   await start({});
-  await session.query(`insert into migrations (number, name) values (9999, 'future')`);
+  await session.query(`insert into migrations values (9999, 'future', now(), '9.9.0', 9999)`);
   await expect(start({})).rejects.toMatchObject({
     code: 'STORE_MISMATCH',
     message: expect.stringContaining('version 9999'),

@@ -9,6 +9,8 @@
 export const FOUNDATION = {
   number: 1,
   name: 'foundation',
+  release: '0.1.0',
+  compatibleSince: 1,
   sql: `
 create table settings (
   one boolean primary key default true check (one),
