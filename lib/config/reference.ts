@@ -43,7 +43,7 @@ these sections are refused.
 export const FIXED_BOUNDS: readonly (readonly [what: string, bound: number])[] = [
   ['tasks that a worker starts before it looks at its connections again', 256],
   ['records that a worker reads at once', 1_000],
-  ['ids of committed tasks that a worker remembers besides the inbox', 16_384],
+  ['ids of done tasks that a worker remembers, with every delivery, to leave out copies', 16_384],
   ['expired entities that are looked for at once', 2_000],
   ['questions to a worker that are open (`quarantine retry`, `quarantine drop`, `status`)', 1_000],
   ['programs that share an index, all but one of which stand by', 100],

@@ -1,8 +1,8 @@
 /**
  * Intake: from a delivery to its lane. Reads the task, puts aside what can not be read, sends on what belongs to another index,
- * and leaves out what is committed already, before anything is executed (product.md, rules 2 and 9).
+ * and leaves out what is done already, before anything is executed (product.md, rules 2 and 9).
  *
- * A delivery that may have been committed before is looked up in the inbox; while the store is asked, everything behind it waits,
+ * Copies of what is on its way or was done in this epoch are left out with every delivery. Beyond that, where an inbox is kept, a delivery that may have been committed before is looked up in the inbox; while the store is asked, everything behind it waits,
  * so that no task overtakes another. That happens after a restart only, and where senders give no ids. Refused: asking for every id
  * (the inbox's own check at the commit finds the rest), and letting other keys pass meanwhile (a second order to keep right, for
  * milliseconds after a start).
@@ -29,7 +29,7 @@ export interface IntakeOptions {
   readonly index: number;
   readonly numProcesses: number;
   readonly spec: ModelSpec;
-  /** Whether ids are checked at all (effectively-once). */
+  /** Whether committed ids are kept in the store (effectively-once). */
   readonly inbox: boolean;
   readonly messageBytesLimit: number;
   readonly store: Pick<Store, 'known'>;
@@ -57,7 +57,7 @@ export class Intake {
   private isReloading = false;
   /** What this model does not know, and a new one may: new as far as the inbox knows, and not read yet. */
   private stuck: Delivery | null = null;
-  /** Committed before, and to be settled at the end of this turn, all together. */
+  /** Done before, and to be settled at the end of this turn, all together. */
   private knownOnes: Delivery[] = [];
 
   constructor(private readonly options: IntakeOptions) {}
@@ -90,16 +90,14 @@ export class Intake {
     } else this.pass(delivery);
   }
 
-  /** These are durable: a twin of theirs that came meanwhile is done, too. */
-  committed(entries: readonly Pick<Entry<Work>, 'delivery'>[]): void {
-    if (!this.options.inbox) return;
+  /** These are durable, or have left their queue for good: a copy of theirs that came meanwhile is done, too. */
+  done(entries: readonly Pick<Entry<Work>, 'delivery'>[]): void {
     for (const { delivery } of entries) {
-      if (delivery.once) continue;
-      this.known(this.ids.committed(delivery.id));
+      if (this.mayHaveCopies(delivery)) this.known(this.ids.done(delivery.id));
     }
   }
 
-  /** These were committed before: there is nothing to be done about them. */
+  /** These were done before: there is nothing to be done about them. */
   known(deliveries: readonly Delivery[]): void {
     if (deliveries.length === 0) return;
     if (this.knownOnes.length === 0) setImmediate(() => this.settleKnown());
@@ -162,16 +160,20 @@ export class Intake {
   }
 
   private pass(delivery: Delivery): void {
-    const { inbox } = this.options;
-    if (inbox && !delivery.once) {
+    if (this.mayHaveCopies(delivery)) {
       // What is open at the same time as another of its name is not a second copy of it.
       const { id, nameless } = delivery;
-      if (nameless && (this.ids.has(id) || (isAnother(delivery) && this.ids.isCommitted(id)))) this.named(delivery);
+      if (nameless && (this.ids.has(id) || (isAnother(delivery) && this.ids.isDone(id)))) this.named(delivery);
       const seen = this.ids.arrived(delivery);
-      if (seen === 'committed') this.known([delivery]);
+      if (seen === 'done') this.known([delivery]);
       if (seen !== 'new') return;
     }
     this.route(delivery);
+  }
+
+  /** A nameless one is told from its twins by the inbox alone; without one it is applied each time it comes, so that none is lost. */
+  private mayHaveCopies({ once, nameless }: Delivery): boolean {
+    return !once && (this.options.inbox || !nameless);
   }
 
   /** What is new, to its lane or its index. */
@@ -232,7 +234,7 @@ export class Intake {
     return new TaskRefused(`Message: ${messageOf(error)}`, null, null, error);
   }
 
-  /** With its id: if this is done twice, the inbox of the other index finds the second one (at most once, its memory of ids). */
+  /** With its id: if this is done twice, the inbox of the other index finds the second one (without an inbox, its memory of ids). */
   private forward(delivery: Delivery, task: Task, home: number): void {
     const { etype, eid, key } = task;
     const { id, priority, body } = delivery;

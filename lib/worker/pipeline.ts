@@ -108,10 +108,11 @@ export class Pipeline {
       failed,
     });
     const uncommitted = () => this.committer.open;
+    const left = (works: readonly Work[]) => this.intake.done(works);
     const { threads } = limits;
     const { reader } = this;
     this.first =
-      delivery === 'at-most-once' ? new AtMostOnce({ reader, threads, events, log, uncommitted, failed }) : null;
+      delivery === 'at-most-once' ? new AtMostOnce({ reader, threads, log, uncommitted, left, failed }) : null;
     const { outboxBatch: batch } = limits;
     this.outbox = new OutboxPublisher({
       outbox: store.outbox,
@@ -267,14 +268,14 @@ export class Pipeline {
       if (key !== null && result.record !== undefined) this.options.records.committed(key);
       derived += result.derived.length;
     }
-    this.intake.committed(entries);
+    this.intake.done(entries);
     tellCommitted(entries, this.options);
     if (derived > 0) this.outbox.wake();
     this.lanes.wake();
   }
 
   private known(entries: readonly Entry<Work>[]): void {
-    this.intake.committed(entries);
+    this.intake.done(entries);
     this.intake.known(entries.map(({ delivery }) => delivery));
   }
 

@@ -107,14 +107,6 @@ describe('delivery at most once', () => {
     expect(known).toEqual(['id-0', 'id-0']);
   });
 
-  it('takes what has no id of its own for another one, also where it comes again', async () => {
-    const path = new DataPath({ delivery: 'at-most-once' });
-    await path.takeOver();
-    const nameless = { ...messages[0]!, nameless: true };
-    path.queue.put(nameless, nameless, { ...nameless, redelivered: true });
-    await path.until(() => path.store.stored.length === 3, 'all are stored');
-  });
-
   it('leaves in its queue until it is in quarantine what broke its process too often', async () => {
     const path = new DataPath({ delivery: 'at-most-once', store: { turns: 5 } });
     await path.takeOver();

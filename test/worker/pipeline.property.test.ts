@@ -196,7 +196,7 @@ describe('the data path under random faults', () => {
     expect([...ends.keys()].sort()).toEqual(['done-before', 'outdated', 'stored', 'unavailable', 'unstorable']);
   }, 60_000);
 
-  it('applies every task at least once without an inbox', async () => {
+  it('applies every task at least once without an inbox, and exactly once while its process lives', async () => {
     const arbitrary = fc.array(
       planned.filter(({ kind }) => kind !== 'done'),
       { minLength: 1, maxLength: 40, size: 'max' },
@@ -204,6 +204,8 @@ describe('the data path under random faults', () => {
     await fc.assert(
       fc.asyncProperty(arbitrary, faults, fc.nat(), async (...given) => {
         const done = await run(...given, 'at-least-once');
+        const [, { takeOvers }] = given;
+        if (takeOvers === 0) checkOnce(done);
         const stored = new Set(done.path.store.stored.map(({ delivery }) => delivery.id));
         expect(stored).toEqual(new Set(done.plan.map((_, at) => `id-${at}`)));
         expect(done.path.store.inbox.size).toBe(0);

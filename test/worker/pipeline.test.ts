@@ -169,24 +169,6 @@ describe('the inbox', () => {
     expect(path.failures).toEqual([]);
   });
 
-  it('lets a copy wait for the first one, and settles it with that', async () => {
-    const hand = byHand();
-    const path = await start({ execute: hand.execute });
-    const known: string[] = [];
-    path.events.on('task-known', ({ id }) => known.push(id));
-    path.queue.put(message(EID, { name: '1' }), message(EID, { name: '1' }), message(EID, { name: '1' }));
-    await path.until(() => hand.started.length === 1, 'it runs');
-    await nextTurn();
-    expect(hand.started).toEqual(['1']);
-    hand.end('1');
-    await path.settled();
-    expect(known).toEqual(['id-1', 'id-1']);
-    path.queue.put(message(EID, { name: '1' }));
-    await path.settled();
-    expect(known).toHaveLength(3);
-    expect(hand.started).toEqual(['1']);
-  });
-
   it('settles all that was committed before and comes in one turn together', async () => {
     const path = await start();
     const known: string[] = [];
@@ -209,6 +191,58 @@ describe('the inbox', () => {
     path.queue.put(message(EID, { name: '1' }));
     await path.until(() => path.failures.length > 0, 'the worker ends');
     expect(path.failures).toEqual([path.queue.cannotSettle]);
+  });
+});
+
+describe.each(['effectively-once', 'at-least-once', 'at-most-once'] as const)('a copy, %s,', (delivery) => {
+  it('is left out while the first one is on its way, and after it was done', async () => {
+    const hand = byHand();
+    const path = await start({ execute: hand.execute, delivery });
+    const known: string[] = [];
+    path.events.on('task-known', ({ id }) => known.push(id));
+    path.queue.put(message(EID, { name: '1' }), message(EID, { name: '1' }), message(EID, { name: '1' }));
+    await path.until(() => hand.started.length === 1, 'it runs');
+    await nextTurn();
+    expect(hand.started).toEqual(['1']);
+    hand.end('1');
+    await path.settled();
+    expect(known).toEqual(['id-1', 'id-1']);
+    path.queue.put(message(EID, { name: '1' }));
+    await path.settled();
+    expect(known).toHaveLength(3);
+    expect(hand.started).toEqual(['1']);
+  });
+
+  it('is left out where a lost connection brings it, whether its first one runs, was stored or waits', async () => {
+    const hand = byHand();
+    const path = await start({ execute: hand.execute, delivery });
+    path.queue.put(...['1', '2'].map((name) => message(EID, { name })), message(OTHER, { name: '3' }));
+    await path.until(() => hand.started.length === 2, 'two run');
+    const losing = path.queue.lose();
+    for (const name of ['1', '3']) hand.end(name);
+    await losing;
+    await path.until(() => hand.started.length === 3, 'the third runs');
+    hand.end('2');
+    await path.until(() => path.queue.left === 0 && path.atRest, 'everything is at rest');
+    expect(hand.started).toEqual(['1', '3', '2']);
+    expect(path.store.stored.map(({ delivery: { id } }) => id).toSorted()).toEqual(['id-1', 'id-2', 'id-3']);
+  });
+
+  it('waits for the first one, which may break and then runs again', async () => {
+    const path = await start({ delivery });
+    const breaks = message(EID, { name: '1', breaks: 2 });
+    path.queue.put(breaks, breaks, message(EID, { name: '2' }));
+    await path.until(() => path.queue.left === 0 && path.atRest, 'everything is at rest');
+    expect(journalOf(path.store.records.get(`ip:${EID}`))).toEqual(['1', '2']);
+  });
+});
+
+describe.each(['at-least-once', 'at-most-once'] as const)('a message without an id, %s,', (delivery) => {
+  it('is no copy of one with the same body: without an inbox they can not be told apart, and none may be lost', async () => {
+    const path = await start({ delivery });
+    const twin = message(EID, { name: '1' }, { nameless: true });
+    path.queue.put(twin, twin, { ...twin, redelivered: true });
+    await path.until(() => path.store.stored.length === 3, 'all are stored');
   });
 });
 

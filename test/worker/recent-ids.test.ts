@@ -5,40 +5,40 @@ import { testDelivery } from '../support/deliveries.js';
 const LIMIT = 16_384;
 
 describe('the ids of this epoch', () => {
-  it('know what is on its way and what is committed', () => {
+  it('know what is on its way and what is done', () => {
     const ids = new RecentIds();
     const [first, second, third] = [1, 2, 3].map(() => testDelivery({ id: 'a' }));
     expect(ids.arrived(first!)).toBe('new');
     expect(ids.arrived(second!)).toBe('waits');
     expect(ids.arrived(third!)).toBe('waits');
-    expect(ids.committed('a')).toEqual([second, third]);
-    expect(ids.committed('a')).toEqual([]);
-    expect(ids.arrived(first!)).toBe('committed');
+    expect(ids.done('a')).toEqual([second, third]);
+    expect(ids.done('a')).toEqual([]);
+    expect(ids.arrived(first!)).toBe('done');
   });
 
-  it('forget what was on its way, not what is committed', () => {
+  it('forget what was on its way, not what is done', () => {
     const ids = new RecentIds();
     const [open, done] = [testDelivery({ id: '__proto__' }), testDelivery({ id: 'constructor' })];
     ids.arrived(open);
     ids.arrived(done);
-    ids.committed('constructor');
+    ids.done('constructor');
     ids.clear();
     expect(ids.arrived(open)).toBe('new');
-    expect(ids.arrived(done)).toBe('committed');
+    expect(ids.arrived(done)).toBe('done');
   });
 
-  it('forget the oldest committed ones beyond their bound, each once', () => {
+  it('forget the oldest done ones beyond their bound, each once', () => {
     const ids = new RecentIds();
-    for (let number = 0; number < LIMIT; number++) ids.committed(`${number}`);
-    ids.committed('5');
-    expect(ids.arrived(testDelivery({ id: '0' }))).toBe('committed');
-    ids.committed('more');
+    for (let number = 0; number < LIMIT; number++) ids.done(`${number}`);
+    ids.done('5');
+    expect(ids.arrived(testDelivery({ id: '0' }))).toBe('done');
+    ids.done('more');
     expect(ids.arrived(testDelivery({ id: '0' }))).toBe('new');
-    expect(ids.arrived(testDelivery({ id: '1' }))).toBe('committed');
-    expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('committed');
-    for (let number = 0; number < LIMIT - 1; number++) ids.committed(`again ${number}`);
-    expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('committed');
-    ids.committed('last');
+    expect(ids.arrived(testDelivery({ id: '1' }))).toBe('done');
+    expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('done');
+    for (let number = 0; number < LIMIT - 1; number++) ids.done(`again ${number}`);
+    expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('done');
+    ids.done('last');
     expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('new');
   });
 });

@@ -332,25 +332,28 @@ describe('what runs when a process ends', () => {
     expect(taken.ids).toEqual([again!, ...tasks.slice(6)].map(({ id }) => id));
   });
 
-  it('does not run a task at most once again whose acknowledgement was lost with the connection', async () => {
-    const host = await freshVirtualHost();
-    const proxy = await HoldingProxy.to(host, amqpLength);
-    proxy.swallows = (direction, message) => direction === 'up' && isMethod(message, ACK);
-    const bed = await bedOn(host, { delivery: 'at-most-once', broker: { port: proxy.port } });
-    const tasks = numberedTasks(0, 60, { keys: 20 });
-    await (await bed.writer()).send(tasks.slice(0, 40));
-    let again = 0;
-    bed.events.on('task-known', () => again++);
-    const path = new CountingPath({ events: bed.events, delivery: 'at-most-once', threads: 4 });
-    onTestFinished(() => path.stop());
-    await path.start(await bed.reader(0));
-    await path.untilDone(40);
-    proxy.swallows = () => false;
-    proxy.cut();
-    await (await bed.writer()).send(tasks.slice(40));
-    await path.untilDone(60);
-    expect([path.wrong, path.done, again]).toEqual([[], 60, 40]);
-  });
+  it.each(['at-most-once', 'at-least-once'] as const)(
+    'does not run a task again whose acknowledgement was lost with the connection, %s',
+    async (delivery) => {
+      const host = await freshVirtualHost();
+      const proxy = await HoldingProxy.to(host, amqpLength);
+      proxy.swallows = (direction, message) => direction === 'up' && isMethod(message, ACK);
+      const bed = await bedOn(host, { delivery, broker: { port: proxy.port } });
+      const tasks = numberedTasks(0, 60, { keys: 20 });
+      await (await bed.writer()).send(tasks.slice(0, 40));
+      let again = 0;
+      bed.events.on('task-known', () => again++);
+      const path = new CountingPath({ events: bed.events, delivery, threads: 4 });
+      onTestFinished(() => path.stop());
+      await path.start(await bed.reader(0));
+      await path.untilDone(40);
+      proxy.swallows = () => false;
+      proxy.cut();
+      await (await bed.writer()).send(tasks.slice(40));
+      await path.untilDone(60);
+      expect([path.wrong, path.done, again]).toEqual([[], 60, 40]);
+    },
+  );
 
   it('processes nothing at most once that comes again after a loss', async () => {
     const bed = await bedOn(await freshVirtualHost(), { delivery: 'at-most-once' });
