@@ -7,6 +7,7 @@
  * worker that begins to own an index meanwhile waits for the lock on `owners`, and then finds what it can not use (owner.ts).
  */
 import { DatabaseError } from 'pg';
+import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { storeError } from './failures.js';
 import { MIGRATIONS, type Migration } from './migrations/migrations.js';
@@ -113,7 +114,7 @@ async function bringUp(
         throw new ApplicationError('STORE_UNAVAILABLE', sentence, { cause: error });
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+    await new Promise<void>((resolve) => systemClock.after(LOCK_PAUSE_MS, resolve, true));
   }
 }
 
