@@ -23,8 +23,13 @@ export interface Invocation {
   option(name: string): string | undefined;
   /** Whether an option without value is given. */
   has(name: string): boolean;
-  /** Calls the listener at the first Ctrl-C or SIGTERM, which then does not end the process; returns what ends that. */
+  /**
+   * Calls the listener at the first Ctrl-C or SIGTERM, which then does not end the process, or when npm has ended that started it; returns
+   * what ends that.
+   */
   onInterrupt(listener: () => void): () => void;
+  /** Calls the listener when npm has ended that started this process; returns what ends that. */
+  onLauncherGone(listener: () => void): () => void;
   /** Calls the listener when module code ends the process, which then ends with the code that is returned; returns what ends that. */
   onExit(listener: (exitCode: number) => ExitCode): () => void;
 }

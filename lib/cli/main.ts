@@ -5,7 +5,9 @@
  */
 import { Command as Commander, CommanderError } from 'commander';
 import type { ConfigurationRequest } from '../config/load.js';
+import { systemClock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { launchersOf, watchLaunchers } from '../runtime/launcher.js';
 import { versionOfPackage } from '../runtime/package-version.js';
 import type { Command, ExitCode, Invocation } from './command.js';
 import { Output, type Screen } from './output.js';
@@ -21,6 +23,7 @@ export interface Surroundings {
   once(event: 'exit', listener: (exitCode: number) => void): unknown;
   off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
   off(event: 'exit', listener: (exitCode: number) => void): unknown;
+  readonly env?: NodeJS.ProcessEnv;
   /** What it ends with, also where its end is under way. */
   exitCode?: number | string | null | undefined;
 }
@@ -32,14 +35,16 @@ export async function main(
   commands = COMMANDS,
 ): Promise<ExitCode> {
   const output = new Output(surroundings.stdout, surroundings.stderr);
-  const onInterrupt = (listener: () => void) => interruptions(surroundings, listener);
+  const launchers = launchersOf(surroundings.env ?? {});
+  const onLauncherGone = (listener: () => void) => watchLaunchers(launchers, systemClock, listener);
+  const onInterrupt = (listener: () => void) => interruptions(surroundings, onLauncherGone, listener);
   const onExit = (listener: (exitCode: number) => ExitCode) => exits(surroundings, listener);
   let exitCode: ExitCode = 0;
   const program = makeProgram(output);
   for (const command of commands) {
     addCommand(program, command, async (invocation) => {
       const { run } = await command.load();
-      exitCode = await run({ ...invocation, input: surroundings.stdin, output, onInterrupt, onExit });
+      exitCode = await run({ ...invocation, input: surroundings.stdin, output, onInterrupt, onLauncherGone, onExit });
     });
   }
   try {
@@ -55,9 +60,14 @@ export async function main(
 }
 
 /** A second signal finds no listener and ends the process. */
-function interruptions(surroundings: Surroundings, listener: () => void): () => void {
+function interruptions(
+  surroundings: Surroundings,
+  onLauncherGone: Invocation['onLauncherGone'],
+  listener: () => void,
+): () => void {
   const signals = ['SIGINT', 'SIGTERM'] as const;
   const end = () => {
+    endWatch();
     for (const signal of signals) surroundings.off(signal, heard);
   };
   const heard = () => {
@@ -65,6 +75,7 @@ function interruptions(surroundings: Surroundings, listener: () => void): () => 
     listener();
   };
   for (const signal of signals) surroundings.once(signal, heard);
+  const endWatch = onLauncherGone(heard);
   return end;
 }
 
@@ -125,7 +136,7 @@ function makeProgram(output: Output): Commander {
 function addCommand(
   program: Commander,
   command: Command,
-  action: (invocation: Omit<Invocation, 'input' | 'output' | 'onInterrupt' | 'onExit'>) => Promise<void>,
+  action: (invocation: Pick<Invocation, 'args' | 'request' | 'option' | 'has'>) => Promise<void>,
 ): void {
   const words = command.name.split(' ');
   const name = words.pop() ?? '';

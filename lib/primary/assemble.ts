@@ -9,6 +9,7 @@ import { ask, ControlServer, livingPrograms } from '../ipc/control.js';
 import type { ConfigurationArguments, ControlReply, ControlRequest } from '../ipc/messages.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { LAUNCHER_GONE } from '../runtime/launcher.js';
 import { watchTerminal } from '../runtime/terminal.js';
 import { clusterForks, type Forks } from './forks.js';
 import type { PrimaryLog } from './log.js';
@@ -24,6 +25,8 @@ export interface PrimaryOptions {
   readonly arguments: ConfigurationArguments;
   readonly indexes: readonly number[];
   readonly log: PrimaryLog;
+  /** Calls the listener when npm has ended that started this process; returns what ends that. */
+  readonly onLauncherGone: (listener: () => void) => () => void;
   readonly forks?: Forks;
   readonly clock?: Clock;
 }
@@ -73,6 +76,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
 
   await control.start();
   const offSignals = onSignals(supervisor, reloader, clock, watchTerminal());
+  const offLauncher = options.onLauncherGone(() => supervisor.stop(LAUNCHER_GONE, 0));
   try {
     log.info('starting', {
       app: configuration.app,
@@ -84,6 +88,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
     return await supervisor.finished;
   } finally {
     offSignals();
+    offLauncher();
     // Whoever ordered the stop is answered first.
     await new Promise((resolve) => setImmediate(resolve));
     await control.stop();

@@ -32,12 +32,27 @@ export function isAlive(identity: ProcessIdentity): boolean {
   }
 }
 
-/** Fields 3 and 22 of /proc/<pid>/stat (proc(5)); the name in field 2 may hold anything, so they are counted from its last bracket. */
+/** Where a process stands among the others; null when it is gone, or the system does not tell. */
+export function standingOf(pid: number): { readonly parent: number; readonly leadsGroup: boolean } | null {
+  const fields = fieldsOf(pid);
+  return fields && { parent: Number(fields[1]), leadsGroup: Number(fields[2]) === pid };
+}
+
+/** The names of the variables that a process was started with; null when the system does not tell. */
+export function variablesOf(pid: number): readonly string[] | null {
+  const variables = read(`/proc/${pid}/environ`)?.split('\0');
+  return variables?.map((variable) => variable.split('=', 1)[0] ?? '') ?? null;
+}
+
 function startOf(pid: number): string | null {
+  const fields = fieldsOf(pid);
+  return fields === null || fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+}
+
+/** Fields 3 and later of /proc/<pid>/stat (proc(5)); the name in field 2 may hold anything, so they begin behind its last bracket. */
+function fieldsOf(pid: number): readonly string[] | null {
   const stat = read(`/proc/${pid}/stat`);
-  if (stat === null) return null;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+  return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function bootId(): string | null {

@@ -16,16 +16,20 @@ import {
 import type { ProgramStatus, WorkerState, WorkerStatus } from '../ipc/status.js';
 import { createLogger, type Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
+import { LAUNCHER_GONE } from '../runtime/launcher.js';
 import { type Importing, type MakeProgram, obeySignals, ProcessEnd, WorkerLife } from './process.js';
 
 export interface StandaloneOptions {
   readonly configuration: Configuration;
   readonly assignment: Assignment;
   readonly make: MakeProgram;
+  /** Calls the listener when npm has ended that started this process; returns what ends that. */
+  readonly onLauncherGone: (listener: () => void) => () => void;
 }
 
 /** Runs until a signal, the control socket or its own failure ends the worker, then ends the process with its exit code. */
-export async function runStandaloneWorker({ configuration, assignment, make }: StandaloneOptions): Promise<never> {
+export async function runStandaloneWorker(options: StandaloneOptions): Promise<never> {
+  const { configuration, assignment, make, onLauncherGone } = options;
   const { level, format } = configuration.logging;
   const { index } = assignment;
   const log = createLogger({ level, format, fields: { index } });
@@ -36,6 +40,7 @@ export async function runStandaloneWorker({ configuration, assignment, make }: S
   const control = new ControlServer(place, limits, (asked, reply) => worker.serve(asked, reply));
   await control.start();
   obeySignals(worker.life, end, systemClock);
+  onLauncherGone(() => worker.life.drain(LAUNCHER_GONE));
   log.info('starting', { app: configuration.app, numProcesses: configuration.numProcesses, pid: process.pid });
   void worker.life.begin(assignment);
   const exitCode = await worker.ended;

@@ -22,6 +22,7 @@ export function invocation({ args = [], input = '', request = {}, options = {} }
     option: (name) => (typeof options[name] === 'string' ? options[name] : undefined),
     has: (name) => options[name] === true,
     onInterrupt: () => () => {},
+    onLauncherGone: () => () => {},
     onExit: () => () => {},
   };
   return { given, printed: () => ({ stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') }) };

@@ -31,6 +31,11 @@ export class Run {
     });
   }
 
+  /** What was printed so far. */
+  get output(): string {
+    return `${this.stdout}${this.stderr}`;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }

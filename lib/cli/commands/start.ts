@@ -5,7 +5,7 @@ import { PrimaryLog } from '../../primary/log.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { argumentsOf, startable } from '../startable.js';
 
-export async function run({ request, option, output }: Invocation): Promise<ExitCode> {
+export async function run({ request, option, output, onLauncherGone }: Invocation): Promise<ExitCode> {
   const found = startable(request, output);
   if (found === null) return 2;
   const { configuration, warnings } = found;
@@ -13,7 +13,8 @@ export async function run({ request, option, output }: Invocation): Promise<Exit
   const log = new PrimaryLog(configuration.logging);
   try {
     for (const warning of warnings) log.warn(warning);
-    return await runPrimary({ configuration, arguments: argumentsOf(request, configuration), indexes, log });
+    const given = argumentsOf(request, configuration);
+    return await runPrimary({ configuration, arguments: given, indexes, log, onLauncherGone });
   } finally {
     await log.close();
   }

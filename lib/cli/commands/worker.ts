@@ -6,7 +6,7 @@ import { runStandaloneWorker } from '../../worker/standalone.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { argumentsOf, startable } from '../startable.js';
 
-export async function run({ args, request, output }: Invocation): Promise<ExitCode> {
+export async function run({ args, request, output, onLauncherGone }: Invocation): Promise<ExitCode> {
   const found = startable(request, output);
   if (found === null) return 2;
   const { configuration, warnings } = found;
@@ -18,5 +18,5 @@ export async function run({ args, request, output }: Invocation): Promise<ExitCo
     heartbeatMs: configuration.heartbeat.intervalMs,
     config: argumentsOf(request, configuration),
   };
-  return runStandaloneWorker({ configuration, assignment, make: assembleWorker });
+  return runStandaloneWorker({ configuration, assignment, make: assembleWorker, onLauncherGone });
 }
