@@ -3,6 +3,7 @@ import type { Configuration } from '../config/configuration.js';
 import { parseIndexes } from '../config/indexes.js';
 import { ask, livingPrograms } from '../ipc/control.js';
 import type { ControlReply, ControlRequest, Question } from '../ipc/messages.js';
+import { otherCommand, ownSpeaker, speakerOf, understands } from '../ipc/protocol.js';
 import type { ProgramStatus } from '../ipc/status.js';
 import { ApplicationError } from '../runtime/errors.js';
 
@@ -59,6 +60,12 @@ export async function request(
   return null;
 }
 
+/** Throws NOT_RUNNING where the program is of a version that does not understand this command. */
+export function refuseOther({ status }: Program): void {
+  if (understands(status)) return;
+  throw new ApplicationError('NOT_RUNNING', `process ${status.pid}: ${otherCommand(status, ownSpeaker())}`);
+}
+
 export function serves({ status }: Program, index: number): boolean {
   return status.slots.some((slot) => slot.index === index);
 }
@@ -77,6 +84,7 @@ export async function askOwner(programs: readonly Program[], index: number, ques
   const serving = programs.filter((each) => serves(each, index));
   const program = serving.find((each) => owns(each, index)) ?? serving[0];
   if (program === undefined) throw new ApplicationError('NOT_RUNNING', notServed(index));
+  refuseOther(program);
   const reply = await request(program.socket, { type: 'ask', index, question }, undefined, ANSWER_MS);
   if (reply?.type === 'answer' && reply.answer.ok) return reply.answer.value;
   const why = reply?.type === 'answer' && !reply.answer.ok ? reply.answer.why : silent(program.status.pid);
@@ -86,7 +94,7 @@ export async function askOwner(programs: readonly Program[], index: number, ques
 async function programOf(socket: string): Promise<Program | null> {
   try {
     const reply = await request(socket, { type: 'status' }, undefined, STATUS_MS);
-    if (reply?.type === 'status') return { socket, status: reply.status };
+    if (reply?.type === 'status') return { socket, status: understood(reply.status) };
   } catch (error) {
     // It has ended since it was seen.
     if (error instanceof ApplicationError && error.code === 'NOT_RUNNING') return null;
@@ -94,6 +102,14 @@ async function programOf(socket: string): Promise<Program | null> {
   }
   const sentence = `the program on ${socket} takes connections and said nothing within ${STATUS_MS / 1_000} s: it is stopped (SIGSTOP; kill -CONT lets it go on) or blocked`;
   throw new ApplicationError('NOT_RUNNING', sentence);
+}
+
+/** Of a program of another version, what no version changes. */
+function understood(status: ProgramStatus): ProgramStatus {
+  const speaker = speakerOf(status);
+  if (understands(speaker)) return status;
+  const { app, pid, uptimeMs, numProcesses, slots } = status;
+  return { ...speaker, app, pid, uptimeMs, numProcesses, slots: slots.map((slot) => ({ ...slot, worker: null })) };
 }
 
 function silent(pid: number): string {

@@ -1,4 +1,5 @@
 /** What `status` shows: rows of its tables and the sentences below them. */
+import { ownSpeaker, understands } from '../ipc/protocol.js';
 import type { HookStatus, ProgramStatus, SlotStatus } from '../ipc/status.js';
 import type { Cell } from './output.js';
 
@@ -53,6 +54,10 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
     if (lanes.restarts > 0) sentences.push(`${here}: lanes broke ${lanes.restarts} times; see the log`);
     return sentences;
   });
+  const own = ownSpeaker().version;
+  for (const { pid, version } of programs.filter((program) => !understands(program))) {
+    found.push(`process ${pid} is dp3-cluster ${version}, this command is ${own}: what it does is not shown`);
+  }
   const served = new Set(slots.map(({ index }) => index));
   const numProcesses = programs[0]?.numProcesses ?? 0;
   const missing = Array.from({ length: numProcesses }, (_, index) => index).filter((index) => !served.has(index));

@@ -12,6 +12,7 @@ import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
 import { socketFolder } from '../runtime/socket-path.js';
 import type { ControlReply, ControlRequest } from './messages.js';
+import { otherCommand, ownSpeaker, speakerOf, understands } from './protocol.js';
 
 /** Bounds of a socket: connections open at once, and the length of a request in bytes. */
 export interface ControlLimits {
@@ -111,12 +112,24 @@ export class ControlServer implements Service {
       if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
     };
     try {
-      await this.handle(JSON.parse(line) as ControlRequest, reply);
+      const request = JSON.parse(line) as ControlRequest;
+      const refusal = refusalOf(request);
+      if (refusal === null) await this.handle(request, reply);
+      else reply(refusal);
     } catch (error) {
       reply({ type: 'done', ok: false, sentence: messageOf(error) });
     }
     socket.end();
   }
+}
+
+/** Whoever asks may see what runs, and stop it. All else is for commands that this program understands, in the form that they wait for. */
+function refusalOf(request: ControlRequest): ControlReply | null {
+  const asker = speakerOf(request);
+  if (understands(asker) || request.type === 'status' || request.type === 'stop') return null;
+  const why = otherCommand(ownSpeaker(), asker);
+  if (request.type === 'ask') return { type: 'answer', answer: { ok: false, why } };
+  return { type: 'done', ok: false, sentence: why };
 }
 
 /** The sockets of all living programs of a folder, by first index. */
@@ -143,7 +156,7 @@ export async function* ask(path: string, request: ControlRequest, silenceMs = 0)
   });
   socket.on('error', () => socket.destroy());
   socket.setTimeout(silenceMs, () => socket.destroy());
-  socket.write(`${JSON.stringify(request)}\n`);
+  socket.write(`${JSON.stringify({ ...request, ...ownSpeaker() })}\n`);
   const lines = createInterface({ input: socket });
   // Lines end by themselves only where the other side has ended.
   socket.once('close', () => lines.close());

@@ -2,6 +2,7 @@
  * Messages between the primary and its workers over Node's IPC channel, and what a control socket is asked. Closed unions: a
  * message that is not listed here does not exist.
  */
+import type { Speaker } from './protocol.js';
 import type { ProgramStatus, WorkerStatus } from './status.js';
 
 /** What a worker needs to start: it reads the configuration itself, with the same arguments as the primary. */
@@ -22,9 +23,9 @@ export interface ConfigurationArguments {
 }
 
 export type ToWorker =
-  | { readonly type: 'assign'; readonly assignment: Assignment }
+  | ({ readonly type: 'assign'; readonly assignment: Assignment } & Speaker)
   /** Instead of `assign`: try whether a worker could be put together, and start nothing. */
-  | { readonly type: 'rehearse'; readonly assignment: Assignment }
+  | ({ readonly type: 'rehearse'; readonly assignment: Assignment } & Speaker)
   | { readonly type: 'drain' }
   /** Whether a reload is under way: it may bring a model that knows more. */
   | { readonly type: 'reload'; readonly underWay: boolean }
@@ -34,10 +35,10 @@ export type ToWorker =
 
 /** `hello` comes first: what is sent to a process before it listens is lost. */
 export type FromWorker =
-  | { readonly type: 'hello' }
+  | ({ readonly type: 'hello' } & Speaker)
   | { readonly type: 'heartbeat' }
-  /** Why it could not be put together, a reason in each line; null when it could. */
-  | { readonly type: 'rehearsed'; readonly why: string | null }
+  /** Why it could not be put together, a reason in each line; null when it could. `restart`: a reload cannot help, whatever is mended. */
+  | { readonly type: 'rehearsed'; readonly why: string | null; readonly restart?: boolean }
   /** The same of a worker that was to start; its exit code follows. */
   | { readonly type: 'failed'; readonly why: string }
   | { readonly type: 'waiting'; readonly why: string }

@@ -1,4 +1,5 @@
 /** What a running program says of itself: plain data, shown by `status` and sent between processes. */
+import type { Speaker } from './protocol.js';
 
 export type WorkerState = 'starting' | 'standby' | 'running' | 'draining' | 'down';
 
@@ -49,7 +50,7 @@ export interface SlotStatus {
   readonly worker: WorkerStatus | null;
 }
 
-export interface ProgramStatus {
+export interface ProgramStatus extends Speaker {
   readonly app: string;
   readonly pid: number;
   readonly uptimeMs: number;

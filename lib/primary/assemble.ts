@@ -60,7 +60,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
     if ('refusal' in fresh) return fresh;
     const assignment = { index: indexes[0] ?? 0, heartbeatMs: 0, config: options.arguments };
     const why = await rehearse(forks.another(), assignment, REHEARSAL_MS + fresh.hookTimeoutMs, clock);
-    if (why !== null) return { refusal: `a new worker could not start, so all keep the old one: ${why}` };
+    if (why !== null) return { refusal: why };
     const takeOver = () => {
       supervisor.setLimits(limitsOf(fresh));
       control.setLimits(fresh.control);

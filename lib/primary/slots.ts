@@ -19,6 +19,8 @@ export class Slot {
   hasStarted = false;
   /** A drain that the primary ordered is under way: the exit that follows is no crash. */
   leaving = false;
+  /** The worker is of another version of the program, and was ended for it. */
+  refused = false;
   /** Whether the worker has said anything yet. */
   heard = false;
   /** When the worker last gave a sign of life, in milliseconds that only grow. */
@@ -39,6 +41,7 @@ export class Slot {
     this.limits = limits;
     this.state = 'starting';
     this.leaving = false;
+    this.refused = false;
     this.heard = false;
     this.since = now;
     this.lastHeartbeat = now;

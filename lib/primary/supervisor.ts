@@ -7,6 +7,7 @@
  * command, a worker or the supervisor itself; the first one decides reason and exit code, unless a later one is worse.
  */
 import type { Answer, Assignment, ConfigurationArguments, FromWorker, Question } from '../ipc/messages.js';
+import { ownSpeaker, restartNeeded, type Speaker, speakerOf, understands } from '../ipc/protocol.js';
 import type { ProgramStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
@@ -34,6 +35,8 @@ export type ExitCode = 0 | 1 | 2;
 
 /** What a worker gets beyond the drain deadline to write its last lines, before it is killed. */
 const KILL_GRACE_MS = 5_000;
+/** Exit code of a worker that can not start from what is on disk. */
+const REFUSED = 2;
 /** How long the workers may take to tell their figures. */
 const REPORT_MS = 2_000;
 
@@ -134,7 +137,8 @@ export class Supervisor {
     const now = this.clock.monotonic();
     const { app, numProcesses } = this.options;
     const slots = this.slots.map((slot) => slot.describe(now));
-    return { app, pid: process.pid, uptimeMs: Math.round(now - this.startedAt), numProcesses, slots };
+    const uptimeMs = Math.round(now - this.startedAt);
+    return { ...ownSpeaker(), app, pid: process.pid, uptimeMs, numProcesses, slots };
   }
 
   private forkFor(slot: Slot): void {
@@ -160,8 +164,7 @@ export class Supervisor {
     slot.heard = true;
     switch (message.type) {
       case 'hello':
-        if (slot.leaving) fork.send({ type: 'drain' });
-        else fork.send({ type: 'assign', assignment: this.assignmentOf(slot) });
+        this.greeted(slot, fork, speakerOf(message));
         return;
       case 'heartbeat':
       case 'rehearsed':
@@ -204,15 +207,27 @@ export class Supervisor {
     }
   }
 
+  /** What is on disk by now may be another version: it can not serve this program, whose other workers go on. */
+  private greeted(slot: Slot, fork: Fork, speaker: Speaker): void {
+    if (slot.leaving) fork.send({ type: 'drain' });
+    else if (understands(speaker)) {
+      fork.send({ type: 'assign', assignment: this.assignmentOf(slot), ...ownSpeaker() });
+    } else {
+      slot.refused = true;
+      this.log.error('the worker can not start', { index: slot.index, why: restartNeeded(ownSpeaker(), speaker) });
+      fork.kill('SIGKILL');
+    }
+  }
+
   private exited(slot: Slot, exit: Exit): void {
-    const { code } = exit;
-    const { leaving, heard } = slot;
+    const { leaving, heard, refused } = slot;
+    const code = refused ? REFUSED : exit.code;
     const pid = slot.fork?.pid;
     slot.emptied();
     const fields = { index: slot.index, pid, ...exit };
     if (this.stopping) {
       // A terminal's Ctrl-C also ends a process that is too young to ignore it, and has nothing yet to lose.
-      if (code !== 0 && heard) {
+      if (code !== 0 && heard && !refused) {
         this.log.error('a worker did not end in order', fields);
         this.stop('a worker did not end in order', 1);
       } else this.log.info('worker ended', fields);
@@ -226,7 +241,7 @@ export class Supervisor {
       return;
     }
     slot.tellStart(false);
-    if (code !== 2) this.crashed(slot, fields);
+    if (code !== REFUSED) this.crashed(slot, fields);
     else if (slot.hasStarted) this.refused(slot, fields);
     else this.stop(`the worker of index ${slot.index} refused its configuration`, 2);
   }

@@ -34,6 +34,11 @@ export const ERRORS = {
     sentence: 'The store was made with other settings than those configured, or for another version of the program.',
     follows: 'exit-2',
   },
+  RESTART_NEEDED: {
+    sentence:
+      'What is on disk by now is of a version that a reload can not take over: stop the program and start it again.',
+    follows: 'exit-2',
+  },
   QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
   QUEUE_REFUSED: {
     sentence: 'The broker does not take the configured user or virtual host, or has a queue that can not be used.',

@@ -7,6 +7,7 @@
  */
 import cluster from 'node:cluster';
 import type { Answer, Assignment, FromWorker, Question, ToWorker } from '../ipc/messages.js';
+import { ownSpeaker, restartNeeded, speakerOf, understands } from '../ipc/protocol.js';
 import type { WorkerStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import { type Clock, every, systemClock } from '../runtime/clock.js';
@@ -131,6 +132,12 @@ export class WorkerLife {
     }
   }
 
+  /** Ends with the exit code of one that can not start from what is on disk. */
+  refuse(): void {
+    this.leaving = true;
+    this.end(2);
+  }
+
   /** Drains and ends with this exit code, or with 1 when tasks were left. A start that is under way ends first. */
   drain(reason: string, exitCode: 0 | 1 = 0): void {
     if (this.leaving) return;
@@ -238,23 +245,41 @@ export async function runForkedWorker(make: MakeProgram, rehearse: Rehearse): Pr
   watchErrors(life);
   onPrimaryGone(() => life.drain('the primary is gone'));
   process.on('message', (message: ToWorker) => {
-    if (message.type === 'assign') {
+    if (message.type === 'assign' && !understands(speakerOf(message))) {
+      tell({ type: 'failed', why: restartNeeded(speakerOf(message), ownSpeaker()) });
+      life.refuse();
+    } else if (message.type === 'assign') {
       endHeartbeat = every(message.assignment.heartbeatMs, () => tell({ type: 'heartbeat' }), systemClock);
       void life.begin(message.assignment);
     } else if (message.type === 'rehearse') {
       rehearsing = true;
-      const rehearsal = rehearse(message.assignment, end.importing).then(() => null, messageOf);
-      void rehearsal.then((why) => tell({ type: 'rehearsed', why })); // and then the primary ends this process
+      void tried(message, (assignment) => rehearse(assignment, end.importing)).then(tell); // and then the primary ends this process
     } else if (message.type === 'drain') life.drain('ordered by the primary');
     else if (message.type === 'reload') life.reloading(message.underWay);
     else if (message.type === 'report') void life.report();
     else void life.answer(message.id, message.question);
   });
-  tell({ type: 'hello' });
+  tell({ type: 'hello', ...ownSpeaker() });
   const exitCode = await life.ended;
   endHeartbeat();
   await Deadline.in(LAST_WORDS_MS).allows(sent);
   end.leave(exitCode);
+}
+
+/** Whether a worker could start from what is on disk by now, under a primary that may be of another version. */
+async function tried(
+  order: ToWorker & { readonly type: 'rehearse' },
+  rehearse: (assignment: Assignment) => Promise<void>,
+): Promise<FromWorker> {
+  const primary = speakerOf(order);
+  if (!understands(primary)) return { type: 'rehearsed', why: restartNeeded(primary, ownSpeaker()), restart: true };
+  try {
+    await rehearse(order.assignment);
+    return { type: 'rehearsed', why: null };
+  } catch (error) {
+    const restart = error instanceof ApplicationError && error.code === 'RESTART_NEEDED';
+    return { type: 'rehearsed', why: messageOf(error), restart };
+  }
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   QUESTIONS_LIMIT,
   type Question,
 } from '../ipc/messages.js';
+import { ownSpeaker } from '../ipc/protocol.js';
 import type { ProgramStatus, WorkerState, WorkerStatus } from '../ipc/status.js';
 import { createLogger, type Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
@@ -111,7 +112,8 @@ export class StandaloneWorker {
     const { pid } = process;
     const uptimeMs = Math.round(this.clock.monotonic() - this.startedAt);
     const { index, state, figures: worker } = this;
-    return { app, pid, uptimeMs, numProcesses, slots: [{ index, pid, state, uptimeMs, respawns: 0, worker }] };
+    const slots = [{ index, pid, state, uptimeMs, respawns: 0, worker }];
+    return { ...ownSpeaker(), app, pid, uptimeMs, numProcesses, slots };
   }
 
   private ask(index: number, question: Question): Promise<Answer> {

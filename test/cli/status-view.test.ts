@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HOOKS_HEAD, hookRows, remarks, STATUS_HEAD, slotRow, spanText } from '../../lib/cli/status-view.js';
+import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import type { ProgramStatus, SlotStatus, WorkerStatus } from '../../lib/ipc/status.js';
 
 const WORKER: WorkerStatus = {
@@ -26,7 +27,7 @@ function slot(
 }
 
 function program(slots: readonly SlotStatus[], numProcesses = slots.length): ProgramStatus {
-  return { app: 'a', pid: 1, uptimeMs: 1, numProcesses, slots };
+  return { ...ownSpeaker(), app: 'a', pid: 1, uptimeMs: 1, numProcesses, slots };
 }
 
 describe('the view of the status', () => {

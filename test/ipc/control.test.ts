@@ -33,6 +33,19 @@ async function replies(path: string, request: Parameters<typeof ask>[1]) {
   return all;
 }
 
+/** What a program says to such a line, whoever writes it. */
+async function rawAnswer(path: string, text: string): Promise<unknown> {
+  const answer = await new Promise<string>((resolve) => {
+    let all = '';
+    const socket = createConnection(path, () => socket.write(text));
+    socket.on('data', (chunk) => {
+      all += chunk.toString();
+    });
+    socket.on('close', () => resolve(all));
+  });
+  return JSON.parse(answer);
+}
+
 const done: ControlHandler = async (_request, reply) => reply({ type: 'done', ok: true, sentence: 'yes' });
 
 describe('control socket', () => {
@@ -86,17 +99,22 @@ describe('control socket', () => {
       { type: 'done', ok: false, sentence: 'the handler failed' },
     ]);
     for (const text of ['not json\n', 'x'.repeat(5_000)]) {
-      const answer = await new Promise<string>((resolve) => {
-        let all = '';
-        const socket = createConnection(server.path, () => socket.write(text));
-        socket.on('data', (chunk) => {
-          all += chunk.toString();
-        });
-        socket.on('close', () => resolve(all));
-      });
-      expect(JSON.parse(answer)).toMatchObject({ type: 'done', ok: false });
+      expect(await rawAnswer(server.path, text)).toMatchObject({ type: 'done', ok: false });
     }
   });
+
+  it.each([{}, { protocol: 1, version: '0.1.0' }, { protocol: 99, version: '9.0.0' }])(
+    'shows itself to a command that does not understand it (%j), ends for it, and says why it does nothing else',
+    async (asker) => {
+      const server = await listening(0, done);
+      const asks = (request: object) => rawAnswer(server.path, `${JSON.stringify({ ...request, ...asker })}\n`);
+      for (const type of ['status', 'stop']) expect(await asks({ type })).toMatchObject({ ok: true });
+      const version = 'version' in asker ? asker.version : '0.1.0';
+      const why = expect.stringMatching(`^the program is dp3-cluster .*, this command is ${version}.*with stop`);
+      expect(await asks({ type: 'reload' })).toEqual({ type: 'done', ok: false, sentence: why });
+      expect(await asks({ type: 'ask', index: 0 })).toEqual({ type: 'answer', answer: { ok: false, why } });
+    },
+  );
 
   it('takes longer requests once it is told to', async () => {
     const server = await listening(0, done);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { QUESTIONS_LIMIT } from '../../lib/ipc/messages.js';
+import { type FromWorker, QUESTIONS_LIMIT } from '../../lib/ipc/messages.js';
+import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import type { WorkerStatus } from '../../lib/ipc/status.js';
 import { Supervisor, type SupervisorLimits, type SupervisorOptions } from '../../lib/primary/supervisor.js';
 import { manualClock } from '../support/clock.js';
@@ -45,7 +46,7 @@ async function started(options: Partial<SupervisorOptions> = {}) {
   const log = capturingLogger();
   const supervisor = new Supervisor({ ...OPTIONS, ...options }, forks, clock, log);
   await supervisor.start();
-  for (const fork of forks.all) fork.say({ type: 'hello' });
+  for (const fork of forks.all) fork.say({ type: 'hello', ...ownSpeaker() });
   return { forks, clock, log, supervisor };
 }
 
@@ -57,7 +58,7 @@ describe('supervisor', () => {
     expect(indexes()).toEqual([3, 5]);
     await forks.all[1]!.exit(1);
     clock.pass(500);
-    forks.last().say({ type: 'hello' });
+    forks.last().say({ type: 'hello', ...ownSpeaker() });
     expect(indexes()).toEqual([3, 5, 5]);
   });
 
@@ -317,7 +318,7 @@ describe('supervisor', () => {
     });
     await forks.all[1]!.exit(1);
     clock.pass(10);
-    forks.last().say({ type: 'hello' });
+    forks.last().say({ type: 'hello', ...ownSpeaker() });
     expect(forks.last().received[0]).toMatchObject({ assignment: { index: 1, heartbeatMs: 5_000 } });
     clock.pass(12_000);
     expect([forks.all[0]!.signals, forks.last().signals]).toEqual([['SIGKILL'], []]);
@@ -329,6 +330,37 @@ describe('supervisor', () => {
     clock.pass(1);
     expect(forks.all[2]!.signals).toEqual(['SIGKILL']);
     expect(await supervisor.finished).toBe(1);
+  });
+
+  it('ends a worker of another version and has its index wait, while the others go on', async () => {
+    const { forks, clock, log, supervisor } = await started();
+    for (const fork of forks.all) fork.say({ type: 'ready', epoch: 1 });
+    await forks.all[0]!.exit(1);
+    clock.pass(1_000);
+    const foreign = forks.last();
+    foreign.say({ type: 'hello', protocol: 99, version: '9.0.0' });
+    expect([foreign.received, foreign.signals]).toEqual([[], ['SIGKILL']]);
+    await foreign.exited;
+    await Promise.resolve();
+    expect(log.lines.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
+      'worker crashed; it comes back after a pause',
+      'the worker can not start',
+      'worker can not load its files; it tries again later',
+    ]);
+    expect(log.lines.find(({ message }) => message === 'the worker can not start')?.fields).toMatchObject({
+      index: 0,
+      why: expect.stringMatching(/^restart needed: .*9\.0\.0 by now/),
+    });
+    expect(supervisor.isStopping).toBe(false);
+    expect(supervisor.slots.map(({ state }) => state)).toEqual(['down', 'running']);
+  });
+
+  it('does not begin with workers of another version', async () => {
+    const forks = simulatedForks();
+    const supervisor = new Supervisor(OPTIONS, forks, manualClock(), capturingLogger());
+    await supervisor.start();
+    for (const fork of forks.all) fork.say({ type: 'hello' } as FromWorker);
+    expect(await supervisor.finished).toBe(2);
   });
 
   it('asks a worker that does not answer only so often', async () => {

@@ -1,12 +1,14 @@
 /** `reload`: the running programs take over new code and configuration, index by index; waits and says how it ended. */
 import { requireConfiguration } from '../../config/load.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { chosenPrograms, request } from '../programs.js';
+import { chosenPrograms, refuseOther, request } from '../programs.js';
 
 /** Program after program: when one can not take over what is on disk now, the next need not try. */
 export async function run({ request: asked, output, option, has }: Invocation): Promise<ExitCode> {
   const { configuration } = requireConfiguration(asked);
-  for (const { socket, status } of await chosenPrograms(configuration, option('indexes'))) {
+  for (const program of await chosenPrograms(configuration, option('indexes'))) {
+    refuseOther(program);
+    const { socket, status } = program;
     const { pid, slots } = status;
     const tell = (sentence: string) => {
       if (!has('json')) output.note(`process ${pid}: ${sentence}`);

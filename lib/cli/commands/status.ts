@@ -72,8 +72,9 @@ async function printJson(
 ): Promise<void> {
   const [first] = programs;
   const slots = programs.flatMap((program) => program.slots).sort((one, other) => one.index - other.index);
-  const each = programs.map(({ pid, uptimeMs, slots }) => ({
+  const each = programs.map(({ pid, version, uptimeMs, slots }) => ({
     pid,
+    version,
     uptimeMs,
     indexes: slots.map(({ index }) => index),
   }));
