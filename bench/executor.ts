@@ -17,6 +17,7 @@ import { parseTask } from '../lib/model/task-parse.js';
 import { createEvents } from '../lib/observability/events.js';
 import { makeLogger } from '../lib/observability/logger.js';
 import { systemClock } from '../lib/runtime/clock.js';
+import { Troubles } from '../lib/runtime/troubles.js';
 
 const ROUNDS = 9;
 const TASKS_PER_ROUND = 300_000;
@@ -72,6 +73,7 @@ function makeExecutor(spec: ModelSpec, definition: ModuleDefinition): Executor {
     registry,
     runner,
     maker,
+    troubles: new Troubles(),
     clock,
     events,
     log,

@@ -12,6 +12,7 @@ import { createEvents } from '../lib/observability/events.js';
 import { makeLogger } from '../lib/observability/logger.js';
 import { PairOrder } from '../lib/queue/pair.js';
 import { systemClock } from '../lib/runtime/clock.js';
+import { Troubles } from '../lib/runtime/troubles.js';
 import type { CommitOutcome } from '../lib/store/store.js';
 
 const ROUNDS = 9;
@@ -40,6 +41,7 @@ function deliveryOf(id: string, priority: boolean): Delivery {
     rename: nothing,
     started: nothing,
     ended: nothing,
+    broke: nothing,
     settle: nothing,
   };
 }
@@ -64,6 +66,7 @@ function run(works: readonly Work[], process: (work: Work) => TaskResult | Promi
         reject(error);
         return false;
       },
+      isBlameless: () => false,
       admits: () => true,
       idle: () => committer.hurry(),
     });
@@ -73,6 +76,7 @@ function run(works: readonly Work[], process: (work: Work) => TaskResult | Promi
       inbox: true,
       limits: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
       recordBytes: () => 0,
+      troubles: new Troubles(),
       clock: systemClock,
       events: createEvents(),
       log: makeLogger(() => {}, 'error', {}),

@@ -74,6 +74,7 @@ export function deliveryOf(id: string): Delivery {
     rename: nothing,
     started: nothing,
     ended: nothing,
+    broke: nothing,
     settle: nothing,
   };
 }

@@ -17,6 +17,7 @@ import { openReader } from '../../lib/queue/open.js';
 import type { TaskWriter } from '../../lib/queue/queue.js';
 import { systemClock as clock } from '../../lib/runtime/clock.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
+import { Troubles } from '../../lib/runtime/troubles.js';
 import { Records } from '../../lib/store/records.js';
 import type { CommitOutcome, Store } from '../../lib/store/store.js';
 import { Pipeline } from '../../lib/worker/pipeline.js';
@@ -45,7 +46,8 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
   const store = nowhere(stored);
   const records = new Records(store, { bytes: 64 * 2 ** 20 });
   const spec = modelOf(ENTITY);
-  const executor = makeExecutor(spec, records, events);
+  const storeTroubles = new Troubles();
+  const executor = makeExecutor(spec, records, events, storeTroubles);
   const pipeline = new Pipeline({
     ownership: await store.own(0),
     numProcesses: 1,
@@ -65,6 +67,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
       maxAttempts: 3,
       maxRestarts: 20,
     },
+    storeTroubles,
     clock,
     events,
     log,
@@ -121,7 +124,7 @@ function modelOf(text: string): ModelSpec {
   return spec;
 }
 
-function makeExecutor(spec: ModelSpec, records: Records, events: Events): Executor {
+function makeExecutor(spec: ModelSpec, records: Records, events: Events, troubles: Troubles): Executor {
   const module = defineModule({ onNewObservation: { ip: { open_ports: () => undefined } } });
   const modules = [{ name: 'bench', file: 'bench.js', module, config: {} }];
   const platform = { app: APP, index: 0, numProcesses: 1, model: spec };
@@ -131,5 +134,5 @@ function makeExecutor(spec: ModelSpec, records: Records, events: Events): Execut
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs: 30_000 });
   const toOutgoing = derivedTasks(spec, 1);
   const limits = { maxDepth: 1_000, maxInline: 0, slowTaskMs: 1_000 };
-  return new Executor({ spec, records, registry, runner, maker, clock, events, log, toOutgoing, ...limits });
+  return new Executor({ spec, records, registry, runner, maker, troubles, clock, events, log, toOutgoing, ...limits });
 }

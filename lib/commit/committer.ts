@@ -13,6 +13,7 @@ import type { Logger } from '../observability/logger.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import type { Troubles } from '../runtime/troubles.js';
 import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
 import type { Entry } from './entry.js';
 import { AFTER_COMMIT } from './outcomes.js';
@@ -27,6 +28,8 @@ export interface CommitterOptions<Again> {
   readonly limits: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
   /** Estimated size of the record that results of a key leave. */
   readonly recordBytes: (key: string) => number;
+  /** Told why commits wait for the store. */
+  readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
@@ -58,7 +61,7 @@ export class Committer<Again> {
   private cancelTimer: (() => void) | null = null;
   private turnScheduled = false;
   private stopped = false;
-  private away: { readonly since: number; attempts: number; readonly cancel: () => void } | null = null;
+  private away: { readonly since: number; attempts: number; why: string; readonly cancel: () => void } | null = null;
   private readonly pauses: Backoff = steps();
   private flushListeners: (() => void)[] = [];
 
@@ -67,11 +70,6 @@ export class Committer<Again> {
   /** How many results are not durable yet. */
   get open(): number {
     return this.gathered.length + this.next.length + this.underWay.length;
-  }
-
-  /** False while the store does not answer. */
-  get storeAvailable(): boolean {
-    return this.away === null;
   }
 
   /** Results that are not durable yet. */
@@ -199,7 +197,7 @@ export class Committer<Again> {
         this.takeOut(outcome);
         break;
       case 'repeat':
-        this.repeatLater(outcome.kind === 'unavailable' ? outcome.why : '');
+        if (outcome.kind === 'unavailable') this.repeatLater(outcome);
         break;
       case 'stop':
         this.outdated();
@@ -247,14 +245,19 @@ export class Committer<Again> {
     this.fail(new ApplicationError('OWNERSHIP_LOST', why));
   }
 
-  private repeatLater(why: string): void {
-    const { clock, events, log } = this.options;
-    if (this.away === null) log.warn('the store does not answer; commits wait', { why });
+  private repeatLater({ why, answers = false }: CommitOutcome & { readonly kind: 'unavailable' }): void {
+    const { clock, events, log, troubles } = this.options;
+    const news = this.away?.why !== why;
+    if (news && answers) log.warn('the store refuses to commit; commits wait', { why });
+    else if (news) log.warn('the store does not answer; commits wait', { why });
     this.away ??= {
       since: clock.monotonic(),
       attempts: 0,
+      why,
       cancel: clock.after(LONG_AWAY_MS, () => this.options.away()),
     };
+    this.away.why = why;
+    troubles.waits(this, why);
     const attempt = ++this.away.attempts;
     const pauseMs = this.pauses.nextMs();
     events.emit('commit-retried', { tasks: this.underWay.length, attempt, pauseMs, why });
@@ -274,6 +277,7 @@ export class Committer<Again> {
     this.options.log.info('the store answers again', { awayMs });
     this.away.cancel();
     this.away = null;
+    this.options.troubles.goesOn(this);
     this.pauses.reset();
   }
 

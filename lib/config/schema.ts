@@ -235,7 +235,10 @@ export function makeSchema() {
         interval: duration('30s', 'How often a worker looks for dead lanes and for tasks that run too long.', {
           least: 100,
         }),
-        max_restarts: whole(20, 'Restarts of dead lanes after which a worker stops with exit code 1.'),
+        max_restarts: whole(
+          20,
+          'Restarts of dead lanes in one worker, without any task reaching quarantine.max_attempts, after which the program stops with exit code 1.',
+        ),
       },
       ttl: {
         sweep_interval: duration(

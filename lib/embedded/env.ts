@@ -153,6 +153,12 @@ export class Environment implements Service, ReadableEnvironment {
     if (!this.transacting) this.opened().resetReadTxn();
   }
 
+  /** A look at what is stored now. Throws STORE_FAILED, STORE_REFUSED, and whatever `work` throws. */
+  look<T>(work: () => T): T {
+    this.refresh();
+    return this.guarded(work);
+  }
+
   /**
    * Becomes the owner and returns the new epoch. A dead owner is succeeded without further ado; a living one is refused with
    * OWNED_ELSEWHERE before any lock is waited for, so that a stopped owner does not stop the one that asks.

@@ -19,6 +19,8 @@ const MOST_TABLES = 32;
 export const MAP_BYTES = 2 ** 38;
 /** Read transactions on one environment over all processes, where no number is given. */
 const READERS = 512;
+/** LMDB's code for: all of them are taken. It passes when one of those who read ends. */
+const READERS_FULL = -30790;
 
 export type { Database, Key };
 
@@ -70,10 +72,15 @@ export function isLmdbError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'number';
 }
 
-/** STORE_FAILED that says which environment and why. */
+/** STORE_FAILED that says which environment and why; STORE_REFUSED where that passes. */
 export function explained(path: string, error: unknown): ApplicationError {
   if (error instanceof ApplicationError) return error;
-  return new ApplicationError('STORE_FAILED', `environment ${path} can not be used: ${messageOf(error)}`, {
-    cause: error,
-  });
+  const full = error instanceof Error && 'code' in error && error.code === READERS_FULL;
+  return new ApplicationError(
+    full ? 'STORE_REFUSED' : 'STORE_FAILED',
+    `environment ${path} can not be used: ${messageOf(error)}`,
+    {
+      cause: error,
+    },
+  );
 }

@@ -4,12 +4,16 @@
  */
 import type { Hook } from '../hooks/hook.js';
 import type { DataPoint } from '../model/datapoint.js';
+import type { Delivery } from '../model/delivery.js';
 import type { EntitySpec } from '../model/entity.js';
 import type { HistoryRow, Outcome, QuarantineReason, RecordState, RecordView, TaskResult } from '../model/record.js';
 import type { OutgoingTask, Task } from '../model/task.js';
 import type { Instant } from '../model/time.js';
 
 const NO_DERIVED: readonly OutgoingTask[] = Object.freeze([]);
+
+/** What the executor needs of the delivery of a task: its lane says when it runs, the executor when it waits for the store instead. */
+export type ExecutedDelivery = Pick<Delivery, 'id'> & Partial<Pick<Delivery, 'started' | 'ended'>>;
 
 export class Chain {
   /** The task that the steps are at. */
@@ -48,8 +52,7 @@ export class Chain {
 
   constructor(
     task: Task,
-    /** Id of the delivery. */
-    readonly id: string,
+    readonly delivery: ExecutedDelivery,
     readonly entity: EntitySpec,
     /** The time of everything this chain writes. */
     readonly now: Instant,

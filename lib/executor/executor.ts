@@ -5,12 +5,13 @@
  * so that the next task of the entity sees it. Whatever module code does ends in the result; what is thrown here is an error
  * of ours, after which nothing has changed. Refused: a class for each step, a generator (both were slower than a list of functions).
  */
-import type { Delivery } from '../model/delivery.js';
+import type { Hook } from '../hooks/hook.js';
 import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import { type Instant, instantOfMs } from '../model/time.js';
-import { Chain } from './chain.js';
+import { messageOf } from '../runtime/errors.js';
+import { Chain, type ExecutedDelivery } from './chain.js';
 import { nextInline, type ToOutgoing } from './followups.js';
 import { FIRST_STEP_INLINE, STEPS, type Tools } from './steps.js';
 
@@ -32,6 +33,19 @@ export interface RunningTask {
   readonly hook: string | null;
 }
 
+/** A task could not be executed; `cause` says why. */
+export class ExecutionError extends Error {
+  override readonly name = 'ExecutionError';
+
+  constructor(
+    /** That ran or ran last; null where none did. */
+    readonly hook: string | null,
+    override readonly cause: unknown,
+  ) {
+    super(messageOf(cause), { cause });
+  }
+}
+
 export class Executor {
   readonly #options: ExecutorOptions;
   /** Those that wait; a task that ends without waiting is never seen by anyone. */
@@ -45,25 +59,29 @@ export class Executor {
 
   /**
    * Executes the task of a delivery and puts the new state into the records. Two tasks of one key must not be executed at the
-   * same time: that is the lanes' duty. Throws or rejects for errors of the program alone.
+   * same time: that is the lanes' duty. Throws or rejects, with an ExecutionError, for errors of the program or of the store alone.
    */
-  execute(task: Task, delivery: Pick<Delivery, 'id'>): TaskResult | Promise<TaskResult> {
+  execute(task: Task, delivery: ExecutedDelivery): TaskResult | Promise<TaskResult> {
     const { spec, clock, maxInline } = this.#options;
     const entity = spec.entity(task.etype);
     if (entity === undefined) throw new Error(`the task ${delivery.id} is of the unknown entity type ${task.etype}`);
-    const chain = new Chain(task, delivery.id, entity, this.#instant(), clock.monotonic(), maxInline);
-    const waiting = this.#advance(chain);
-    return waiting === null ? this.#finish(chain) : this.#wait(chain, waiting);
+    const chain = new Chain(task, delivery, entity, this.#instant(), clock.monotonic(), maxInline);
+    try {
+      const waiting = this.#advance(chain);
+      return waiting === null ? this.#finish(chain) : this.#wait(chain, waiting);
+    } catch (error) {
+      throw new ExecutionError(nameOf(chain.hook), error);
+    }
   }
 
   /** The tasks that wait for a hook or for the store. */
   running(): RunningTask[] {
     const now = this.#options.clock.monotonic();
-    return Array.from(this.#waiting, ({ id, task, startedAt, hook }) => ({
-      id,
+    return Array.from(this.#waiting, ({ delivery, task, startedAt, hook }) => ({
+      id: delivery.id,
       key: task.key,
       runningMs: now - startedAt,
-      hook: hook === null ? null : `${hook.module.name} ${hook.name}`,
+      hook: nameOf(hook),
     }));
   }
 
@@ -85,10 +103,12 @@ export class Executor {
     this.#waiting.add(chain);
     try {
       for (let waiting: Promise<void> | null = first; waiting !== null; waiting = this.#advance(chain)) await waiting;
+      return this.#finish(chain);
+    } catch (error) {
+      throw new ExecutionError(nameOf(chain.hook), error);
     } finally {
       this.#waiting.delete(chain);
     }
-    return this.#finish(chain);
   }
 
   #finish(chain: Chain): TaskResult {
@@ -115,4 +135,8 @@ export class Executor {
     }
     return this.#now;
   }
+}
+
+function nameOf(hook: Hook | null): string | null {
+  return hook === null ? null : `${hook.module.name} ${hook.name}`;
 }

@@ -15,6 +15,7 @@ import type { Logger } from '../observability/logger.js';
 import { steps as pauses } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Chain } from './chain.js';
 import { baseToken, dataToken, isExpired } from './lifetime.js';
@@ -26,6 +27,8 @@ export interface Tools {
   readonly registry: Registry;
   readonly runner: HookRunner;
   readonly maker: TaskMaker;
+  /** Told why a lane waits for the store. */
+  readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
@@ -65,27 +68,41 @@ function checkDepth({ maxDepth }: Tools, chain: Chain): undefined {
   };
 }
 
-function readRecord({ records, clock, log }: Tools, chain: Chain): Waiting {
+function readRecord({ records, troubles, clock, log }: Tools, chain: Chain): Waiting {
   const { etype, eid, key } = chain.task;
   const view = records.newest(etype, eid, key);
   if (view instanceof Promise) return readAgain(view);
   setView(chain, view);
   return undefined;
 
-  /** A store that does not answer makes the lane wait: the task is not to blame. */
+  /** A store that does not answer makes the lane wait: the task is not to blame, not even where its process is killed meanwhile. */
   async function readAgain(first: Promise<RecordView>): Promise<void> {
     const backoff = pauses();
-    for (let reading = first; ; reading = Promise.resolve(records.newest(etype, eid, key))) {
+    for (let reading = first, waited = false; ; reading = Promise.resolve(records.newest(etype, eid, key))) {
       try {
-        return setView(chain, await reading);
+        setView(chain, await reading);
+        if (waited) chain.delivery.started?.();
+        return;
       } catch (error) {
-        if (!(error instanceof ApplicationError) || error.follows !== 'retry') throw error;
+        if (!(error instanceof ApplicationError)) throw error;
+        if (error.follows === 'quarantine') return putAside(chain, error);
+        if (error.follows !== 'retry') throw error;
+        waited = true;
+        chain.delivery.ended?.();
+        troubles.waits(chain, error.message);
         const pauseMs = backoff.nextMs();
         log.warn('a record can not be read at the moment', { entity: key, pauseMs, error });
         await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+        troubles.goesOn(chain);
       }
     }
   }
+}
+
+/** The store can not even look for the record of such an entity. */
+function putAside(chain: Chain, { code, message: sentence }: ApplicationError): void {
+  chain.outcome = 'quarantined';
+  chain.reason = { code, sentence };
 }
 
 function setView(chain: Chain, view: RecordView): void {

@@ -34,7 +34,10 @@ export interface WorkerStatus {
   };
   readonly queue: { readonly normal: number; readonly priority: number };
   readonly outboxAgeMs: number;
+  /** False while work waits for the store. */
   readonly storeAvailable: boolean;
+  /** What it waits for, as the store has said; null where it does not wait. */
+  readonly storeTrouble: string | null;
   /** Why nothing can be consumed; null where nothing is in the way. */
   readonly queueTrouble: string | null;
   readonly counters: Readonly<Record<string, number>>;

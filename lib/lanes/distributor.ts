@@ -6,8 +6,9 @@
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
  * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. A task that ran
  * when a process was killed runs alone, so that the one that kills the next process is known for sure and those that ran beside it
- * are not blamed. What is to run again and has left its queue (at-most-once) goes first, also while all else is halted. The lanes
- * know neither executor nor committer: they are handed `process` and hand on what that returned.
+ * are not blamed. Tasks that broke their lanes run one after another, before what is new: whichever of them breaks for ever is found out
+ * at once, however many there are. What is to run again and has left its queue (at-most-once) goes first, also while all else is halted.
+ * The lanes know neither executor nor committer: they are handed `process` and hand on what that returned.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
  * (one slow key delays all keys of its thread).
  */
@@ -33,6 +34,8 @@ export interface DistributorOptions<Result> {
   discarded(work: Work): void;
   /** The lane broke on this task and was restarted; true lets it run again, false when it has been dealt with. */
   broken(work: Work, error: unknown): boolean;
+  /** What `process` failed with is the fault of no task: the lane is not broken, the task waits in it. Whoever says so stops the lanes. */
+  isBlameless(error: unknown): boolean;
   /** Whether one more task may start while so many run, or have left their queue and wait; asked again after `wake`. */
   admits(busy: number): boolean;
   /** Nothing can start until something comes, or until `admits` says so: whoever gathers results need not wait for more. */
@@ -53,9 +56,11 @@ export class Distributor<Result> {
   /** Works in the lanes that have left their queue. */
   private left = 0;
   private suspectRuns = false;
+  private brokenRun = 0;
   private waiting = 0;
   private restarts = 0;
   private halted = false;
+  private stopped = false;
   private turnScheduled = false;
   private quietListeners: (() => void)[] = [];
 
@@ -91,6 +96,12 @@ export class Distributor<Result> {
     this.scheduleTurn();
   }
 
+  /** Starts nothing any more, not even what has left its queue. */
+  stop(): void {
+    this.halted = true;
+    this.stopped = true;
+  }
+
   /** What kept `admits` from it has changed. */
   wake(): void {
     this.scheduleTurn();
@@ -109,7 +120,7 @@ export class Distributor<Result> {
     return cleared;
   }
 
-  /** Resolves when nothing runs, and nothing waits that has left its queue. */
+  /** Resolves when nothing runs, and nothing that has left its queue is to be run again. */
   quiet(): Promise<void> {
     if (this.isQuiet) return Promise.resolve();
     return new Promise((resolve) => this.quietListeners.push(resolve));
@@ -157,7 +168,7 @@ export class Distributor<Result> {
   }
 
   get isQuiet(): boolean {
-    return this.busy === 0 && this.left === 0;
+    return this.busy === 0 && (this.left === 0 || this.stopped);
   }
 
   private laneOf(key: string): Lane {
@@ -175,7 +186,7 @@ export class Distributor<Result> {
   }
 
   private scheduleTurn(): void {
-    if (this.turnScheduled || (this.halted && this.left === 0)) return;
+    if (this.turnScheduled || this.stopped || (this.halted && this.left === 0)) return;
     this.turnScheduled = true;
     setImmediate(() => {
       this.turnScheduled = false;
@@ -217,15 +228,16 @@ export class Distributor<Result> {
 
   /** Whether its task waits until nothing else runs, or until the one that runs alone has ended. */
   private mustWait(lane: Lane): boolean {
-    return this.busy > 0 && (this.suspectRuns || isSuspect(lane.head));
+    return this.busy > 0 && (this.suspectRuns || (lane.head?.suspect ?? false));
   }
 
   /** The lane whose turn it is, if any may start. */
   private next(): Lane | null {
     const { ready, options } = this;
+    if (this.stopped) return null;
     if (ready.left !== null) return ready.left;
     if (this.halted || !options.admits(this.busy + this.left)) return null;
-    return ready.next(options.order.normalIsDue);
+    return (this.brokenRun > 0 ? null : ready.broken) ?? ready.next(options.order.normalIsDue);
   }
 
   private take(lane: Lane): void {
@@ -236,7 +248,8 @@ export class Distributor<Result> {
     if (work === null) throw new Error(`the lane of ${lane.key} was ready without a task`);
     lane.running = work;
     lane.rewound = false;
-    this.suspectRuns = isSuspect(work);
+    this.suspectRuns = work.suspect;
+    if (work.broken) this.brokenRun++;
     this.waiting--;
     this.left += lane.left - left;
     this.busy++;
@@ -267,16 +280,21 @@ export class Distributor<Result> {
   }
 
   private broke(lane: Lane, work: Work, error: unknown): void {
+    const { isBlameless, broken, discarded } = this.options;
     this.release(lane);
-    this.restarts++;
-    work.breaks++;
-    // When it was rewound meanwhile it stands in the lane already.
-    if (lane.rewound) this.options.discarded(work);
-    else if (this.options.broken(work, error)) this.rewind(lane.key, [work]);
+    const blameless = isBlameless(error);
+    // When it was rewound meanwhile it stands in the lane already, and what came of it does not count.
+    if (lane.rewound || blameless) discarded(work);
+    else {
+      this.restarts++;
+      work.broken = true;
+    }
+    if (!lane.rewound && (blameless || broken(work, error))) this.rewind(lane.key, [work]);
     this.goOn(lane);
   }
 
   private release(lane: Lane): void {
+    if (lane.running?.broken) this.brokenRun--;
     lane.running = null;
     this.busy--;
   }
@@ -291,8 +309,4 @@ export class Distributor<Result> {
   private dropIfEmpty(lane: Lane): void {
     if (lane.running === null && lane.waiting === 0) this.lanes.delete(lane.key);
   }
-}
-
-function isSuspect(work: Work | null): boolean {
-  return work !== null && work.delivery.attempts > 0;
 }

@@ -5,7 +5,7 @@
 import { Line, type Work } from './work.js';
 
 /** Which of the distributor's lists a lane that can go on stands in. */
-export type Turn = 'left' | 'priority' | 'normal';
+export type Turn = 'left' | 'broken' | 'priority' | 'normal';
 
 export class Lane {
   running: Work | null = null;
@@ -29,10 +29,11 @@ export class Lane {
 
   /**
    * Where the next task comes from; null when none waits. What is executed again goes before everything, so it counts as priority; `left`
-   * where it has left its queue.
+   * where it has left its queue, `broken` where the lane broke on it.
    */
   get turn(): Turn | null {
     if (this.again.head?.acknowledged) return 'left';
+    if (this.again.head?.broken) return 'broken';
     if (this.again.length > 0 || this.priority.length > 0) return 'priority';
     return this.normal.length > 0 ? 'normal' : null;
   }

@@ -29,7 +29,12 @@ class List {
 }
 
 export class ReadyLanes {
-  private readonly lists: Readonly<Record<Turn, List>> = { left: new List(), priority: new List(), normal: new List() };
+  private readonly lists: Readonly<Record<Turn, List>> = {
+    left: new List(),
+    broken: new List(),
+    priority: new List(),
+    normal: new List(),
+  };
 
   /** At the end of the list of its turn, unless it stands there or can not go on. */
   put(lane: Lane): void {
@@ -48,6 +53,11 @@ export class ReadyLanes {
   /** The first of those whose next task has left its queue. */
   get left(): Lane | null {
     return this.lists.left.first;
+  }
+
+  /** The first of those that broke on their next task. */
+  get broken(): Lane | null {
+    return this.lists.broken.first;
   }
 
   /** The first of the others. */

@@ -5,8 +5,10 @@ import type { Task } from '../model/task.js';
 export interface Work {
   readonly delivery: Delivery;
   readonly task: Task;
-  /** How often the executor failed on it in this process. */
-  breaks: number;
+  /** It had attempts when it came: a process may have died of it. */
+  readonly suspect: boolean;
+  /** Its lane broke on it in this process, and it runs again. */
+  broken: boolean;
   /** It has left its queue before it ran (at-most-once): if it does not finish, it is lost. */
   acknowledged: boolean;
   /** The one behind it in its line. */
@@ -14,7 +16,7 @@ export interface Work {
 }
 
 export function workOf(delivery: Delivery, task: Task): Work {
-  return { delivery, task, breaks: 0, acknowledged: false, next: null };
+  return { delivery, task, suspect: delivery.attempts > 0, broken: false, acknowledged: false, next: null };
 }
 
 /** First in, first out, with a way back to the front. The links are in the works: a line costs nothing to make and to keep. */

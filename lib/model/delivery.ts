@@ -16,12 +16,14 @@ export interface Delivery {
   readonly redelivered: boolean;
   /** True when the queue itself never delivers a settled id again, so that no inbox row is needed. */
   readonly once: boolean;
-  /** How often a process or lane broke while it held this message, as far as the queue knows. */
+  /** How often a process or a lane broke while it ran this message, as far as the queue knows; `broke` counts one more. */
   readonly attempts: number;
   /** A lane begins to run it: should the process die before `ended`, the next delivery counts an attempt more. Cheap; may do nothing. */
   started(): void;
   /** It no longer runs, whatever came of it; its commit may still be to come. */
   ended(): void;
+  /** Its lane broke: an attempt more. It outlives the process, unless the message has left its queue. Throws STORE_FAILED. */
+  broke(): void;
   /** Gives a nameless one an id of its own, because the one it had is a twin's. */
   rename(id: string): void;
   /** The message is done with. Inside a store transaction it becomes part of it. A delivery of a lost connection ignores it. */

@@ -5,7 +5,7 @@
  * single write of about a microsecond.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 
 /** The file opens with an id drawn for it. */
@@ -22,7 +22,6 @@ export interface LeftRunning {
 
 export class RunningSlots {
   private file: number | null = null;
-  private id = '';
   private readonly free: number[] = [];
   /** Slots of tasks that have ended, not yet written free. */
   private readonly ended_: number[] = [];
@@ -55,22 +54,24 @@ export class RunningSlots {
     return { id: bytes.toString('latin1', 0, FILE_ID_BYTES), names };
   }
 
-  /** Begins anew: nothing runs. Throws STORE_FAILED where the file can not be written. */
+  /** Begins anew: nothing runs. Throws STORE_FAILED where the file cannot be written. */
   open(): void {
-    this.id = randomUUID();
-    this.file = newFile(this.path, this.id);
+    this.file = newFile(this.path, randomUUID());
     this.free.length = 0;
     this.ended_.length = 0;
     this.slots = 0;
   }
 
-  /** An orderly end: what still runs was not broken by its task. */
+  /** An orderly end, or one that no task is to blame for: nothing counts as left running. Its own file, whatever a successor has begun. */
   close(): void {
     if (this.file === null) return;
-    closeSync(this.file);
+    try {
+      ftruncateSync(this.file, FILE_ID_BYTES);
+      closeSync(this.file);
+    } catch {
+      // As below.
+    }
     this.file = null;
-    // A successor may have begun its own.
-    if (this.left()?.id === this.id) closeSync(newFile(this.path, randomUUID()));
   }
 
   /** Takes a slot; its number is for `ended`. */
@@ -112,6 +113,6 @@ function newFile(path: string, id: string): number {
     renameSync(fresh, path);
     return file;
   } catch (error) {
-    throw new ApplicationError('STORE_FAILED', `${path} can not be written: ${messageOf(error)}`, { cause: error });
+    throw new ApplicationError('STORE_FAILED', `${path} cannot be written: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -25,13 +25,23 @@ export const ERRORS = {
     follows: 'quarantine',
   },
   CHAIN_TOO_DEEP: { sentence: 'A chain of derived tasks is deeper than is allowed.', follows: 'quarantine' },
-  STORE_UNAVAILABLE: { sentence: 'The store does not answer at the moment.', follows: 'retry' },
+  STORE_UNAVAILABLE: {
+    sentence: 'The store does not answer at the moment. All work waits for it; no task counts an attempt.',
+    follows: 'retry',
+  },
+  STORE_REFUSED: {
+    sentence:
+      'The store answers, but refuses: a right or a table is missing, it is read-only, out of space or memory, or gave up waiting. All work waits until it no longer does; no task counts an attempt.',
+    follows: 'retry',
+  },
   STORE_FAILED: {
-    sentence: 'The store can not be used: folder not writable, disk full or data damaged.',
+    sentence:
+      'The store cannot be used: embedded, its folder is not writable or the disk is full; its data are damaged; or, at the start, a right or a table is missing. What runs is not finished and stays in its queue; no task counts an attempt.',
     follows: 'exit-1',
   },
   STORE_MISMATCH: {
-    sentence: 'The store was made with other settings than those configured, or for another version of the program.',
+    sentence:
+      'The store was made with other settings than those configured, or for another version of the program, or its server is one that cannot be used.',
     follows: 'exit-2',
   },
   RESTART_NEEDED: {
@@ -52,7 +62,11 @@ export const ERRORS = {
   OWNED_ELSEWHERE: { sentence: 'Another process owns this index.', follows: 'exit-1' },
   OWNERSHIP_LOST: { sentence: 'Another process has taken over this index.', follows: 'exit-1' },
   NOT_RUNNING: { sentence: 'No program runs on this data folder.', follows: 'exit-1' },
-  TOO_MANY_RESTARTS: { sentence: 'Lanes of a worker broke more often than is allowed.', follows: 'exit-1' },
+  TOO_MANY_RESTARTS: {
+    sentence:
+      'Lanes of a worker broke `watchdog.max_restarts` times and no task reached `quarantine.max_attempts`: the fault is in no single task. The last entity and hook are named.',
+    follows: 'exit-1',
+  },
 } as const satisfies Record<string, { sentence: string; follows: WhatFollows }>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -73,6 +87,11 @@ export class ApplicationError extends Error {
   get follows(): WhatFollows {
     return ERRORS[this.code].follows;
   }
+}
+
+/** Whether the store can not be used any more, by anybody. */
+export function isStoreFailure(error: unknown): boolean {
+  return error instanceof ApplicationError && error.code === 'STORE_FAILED';
 }
 
 /** The message of anything that was thrown, without a stack. */

@@ -34,8 +34,8 @@ export type CommitOutcome =
   | { readonly kind: 'done-before'; readonly ids: ReadonlySet<string> }
   /** These entries can never be stored (rule 4). */
   | { readonly kind: 'unstorable'; readonly entries: ReadonlyMap<BatchEntry, string> }
-  /** A passing reason: the same batch again later. */
-  | { readonly kind: 'unavailable'; readonly why: string }
+  /** A passing reason: the same batch again later. `answers`: the store is there, and this is why it does not commit. */
+  | { readonly kind: 'unavailable'; readonly why: string; readonly answers?: boolean }
   /** Another process took over: stop. */
   | { readonly kind: 'outdated' };
 

@@ -25,6 +25,7 @@ import { createEvents, type EventMap } from '../observability/events.js';
 import { type Logger, makeLogger } from '../observability/logger.js';
 import { systemClock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
+import { Troubles } from '../runtime/troubles.js';
 import { loadRegistry } from '../worker/registry.js';
 
 export interface TestApplicationOptions {
@@ -97,6 +98,7 @@ export class TestApplication {
       registry,
       runner,
       maker,
+      troubles: new Troubles(),
       clock,
       events,
       log,

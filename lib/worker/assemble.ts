@@ -25,6 +25,7 @@ import { createLogger, makeLogger, type RootLogger } from '../observability/logg
 import { collectMetrics } from '../observability/metrics.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { Troubles } from '../runtime/troubles.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import { Records } from '../store/records.js';
 import { type Backend, openBackend } from './backend.js';
@@ -92,6 +93,7 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs });
   const toOutgoing = derivedTasks(spec, numProcesses);
   const submit = (tasks: readonly Task[]) => writer.send(tasks.map(toOutgoing));
+  const storeTroubles = new Troubles();
   const executor = new Executor({
     spec,
     maxInline: configuration.maxInlineGeneratedTasks,
@@ -102,6 +104,7 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
     registry,
     runner,
     maker,
+    troubles: storeTroubles,
     clock,
     events,
     log,
@@ -131,6 +134,7 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
     backend,
     records,
     executor,
+    storeTroubles,
     modules,
     scheduler,
     sweeper,

@@ -22,6 +22,7 @@ import type { Logger } from '../observability/logger.js';
 import { steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import type { Troubles } from '../runtime/troubles.js';
 import type { Store } from '../store/store.js';
 import { RecentIds } from './recent-ids.js';
 
@@ -33,6 +34,8 @@ export interface IntakeOptions {
   readonly inbox: boolean;
   readonly messageBytesLimit: number;
   readonly store: Pick<Store, 'known'>;
+  /** Told why deliveries wait for the store. */
+  readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
@@ -146,12 +149,15 @@ export class Intake {
 
   /** A store that does not answer makes the deliveries wait. */
   private async askStore(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const { store, index, clock, log } = this.options;
+    const { store, index, troubles, clock, log } = this.options;
     for (const pauses = steps(); ; ) {
       try {
-        return await store.known(index, ids);
+        const known = await store.known(index, ids);
+        troubles.goesOn(this);
+        return known;
       } catch (error) {
         if (!(error instanceof ApplicationError) || error.follows !== 'retry') throw error;
+        troubles.waits(this, error.message);
         const pauseMs = pauses.nextMs();
         log.warn('the inbox can not be asked at the moment', { deliveries: ids.length, pauseMs, error });
         await new Promise<void>((resolve) => clock.after(pauseMs, resolve));

@@ -11,6 +11,7 @@ import { Committer, LONG_AWAY_MS } from '../commit/committer.js';
 import { type Entry, quarantinedResult } from '../commit/entry.js';
 import { OutboxPublisher } from '../commit/outbox.js';
 import { tellCommitted } from '../commit/outcomes.js';
+import { ExecutionError } from '../executor/executor.js';
 import { Distributor, type LanesStatus } from '../lanes/distributor.js';
 import type { Work } from '../lanes/work.js';
 import type { Delivery } from '../model/delivery.js';
@@ -22,11 +23,13 @@ import type { Logger } from '../observability/logger.js';
 import { PairOrder } from '../queue/pair.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
-import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { isStoreFailure, messageOf } from '../runtime/errors.js';
+import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Ownership, Store } from '../store/store.js';
 import { AtMostOnce } from './at-most-once.js';
 import { Intake } from './intake.js';
+import { LaneRestarts } from './lane-restarts.js';
 import type { PipelineLimits } from './limits.js';
 
 /** Tasks that one turn of the event loop may run: heartbeats and sockets come in between. */
@@ -43,6 +46,8 @@ export interface PipelineOptions {
   readonly records: Records;
   readonly execute: (task: Task, delivery: Delivery) => TaskResult | Promise<TaskResult>;
   readonly limits: PipelineLimits;
+  /** Why work waits for the store; the executor tells it, too. */
+  readonly storeTroubles: Troubles;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
@@ -59,16 +64,18 @@ export class Pipeline {
   /** Where tasks are acknowledged before they run. */
   private readonly first: AtMostOnce | null;
   private failure: unknown = null;
+  private readonly restarts: LaneRestarts;
   /** Set for good: no lane is to start anything any more. */
   private resting = false;
   /** Since when the reader has no connection, or has given its deliveries back, and why. */
   private interrupted: { readonly since: number; readonly by: 'connection' | 'store' } | null = null;
 
   constructor(private readonly options: PipelineOptions) {
-    const { ownership, store, events, clock, log, limits, delivery } = options;
+    const { ownership, store, events, clock, log, limits, delivery, storeTroubles: troubles } = options;
     const { index } = ownership;
     const inbox = delivery === 'effectively-once';
     const failed = (reason: unknown) => this.fail(reason);
+    this.restarts = new LaneRestarts(limits, failed);
     this.reader = options.reader;
     this.intake = new Intake({
       index,
@@ -77,6 +84,7 @@ export class Pipeline {
       inbox,
       messageBytesLimit: limits.messageBytes,
       store,
+      troubles,
       clock,
       events,
       log,
@@ -95,6 +103,7 @@ export class Pipeline {
       inbox,
       limits: limits.commit,
       recordBytes: (key) => this.options.records.bytesOf(key),
+      troubles,
       clock,
       events,
       log,
@@ -142,7 +151,7 @@ export class Pipeline {
   /** Sets lanes going that stand still, which counts as a restart; true if there were any. */
   revive(): boolean {
     const revived = this.lanes.revive();
-    if (revived) this.limitRestarts();
+    if (revived) this.restarts.add(null);
     return revived;
   }
 
@@ -155,8 +164,9 @@ export class Pipeline {
     this.options.events.emit('reader-paused', { why });
   }
 
-  status(): LanesStatus & { readonly uncommitted: number; readonly storeAvailable: boolean } {
-    return { ...this.lanes.status(), uncommitted: this.committer.open, storeAvailable: this.committer.storeAvailable };
+  status(): LanesStatus & { readonly uncommitted: number; readonly storeTrouble: string | null } {
+    const { why: storeTrouble } = this.options.storeTroubles;
+    return { ...this.lanes.status(), uncommitted: this.committer.open, storeTrouble };
   }
 
   private makeLanes(): Distributor<TaskResult | null> {
@@ -172,6 +182,7 @@ export class Pipeline {
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.broken(work, error),
+      isBlameless: (error) => this.isBlameless(error),
       admits: (busy) => this.first?.admits(busy) ?? true,
       idle: () => this.committer.hurry(),
     });
@@ -213,16 +224,15 @@ export class Pipeline {
     if (!this.resting) this.lanes.resume();
   }
 
-  private isExhausted({ delivery, breaks }: Work): boolean {
-    return delivery.attempts + breaks >= this.options.limits.maxAttempts;
+  private isExhausted({ delivery }: Work): boolean {
+    return delivery.attempts >= this.options.limits.maxAttempts;
   }
 
   private process(work: Work): TaskResult | null | Promise<TaskResult> {
     const { delivery, task } = work;
     const { limits, events } = this.options;
     if (this.isExhausted(work)) {
-      const attempts = delivery.attempts + work.breaks;
-      const sentence = `${task.key}: the task broke its lane or its process ${attempts} times; allowed are ${limits.maxAttempts} (quarantine.max_attempts).`;
+      const sentence = `${task.key}: the task broke its lane or its process ${delivery.attempts} times; allowed are ${limits.maxAttempts} (quarantine.max_attempts).`;
       return quarantinedResult({ code: 'ATTEMPTS_EXHAUSTED', sentence }, task);
     }
     if (this.first !== null && !work.acknowledged) return null;
@@ -243,23 +253,32 @@ export class Pipeline {
     this.options.records.reset(work.task.key);
   }
 
-  private broken(work: Work, error: unknown): boolean {
+  /** The attempt is stored before anything else: it must outlive this worker. */
+  private broken(work: Work, thrown: unknown): boolean {
     const { delivery, task } = work;
     const { events, log } = this.options;
+    const { hook = null, cause: error = thrown } = thrown instanceof ExecutionError ? thrown : {};
     delivery.ended();
+    try {
+      delivery.broke();
+    } catch (reason) {
+      this.fail(reason);
+    }
+    const { id, attempts } = delivery;
     const { restarts } = this.lanes.status();
-    events.emit('lane-broken', { id: delivery.id, key: task.key, error, restarts });
-    log.error('a lane broke and was restarted', { id: delivery.id, entity: task.key, restarts, error });
-    this.limitRestarts(error);
+    events.emit('lane-broken', { id, key: task.key, error, restarts });
+    log.error('a lane broke and was restarted', { id, entity: task.key, hook, attempts, restarts, error });
+    if (this.isExhausted(work)) this.restarts.forget();
+    else this.restarts.add({ entity: task.key, hook, error });
     return true;
   }
 
-  private limitRestarts(cause?: unknown): void {
-    const { restarts } = this.lanes.status();
-    const { maxRestarts } = this.options.limits;
-    if (restarts < maxRestarts) return;
-    const why = `lanes broke ${restarts} times; a worker stops after ${maxRestarts} (watchdog.max_restarts)`;
-    this.fail(new ApplicationError('TOO_MANY_RESTARTS', why, { cause }));
+  /** The store failed for good, and for all: whatever waits for it stays as it is. */
+  private isBlameless(thrown: unknown): boolean {
+    const reason = thrown instanceof ExecutionError ? thrown.cause : thrown;
+    if (!isStoreFailure(reason)) return false;
+    this.fail(reason);
+    return true;
   }
 
   private committed(entries: readonly Entry<Work>[]): void {
@@ -283,6 +302,7 @@ export class Pipeline {
     if (this.failure !== null) return;
     this.failure = reason ?? new Error('unknown');
     this.rest('the worker can not go on');
+    if (isStoreFailure(reason)) this.lanes.stop();
     this.options.log.error('the worker can not go on', { reason: messageOf(reason), error: reason });
     this.options.failed(reason);
   }

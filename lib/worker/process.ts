@@ -12,7 +12,7 @@ import type { WorkerStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import { type Clock, every, systemClock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
-import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { ApplicationError, isStoreFailure, messageOf } from '../runtime/errors.js';
 import { stopSignals } from '../runtime/stop-signals.js';
 import { leaveClosedTerminal, watchTerminal } from '../runtime/terminal.js';
 
@@ -32,6 +32,8 @@ export interface WorkerProgram {
   rejected(error: unknown): void;
   /** Starts nothing more and commits what has finished, by the deadline. */
   commitFinished(deadline: Deadline): Promise<void>;
+  /** Starts nothing more; what runs counts no attempt when this process ends. */
+  absolve(): void;
 }
 
 /** What any component of a worker can order. */
@@ -175,8 +177,10 @@ export class WorkerLife {
     if (this.crashing) return;
     this.crashing = true;
     this.leaving = true;
-    if (isStoreFailure(error)) this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
-    else await this.program?.commitFinished(Deadline.in(LAST_COMMIT_MS)).catch(() => {});
+    if (isStoreFailure(error)) {
+      this.program?.absolve();
+      this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
+    } else await this.program?.commitFinished(Deadline.in(LAST_COMMIT_MS)).catch(() => {});
     this.end(1);
   }
 
@@ -207,10 +211,6 @@ export class WorkerLife {
     if (follows === 'exit-1') this.tell({ type: 'stop-program', reason: messageOf(error), exitCode: 1 });
     this.end(follows === 'exit-2' ? 2 : 1);
   }
-}
-
-function isStoreFailure(error: unknown): boolean {
-  return error instanceof ApplicationError && error.code === 'STORE_FAILED';
 }
 
 /** What escapes all other code of this process. */

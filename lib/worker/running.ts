@@ -10,8 +10,9 @@ import type { Metrics } from '../observability/metrics.js';
 import type { QueueDepth } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
-import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { ApplicationError, type ErrorCode, messageOf } from '../runtime/errors.js';
 import { type Service, startAll, stopAll } from '../runtime/service.js';
+import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Ownership } from '../store/store.js';
 import type { Backend } from './backend.js';
@@ -35,6 +36,7 @@ export interface WorkerParts {
   readonly backend: Backend;
   readonly records: Records;
   readonly executor: Executor;
+  readonly storeTroubles: Troubles;
   readonly modules: Service;
   readonly scheduler: Service;
   readonly sweeper: Service;
@@ -44,6 +46,9 @@ export interface WorkerParts {
 const LEAVE_MS = 1_000;
 /** What broker and store may take to tell figures for the status. */
 const LOOK_MS = 500;
+
+/** What other workers would meet, too, and this one again. */
+const STOPS_PROGRAM: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'TOO_MANY_RESTARTS']);
 
 interface Consuming {
   readonly ownership: Ownership;
@@ -122,6 +127,11 @@ export class RunningWorker implements WorkerProgram {
     await deadline.allows(pipeline.committer.flushed());
   }
 
+  absolve(): void {
+    this.consuming?.pipeline.rest('the store failed');
+    this.parts.backend.reader.absolve();
+  }
+
   /** What broker and store do not tell in time is as it was known last. */
   async status(): Promise<WorkerStatus> {
     const { backend, metrics, clock } = this.parts;
@@ -145,7 +155,8 @@ export class RunningWorker implements WorkerProgram {
       window: { ...window, filledBy: consuming === null ? null : keyThatFills(consuming.pipeline) },
       queue: this.depth,
       outboxAgeMs: this.outboxAgeMs,
-      storeAvailable: lanes?.storeAvailable ?? true,
+      storeAvailable: (lanes?.storeTrouble ?? null) === null,
+      storeTrouble: lanes?.storeTrouble ?? null,
       queueTrouble: reader.trouble ?? null,
       counters,
       hooks,
@@ -227,6 +238,7 @@ export class RunningWorker implements WorkerProgram {
       records,
       execute: (task, delivery) => executor.execute(task, delivery),
       limits: limitsOf(configuration),
+      storeTroubles: this.parts.storeTroubles,
       clock,
       events,
       log: root,
@@ -256,9 +268,9 @@ export class RunningWorker implements WorkerProgram {
     });
   }
 
-  /** The store failed for good: the program stops. All else ends this worker alone, as a crash that its primary counts. */
+  /** The store failed for good, or the program itself is at fault: it stops. All else ends this worker alone, as a crash that its primary counts. */
   private failed(reason: unknown): void {
-    const forAll = reason instanceof ApplicationError && reason.code === 'STORE_FAILED';
+    const forAll = reason instanceof ApplicationError && STOPS_PROGRAM.has(reason.code);
     if (forAll) this.orders.stopProgram(messageOf(reason), 1);
     else this.orders.stopWorker(messageOf(reason));
   }

@@ -12,6 +12,7 @@ const WORKER: WorkerStatus = {
   queue: { normal: 5, priority: 6 },
   outboxAgeMs: 1_500,
   storeAvailable: true,
+  storeTrouble: null,
   queueTrouble: null,
   counters: {},
   hooks: [],
@@ -45,6 +46,7 @@ describe('the view of the status', () => {
       slot(1, { window }),
       slot(2, {
         storeAvailable: false,
+        storeTrouble: 'permission denied for table records (42501)',
         queueTrouble: 'the user "dp3" may not',
         lanes: { ...WORKER.lanes, restarts: 2 },
       }),
@@ -53,7 +55,7 @@ describe('the view of the status', () => {
     expect(remarks([program(slots.slice(0, 2), 6), program(slots.slice(2), 6)])).toEqual([
       'index 1: the window is full; 26 of its 50 tasks are of ip:1.2.3.4',
       'index 2: its queues can not be consumed: the user "dp3" may not',
-      'index 2: the store does not answer; commits are tried again',
+      'index 2: work waits for the store: permission denied for table records (42501)',
       'index 2: lanes broke 2 times; see the log',
       'index 3 waits until the process that owns it has ended',
       'served by no program here: index 4, 5',

@@ -4,6 +4,7 @@ import { Committer, type CommitterOptions, LONG_AWAY_MS } from '../../lib/commit
 import type { Entry } from '../../lib/commit/entry.js';
 import { createEvents } from '../../lib/observability/events.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
+import { Troubles } from '../../lib/runtime/troubles.js';
 import type { Batch, CommitOutcome } from '../../lib/store/store.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn, type TestDelivery, testDelivery } from '../support/deliveries.js';
@@ -27,6 +28,7 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     answer: (outcome: CommitOutcome) => Promise<void>;
     fail: (error: Error) => Promise<void>;
   }[] = [];
+  const troubles = new Troubles();
   const prepared: string[][] = [];
   const prepare = (batch: Batch) => void prepared.push(idsOf(batch.entries));
   const commit = (batch: Batch) =>
@@ -52,6 +54,7 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     inbox: true,
     limits: { tasks: 3, bytes: 1_000, ageMs: AGE_MS },
     recordBytes: () => 0,
+    troubles,
     clock,
     events,
     log,
@@ -63,7 +66,7 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     ...given,
   });
   const ofKind = (kind: string) => told.filter(([name]) => name === kind).map(([, ...rest]) => rest);
-  return { committer, clock, log, batches, prepared, told, ofKind };
+  return { committer, troubles, clock, log, batches, prepared, told, ofKind };
 }
 
 function idsOf(entries: readonly { readonly delivery: { readonly id: string } }[]): string[] {
@@ -266,14 +269,14 @@ describe('a full batch behind the one under way', () => {
 
 describe('a store that does not answer', () => {
   it('gets the same batch again after 1, 2, 5, 10, 30, 30 ... seconds, while the next one gathers', async () => {
-    const { committer, clock, batches, ofKind, log } = setUp();
+    const { committer, troubles, clock, batches, ofKind, log } = setUp();
     committer.add(entry('1'));
     committer.hurry();
     await nextTurn();
     committer.add(entry('2'));
     for (const [at, seconds] of [1, 2, 5, 10, 30, 30].entries()) {
       await batches[at]?.answer(UNAVAILABLE);
-      expect(committer.storeAvailable).toBe(false);
+      expect(troubles.why).toBe('no route');
       clock.pass(seconds * 1_000 - 1);
       await nextTurn();
       expect(batches).toHaveLength(at + 1);
@@ -285,7 +288,7 @@ describe('a store that does not answer', () => {
     );
     expect(ofKind('away')).toEqual([[]]);
     await batches.at(-1)?.answer({ kind: 'stored' });
-    expect(committer.storeAvailable).toBe(true);
+    expect(troubles.why).toBeNull();
     expect(log.lines.map(({ level, message }) => [level, message])).toEqual([
       ['warn', 'the store does not answer; commits wait'],
       ['info', 'the store answers again'],

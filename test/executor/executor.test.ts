@@ -476,6 +476,45 @@ describe('waiting', () => {
     expect((await result).outcome).toBe('applied');
   });
 
+  it('does not run while it waits for the store, so that it counts no attempt if its process is killed then', async () => {
+    const { executor, task, records, troubles, clock } = workbench({});
+    records.slow.add(KEY);
+    const refused = new ApplicationError('STORE_REFUSED', 'permission denied for table records (42501)');
+    records.failures.push(refused, refused);
+    const said: string[] = [];
+    const delivery = { id: '1', started: () => said.push('started'), ended: () => said.push('ended') };
+    const result = executor.execute(task(named('a')), delivery);
+    await settled();
+    expect([said, troubles.why]).toEqual([['ended'], refused.message]);
+    clock.pass(1_000);
+    await settled();
+    expect([said, troubles.why]).toEqual([['ended', 'ended'], refused.message]);
+    clock.pass(2_000);
+    expect((await result).outcome).toBe('applied');
+    expect([said, troubles.why]).toEqual([['ended', 'ended', 'started'], null]);
+  });
+
+  it('puts a task aside whose record the store can never look for', async () => {
+    const { execute, task, records } = workbench({});
+    records.slow.add(KEY);
+    records.failures.push(new ApplicationError('TASK_UNSTORABLE', 'no such character'));
+    const reason = { code: 'TASK_UNSTORABLE', sentence: 'no such character' };
+    expect(await execute(task(named('a')))).toMatchObject({ outcome: 'quarantined', reason });
+    expect(records.puts).toEqual([]);
+  });
+
+  it('names the hook that ran last when it fails', async () => {
+    const { execute, task, records } = workbench(tracing([]));
+    records.put = () => {
+      throw new Error('out of memory');
+    };
+    const attempt = async () => execute(task(named('a')));
+    await expect(attempt()).rejects.toMatchObject({
+      hook: expect.stringMatching(/^\S+ \S+/),
+      message: 'out of memory',
+    });
+  });
+
   it('rejects for any other error of the store, with nothing put', async () => {
     const { execute, task, records, executor } = workbench({});
     records.failures.push(new Error('damaged'));

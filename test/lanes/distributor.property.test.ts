@@ -34,6 +34,8 @@ const OURS = new Error('an error of ours');
 
 interface Running {
   readonly work: Work;
+  /** Its lane broke on it before. */
+  readonly broke: boolean;
   void: boolean;
   settle(fails: boolean): void;
 }
@@ -45,7 +47,7 @@ interface ModelLane {
   running: Running | null;
   /** Results that count, in the order in which they came. */
   results: Work[];
-  list: 'priority' | 'normal' | null;
+  list: 'broken' | 'priority' | 'normal' | null;
   since: number;
 }
 
@@ -53,6 +55,8 @@ interface ModelLane {
 class Simulation {
   readonly lanes = new Map<string, ModelLane>();
   readonly endings = new Map<Work, Ending>();
+  /** How often lanes broke on each. */
+  readonly breaks = new Map<Work, number>();
   readonly all: Work[] = [];
   readonly gone = new Set<Work>();
   readonly distributor: Distributor<string>;
@@ -80,6 +84,7 @@ class Simulation {
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.brokenBy(work, error),
+      isBlameless: () => false,
       admits: () => this.admits,
       idle: () => {
         this.idles++;
@@ -210,7 +215,7 @@ class Simulation {
     const next = lane.again.shift() ?? lane.priority.shift() ?? lane.normal.shift();
     expect(next).toBe(work);
     lane.list = null;
-    lane.running = { work, void: false, settle: () => {} };
+    lane.running = { work, broke: this.breaks.has(work), void: false, settle: () => {} };
   }
 
   private process(work: Work): string | Promise<string> {
@@ -230,21 +235,22 @@ class Simulation {
   /** A task that may have killed a process runs alone. */
   private checkAlone(work: Work): void {
     const beside = this.running();
-    if (work.delivery.attempts > 0) expect(beside).toEqual([]);
-    expect(beside.filter((running) => running.work.delivery.attempts > 0)).toEqual([]);
+    if (work.suspect) expect(beside).toEqual([]);
+    expect(beside.filter((running) => running.work.suspect)).toEqual([]);
   }
 
   /** Whose turn it is: the longest waiting lane of the list that is due. */
   private checkTurn(lane: ModelLane): void {
     const ready = [...this.lanes.values()].filter(({ running, list }) => running === null && list !== null);
+    const broken = this.running().some(({ broke }) => broke) ? [] : ready.filter(({ list }) => list === 'broken');
     const priority = ready.filter(({ list }) => list === 'priority');
     const normal = ready.filter(({ list }) => list === 'normal');
     const normalIsDue = this.priorityInARow >= this.settings.normalEvery - 1;
     const [first, second] = normalIsDue ? [normal, priority] : [priority, normal];
-    const candidates = first.length > 0 ? first : second;
+    const candidates = [broken, first, second].find((list) => list.length > 0) ?? [];
     const longest = candidates.reduce((one, other) => (other.since < one.since ? other : one));
     expect(lane).toBe(longest);
-    this.priorityInARow = lane.list === 'priority' ? this.priorityInARow + 1 : 0;
+    this.priorityInARow = lane.list !== 'normal' ? this.priorityInARow + 1 : 0;
   }
 
   private done(work: Work, result: string): void {
@@ -262,7 +268,9 @@ class Simulation {
     if (error !== OURS) this.failures.push(error);
     const lane = this.end(work, false);
     this.broken++;
-    if (work.breaks >= 2) {
+    const breaks = (this.breaks.get(work) ?? 0) + 1;
+    this.breaks.set(work, breaks);
+    if (breaks >= 2) {
       this.gone.add(work);
       this.line(lane);
       return false;
@@ -282,7 +290,7 @@ class Simulation {
 
   /** A lane that can go on stands at the end of the list of its turn, unless it stands there already. */
   private line(lane: ModelLane): void {
-    const list = listOf(lane);
+    const list = listOf(lane, this.breaks);
     if (lane.running || list === null || lane.list === list) return;
     lane.list = list;
     lane.since = ++this.moment;
@@ -302,12 +310,13 @@ class Simulation {
     expect({ busy, waiting, keys }).toEqual({
       busy: this.running().length,
       waiting: this.waiting(),
-      keys: [...this.lanes.values()].filter((lane) => lane.running || listOf(lane)).length,
+      keys: [...this.lanes.values()].filter((lane) => lane.running || listOf(lane, this.breaks)).length,
     });
   }
 }
 
-function listOf({ again, priority, normal }: ModelLane): 'priority' | 'normal' | null {
+function listOf({ again, priority, normal }: ModelLane, breaks: ReadonlyMap<Work, number>): ModelLane['list'] {
+  if (again[0] && breaks.has(again[0])) return 'broken';
   if (again.length + priority.length > 0) return 'priority';
   return normal.length > 0 ? 'normal' : null;
 }

@@ -21,6 +21,7 @@ function setUp(given: Partial<DistributorOptions<null>> = {}) {
     done: (work) => done.push(work.delivery.id),
     discarded: () => {},
     broken: () => true,
+    isBlameless: () => false,
     admits: () => true,
     idle: () => {},
     ...given,

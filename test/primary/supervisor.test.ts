@@ -34,6 +34,7 @@ function figures(tasksDone: number): WorkerStatus {
     queue: { normal: 0, priority: 0 },
     outboxAgeMs: 0,
     storeAvailable: true,
+    storeTrouble: null,
     queueTrouble: null,
     counters: {},
     hooks: [],

@@ -11,6 +11,7 @@ import type { Logger } from '../../lib/observability/logger.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import { systemClock } from '../../lib/runtime/clock.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
+import { Troubles } from '../../lib/runtime/troubles.js';
 import { Records } from '../../lib/store/records.js';
 import { Pipeline, type PipelineOptions } from '../../lib/worker/pipeline.js';
 import { silentLogger } from './logger.js';
@@ -117,6 +118,7 @@ export class CountingPath {
         maxAttempts: 3,
         maxRestarts: 20,
       },
+      storeTroubles: new Troubles(),
       clock: systemClock,
       events,
       log,

@@ -11,6 +11,7 @@ import { instantOfMs } from '../../lib/model/time.js';
 import { createEvents } from '../../lib/observability/events.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
+import { Troubles } from '../../lib/runtime/troubles.js';
 import { Records } from '../../lib/store/records.js';
 import type { BatchEntry, Ownership } from '../../lib/store/store.js';
 import type { PipelineLimits } from '../../lib/worker/limits.js';
@@ -145,6 +146,7 @@ export class DataPath {
       records,
       execute: execute ?? ((task, of) => this.execute(task, of, records, executing)),
       limits: { ...LIMITS, ...limits },
+      storeTroubles: new Troubles(),
       clock: this.clock,
       events: this.events,
       log: this.log,
@@ -168,6 +170,7 @@ export class DataPath {
       giveBack: ifOwner(() => queue.giveBack()),
       stop: async () => ifOwner(() => void queue.stop())(),
       settle: (deliveries) => queue.settle(deliveries),
+      absolve: () => queue.absolve(),
       depth: () => queue.depth(),
       settledBefore: () => queue.settledBefore(),
       get window() {

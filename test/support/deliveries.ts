@@ -27,6 +27,9 @@ export function testDelivery(given: Partial<Delivery> & { readonly id: string })
     ended() {
       this.running--;
     },
+    broke() {
+      Object.assign(this, { attempts: this.attempts + 1 });
+    },
     rename(id: string) {
       Object.assign(this, { id });
     },

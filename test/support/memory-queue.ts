@@ -18,6 +18,7 @@ export interface MemoryMessage {
 
 interface Stored {
   readonly message: MemoryMessage;
+  attempts: number;
   readonly number: number;
   redelivered: boolean;
 }
@@ -61,7 +62,7 @@ class MemoryDelivery implements Delivery {
   }
 
   get attempts(): number {
-    return this.stored.message.attempts ?? 0;
+    return this.stored.attempts;
   }
 
   started(): void {
@@ -70,6 +71,10 @@ class MemoryDelivery implements Delivery {
 
   ended(): void {
     if (this.runs > 0) this.runs--;
+  }
+
+  broke(): void {
+    this.stored.attempts++;
   }
 
   settle(): void {
@@ -107,6 +112,8 @@ export class MemoryQueue implements TaskReader {
     for (const delivery of deliveries) delivery.settle();
   }
 
+  absolve(): void {}
+
   async depth(): Promise<{ normal: number; priority: number }> {
     return { normal: this.ready.normal.length, priority: this.ready.priority.length };
   }
@@ -128,7 +135,8 @@ export class MemoryQueue implements TaskReader {
   put(...messages: readonly MemoryMessage[]): void {
     for (const message of messages) {
       const list = message.priority ? this.ready.priority : this.ready.normal;
-      list.push({ message, number: this.numbers++, redelivered: message.redelivered ?? false });
+      const { redelivered = false, attempts = 0 } = message;
+      list.push({ message, attempts, number: this.numbers++, redelivered });
     }
     this.handOut();
   }

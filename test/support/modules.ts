@@ -14,6 +14,7 @@ import type { ModelSpec } from '../../lib/model/spec.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { makeTask, parseTask, type TaskInput } from '../../lib/model/task-parse.js';
 import { createEvents, type EventMap, type EventName } from '../../lib/observability/events.js';
+import { Troubles } from '../../lib/runtime/troubles.js';
 import { manualClock } from './clock.js';
 import { capturingLogger } from './logger.js';
 import { loadTestModel } from './model.js';
@@ -86,6 +87,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
   const maker = createTaskMaker(spec);
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs: HOOK_TIMEOUT_MS });
   const records = new MemoryRecords();
+  const troubles = new Troubles();
   let drawn = 0;
   const executor = new Executor({
     spec,
@@ -93,6 +95,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
     registry,
     runner,
     maker,
+    troubles,
     clock,
     events,
     log,
@@ -112,6 +115,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
     maker,
     runner,
     records,
+    troubles,
     executor,
     task: (input: TaskInput) => makeTask(spec, input),
     execute,

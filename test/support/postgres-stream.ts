@@ -5,6 +5,7 @@ import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { createEvents } from '../../lib/observability/events.js';
 import { type Clock, systemClock } from '../../lib/runtime/clock.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
+import { Troubles } from '../../lib/runtime/troubles.js';
 import { schemaOf } from '../../lib/store/postgres/names.js';
 import { Session } from '../../lib/store/postgres/session.js';
 import { PostgresStore } from '../../lib/store/postgres/store.js';
@@ -55,6 +56,9 @@ export class Stream {
   readonly log = capturingLogger('warn');
   readonly events = createEvents();
   readonly failures: unknown[] = [];
+  readonly troubles = new Troubles();
+  /** Lanes that broke. */
+  restarts = 0;
   readonly sent: OutgoingTask[] = [];
   readonly store: PostgresStore;
   readonly paused: string[] = [];
@@ -87,6 +91,9 @@ export class Stream {
     });
     this.records = new Records(this.store, { bytes: cacheBytes });
     this.events.on('reader-paused', ({ why }) => this.paused.push(why));
+    this.events.on('lane-broken', ({ restarts }) => {
+      this.restarts = restarts;
+    });
     this.events.on('commit-retried', ({ why }) => this.repeated.push(why));
   }
 
@@ -125,6 +132,7 @@ export class Stream {
         maxAttempts: 3,
         maxRestarts: 5,
       },
+      storeTroubles: this.troubles,
       clock,
       events,
       log,
@@ -223,11 +231,15 @@ export class Stream {
 
   /** As the executor does: it waits for a store that does not answer. */
   private async recordOf(etype: string, eid: string, key: string) {
+    const waiting = {};
     for (;;) {
       try {
-        return (await this.records.newest(etype, eid, key)).state;
+        const { state } = await this.records.newest(etype, eid, key);
+        this.troubles.goesOn(waiting);
+        return state;
       } catch (error) {
         if (!(error instanceof ApplicationError) || error.follows !== 'retry') throw error;
+        this.troubles.waits(waiting, error.message);
         await new Promise<void>((resolve) => this.clock.after(1_000, resolve));
       }
     }

@@ -1,7 +1,9 @@
 /** The data path, case by case: what is acknowledged when, what is asked of the inbox, and what a lost connection leaves. */
 import { describe, expect, it } from 'vitest';
+import { ExecutionError } from '../../lib/executor/executor.js';
 import type { TaskResult } from '../../lib/model/record.js';
 import type { Task } from '../../lib/model/task.js';
+import { ApplicationError } from '../../lib/runtime/errors.js';
 import { DataPath, ELSEWHERE, HERE, journalOf, message, scriptOf } from '../support/data-path.js';
 import { nextTurn } from '../support/deliveries.js';
 import { seeded } from '../support/random.js';
@@ -285,6 +287,28 @@ describe('what is not executed here', () => {
     ]);
     expect(path.pipeline.status().restarts).toBe(2);
   });
+
+  it.each(['effectively-once', 'at-least-once', 'at-most-once'] as const)(
+    'blames no task where the store has failed for good: it breaks no lane, and all stays as it is (%s)',
+    async (delivery) => {
+      const path = await start({
+        delivery,
+        limits: { maxAttempts: 1, maxRestarts: 1 },
+        execute: async () => {
+          throw new ExecutionError(null, new ApplicationError('STORE_FAILED', 'data are damaged'));
+        },
+      });
+      path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }), message(OTHER, { name: '3' }));
+      await path.until(() => path.failures.length === 1, 'it fails');
+      await path.pipeline.lanes.quiet();
+      for (let turn = 0; turn < 3; turn++) await nextTurn();
+      expect(path.failures).toMatchObject([{ code: 'STORE_FAILED' }]);
+      expect(path.pipeline.status()).toMatchObject({ restarts: 0, busy: 0, waiting: 3 });
+      expect(path.store.stored).toEqual([]);
+      expect(path.queue.runs).toBe(0);
+      if (delivery !== 'at-most-once') expect(path.queue.left).toBe(3);
+    },
+  );
 
   it('ends the worker when its lanes broke too often, and starts nothing more', async () => {
     const hand = byHand();

@@ -32,11 +32,11 @@ describe('while the store does not answer', () => {
     await path.until(() => retried() >= 3, 'the batch was sent three times');
     expect(path.queue.settledMessages).toBe(0);
     expect(path.queue.window.tasks).toBe(4);
-    expect(path.pipeline.status().storeAvailable).toBe(false);
+    expect(path.pipeline.status().storeTrouble).toBe('connection refused');
 
     store.answers = true;
     await path.settled();
-    expect(path.pipeline.status().storeAvailable).toBe(true);
+    expect(path.pipeline.status().storeTrouble).toBeNull();
     expect(journalOf(path.store.records.get(`ip:${eid}`))).toEqual(NAMES);
   });
 

@@ -8,6 +8,8 @@ import type { Identity } from './message.js';
 export interface DeliveryOwner {
   started(delivery: AmqpDelivery): void;
   ended(delivery: AmqpDelivery): void;
+  /** How many attempts it has by now. */
+  broke(delivery: AmqpDelivery): number;
   settle(delivery: AmqpDelivery): void;
 }
 
@@ -18,6 +20,8 @@ export class AmqpDelivery implements Delivery {
   /** The broker delivers a settled message again where its acknowledgement was lost. */
   readonly once = false;
   readonly tag: number;
+  /** By which attempts are counted: the same each time that it is delivered. */
+  readonly name: string;
   id: string;
   nameless: boolean;
   settled = false;
@@ -30,9 +34,10 @@ export class AmqpDelivery implements Delivery {
     readonly from: Consumption,
     { content, fields }: ConsumeMessage,
     { id, nameless }: Identity,
-    readonly attempts: number,
+    public attempts: number,
   ) {
     this.id = id;
+    this.name = id;
     this.nameless = nameless;
     this.body = content;
     this.priority = from.priority;
@@ -51,6 +56,10 @@ export class AmqpDelivery implements Delivery {
 
   ended(): void {
     this.owner.ended(this);
+  }
+
+  broke(): void {
+    this.attempts = this.owner.broke(this);
   }
 
   /** Ignored once the reader was told that the channel is gone: then nothing runs. */

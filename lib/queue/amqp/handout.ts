@@ -104,13 +104,18 @@ export class HandOut implements DeliveryOwner {
 
   /** What is settled already never comes again: nobody will ask whether it ran. */
   started(delivery: AmqpDelivery): void {
-    if (delivery.slot < 0 && !delivery.settled) delivery.slot = this.options.attempts.started(delivery.id);
+    if (delivery.slot < 0 && !delivery.settled) delivery.slot = this.options.attempts.started(delivery.name);
   }
 
   ended(delivery: AmqpDelivery): void {
     if (delivery.slot < 0) return;
     this.options.attempts.ended(delivery.slot);
     delivery.slot = -1;
+  }
+
+  /** What is settled already never comes again: its attempts are remembered only as long as it is. */
+  broke({ settled, name, attempts }: AmqpDelivery): number {
+    return settled ? attempts + 1 : this.options.attempts.broke(name);
   }
 
   settle(delivery: AmqpDelivery): void {
@@ -121,7 +126,7 @@ export class HandOut implements DeliveryOwner {
     const { attempts } = this.options;
     from.settle(tag, body.length);
     this.ended(delivery);
-    if (delivery.attempts > 0) attempts.forget(delivery.id);
+    if (delivery.attempts > 0) attempts.forget(delivery.name);
     this.tasks--;
     this.bytes -= body.length;
     this.scheduleTurn();

@@ -175,6 +175,10 @@ export class AmqpReader implements TaskReader {
     if (this.options.atMostOnce) this.handOut.flushNow();
   }
 
+  absolve(): void {
+    this.attempts.close();
+  }
+
   depth(): Promise<QueueDepth> {
     return this.looks.depth(this.pair);
   }

@@ -1,12 +1,13 @@
 /**
- * How often a process broke while it ran a task of an embedded queue. What ran when a process was killed stands in its slots
- * (../running-slots.ts); at the next start every slot still taken becomes an attempt, kept in the environment until the task is settled.
- * Refused: a row in LMDB for each start, which is a synchronous transaction a task.
+ * How often a process or a lane broke while it ran a task of an embedded queue. What ran when a process was killed stands in its slots
+ * (../running-slots.ts); at the next start every slot still taken becomes an attempt, a lane that breaks becomes one at once. They are
+ * kept in the environment until the task is settled. Refused: a row in LMDB for each start, which is a synchronous transaction a task.
  */
 import { join } from 'node:path';
 import { type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
 import type { Environment } from '../../embedded/env.js';
 import type { Database } from '../../embedded/lmdb.js';
+import { ATTEMPTS_LIMIT } from '../attempts-limit.js';
 import { RunningSlots } from '../running-slots.js';
 
 const FILE = 'running';
@@ -51,6 +52,7 @@ export class Attempts {
     this.counts.clear();
     for (const { key, value } of table.getRange({})) if (key !== COUNTED) this.counts.set(key, Number(value));
     this.environment.refresh();
+    this.drop([...this.counts.keys()].filter((name) => finished(placeOf(name))));
     this.slots.open();
   }
 
@@ -61,6 +63,17 @@ export class Attempts {
 
   of(place: TaskPlace): number {
     return this.counts.size === 0 ? 0 : (this.counts.get(nameOf(place)) ?? 0);
+  }
+
+  /** An attempt more, kept at once; how many there are. Throws STORE_FAILED, OWNERSHIP_LOST. */
+  broke(place: TaskPlace): number {
+    const name = nameOf(place);
+    const attempts = (this.counts.get(name) ?? 0) + 1;
+    this.counts.set(name, attempts);
+    this.environment.transaction(() => this.opened().putSync(name, String(attempts)));
+    const [oldest] = this.counts.keys();
+    if (this.counts.size > ATTEMPTS_LIMIT && oldest !== undefined) this.drop([oldest]);
+    return attempts;
   }
 
   /** Takes a slot; its number is for `ended`. */
@@ -75,6 +88,19 @@ export class Attempts {
   /** Inside the transaction that settles the task: its count is of no more use. */
   forget(place: TaskPlace): void {
     if (this.counts.size > 0 && this.counts.has(nameOf(place))) this.opened().removeSync(nameOf(place));
+  }
+
+  /** That transaction is committed. */
+  forgotten(place: TaskPlace): void {
+    this.counts.delete(nameOf(place));
+  }
+
+  private drop(names: readonly string[]): void {
+    if (names.length === 0) return;
+    this.environment.transaction(() => {
+      for (const name of names) this.opened().removeSync(name);
+    });
+    for (const name of names) this.counts.delete(name);
   }
 
   private opened(): Database<string, string> {

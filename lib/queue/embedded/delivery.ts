@@ -9,6 +9,8 @@ export type DeliveryState = 'open' | 'settling' | 'closed';
 export interface DeliveryOwner {
   started(delivery: EmbeddedDelivery): void;
   ended(delivery: EmbeddedDelivery): void;
+  /** How many attempts it has by now. */
+  broke(delivery: EmbeddedDelivery): number;
   settleOne(delivery: EmbeddedDelivery): void;
 }
 
@@ -28,7 +30,7 @@ export class EmbeddedDelivery implements Delivery {
     private readonly owner: DeliveryOwner,
     readonly source: Source,
     readonly priority: boolean,
-    readonly attempts: number,
+    public attempts: number,
     task: SourceTask,
   ) {
     this.id = task.id;
@@ -44,6 +46,10 @@ export class EmbeddedDelivery implements Delivery {
 
   ended(): void {
     this.owner.ended(this);
+  }
+
+  broke(): void {
+    this.attempts = this.owner.broke(this);
   }
 
   rename(): void {}

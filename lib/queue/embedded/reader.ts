@@ -106,6 +106,10 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     });
   }
 
+  absolve(): void {
+    this.attempts.close();
+  }
+
   async depth(): Promise<QueueDepth> {
     return depthOf(this.member.neighbours, this.options.index);
   }
@@ -134,6 +138,12 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     delivery.slot = -1;
   }
 
+  /** What is settled already never comes again: its attempts are remembered only as long as it is. */
+  broke(delivery: EmbeddedDelivery): number {
+    if (delivery.state !== 'open' || this.events === null) return delivery.attempts + 1;
+    return this.attempts.broke(placeOf(delivery));
+  }
+
   settleOne(delivery: EmbeddedDelivery): void {
     if (delivery.state !== 'open' || this.events === null) return;
     this.ended(delivery);
@@ -156,6 +166,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
       delivery.state = 'closed';
       this.openTasks--;
       this.openBytes -= delivery.body.length;
+      if (delivery.attempts > 0) this.attempts.forgotten(placeOf(delivery));
       this.untold.add(delivery.source.environment.name);
     }
     this.settling.length = 0;

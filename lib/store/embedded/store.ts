@@ -77,13 +77,11 @@ export class EmbeddedStore implements Store {
 
   async known(_index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
     const { inbox } = this.tables;
-    this.environment.refresh();
-    return new Set(ids.filter((id) => inbox.get(Buffer.from(id, 'utf8')) !== undefined));
+    return this.environment.look(() => new Set(ids.filter((id) => inbox.get(Buffer.from(id, 'utf8')) !== undefined)));
   }
 
   async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
-    this.environment.refresh();
-    return keys.map(([etype, eid]) => viewOf(this.tables, etype, eid));
+    return this.environment.look(() => keys.map(([etype, eid]) => viewOf(this.tables, etype, eid)));
   }
 
   /** A commit never leaves the event loop: there is no time before it that it could use. */

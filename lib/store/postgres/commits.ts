@@ -205,5 +205,5 @@ function raise(error: unknown): never {
 }
 
 function unavailable(error: unknown): CommitOutcome {
-  return { kind: 'unavailable', why: sentenceOf(error) };
+  return { kind: 'unavailable', why: sentenceOf(error), answers: failureOf(error) !== 'lost' };
 }

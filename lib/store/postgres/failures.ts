@@ -1,16 +1,16 @@
 /**
  * Failures of the server and of its connection, sorted by what follows. By their SQLSTATE alone: texts are translated.
  *
- * Refused: to stop over what is unknown while running; a server that is restarted, fails over or runs full gives many codes, and tasks
- * wait safely in their queues meanwhile. What can not pass by itself (tables are gone, a right is missing, data are damaged) is told
- * by its class.
+ * Refused: to stop while running over what is unknown, or over what somebody can mend (a right was taken away, a table was renamed, the
+ * server is read-only or full). Tasks wait safely in their queues meanwhile, and none of them is to blame. Only damaged data stop the
+ * program. At the start there is nothing to lose: what does not pass by itself ends it, by its class.
  */
 import { DatabaseError } from 'pg';
-import { ApplicationError, messageOf } from '../../runtime/errors.js';
+import { ApplicationError, type ErrorCode, messageOf } from '../../runtime/errors.js';
 
 /**
- * `lost`: the connection is gone, whether a commit happened is unknown. `passing`: the server refused it for now. `data`: it can not
- * hold these values. `duplicate`: a key is there already. `partition`: no table for this time. `broken`: not without a person.
+ * `lost`: the connection is gone, whether a commit happened is unknown. `passing`: the server refuses it for now. `data`: it can not
+ * hold these values. `duplicate`: a key is there already. `partition`: no table for this time. `broken`: damaged, or a mistake of ours.
  */
 export type Failure = 'lost' | 'passing' | 'data' | 'duplicate' | 'partition' | 'broken';
 
@@ -27,8 +27,12 @@ const DUPLICATE = '23505';
 const CHECK_VIOLATION = '23514';
 /** Of classes: data exception, constraint (one that someone added to our tables), program limit exceeded (values too large). */
 const DATA = new Set(['22', '23', '54']);
-/** Wrong statement or missing right or table, wrong schema, damaged data or index, a mistake of the server. */
-const BROKEN = new Set(['42', '3F', 'XX', '0A', '21', '23', '26', '34']);
+/** Damaged data, a damaged index. */
+const DAMAGED = new Set(['XX001', 'XX002']);
+/** Of classes that pass only once somebody has mended it: a missing right or table, a wrong schema. */
+const TO_BE_MENDED = new Set(['42', '3F', '0A', '21', '26', '34', 'XX']);
+/** The plan or the name of a prepared statement is no longer what it was: only another connection prepares it anew. */
+const OUTDATED_STATEMENT = new Set(['0A000', '26000', '42P05']);
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof ConnectionLost) return 'lost';
@@ -39,16 +43,41 @@ export function failureOf(error: unknown): Failure {
   if (ENDED.has(code) || code.startsWith('08')) return 'lost';
   if (code === DUPLICATE && table === 'inbox') return 'duplicate';
   if (code === CHECK_VIOLATION && constraint === undefined) return 'partition';
-  const group = code.slice(0, 2);
-  if (DATA.has(group)) return 'data';
-  return BROKEN.has(group) ? 'broken' : 'passing';
+  if (DATA.has(code.slice(0, 2))) return 'data';
+  return DAMAGED.has(code) ? 'broken' : 'passing';
 }
 
 /** What callers of a store are thrown: to try again later, or never. A mistake of ours stays what it is. */
 export function storeError(error: unknown): unknown {
-  if (!(error instanceof DatabaseError || error instanceof ConnectionLost)) return error;
+  if (!isOfServer(error)) return error;
   const failure = failureOf(error);
-  const code = failure === 'lost' || failure === 'passing' ? 'STORE_UNAVAILABLE' : 'STORE_FAILED';
+  return told(
+    failure === 'lost' ? 'STORE_UNAVAILABLE' : failure === 'passing' ? 'STORE_REFUSED' : 'STORE_FAILED',
+    error,
+  );
+}
+
+/** The same at the start of a worker or for a command: it does not wait for a person. */
+export function startError(error: unknown): unknown {
+  const { code = '' } = error instanceof DatabaseError ? error : {};
+  return TO_BE_MENDED.has(code.slice(0, 2)) ? told('STORE_FAILED', error) : storeError(error);
+}
+
+/** The same for what was asked about one task: a value that the server does not take is that task's. */
+export function taskError(error: unknown): unknown {
+  return isOfServer(error) && failureOf(error) === 'data' ? told('TASK_UNSTORABLE', error) : storeError(error);
+}
+
+/** Whether it comes again on the same connection, though the statement is good. */
+export function isOutdatedStatement({ code = '' }: DatabaseError): boolean {
+  return OUTDATED_STATEMENT.has(code);
+}
+
+function isOfServer(error: unknown): boolean {
+  return error instanceof DatabaseError || error instanceof ConnectionLost;
+}
+
+function told(code: ErrorCode, error: unknown): ApplicationError {
   return new ApplicationError(code, `PostgreSQL: ${sentenceOf(error)}`, { cause: error });
 }
 

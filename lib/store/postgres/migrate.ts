@@ -9,7 +9,7 @@
 import { DatabaseError } from 'pg';
 import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import { storeError } from './failures.js';
+import { startError } from './failures.js';
 import { MIGRATIONS, type Migration } from './migrations/migrations.js';
 import { quoteName, quoteText } from './names.js';
 import { ensurePartitions } from './partitions.js';
@@ -86,7 +86,7 @@ async function ready<T>(session: Session, settings: StoreSettings, tables: () =>
     await ensurePartitions(session);
     return result;
   } catch (error) {
-    throw storeError(error);
+    throw startError(error);
   }
 }
 

@@ -5,7 +5,7 @@
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { isStorable } from '../../model/text.js';
 import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
-import { storeError } from './failures.js';
+import { startError } from './failures.js';
 import { partsOf, readPart } from './history.js';
 import { loadRecords } from './load.js';
 import { checkSchema } from './schema-version.js';
@@ -32,7 +32,7 @@ export class PostgresStoreReader implements StoreReader {
     try {
       return await this.session.query(text, values);
     } catch (error) {
-      throw storeError(error);
+      throw startError(error);
     }
   };
 

@@ -4,7 +4,7 @@
  */
 import { ApplicationError } from '../../runtime/errors.js';
 import { versionOfPackage } from '../../runtime/package-version.js';
-import { storeError } from './failures.js';
+import { startError } from './failures.js';
 import { MIGRATIONS } from './migrations/migrations.js';
 import type { Query, Session } from './session.js';
 
@@ -67,7 +67,7 @@ export async function checkSchema({ query, schema }: Session): Promise<void> {
   try {
     version = await schemaVersion(query);
   } catch (error) {
-    throw storeError(error);
+    throw startError(error);
   }
   if (version.number === 0) throw new ApplicationError('STORE_FAILED', `there is no data in schema ${schema} yet`);
   refuseOutdated(schema, version);

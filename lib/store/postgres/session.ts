@@ -10,7 +10,7 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import { ConnectionLost, connectError, failureOf, sentenceOf } from './failures.js';
+import { ConnectionLost, connectError, failureOf, isOutdatedStatement, sentenceOf } from './failures.js';
 import { quoteName, quoteText, schemaOf } from './names.js';
 
 /** A row: its columns in order, each as the server writes it. */
@@ -138,7 +138,7 @@ export class Session {
       return rows;
     } catch (error) {
       const answered = error instanceof pg.DatabaseError;
-      if (!answered || failureOf(error) === 'lost') this.drop(connection);
+      if (!answered || failureOf(error) === 'lost' || isOutdatedStatement(error)) this.drop(connection);
       throw answered ? error : new ConnectionLost(sentenceOf(error), { cause: error });
     } finally {
       cancel();

@@ -10,7 +10,7 @@ import type { HistoryRetention } from '../history-retention.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store } from '../store.js';
 import { Commits, knownIds } from './commits.js';
 import { findExpired } from './expiry.js';
-import { storeError } from './failures.js';
+import { startError, storeError, taskError } from './failures.js';
 import { loadRecords } from './load.js';
 import { openSchema, type StoreSettings } from './migrate.js';
 import { PostgresOutbox } from './outbox.js';
@@ -109,7 +109,7 @@ export class PostgresStore implements Store {
       this.renewLater(this.leaseMs / RENEWALS);
       return ownership;
     } catch (error) {
-      throw storeError(error);
+      throw startError(error);
     }
   }
 
@@ -133,7 +133,7 @@ export class PostgresStore implements Store {
     try {
       return await loadRecords(this.reading.query, keys);
     } catch (error) {
-      throw storeError(error);
+      throw taskError(error);
     }
   }
 

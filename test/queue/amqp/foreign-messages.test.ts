@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { indexOf } from '../../../lib/model/hash.js';
 import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
+import { Troubles } from '../../../lib/runtime/troubles.js';
 import { Records } from '../../../lib/store/records.js';
 import { Pipeline } from '../../../lib/worker/pipeline.js';
 import { AmqpBed, APP } from '../../support/amqp-bed.js';
@@ -71,6 +72,7 @@ async function processed(queueType: 'classic' | 'quorum', messages: readonly Mes
       maxAttempts: 3,
       maxRestarts: 20,
     },
+    storeTroubles: new Troubles(),
     clock: systemClock,
     events: bed.events,
     log: silentLogger,

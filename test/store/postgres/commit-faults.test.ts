@@ -2,7 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { DatabaseError } from 'pg';
 import { expect, test } from 'vitest';
-import { ConnectionLost, connectError, failureOf } from '../../../lib/store/postgres/failures.js';
+import type { ApplicationError } from '../../../lib/runtime/errors.js';
+import {
+  ConnectionLost,
+  connectError,
+  failureOf,
+  startError,
+  storeError,
+  taskError,
+} from '../../../lib/store/postgres/failures.js';
 import type { BatchEntry, Ownership } from '../../../lib/store/store.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { at, batchOf, observed, plainState, quarantined, row, stateOf, stored } from '../../support/results.js';
@@ -222,12 +230,31 @@ test('makes the tables of a week that has none, and stores then', async () => {
   expect(await commit(entry())).toEqual({ kind: 'stored' });
 });
 
-test('stops for good when its tables are gone or its row was changed by someone else', async () => {
+test('stops for good when its row was changed by someone else', async () => {
   const { session, commit } = await prepare();
   await session.query('update owners set batch = batch + 1');
   await expect(commit(stored('1', plainState('a', 1)))).rejects.toMatchObject({ code: 'STORE_FAILED' });
-  await session.query('drop table inbox');
-  await expect(commit(stored('1', plainState('a', 1)))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
+test('waits while a table is gone, and says which', async () => {
+  const { session, store, commit } = await prepare();
+  await session.query('alter table inbox rename to elsewhere');
+  const why = expect.stringContaining('"inbox" does not exist (42P01)');
+  expect(await commit(stored('1', plainState('a', 1)))).toEqual({ kind: 'unavailable', why, answers: true });
+  await expect(store.known(0, ['1'])).rejects.toMatchObject({ code: 'STORE_REFUSED', message: why });
+  await session.query('alter table elsewhere rename to inbox');
+  expect(await commit(stored('1', plainState('a', 1)))).toEqual({ kind: 'stored' });
+  expect(await store.known(0, ['1'])).toEqual(new Set(['1']));
+});
+
+test('prepares its statements anew when a table has other columns than it had', async () => {
+  const { session, store, clock } = await prepare();
+  const load = () => store.load([['ip', 'a']]);
+  expect(await load()).toEqual([{ state: null, lastIncarnation: 0 }]);
+  await session.query('alter table graves alter column incarnation type bigint');
+  await expect(load()).rejects.toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('0A000') });
+  clock.pass(1_000);
+  expect(await load()).toEqual([{ state: null, lastIncarnation: 0 }]);
 });
 
 test('puts a message aside once that comes twice in a batch where no ids are kept', async () => {
@@ -259,8 +286,16 @@ test('sorts failures by their code, whatever the language of the server', () => 
   const of = (...codes: string[]) => new Set(codes.map((code) => failureOf(error(code))));
   expect(of('57P01', '57P03', '08006', '25P03')).toEqual(new Set(['lost']));
   expect(of('40001', '40P01', '53100', '53200', '57014', '55P03', '58030', '25006')).toEqual(new Set(['passing']));
+  expect(of('42501', '42P01', '42703', '42883', '3F000', '0A000', '26000', '42P05', 'XX000')).toEqual(
+    new Set(['passing']),
+  );
   expect(of('22P05', '22P02', '22021', '22003', '54000', '23502', '23503')).toEqual(new Set(['data']));
-  expect(of('42P01', '42501', 'XX001')).toEqual(new Set(['broken']));
+  expect(of('XX001', 'XX002')).toEqual(new Set(['broken']));
+  const codes = (how: (error: unknown) => unknown) =>
+    ['42501', '53200', '22P05', 'XX001'].map((code) => (how(error(code)) as ApplicationError).code);
+  expect(codes(storeError)).toEqual(['STORE_REFUSED', 'STORE_REFUSED', 'STORE_FAILED', 'STORE_FAILED']);
+  expect(codes(taskError)).toEqual(['STORE_REFUSED', 'STORE_REFUSED', 'TASK_UNSTORABLE', 'STORE_FAILED']);
+  expect(codes(startError)).toEqual(['STORE_FAILED', 'STORE_REFUSED', 'STORE_FAILED', 'STORE_FAILED']);
   expect([failureOf(error('23505')), failureOf(error('23514')), failureOf(new ConnectionLost('socket'))]).toEqual([
     'duplicate',
     'partition',

@@ -1,0 +1,46 @@
+/**
+ * Lane restarts: a task that breaks its lane again and again reaches `quarantine.max_attempts` and is put aside. Where lanes break
+ * without any task getting there, no single task is at fault, and the program stops, as DP3 does.
+ */
+import { ApplicationError, messageOf } from '../runtime/errors.js';
+import type { PipelineLimits } from './limits.js';
+
+/** What ran in a lane when it broke. */
+export interface LaneBreak {
+  readonly entity: string;
+  readonly hook: string | null;
+  readonly error: unknown;
+}
+
+export class LaneRestarts {
+  /** Since a task reached its limit. */
+  private count = 0;
+  private last: LaneBreak | null = null;
+
+  constructor(
+    private readonly limits: Pick<PipelineLimits, 'maxAttempts' | 'maxRestarts'>,
+    private readonly tooMany: (reason: ApplicationError) => void,
+  ) {}
+
+  /** Null: one that had stood still. */
+  add(broken: LaneBreak | null): void {
+    this.last = broken ?? this.last;
+    this.count++;
+    const { maxAttempts, maxRestarts } = this.limits;
+    if (this.count < maxRestarts) return;
+    const why =
+      `lanes broke ${this.count} times and no task reached ${maxAttempts} attempts (quarantine.max_attempts); ` +
+      `the program stops after ${maxRestarts} (watchdog.max_restarts)`;
+    const { last } = this;
+    const where =
+      last === null
+        ? ''
+        : `. The last one: ${last.entity}, ${last.hook === null ? 'before any hook' : `hook ${last.hook}`}: ${messageOf(last.error)}`;
+    this.tooMany(new ApplicationError('TOO_MANY_RESTARTS', why + where, { cause: last?.error }));
+  }
+
+  /** A task has reached its limit. */
+  forget(): void {
+    this.count = 0;
+  }
+}
