@@ -17,14 +17,15 @@ module.exports = {
       name: 'dp3-cluster',
       cwd: __dirname,
       script: 'dist/bin/dp3-cluster.js',
-      args: ['start', '--config', 'config'],
+      args: ['start', '--config', 'config', '--stop-exit-code', '3'],
       exec_mode: 'fork',
       instances: 1,
       // More than processing_core.shutdown_time (60 s), so that the drain decides when it ends, not pm2.
       kill_timeout: 75_000,
-      // 0: stopped in order. 2: wrong configuration, which a restart does not heal. With 1 something is broken that may pass: the program is
-      // started again, after half a second and later each time. (pm2 shows "waiting restart" also for one that it leaves alone.)
-      stop_exit_codes: [0, 2],
+      // 3: stopped in order. 2: wrong configuration, which a restart does not heal. Otherwise the program is started again, after half a second
+      // and later each time: with 1 something is broken that may pass, and 0 is what pm2 calls a kill (SIGKILL, out of memory). (pm2 shows
+      // "waiting restart" also for one that it leaves alone.)
+      stop_exit_codes: [2, 3],
       exp_backoff_restart_delay: 500,
       // pm2 sends SIGINT, on which the program drains.
       shutdown_with_message: false,

@@ -16,14 +16,15 @@ export const apps = [
     name: 'NAME',
     cwd: import.meta.dirname,
     script: 'node_modules/dp3-cluster/dist/bin/dp3-cluster.js',
-    args: ['start'],
+    args: ['start', '--stop-exit-code', '3'],
     exec_mode: 'fork',
     instances: 1,
     // More than processing_core.shutdown_time (60 s), so that the program decides when it ends.
     kill_timeout: 75_000,
-    // 0: stopped in order. 2: wrong configuration, which a restart does not heal. Otherwise the program is started again, after half a
-    // second and later each time. (pm2 shows "waiting restart" also for one that it leaves alone.)
-    stop_exit_codes: [0, 2],
+    // 3: stopped in order. 2: wrong configuration, which a restart does not heal. Otherwise the program is started again, after half a
+    // second and later each time; 0 is what pm2 calls a kill (SIGKILL, out of memory). (pm2 shows "waiting restart" also for one that it
+    // leaves alone.)
+    stop_exit_codes: [2, 3],
     exp_backoff_restart_delay: 500,
     env: { NODE_ENV: 'development' },
     env_production: { NODE_ENV: 'production' },

@@ -10,7 +10,7 @@ export interface Option {
   readonly key?: string;
 }
 
-/** How a command ended: done, failed, or wrong configuration or usage. */
+/** How a command ended: done, failed, or wrong configuration or usage. Another code was asked for with --stop-exit-code. */
 export type ExitCode = 0 | 1 | 2;
 
 export interface Invocation {
@@ -34,7 +34,7 @@ export interface Invocation {
   onExit(listener: (exitCode: number) => ExitCode): () => void;
 }
 
-export type Run = (invocation: Invocation) => Promise<ExitCode>;
+export type Run = (invocation: Invocation) => Promise<number>;
 
 export interface Command {
   /** Two words for a command of a group: `quarantine list`. */

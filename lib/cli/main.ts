@@ -29,17 +29,13 @@ export interface Surroundings {
 }
 
 /** Runs one command; never throws. */
-export async function main(
-  argv: readonly string[],
-  surroundings: Surroundings,
-  commands = COMMANDS,
-): Promise<ExitCode> {
+export async function main(argv: readonly string[], surroundings: Surroundings, commands = COMMANDS): Promise<number> {
   const output = new Output(surroundings.stdout, surroundings.stderr);
   const launchers = launchersOf(surroundings.env ?? {});
   const onLauncherGone = (listener: () => void) => watchLaunchers(launchers, systemClock, listener);
   const onInterrupt = (listener: () => void) => interruptions(surroundings, onLauncherGone, listener);
   const onExit = (listener: (exitCode: number) => ExitCode) => exits(surroundings, listener);
-  let exitCode: ExitCode = 0;
+  let exitCode = 0;
   const program = makeProgram(output);
   for (const command of commands) {
     addCommand(program, command, async (invocation) => {

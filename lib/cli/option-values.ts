@@ -28,6 +28,11 @@ export function readNumber(
   );
 }
 
+/** With what a program ends that was stopped in order; the codes of failures are no choice. @throws ApplicationError USAGE */
+export function readStopExitCode(option: GetOption): number {
+  return readNumber(option, 'stop-exit-code', { least: 3, most: 125, whole: true }) ?? 0;
+}
+
 /** A time; undefined where the option is not given. @throws ApplicationError USAGE */
 export function readTime(option: GetOption, name: string): Instant | undefined {
   const text = option(name);

@@ -7,6 +7,10 @@ const PROCESSES: Option = {
   sentence: 'number of worker processes, over the configuration',
   key: 'processing_core.worker_processes',
 };
+const STOP_EXIT_CODE: Option = {
+  flags: '--stop-exit-code <n>',
+  sentence: 'exit code of a stop in order (0 where not given), for a supervisor to which a kill is 0: pm2',
+};
 const INDEXES: Option = {
   flags: '--indexes <list>',
   sentence: 'only the programs of these process indexes, such as 0-3,5',
@@ -65,6 +69,7 @@ export const COMMANDS: readonly Command[] = [
     options: [
       PROCESSES,
       { flags: '--indexes <list>', sentence: 'process indexes that run here, such as 0-3,5 (all where not given)' },
+      STOP_EXIT_CODE,
     ],
     load: () => import('./commands/start.js'),
   },
@@ -73,7 +78,7 @@ export const COMMANDS: readonly Command[] = [
     args: '<index>',
     sentence: 'Run one worker alone, in the foreground, for a supervisor or container of your own.',
     example: 'worker 0 --processes 4',
-    options: [PROCESSES],
+    options: [PROCESSES, STOP_EXIT_CODE],
     load: () => import('./commands/worker.js'),
   },
   {

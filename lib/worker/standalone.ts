@@ -26,11 +26,13 @@ export interface StandaloneOptions {
   readonly make: MakeProgram;
   /** Calls the listener when npm has ended that started this process; returns what ends that. */
   readonly onLauncherGone: (listener: () => void) => () => void;
+  /** With what the process ends after a stop in order. */
+  readonly stopExitCode: number;
 }
 
 /** Runs until a signal, the control socket or its own failure ends the worker, then ends the process with its exit code. */
 export async function runStandaloneWorker(options: StandaloneOptions): Promise<never> {
-  const { configuration, assignment, make, onLauncherGone } = options;
+  const { configuration, assignment, make, onLauncherGone, stopExitCode } = options;
   const { level, format } = configuration.logging;
   const { index } = assignment;
   const log = createLogger({ level, format, fields: { index } });
@@ -51,7 +53,7 @@ export async function runStandaloneWorker(options: StandaloneOptions): Promise<n
   await control.stop();
   await log.close();
   // What modules have left open must not keep the process.
-  return end.leave(exitCode);
+  return end.leave(exitCode === 0 ? stopExitCode : exitCode);
 }
 
 /** The one worker, seen from where its primary would be. */

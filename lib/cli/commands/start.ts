@@ -2,10 +2,12 @@
 import { parseIndexes } from '../../config/indexes.js';
 import { runPrimary } from '../../primary/assemble.js';
 import { PrimaryLog } from '../../primary/log.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { Invocation } from '../command.js';
+import { readStopExitCode } from '../option-values.js';
 import { argumentsOf, startable } from '../startable.js';
 
-export async function run({ request, option, output, onLauncherGone }: Invocation): Promise<ExitCode> {
+export async function run({ request, option, output, onLauncherGone }: Invocation): Promise<number> {
+  const stopExitCode = readStopExitCode(option);
   const found = startable(request, output);
   if (found === null) return 2;
   const { configuration, warnings } = found;
@@ -14,7 +16,8 @@ export async function run({ request, option, output, onLauncherGone }: Invocatio
   try {
     for (const warning of warnings) log.warn(warning);
     const given = argumentsOf(request, configuration);
-    return await runPrimary({ configuration, arguments: given, indexes, log, onLauncherGone });
+    const exitCode = await runPrimary({ configuration, arguments: given, indexes, log, onLauncherGone });
+    return exitCode === 0 ? stopExitCode : exitCode;
   } finally {
     await log.close();
   }

@@ -3,10 +3,12 @@ import { parseIndex } from '../../config/indexes.js';
 import { refuseSharedIndexes } from '../../primary/assemble.js';
 import { assembleWorker } from '../../worker/assemble.js';
 import { runStandaloneWorker } from '../../worker/standalone.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { Invocation } from '../command.js';
+import { readStopExitCode } from '../option-values.js';
 import { argumentsOf, startable } from '../startable.js';
 
-export async function run({ args, request, output, onLauncherGone }: Invocation): Promise<ExitCode> {
+export async function run({ args, request, option, output, onLauncherGone }: Invocation): Promise<number> {
+  const stopExitCode = readStopExitCode(option);
   const found = startable(request, output);
   if (found === null) return 2;
   const { configuration, warnings } = found;
@@ -18,5 +20,5 @@ export async function run({ args, request, output, onLauncherGone }: Invocation)
     heartbeatMs: configuration.heartbeat.intervalMs,
     config: argumentsOf(request, configuration),
   };
-  return runStandaloneWorker({ configuration, assignment, make: assembleWorker, onLauncherGone });
+  return runStandaloneWorker({ configuration, assignment, make: assembleWorker, onLauncherGone, stopExitCode });
 }
