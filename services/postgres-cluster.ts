@@ -33,7 +33,7 @@ export interface ClusterOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-interface Account {
+export interface Account {
   readonly uid: number;
   readonly gid: number;
 }
@@ -169,7 +169,7 @@ function installed(): string {
   return bin;
 }
 
-function isExecutable(path: string): boolean {
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;
@@ -179,7 +179,7 @@ function isExecutable(path: string): boolean {
 }
 
 /** PostgreSQL refuses to run as root: the user of its package instead, or nobody. */
-function accountToUse(): Account | null {
+export function accountToUse(): Account | null {
   if (process.getuid?.() !== 0) return null;
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
   for (const name of ['postgres', 'nobody']) {
@@ -190,7 +190,7 @@ function accountToUse(): Account | null {
 }
 
 /** A folder for temporary files that the account can enter. */
-function reachable(account: Account | null): string {
+export function reachable(account: Account | null): string {
   if (account === null) return tmpdir();
   const folders = [tmpdir(), '/tmp', '/var/tmp'];
   const found = folders.find((folder) => {
@@ -230,7 +230,7 @@ function initialise(folder: string, bin: string, account: Account | null, passwo
 }
 
 /** A port that nobody listens on; somebody might begin to, so a server that fails to start says it. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -94,7 +94,7 @@ export async function migrateStore({
   readonly before: number;
   readonly now: number;
 }> {
-  const session = new Session({ url, app, purpose: 'setup' });
+  const session = new Session({ url, app, purpose: 'setup', refusesPooling: true });
   try {
     await session.start();
     const settings = { numProcesses, delivery, ...(prefetch !== undefined && { prefetch }) };

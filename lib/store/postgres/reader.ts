@@ -37,7 +37,7 @@ export class PostgresStoreReader implements StoreReader {
   };
 
   constructor({ url, app }: ReaderSource) {
-    this.session = new Session({ url, app, purpose: 'reader', connected: toReadOnly });
+    this.session = new Session({ url, app, purpose: 'reader', refusesPooling: true, connected: toReadOnly });
   }
 
   /** @throws ApplicationError STORE_UNAVAILABLE, STORE_FAILED when there is no store yet, STORE_MISMATCH when it is of another version */

@@ -12,6 +12,7 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { ConnectionLost, connectError, failureOf, isOutdatedStatement, sentenceOf } from './failures.js';
 import { quoteName, quoteText, schemaOf } from './names.js';
+import { refuseSharedConnections } from './pooling.js';
 
 /** A row: its columns in order, each as the server writes it. */
 export type Row = readonly (string | null)[];
@@ -28,6 +29,8 @@ export interface SessionOptions {
   readonly clock?: Clock;
   /** The server ends a statement that takes longer. */
   readonly statementTimeoutMs?: number;
+  /** Whether it makes sure, when it starts, that nobody else is lent its connections (pooling.ts). */
+  readonly refusesPooling?: boolean;
   /** Runs on each new connection before anything else; if it throws, the connection is closed. */
   readonly connected?: (query: Query, backend: number) => Promise<void>;
   /** A connection was lost. */
@@ -66,7 +69,7 @@ export class Session {
     this.statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
   }
 
-  /** Connects. @throws ApplicationError STORE_UNAVAILABLE or STORE_FAILED, with what to do */
+  /** Connects. @throws ApplicationError STORE_UNAVAILABLE, STORE_FAILED or STORE_MISMATCH, with what to do */
   async start(): Promise<void> {
     this.stopped = false;
     await this.inTurn(async () => this.connect());
@@ -157,6 +160,10 @@ export class Session {
     try {
       await client.connect();
       this.connection = connection;
+      // Before any setting is made, which would be another client's by then.
+      if (this.options.refusesPooling && !this.started) {
+        await refuseSharedConnections(client, this.makeClient(new Socket()));
+      }
       await this.prepare(connection);
     } catch (error) {
       this.drop(connection);

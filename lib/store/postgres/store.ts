@@ -75,6 +75,7 @@ export class PostgresStore implements Store {
     this.writing = new Session({
       ...owners,
       purpose: 'commits',
+      refusesPooling: true,
       connected: (query, backend) => owner.connected(query, backend),
       lost: () => this.lost(),
     });
