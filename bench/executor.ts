@@ -78,6 +78,7 @@ function makeExecutor(spec: ModelSpec, definition: ModuleDefinition): Executor {
     events,
     log,
     maxDepth: 1_000,
+    maxSets: 10_000,
     maxInline: 0,
     slowTaskMs: 1_000,
     toOutgoing,

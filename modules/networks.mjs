@@ -2,12 +2,10 @@ import { defineModule } from 'dp3-cluster';
 
 export default defineModule({
   onEntityCreation: {
-    ip(eid, _task, { task }) {
+    ip(eid, _task, { task, set }) {
       const network = `${eid.split('.').slice(0, 3).join('.')}.0/24`;
-      return [
-        task('ip', eid, [{ attr: 'network', v: { eid: network } }]),
-        task('network', network, [{ attr: 'hosts', v: { eid }, t1: new Date() }]),
-      ];
+      set('network', { eid: network });
+      return [task('network', network, [{ attr: 'hosts', v: { eid }, t1: new Date() }])];
     },
   },
 });

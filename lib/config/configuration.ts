@@ -61,6 +61,7 @@ export interface Configuration {
   readonly delivery: DeliveryMode;
   readonly maxInlineGeneratedTasks: number;
   readonly maxChainDepth: number;
+  readonly maxSets: number;
   readonly normalEvery: number;
   readonly hookTimeoutMs: number;
   readonly hangTimeoutMs: number;

@@ -64,6 +64,10 @@ export function makeSchema() {
         { least: 0, most: 1_000_000 },
       ),
       max_chain_depth: whole(1_000, 'A task derived more often than this, one from another, goes to quarantine.'),
+      max_sets: whole(
+        10_000,
+        'A task whose hooks set more values of its own entity than this, together, goes to quarantine.',
+      ),
       normal_every: whole(16, 'Where priority and normal tasks wait, at least one task in this many is a normal one.', {
         least: 2,
         most: 1_000_000,

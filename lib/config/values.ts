@@ -63,6 +63,7 @@ export function configurationOf(
     delivery: core.delivery,
     maxInlineGeneratedTasks: core.max_inline_generated_tasks,
     maxChainDepth: core.max_chain_depth,
+    maxSets: core.max_sets,
     normalEvery: core.normal_every,
     hookTimeoutMs: core.hook_timeout,
     hangTimeoutMs: core.hang_timeout,

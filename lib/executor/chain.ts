@@ -9,6 +9,7 @@ import type { EntitySpec } from '../model/entity.js';
 import type { HistoryRow, Outcome, QuarantineReason, RecordState, RecordView, TaskResult } from '../model/record.js';
 import type { OutgoingTask, Task } from '../model/task.js';
 import type { Instant } from '../model/time.js';
+import type { RecordDraft } from './state.js';
 
 const NO_DERIVED: readonly OutgoingTask[] = Object.freeze([]);
 
@@ -25,7 +26,7 @@ export class Chain {
   reason: QuarantineReason | null = null;
 
   /** The record as it is now; null where there is none. */
-  state: RecordState | null = null;
+  draft: RecordDraft | null = null;
   /** Of the last record that was, where there is none now. */
   lastIncarnation = 0;
   touched = false;
@@ -35,7 +36,7 @@ export class Chain {
   created = false;
   /** Rows of the incarnation that `state` has. */
   history: HistoryRow[] = [];
-  raw: readonly DataPoint[] = [];
+  raw: DataPoint[] = [];
 
   /** What the hooks of the present task returned, in order. */
   readonly returned: Task[] = [];
@@ -44,6 +45,8 @@ export class Chain {
   /** How many more tasks of this chain may be executed inline. */
   inlineLeft: number;
   readonly derived: OutgoingTask[] = [];
+  /** How many more values hooks may set. */
+  setsLeft: number;
 
   /** The step that comes next. */
   step = 0;
@@ -57,22 +60,32 @@ export class Chain {
     /** The time of everything this chain writes. */
     readonly now: Instant,
     readonly startedAt: number,
-    maxInline: number,
+    limits: { readonly maxInline: number; readonly maxSets: number },
   ) {
     this.task = task;
-    this.inlineLeft = maxInline;
+    this.inlineLeft = limits.maxInline;
+    this.setsLeft = limits.maxSets;
   }
 
-  addRaw(points: readonly DataPoint[]): void {
-    if (points.length > 0) this.raw = this.raw.length === 0 ? points : [...this.raw, ...points];
+  get state(): RecordState | null {
+    return this.draft === null ? null : this.draft.state;
   }
 
   /** The record is gone, and with it the rows this chain gave it. */
   removeState(state: RecordState): void {
     this.lastIncarnation = state.incarnation;
-    this.state = null;
+    this.draft = null;
     this.touched = true;
     this.history = [];
+  }
+
+  /** The delivered task goes to quarantine, and nothing comes of it. */
+  quarantine(reason: QuarantineReason): void {
+    this.outcome = 'quarantined';
+    this.outcomeOfFirst = 'quarantined';
+    this.reason = reason;
+    this.inline.length = 0;
+    this.returned.length = 0;
   }
 
   result(): TaskResult {
@@ -80,7 +93,7 @@ export class Chain {
     const derived = this.derived.length === 0 ? NO_DERIVED : this.derived;
     const outcome = this.outcomeOfFirst ?? 'applied';
     const { etype, eid } = task;
-    if (this.reason !== null) return { outcome, etype, eid, history, raw, derived, reason: this.reason };
+    if (this.reason !== null) return { outcome, etype, eid, history: [], raw: [], derived: [], reason: this.reason };
     if (!this.touched) return { outcome, etype, eid, history, raw, derived };
     const record: RecordView = state === null ? { state, lastIncarnation: this.lastIncarnation } : { state };
     return { outcome, etype, eid, record, history, raw, derived };

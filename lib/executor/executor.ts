@@ -62,10 +62,10 @@ export class Executor {
    * same time: that is the lanes' duty. Throws or rejects, with an ExecutionError, for errors of the program or of the store alone.
    */
   execute(task: Task, delivery: ExecutedDelivery): TaskResult | Promise<TaskResult> {
-    const { spec, clock, maxInline } = this.#options;
+    const { spec, clock } = this.#options;
     const entity = spec.entity(task.etype);
     if (entity === undefined) throw new Error(`the task ${delivery.id} is of the unknown entity type ${task.etype}`);
-    const chain = new Chain(task, delivery, entity, this.#instant(), clock.monotonic(), maxInline);
+    const chain = new Chain(task, delivery, entity, this.#instant(), clock.monotonic(), this.#options);
     try {
       const waiting = this.#advance(chain);
       return waiting === null ? this.#finish(chain) : this.#wait(chain, waiting);
@@ -94,6 +94,7 @@ export class Executor {
         if (waiting !== undefined) return waiting;
       }
       chain.outcomeOfFirst ??= chain.outcome ?? 'applied';
+      if (chain.reason !== null) return null;
       if (!nextInline(chain, toOutgoing, maxDepth)) return null;
       chain.step = FIRST_STEP_INLINE;
     }

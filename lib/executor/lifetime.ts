@@ -22,20 +22,13 @@ export function baseToken({ lifetime }: EntitySpec, now: Instant): Token | null 
   return lifetime.type === 'ttl' ? ['base', laterBy(now, lifetime.onCreate)] : null;
 }
 
-/** The token that data-points give their entity, the latest of all; null where they say nothing about its life. */
-export function dataToken(entity: EntitySpec, points: readonly DataPoint[], now: Instant): Token | null {
+/** The token that a data-point gives its entity; null where it says nothing about its life. */
+export function dataToken(entity: EntitySpec, { attr, t2 }: DataPoint, now: Instant): Token | null {
   if (entity.lifetime.type !== 'ttl') return null;
-  const { mirrorData } = entity.lifetime;
-  let latest: Instant | null = null;
-  for (const { attr, t2 } of points) {
-    const attribute = entity.attributes.get(attr);
-    if (attribute === undefined) continue;
-    const span = spanOf(attribute, mirrorData);
-    if (span === 0n) continue;
-    const until = laterBy(t2 ?? now, span);
-    if (latest === null || latest < until) latest = until;
-  }
-  return latest === null ? null : ['data', latest];
+  const attribute = entity.attributes.get(attr);
+  if (attribute === undefined) return null;
+  const span = spanOf(attribute, entity.lifetime.mirrorData);
+  return span === 0n ? null : ['data', laterBy(t2 ?? now, span)];
 }
 
 /** Whether all TTL tokens of the record lie before a time; one without any is not meant to expire. */

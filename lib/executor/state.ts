@@ -1,6 +1,6 @@
 /**
- * What a task does to a record: pure functions from one state to the next. States are shared (by the cache, by results that wait
- * for their commit, by hooks), so they are never changed; what changes is copied once a task.
+ * What a task does to a record. States are shared (by the cache, by results that wait for their commit), so they are never changed in
+ * place: a draft copies what it changes once, however many data-points follow.
  */
 import type { DataPoint } from '../model/datapoint.js';
 import type { EntitySpec } from '../model/entity.js';
@@ -26,77 +26,87 @@ export function newState(task: Task, hash: number, incarnation: number, now: Ins
   };
 }
 
-/** The state with TTL tokens merged in: of two times for one token the later one counts. */
-export function withTokens(
-  state: RecordState,
-  tokens: Iterable<readonly [name: string, until: Instant]>,
-  now: Instant,
-): RecordState {
-  let merged: Map<string, Instant> | null = null;
-  for (const [name, time] of tokens) {
-    const before = (merged ?? state.ttlTokens).get(name);
-    if (before !== undefined && before >= time) continue;
-    merged ??= new Map(state.ttlTokens);
-    merged.set(name, time);
-  }
-  if (merged === null && state.updated === now) return state;
-  return { ...state, updated: now, ttlTokens: merged ?? state.ttlTokens };
-}
+/** A record while one chain changes it. Nobody else may keep `state` before the chain has ended. */
+export class RecordDraft {
+  private ttlTokens: Map<string, Instant> | null = null;
+  private plain: Map<string, PlainValue> | null = null;
+  private observations: Map<string, HistorySummary> | null = null;
+  private timeseries: Map<string, HistorySummary> | null = null;
 
-/**
- * The state with data-points written into it; rows of history are added to `history`. Plain values are replaced, of the others
- * the record keeps how many there are and the newest (by t2; of two equal ones the later arrival).
- */
-export function withDataPoints(
-  state: RecordState,
-  entity: EntitySpec,
-  points: readonly DataPoint[],
-  now: Instant,
-  history: HistoryRow[],
-): RecordState {
-  let plain: Map<string, PlainValue> | null = null;
-  let observations: Map<string, HistorySummary> | null = null;
-  let timeseries: Map<string, HistorySummary> | null = null;
-  for (const point of points) {
-    switch (entity.attributes.get(point.attr)?.type) {
+  constructor(public state: RecordState) {}
+
+  /** Of two times for one token the later one counts. */
+  mergeTokens(tokens: Iterable<readonly [name: string, until: Instant]>, now: Instant): void {
+    for (const [name, time] of tokens) {
+      const before = this.state.ttlTokens.get(name);
+      if (before !== undefined && before >= time) continue;
+      if (this.ttlTokens === null) {
+        this.ttlTokens = new Map(this.state.ttlTokens);
+        this.state = { ...this.state, ttlTokens: this.ttlTokens };
+      }
+      this.ttlTokens.set(name, time);
+    }
+    if (this.state.updated !== now) this.state = { ...this.state, updated: now };
+  }
+
+  /** What the record holds of the attribute of a data-point. */
+  before({ attr }: DataPoint): PlainValue | HistorySummary | undefined {
+    const { plain, observations, timeseries } = this.state;
+    return plain.get(attr) ?? observations.get(attr) ?? timeseries.get(attr);
+  }
+
+  /**
+   * Writes a data-point; its row of history, if it has one, is added to `history`. A plain value is replaced; of the others the record
+   * keeps how many there are and the newest (by t2; of two equal ones the later arrival), and the last one where that is asked for.
+   */
+  write(
+    point: DataPoint,
+    entity: EntitySpec,
+    lastArrived: ReadonlySet<string>,
+    now: Instant,
+    history: HistoryRow[],
+  ): void {
+    const { attr } = point;
+    switch (entity.attributes.get(attr)?.type) {
       case 'plain':
-        plain ??= new Map(state.plain);
-        plain.set(point.attr, { v: point.v, ts: now });
+        if (this.plain === null) {
+          this.plain = new Map(this.state.plain);
+          this.state = { ...this.state, updated: now, plain: this.plain };
+        }
+        this.plain.set(attr, { v: point.v, ts: now });
         break;
       case 'observations':
-        observations ??= new Map(state.observations);
-        append(observations, point, history);
+        if (this.observations === null) {
+          this.observations = new Map(this.state.observations);
+          this.state = { ...this.state, updated: now, observations: this.observations };
+        }
+        append(this.observations, point, lastArrived, history);
         break;
       case 'timeseries':
-        timeseries ??= new Map(state.timeseries);
-        append(timeseries, point, history);
+        if (this.timeseries === null) {
+          this.timeseries = new Map(this.state.timeseries);
+          this.state = { ...this.state, updated: now, timeseries: this.timeseries };
+        }
+        append(this.timeseries, point, lastArrived, history);
         break;
       case undefined:
-        throw new Error(
-          `a data-point of ${point.etype} names the attribute ${point.attr}, which its model does not have`,
-        );
+        throw new Error(`a data-point of ${point.etype} names the attribute ${attr}, which its model does not have`);
     }
   }
-  return {
-    etype: state.etype,
-    eid: state.eid,
-    hash: state.hash,
-    incarnation: state.incarnation,
-    created: state.created,
-    updated: now,
-    ttlTokens: state.ttlTokens,
-    plain: plain ?? state.plain,
-    observations: observations ?? state.observations,
-    timeseries: timeseries ?? state.timeseries,
-  };
 }
 
-function append(summaries: Map<string, HistorySummary>, point: DataPoint, history: HistoryRow[]): void {
+function append(
+  summaries: Map<string, HistorySummary>,
+  point: DataPoint,
+  lastArrived: ReadonlySet<string>,
+  history: HistoryRow[],
+): void {
   const { attr, t1, t2, v, c } = point;
   if (t1 === null || t2 === null) throw new Error(`a data-point of ${point.etype}.${attr} has no time`);
   const row: HistoryRow = { attr, t1, t2, v, c };
   history.push(row);
   const before = summaries.get(attr);
-  if (before === undefined) summaries.set(attr, { count: 1, newest: row });
-  else summaries.set(attr, { count: before.count + 1, newest: t2 < before.newest.t2 ? before.newest : row });
+  const count = before === undefined ? 1 : before.count + 1;
+  const newest = before === undefined || t2 >= before.newest.t2 ? row : before.newest;
+  summaries.set(attr, lastArrived.has(attr) ? { count, newest, lastArrived: row } : { count, newest });
 }

@@ -2,14 +2,15 @@
  * Steps: how one task is processed, in DP3's order. Each step works on the chain and returns nothing, or a promise where it has
  * to wait; a step that sets an outcome is the last one.
  */
-import { EntityContext } from '../hooks/context.js';
-import type { Hook, HookResult, Subject } from '../hooks/hook.js';
+import { type Before, EntityContext } from '../hooks/context.js';
+import type { Hook, HookResult } from '../hooks/hook.js';
 import type { Registry } from '../hooks/registry.js';
 import type { HookRunner } from '../hooks/run.js';
 import type { TaskMaker } from '../hooks/task-maker.js';
 import type { DataPoint } from '../model/datapoint.js';
 import { hashOf } from '../model/hash.js';
 import type { RecordView } from '../model/record.js';
+import type { Task } from '../model/task.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import { steps as pauses } from '../runtime/backoff.js';
@@ -19,7 +20,7 @@ import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Chain } from './chain.js';
 import { baseToken, dataToken, isExpired } from './lifetime.js';
-import { newState, withDataPoints, withTokens } from './state.js';
+import { newState, RecordDraft } from './state.js';
 
 /** What the steps use. */
 export interface Tools {
@@ -32,8 +33,9 @@ export interface Tools {
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
-  /** A longer chain of derived tasks goes to quarantine. */
+  /** A longer chain of derived tasks, or of values that hooks set, goes to quarantine. */
   readonly maxDepth: number;
+  readonly maxSets: number;
 }
 
 /** What a step waits for; nothing where it is done. */
@@ -51,8 +53,7 @@ export const STEPS: readonly Step[] = [
   createRecord,
   runCreationHooks,
   mergeTokens,
-  writeDataPoints,
-  runNewValueHooks,
+  takeDataPoints,
 ];
 
 /** Inline tasks begin here: their record is known. */
@@ -61,11 +62,10 @@ export const FIRST_STEP_INLINE = STEPS.indexOf(runStartHooks);
 function checkDepth({ maxDepth }: Tools, chain: Chain): undefined {
   const { depth } = chain.task;
   if (depth <= maxDepth) return;
-  chain.outcome = 'quarantined';
-  chain.reason = {
+  chain.quarantine({
     code: 'CHAIN_TOO_DEEP',
-    sentence: `This task is derived over ${depth} steps from the first one of its chain, allowed are at most ${maxDepth}.`,
-  };
+    sentence: `This task is derived over ${depth} steps from the first one of its chain, allowed are at most ${maxDepth} (max_chain_depth).`,
+  });
 }
 
 function readRecord({ records, troubles, clock, log }: Tools, chain: Chain): Waiting {
@@ -106,12 +106,12 @@ function putAside(chain: Chain, { code, message: sentence }: ApplicationError): 
 }
 
 function setView(chain: Chain, view: RecordView): void {
-  chain.state = view.state;
+  chain.draft = view.state === null ? null : new RecordDraft(view.state);
   if (view.state === null) chain.lastIncarnation = view.lastIncarnation;
 }
 
 function runStartHooks(tools: Tools, chain: Chain): Waiting {
-  return callAll(tools, chain, tools.registry.taskStart, chain.task);
+  return callAll(tools, chain, tools.registry.taskStart, aboutTask(chain));
 }
 
 function deleteRecord(_: Tools, chain: Chain): undefined {
@@ -130,73 +130,95 @@ function allowCreation(tools: Tools, chain: Chain): Waiting {
 
 function createRecord({ events }: Tools, chain: Chain): undefined {
   if (chain.state !== null) return;
-  chain.state = newState(chain.task, hashOf(chain.task.key), chain.lastIncarnation + 1, chain.now);
-  const token = baseToken(chain.entity, chain.now);
-  if (token !== null) chain.state = withTokens(chain.state, [token], chain.now);
+  const { task, entity, now } = chain;
+  chain.draft = new RecordDraft(newState(task, hashOf(task.key), chain.lastIncarnation + 1, now));
+  const token = baseToken(entity, now);
+  if (token !== null) chain.draft.mergeTokens([token], now);
   chain.touched = true;
   chain.isNew = true;
   chain.created = true;
-  events.emit('record-created', { key: chain.task.key });
+  events.emit('record-created', { key: task.key });
 }
 
 function runCreationHooks(tools: Tools, chain: Chain): Waiting {
   if (!chain.isNew) return undefined;
-  return callAll(tools, chain, tools.registry.entity(chain.task.etype).created, chain.task);
+  return callAll(tools, chain, tools.registry.entity(chain.task.etype).created, aboutTask(chain));
 }
 
 function mergeTokens(_: Tools, chain: Chain): undefined {
   const { ttlTokens } = chain.task;
-  if (ttlTokens === null || chain.state === null) return;
-  chain.state = withTokens(chain.state, ttlTokens, chain.now);
+  if (ttlTokens === null || chain.draft === null) return;
+  chain.draft.mergeTokens(ttlTokens, chain.now);
   chain.touched = true;
 }
 
-function writeDataPoints(_: Tools, chain: Chain): undefined {
-  const { dataPoints } = chain.task;
-  if (dataPoints.length === 0 || chain.state === null) return;
-  chain.state = withDataPoints(chain.state, chain.entity, dataPoints, chain.now, chain.history);
-  const token = dataToken(chain.entity, dataPoints, chain.now);
-  if (token !== null) chain.state = withTokens(chain.state, [token], chain.now);
-  chain.addRaw(dataPoints);
-  chain.touched = true;
+function takeDataPoints(tools: Tools, chain: Chain): Waiting {
+  return takePoints(tools, chain, chain.task.dataPoints, 0, chain.task.depth);
 }
 
-function runNewValueHooks(tools: Tools, chain: Chain): Waiting {
-  const { values } = tools.registry.entity(chain.task.etype);
-  if (values.size === 0) return undefined;
-  return callForPoints(tools, chain, values, 0);
-}
-
-/** One call a data-point and hook, from the data-point at `first` on. */
-function callForPoints(
-  tools: Tools,
-  chain: Chain,
-  values: ReadonlyMap<string, readonly Hook[]>,
-  first: number,
-): Waiting {
-  const { dataPoints } = chain.task;
-  for (let at = first; at < dataPoints.length; at++) {
-    const point = dataPoints[at] as DataPoint;
+/**
+ * One data-point after another, from the one at `first` on: it is written, then its hooks are called, so that these find the record as of
+ * their point. `depth`: steps from the first task of the chain.
+ */
+function takePoints(tools: Tools, chain: Chain, points: readonly DataPoint[], first: number, depth: number): Waiting {
+  const { values, lastArrived } = tools.registry.entity(chain.task.etype);
+  for (let at = first; at < points.length; at++) {
+    const { draft, entity, now } = chain;
+    if (draft === null || chain.reason !== null) return undefined;
+    const point = points[at]!;
     const hooks = values.get(point.attr);
+    const before = hooks && draft.before(point);
+    draft.write(point, entity, lastArrived, now, chain.history);
+    const token = dataToken(entity, point, now);
+    if (token !== null) draft.mergeTokens([token], now);
+    chain.raw.push(point);
+    chain.touched = true;
     if (hooks === undefined) continue;
-    const waiting = callAll(tools, chain, hooks, point);
-    if (waiting !== undefined) return waiting.then(() => callForPoints(tools, chain, values, at + 1));
+    const waiting = callAll(tools, chain, hooks, { subject: point, before, depth });
+    if (waiting !== undefined) return waiting.then(() => takePoints(tools, chain, points, at + 1, depth));
   }
   return undefined;
 }
 
-/** Calls hooks one after another; the tasks they return are kept in this order. */
-function callAll(tools: Tools, chain: Chain, hooks: readonly Hook[], subject: Subject, first = 0): Waiting {
+/** What a call is about. */
+interface About {
+  readonly subject: Task | DataPoint;
+  /** What the record held before the data-point. */
+  readonly before: Before;
+  /** Steps from the first task of the chain. */
+  readonly depth: number;
+}
+
+/** Calls hooks one after another; the tasks they return are kept in this order, the values they set are written at once. */
+function callAll(tools: Tools, chain: Chain, hooks: readonly Hook[], about: About, first = 0): Waiting {
   for (let at = first; at < hooks.length; at++) {
-    const result = call(tools, chain, hooks[at] as Hook, subject);
-    if (result instanceof Promise) {
-      return result.then((settled) => {
-        chain.returned.push(...settled.tasks);
-        return callAll(tools, chain, hooks, subject, at + 1);
-      });
-    }
-    if (result.tasks.length > 0) chain.returned.push(...result.tasks);
+    const result = call(tools, chain, hooks[at]!, about);
+    const waiting = result instanceof Promise ? result.then((settled) => take(settled)) : take(result);
+    if (waiting !== undefined) return waiting.then(() => callAll(tools, chain, hooks, about, at + 1));
+    if (chain.reason !== null) return undefined;
   }
+  return undefined;
+
+  function take({ tasks, points }: HookResult): Waiting {
+    if (tasks.length > 0) chain.returned.push(...tasks);
+    return points.length === 0 ? undefined : takeSet(tools, chain, points, about.depth + 1);
+  }
+}
+
+/** What a hook has set, with all that the hooks of these attributes set in their turn. */
+function takeSet(tools: Tools, chain: Chain, points: readonly DataPoint[], depth: number): Waiting {
+  const { maxDepth, maxSets } = tools;
+  const { attr, etype } = points[0]!;
+  chain.setsLeft -= points.length;
+  if (depth <= maxDepth && chain.setsLeft >= 0) return takePoints(tools, chain, points, 0, depth);
+  const what =
+    depth > maxDepth
+      ? `over ${depth} steps, allowed are at most ${maxDepth} (max_chain_depth)`
+      : `more than ${maxSets} values, as many as one task may set (max_sets)`;
+  chain.quarantine({
+    code: 'CHAIN_TOO_DEEP',
+    sentence: `The hooks of this task set ${what}; the last one was ${etype}.${attr}.`,
+  });
   return undefined;
 }
 
@@ -204,7 +226,7 @@ function callAll(tools: Tools, chain: Chain, hooks: readonly Hook[], subject: Su
 function askAll(tools: Tools, chain: Chain, hooks: readonly Hook[], first: number): Waiting {
   for (let at = first; at < hooks.length; at++) {
     const hook = hooks[at] as Hook;
-    const result = call(tools, chain, hook, chain.task);
+    const result = call(tools, chain, hook, aboutTask(chain));
     if (result instanceof Promise) {
       return result.then((settled) =>
         settled.allowed ? askAll(tools, chain, hooks, at + 1) : deny(tools, chain, hook),
@@ -220,9 +242,18 @@ function deny({ events }: Tools, chain: Chain, hook: Hook): undefined {
   events.emit('task-denied', { key: chain.task.key, module: hook.module.name });
 }
 
-function call(tools: Tools, chain: Chain, hook: Hook, subject: Subject): HookResult | Promise<HookResult> {
-  const { task } = chain;
+function aboutTask({ task }: Chain): About {
+  return { subject: task, before: undefined, depth: task.depth };
+}
+
+function call(
+  tools: Tools,
+  chain: Chain,
+  hook: Hook,
+  { subject, before, depth }: About,
+): HookResult | Promise<HookResult> {
   chain.hook = hook;
-  const context = new EntityContext(hook.module, tools.maker, task.depth + 1, chain.state);
-  return tools.runner.run(hook, context, task.eid, subject);
+  const point = 'attr' in subject ? subject : null;
+  const context = new EntityContext(hook, tools.maker, depth + 1, chain, point, before);
+  return tools.runner.run(hook, context, chain.task.eid, subject);
 }

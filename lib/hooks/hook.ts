@@ -41,10 +41,14 @@ export interface EntityHooks {
   readonly created: readonly Hook[];
   /** By attribute. */
   readonly values: ReadonlyMap<string, readonly Hook[]>;
+  /** Attributes whose records keep the row that arrived last. */
+  readonly lastArrived: ReadonlySet<string>;
 }
 
-/** What a call came to. A failed one comes to no tasks and allows (DP3's rule), a wrong return value denies. */
+/** What a call came to. A failed one comes to no tasks and no data-points and allows (DP3's rule), a wrong return value denies. */
 export interface HookResult {
   readonly tasks: readonly Task[];
+  /** Data-points of the entity itself, to be written now, in this order. */
+  readonly points: readonly DataPoint[];
   readonly allowed: boolean;
 }

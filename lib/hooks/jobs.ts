@@ -28,7 +28,7 @@ export function jobsOf(
       name: hook.name,
       schedule: hook.schedule,
       run: (due) => {
-        const result = runner.run(hook, new JobContext(hook.module, maker, due), '', null);
+        const result = runner.run(hook, new JobContext(hook, maker, due), '', null);
         return result instanceof Promise ? result.then(({ tasks }) => tasks) : result.tasks;
       },
     }));

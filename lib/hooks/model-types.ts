@@ -104,6 +104,22 @@ type ReceivedOf<E, K extends AttributeKind> = {
   readonly [A in AttributeOf<E, K>]: ReceivedPoint<E, K, A>;
 }[AttributeOf<E, K>];
 
+/** Names of all attributes. */
+export type AnyAttribute<E> = AttributeOf<E, 'plain'> | AttributeOf<E, 'observations'> | AttributeOf<E, 'timeseries'>;
+
+/** What may be given for a value of an attribute of any kind. */
+export type GivenOf<E, A> =
+  A extends AttributeOf<E, 'plain'>
+    ? Given<E, 'plain', A>
+    : A extends AttributeOf<E, 'observations'>
+      ? Given<E, 'observations', A>
+      : Given<E, 'timeseries', A>;
+
+/** A value as the record held it. */
+export type PreviousValue<E = EntityType, K extends AttributeKind = AttributeKind, A = string> = K extends 'plain'
+  ? { readonly v: Kept<E, K, A>; readonly ts: Instant }
+  : { readonly v: Kept<E, K, A>; readonly t1: Instant; readonly t2: Instant; readonly c: number };
+
 /** A task as hooks get it: `etype` tells the data-points apart, `attr` their values. */
 export type ReceivedTask<E extends EntityType = EntityType> = E extends keyof Model
   ? Omit<Task, 'etype' | 'dataPoints'> & {

@@ -26,6 +26,7 @@ const KEYS = {
   onNewPlain: 'by attribute',
   onNewObservation: 'by attribute',
   onNewTimeseriesChunk: 'by attribute',
+  keepLastArrived: 'by entity',
   scheduled: 'jobs',
   start: 'function',
   stop: 'function',
@@ -121,6 +122,9 @@ class Registration {
       case 'onNewTimeseriesChunk':
         this.#byEntity(key, value, (etype, path, given) => this.#byAttribute(key, etype, path, given));
         break;
+      case 'keepLastArrived':
+        this.#byEntity(key, value, (etype, path, given) => this.#keepLastArrived(etype, path, given));
+        break;
       case 'scheduled':
         for (const [at, job] of listOf(value).entries()) this.#job(`scheduled[${at}]`, job);
         break;
@@ -186,6 +190,23 @@ class Registration {
       } else {
         this.#functions(place, given, { kind: 'value', etype, attr }, 'tasks');
       }
+    }
+  }
+
+  #keepLastArrived(etype: string, path: string, value: unknown): void {
+    const attributes = this.options.spec.entity(etype)?.attributes ?? new Map();
+    if (!Array.isArray(value)) {
+      this.#error(path, `A list of attributes of ${etype} is needed here, given was ${describe(value)}.`);
+      return;
+    }
+    for (const attr of value as readonly unknown[]) {
+      const attribute = typeof attr === 'string' ? attributes.get(attr) : undefined;
+      if (typeof attr !== 'string' || attribute === undefined) {
+        const hint = suggestion(String(attr), attributes.keys());
+        this.#error(path, `There is no attribute ${describe(attr)} of ${etype}.${hint}`);
+      } else if (attribute.type === 'plain') {
+        this.#error(path, `The attribute ${etype}.${attr} is plain: \`previous\` is the value that arrived last.`);
+      } else this.builder.keepLastArrived(etype, attr);
     }
   }
 

@@ -14,7 +14,12 @@ export interface Registry {
   entity(etype: string): EntityHooks;
 }
 
-const NO_HOOKS: EntityHooks = Object.freeze({ allow: [], created: [], values: new Map() });
+const NO_HOOKS: EntityHooks = Object.freeze({
+  allow: [],
+  created: [],
+  values: new Map(),
+  lastArrived: new Set<string>(),
+});
 
 /** A place where hooks can stand; adding keeps their order. */
 export type Place =
@@ -26,6 +31,7 @@ interface Draft {
   readonly allow: Hook[];
   readonly created: Hook[];
   readonly values: Map<string, Hook[]>;
+  readonly lastArrived: Set<string>;
 }
 
 /** Collects hooks; what registration.ts has found valid goes in here. */
@@ -37,7 +43,10 @@ export class RegistryBuilder {
 
   constructor(spec: ModelSpec) {
     this.#entities = new Map(
-      Array.from(spec.entities.keys(), (etype) => [etype, { allow: [], created: [], values: new Map() }]),
+      Array.from(spec.entities.keys(), (etype) => [
+        etype,
+        { allow: [], created: [], values: new Map(), lastArrived: new Set() },
+      ]),
     );
   }
 
@@ -53,6 +62,11 @@ export class RegistryBuilder {
     this.#listOf(place).push(hook);
   }
 
+  /** Records keep the row of the attribute that arrived last. */
+  keepLastArrived(etype: string, attr: string): void {
+    this.#entityOf(etype).lastArrived.add(attr);
+  }
+
   build(): Registry {
     const [entities, modules, taskStart, scheduled] = [this.#entities, this.#modules, this.#taskStart, this.#scheduled];
     return { modules, taskStart, scheduled, entity: (etype) => entities.get(etype) ?? NO_HOOKS };
@@ -60,8 +74,7 @@ export class RegistryBuilder {
 
   #listOf(place: Place): Hook[] {
     if (place.kind === 'task-start') return this.#taskStart;
-    const entity = this.#entities.get(place.etype);
-    if (entity === undefined) throw new Error(`hooks of the unknown entity type ${place.etype} can not be added`);
+    const entity = this.#entityOf(place.etype);
     if (place.kind !== 'value') return entity[place.kind];
     let list = entity.values.get(place.attr);
     if (list === undefined) {
@@ -69,5 +82,11 @@ export class RegistryBuilder {
       entity.values.set(place.attr, list);
     }
     return list;
+  }
+
+  #entityOf(etype: string): Draft {
+    const entity = this.#entities.get(etype);
+    if (entity === undefined) throw new Error(`hooks of the unknown entity type ${etype} cannot be added`);
+    return entity;
   }
 }

@@ -7,6 +7,7 @@
  * can not be stopped and may overlap the next task of the entity. Refused: a promise for every call (it costs more than the
  * rest of a task), ending a hook by ending its process (it would take all other tasks with it).
  */
+import type { DataPoint } from '../model/datapoint.js';
 import type { Task } from '../model/task.js';
 import { describe } from '../model/value-error.js';
 import type { Events, HookFailure } from '../observability/events.js';
@@ -22,14 +23,17 @@ export interface HookRunnerOptions {
   readonly hookTimeoutMs: number;
 }
 
-/** What can be taken back from a call. */
-interface Revocable {
+/** The context of a call: what the call wrote with it, and how it is taken back. */
+interface CallContext {
+  /** Data-points of the entity itself. */
+  readonly points: readonly DataPoint[];
   revoke(why: 'the call has ended' | 'the call did not end within its time limit'): void;
 }
 
 const NO_TASKS: readonly Task[] = Object.freeze([]);
-const NOTHING: HookResult = Object.freeze({ tasks: NO_TASKS, allowed: true });
-const DENIED: HookResult = Object.freeze({ tasks: NO_TASKS, allowed: false });
+const NO_POINTS: readonly DataPoint[] = Object.freeze([]);
+const NOTHING: HookResult = Object.freeze({ tasks: NO_TASKS, points: NO_POINTS, allowed: true });
+const DENIED: HookResult = Object.freeze({ tasks: NO_TASKS, points: NO_POINTS, allowed: false });
 
 /** How a promise ended, seen from a time limit. */
 export type Ended =
@@ -82,7 +86,7 @@ export class HookRunner {
   }
 
   /** One call. Never throws or rejects; at once where the hook returned at once. The context is revoked when it has ended. */
-  run(hook: Hook, context: Revocable, eid: string, subject: Subject): HookResult | Promise<HookResult> {
+  run(hook: Hook, context: CallContext, eid: string, subject: Subject): HookResult | Promise<HookResult> {
     const startedAt = this.#clock.monotonic();
     let value: unknown;
     try {
@@ -93,10 +97,10 @@ export class HookRunner {
       return this.#failed(hook, subject, startedAt, 'threw', error);
     }
     context.revoke('the call has ended');
-    return this.#returned(hook, subject, startedAt, value);
+    return this.#returned(hook, context, subject, startedAt, value);
   }
 
-  async #await(hook: Hook, context: Revocable, subject: Subject, work: PromiseLike<unknown>, startedAt: number) {
+  async #await(hook: Hook, context: CallContext, subject: Subject, work: PromiseLike<unknown>, startedAt: number) {
     const late = () => {
       const durationMs = Math.round(this.#clock.monotonic() - startedAt);
       hook.module.log.warn('a hook ended after its time limit', {
@@ -113,10 +117,10 @@ export class HookRunner {
     }
     context.revoke('the call has ended');
     if (ended.kind === 'threw') return this.#failed(hook, subject, startedAt, 'threw', ended.error);
-    return this.#returned(hook, subject, startedAt, ended.value);
+    return this.#returned(hook, context, subject, startedAt, ended.value);
   }
 
-  #returned(hook: Hook, subject: Subject, startedAt: number, value: unknown): HookResult {
+  #returned(hook: Hook, context: CallContext, subject: Subject, startedAt: number, value: unknown): HookResult {
     if (hook.returns === 'decision') {
       if (typeof value !== 'boolean') return this.#badReturn(hook, subject, startedAt, value, 'true or false');
       return this.#called(hook, startedAt, value ? NOTHING : DENIED);
@@ -126,11 +130,12 @@ export class HookRunner {
       if (Array.isArray(value)) return this.#badReturn(hook, subject, startedAt, value, 'nothing');
       return this.#called(hook, startedAt, NOTHING);
     }
-    if (value === undefined || value === null) return this.#called(hook, startedAt, NOTHING);
-    const tasks = this.#tasksOf(value);
+    const tasks = value === undefined || value === null ? NO_TASKS : this.#tasksOf(value);
     if (tasks === null)
       return this.#badReturn(hook, subject, startedAt, value, 'a list of tasks made with task(), or nothing');
-    return this.#called(hook, startedAt, tasks.length === 0 ? NOTHING : { tasks, allowed: true });
+    const { points } = context;
+    const isNothing = tasks.length === 0 && points.length === 0;
+    return this.#called(hook, startedAt, isNothing ? NOTHING : { tasks, points, allowed: true });
   }
 
   /** A copy: the module may keep its list and change it. Null for anything but a list of tasks that were checked. */

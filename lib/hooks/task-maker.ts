@@ -2,11 +2,15 @@
  * Task maker: makes the tasks of module code and knows its own, so that a hook can not return anything that was not checked
  * against the model. Refused: checking what a hook returns (the error would point at no line of the author's).
  */
+import type { AttributeSpec } from '../model/attribute.js';
+import type { DataPoint } from '../model/datapoint.js';
 import type { RawPoint } from '../model/datapoint-rules.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import { makeTask } from '../model/task-parse.js';
 import { TaskRefused } from '../model/task-refused.js';
+import { oversizeOf } from '../model/task-serialise.js';
+import type { Instant } from '../model/time.js';
 import { describe } from '../model/value-error.js';
 import { suggestion } from '../runtime/nearest.js';
 import type { NewDataPoint, TaskOptions } from './types.js';
@@ -20,14 +24,23 @@ export interface TaskMaker {
     points: readonly NewDataPoint[],
     options?: TaskOptions,
   ): Task;
+  /**
+   * A data-point of the entity itself; times and confidence that are not given are those of its cause, or now.
+   * @throws TaskRefused with the reason as one sentence
+   */
+  ownPoint(entity: Pick<Task, 'etype' | 'eid'>, point: NewDataPoint, cause: Cause, now: Instant): DataPoint;
   /** Whether the value is a task that this maker made. */
   made(value: unknown): value is Task;
 }
 
+/** What a data-point takes over from the one that caused it. */
+export type Cause = Pick<DataPoint, 't1' | 't2' | 'c'>;
+
 const POINT_KEYS: ReadonlySet<string> = new Set(['etype', 'eid', 'attr', 'v', 't1', 't2', 'c', 'src']);
 const OPTION_KEYS: ReadonlySet<string> = new Set(['ttlTokens', 'tags', 'delete']);
 
-export function createTaskMaker(spec: ModelSpec): TaskMaker {
+/** `messageBytes`: the largest message that a worker takes. */
+export function createTaskMaker(spec: ModelSpec, messageBytes = Number.POSITIVE_INFINITY): TaskMaker {
   const own = new WeakSet<object>();
   return {
     make(depth, etype, eid, points, options = {}) {
@@ -44,11 +57,34 @@ export function createTaskMaker(spec: ModelSpec): TaskMaker {
         ...(deletes !== undefined && { delete: deletes }),
         depth,
       });
+      const bytes = oversizeOf(task, spec, messageBytes);
+      if (bytes !== null)
+        throw refused(
+          `a message for ${describe(task.key)} has ${bytes} bytes, allowed are ${messageBytes} (message.bytes)`,
+        );
       own.add(task);
       return task;
     },
+    ownPoint({ etype, eid }, point, cause, now) {
+      const attribute = spec.attribute(etype, point.attr);
+      const dataPoints = [plainPoint({ ...validityOf(attribute, point, cause, now), ...point })];
+      return makeTask(spec, { etype, eid, dataPoints, depth: 0 }).dataPoints[0]!;
+    },
     made: (value): value is Task => typeof value === 'object' && value !== null && own.has(value),
   };
+}
+
+/** Of a plain value there is none; where a series ends follows from its items. */
+function validityOf(
+  attribute: AttributeSpec | undefined,
+  { t1 }: NewDataPoint & { t1?: unknown },
+  cause: Cause,
+  now: Instant,
+) {
+  if (attribute === undefined || attribute.type === 'plain') return {};
+  const from = cause.t1 ?? now;
+  if (attribute.type === 'timeseries') return { t1: from };
+  return { t1: from, c: cause.c, ...(t1 === undefined && { t2: cause.t2 ?? from }) };
 }
 
 /** A producer's unknown keys are ignored, an author's are most likely misspelt. What is no object is refused further on. */

@@ -15,12 +15,15 @@ import type { Task } from '../model/task.js';
 import type { Instant } from '../model/time.js';
 import type { Logger } from '../observability/logger.js';
 import type {
+  AnyAttribute,
   AttributeKind,
   AttributeOf,
   EntityId,
   EntityRecord,
   EntityType,
+  GivenOf,
   NewDataPoint,
+  PreviousValue,
   ReceivedPoint,
   ReceivedTask,
   TimeInput,
@@ -74,10 +77,48 @@ interface BaseContext<Config> {
   readonly task: MakeTask;
 }
 
-/** The context of a call about an entity. It is revoked when the call ends: `task` and `record` throw from then on. */
+/** The context of a call about an entity. It is revoked when the call ends: what it offers throws from then on. */
 export interface HookContext<Config = ModuleConfig, E extends EntityType = EntityType> extends BaseContext<Config> {
   /** The entity's record as this call finds it; null where it does not exist. */
   readonly record: () => EntityRecord<E> | null;
+}
+
+/** What a value that is set may carry; what is left out is that of the causing data-point, or now. */
+export interface SetOptions {
+  /** Not for plain attributes, like t2 and c. Where t1 is given, t2 is t1 unless it is given, too. */
+  readonly t1?: TimeInput;
+  readonly t2?: TimeInput;
+  readonly c?: number;
+  readonly src?: string;
+}
+
+/**
+ * Sets a value of the entity that the call is about, checked at once. It is written when the hook has returned, before the next hook and the
+ * next data-point, and the hooks of its attribute run then; a hook that throws or times out writes nothing. It belongs to the same
+ * commit. Throws with a sentence that names entity, attribute and place.
+ */
+export type SetValue<E extends EntityType = EntityType> = <A extends AnyAttribute<E>>(
+  attr: A,
+  v: GivenOf<E, A>,
+  options?: SetOptions,
+) => void;
+
+export interface CreationContext<Config = ModuleConfig, E extends EntityType = EntityType>
+  extends HookContext<Config, E> {
+  readonly set: SetValue<E>;
+}
+
+/** The context of a call about one data-point: the record is the one as of that point, whatever follows it in its task. */
+export interface ValueContext<
+  Config = ModuleConfig,
+  E extends EntityType = EntityType,
+  K extends AttributeKind = AttributeKind,
+  A = string,
+> extends CreationContext<Config, E> {
+  /** The newest value (by t2) of this attribute that the record held before this data-point; null for none. */
+  readonly previous: PreviousValue<E, K, A> | null;
+  /** The one that arrived last before this data-point; null for none, and where the module does not list the attribute in `keepLastArrived`. */
+  readonly lastArrived: PreviousValue<E, K, A> | null;
 }
 
 export interface ScheduledContext<Config = ModuleConfig> extends BaseContext<Config> {
@@ -112,12 +153,12 @@ export type AllowHook<Config, E extends EntityType> = (
 export type CreationHook<Config, E extends EntityType> = (
   eid: string,
   task: ReceivedTask<E>,
-  context: HookContext<Config, E>,
+  context: CreationContext<Config, E>,
 ) => Awaitable<HookTasks>;
 export type NewValueHook<Config, E extends EntityType, K extends AttributeKind, A> = (
   eid: string,
   dataPoint: ReceivedPoint<E, K, A>,
-  context: HookContext<Config, E>,
+  context: ValueContext<Config, E, K, A>,
 ) => Awaitable<HookTasks>;
 
 /** A job that runs by the calendar; never twice at once, and left out where it comes more than a second late. */
@@ -154,10 +195,14 @@ export interface ModuleDefinition<Config = ModuleConfig> {
   readonly allowEntityCreation?: ByName<{ [E in EntityType]: OneOrMore<AllowHook<Config, E>> }>;
   /** By entity type: its record was allowed and is new. */
   readonly onEntityCreation?: ByName<{ [E in EntityType]: OneOrMore<CreationHook<Config, E>> }>;
-  /** By entity type and attribute, one call a data-point, after all data-points of the task were written. */
+  /** By entity type and attribute, one call a data-point, right after it was written and before the next one is. */
   readonly onNewPlain?: NewValueHooks<Config, 'plain'>;
   readonly onNewObservation?: NewValueHooks<Config, 'observations'>;
   readonly onNewTimeseriesChunk?: NewValueHooks<Config, 'timeseries'>;
+  /** By entity type: attributes with history for which records also keep the row that arrived last, for `lastArrived`. */
+  readonly keepLastArrived?: ByName<{
+    [E in EntityType]: readonly (AttributeOf<E, 'observations'> | AttributeOf<E, 'timeseries'>)[];
+  }>;
   readonly scheduled?: OneOrMore<ScheduledJob<Config>>;
   /** Before the first task; what it throws stops the start. */
   readonly start?: (context: StartContext<Config>) => Awaitable<void>;

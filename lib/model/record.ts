@@ -25,6 +25,8 @@ export interface HistoryRow {
 export interface HistorySummary {
   readonly count: number;
   readonly newest: HistoryRow;
+  /** The row that arrived last; kept only where a module asks for it (`keepLastArrived`). */
+  readonly lastArrived?: HistoryRow;
 }
 
 /** Attribute names come from configuration and may be `__proto__`: maps, never objects. */

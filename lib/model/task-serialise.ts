@@ -8,8 +8,8 @@
 import type { DataPoint } from './datapoint.js';
 import type { EntitySpec } from './entity.js';
 import { indexOf } from './hash.js';
-import { stringifyJson } from './json.js';
-import { integerOf } from './primitive.js';
+import { JsonError, parseJson, stringifyJson } from './json.js';
+import { integerOf, isObject } from './primitive.js';
 import type { ModelSpec } from './spec.js';
 import type { OutgoingTask, Task } from './task.js';
 import { newTaskId } from './task-id.js';
@@ -28,6 +28,48 @@ export function serialiseTask(task: Task, spec: ModelSpec): Buffer {
   if (task.expireAt !== null) message['expire_at'] = task.expireAt;
   if (task.depth > 0) message['depth'] = task.depth;
   return Buffer.from(stringifyJson(message));
+}
+
+/** The message as the first of a chain: `depth` is the only thing in it that says how long its chain is. */
+export function asNewChain(body: Buffer): Buffer {
+  if (!body.includes('"depth"')) return body;
+  try {
+    const message = parseJson(body, Number.POSITIVE_INFINITY);
+    if (!isObject(message) || !Object.hasOwn(message, 'depth')) return body;
+    const { depth, ...first } = message;
+    return Buffer.from(stringifyJson(first));
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return body;
+  }
+}
+
+/** Bytes of the message that would carry the task where these are more than allowed, else null. */
+export function oversizeOf(task: Task, spec: ModelSpec, allowed: number): number | null {
+  const { etype, eid, dataPoints, tags, ttlTokens } = task;
+  const perPoint = POINT_BYTES + MOST_BYTES_A_UNIT * (etype.length + eid.length);
+  const most =
+    mostBytes(tags) + mostBytes([...(ttlTokens ?? [])]) + (dataPoints.length + 1) * perPoint + mostBytes(dataPoints);
+  if (most <= allowed) return null;
+  const bytes = serialiseTask(task, spec).length;
+  return bytes > allowed ? bytes : null;
+}
+
+/** Names of keys, quotes and commas around a data-point, or of the task itself. */
+const POINT_BYTES = 256;
+/** `\u001f` for one unit of a string. */
+const MOST_BYTES_A_UNIT = 6;
+const NUMBER_BYTES = 32;
+
+/** No less than the value takes as JSON: far cheaper than writing it, and what is far from the limit needs no more. */
+function mostBytes(value: unknown): number {
+  if (typeof value === 'string') return 2 + MOST_BYTES_A_UNIT * value.length;
+  if (typeof value === 'bigint') return value.toString().length;
+  if (typeof value !== 'object' || value === null) return NUMBER_BYTES;
+  let bytes = 2;
+  if (Array.isArray(value)) for (const item of value) bytes += 1 + mostBytes(item);
+  else for (const [key, item] of Object.entries(value)) bytes += 4 + MOST_BYTES_A_UNIT * key.length + mostBytes(item);
+  return bytes;
 }
 
 function pointToWire(point: DataPoint, eid: unknown, entity: EntitySpec | undefined): Record<string, unknown> {

@@ -25,8 +25,9 @@ export function sizeOfView(key: string, view: RecordView): number {
 
 function sizeOfSummaries(summaries: ReadonlyMap<string, HistorySummary>): number {
   let bytes = 0;
-  summaries.forEach(({ newest }) => {
+  summaries.forEach(({ newest, lastArrived }) => {
     bytes += 2 * ATTRIBUTE_BYTES + sizeOf(newest.v, 0);
+    if (lastArrived !== undefined && lastArrived !== newest) bytes += ATTRIBUTE_BYTES + sizeOf(lastArrived.v, 0);
   });
   return bytes;
 }

@@ -78,10 +78,11 @@ export class TestApplication {
     registry: Registry,
   ) {
     const { events, failures } = this;
-    const { hookTimeoutMs, maxChainDepth, maxInlineGeneratedTasks, numProcesses, slowTaskMs } = configuration;
+    const { hookTimeoutMs, maxChainDepth, maxInlineGeneratedTasks, maxSets } = configuration;
+    const { numProcesses, slowTaskMs, message } = configuration;
     const [clock, log] = [systemClock, silent()];
     events.on('module-error', (failure) => failures.push(failure));
-    const maker = createTaskMaker(spec);
+    const maker = createTaskMaker(spec, message.bytes);
     const runner = new HookRunner({ maker, clock, events, hookTimeoutMs });
     this.maker = maker;
     this.jobs = jobsOf(registry.scheduled, { index: 0, runner, maker });
@@ -89,6 +90,7 @@ export class TestApplication {
       spec,
       maxInline: maxInlineGeneratedTasks,
       maxDepth: maxChainDepth,
+      maxSets,
       slowTaskMs,
       toOutgoing: derivedTasks(spec, numProcesses, () => `derived-${++this.drawn}`),
       records: {

@@ -84,12 +84,12 @@ interface Given {
 }
 
 function makeParts({ configuration, spec, index, clock, events, root, registry, backend }: Given): WorkerParts {
-  const { numProcesses, hookTimeoutMs, cache, maxChainDepth: maxDepth } = configuration;
+  const { numProcesses, hookTimeoutMs, cache, maxChainDepth: maxDepth, maxSets, message } = configuration;
   const log = root;
   const metrics = collectMetrics(events, clock);
   const { store, writer } = backend;
   const records = new Records(store, { bytes: cache.bytes });
-  const maker = createTaskMaker(spec);
+  const maker = createTaskMaker(spec, message.bytes);
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs });
   const toOutgoing = derivedTasks(spec, numProcesses);
   const submit = (tasks: readonly Task[]) => writer.send(tasks.map(toOutgoing));
@@ -99,6 +99,7 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
     maxInline: configuration.maxInlineGeneratedTasks,
     slowTaskMs: configuration.slowTaskMs,
     maxDepth,
+    maxSets,
     toOutgoing,
     records,
     registry,

@@ -6,11 +6,10 @@ export default defineModule({
 
   onNewObservation: {
     host: {
-      failed_login(eid, _dataPoint, { config, record, task }) {
+      failed_login(_eid, _dataPoint, { config, record, set }) {
         const host = record();
         const failures = host?.observations.failed_login?.count ?? 0;
-        if (failures < config.limit || host?.plain.suspicious?.v) return [];
-        return [task('host', eid, [{ attr: 'suspicious', v: true, src: 'suspicion' }])];
+        if (failures >= config.limit && !host?.plain.suspicious?.v) set('suspicious', true, { src: 'suspicion' });
       },
     },
   },

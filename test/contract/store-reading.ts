@@ -1,6 +1,7 @@
 /** The part of the contract of stores that is about reading by others, and about what an operator does with quarantined tasks. */
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { stringifyJson } from '../../lib/model/json.js';
 import type { StoreReader } from '../../lib/store/store.js';
 import { all, at, batchOf, deleted, eidsOf, plainState, quarantined, stored, take } from '../support/results.js';
 import { NUM_PROCESSES, type OwnedBed } from './store-bed.js';
@@ -105,6 +106,22 @@ function describeQuarantine(owned: () => OwnedBed): void {
     expect(new Set(sent.map(({ id }) => id)).size).toBe(2);
     expect(await all((await bed.reader()).quarantined())).toEqual([]);
     expect(await store.known(0, ['a'])).toEqual(new Set(['a']));
+  });
+
+  it('begins a new chain with a retried task: how it was derived counts no longer', async () => {
+    const { bed, commit, store } = owned();
+    const message = {
+      etype: 'ip',
+      eid: 'x',
+      data_points: [{ attr: 'a', v: { depth: 3, n: 2n ** 70n } }],
+      depth: 1_001,
+    };
+    const others = ['{"etype":"ip","tags":["\\"depth\\""]}', '{"depth":', '["depth"]'];
+    const bodies = [stringifyJson(message), ...others];
+    await commit(...bodies.map((body, n) => quarantined(`q${n}`, Buffer.from(body))));
+    for (const n of bodies.keys()) expect(await store.quarantine.retry(0, `q${n}`)).toBe(true);
+    const { depth, ...first } = message;
+    expect((await bed.sent(0)).map(({ body }) => body.toString())).toEqual([stringifyJson(first), ...others]);
   });
 
   it('drops a quarantined task for good', async () => {

@@ -250,6 +250,22 @@ function describeRecords(owned: () => OwnedBed): void {
     expect(JSON.stringify(view!.state!.plain.get('__proto__'))).toBe(JSON.stringify(state.plain.get('__proto__')));
   });
 
+  it('keeps the row that arrived last beside the newest one', async () => {
+    const { commit, store, bed } = owned();
+    const [newest, lastArrived] = [row('o', 7), row('o', 3, { deep: [2n ** 70n, 'x'] })];
+    const summary = { count: 2, newest };
+    const state = stateOf('x', {
+      observations: new Map([
+        ['o', { ...summary, lastArrived }],
+        ['p', { count: 1, newest: row('p', 1) }],
+      ]),
+      timeseries: new Map([['s', { count: 1, newest: row('s', 1), lastArrived: row('s', 1) }]]),
+    });
+    await commit(stored('a', state));
+    expect(await store.load([['ip', 'x']])).toEqual([{ state }]);
+    expect(await (await bed.reader()).get('ip', 'x')).toEqual({ state });
+  });
+
   it('takes ids and entity types of any name up to the longest', async () => {
     const { commit, store } = owned();
     const names = ['__proto__', 'constructor', 'ä'.repeat(127), ' ', '1', '10', 'a:b', '\u0001', '\uffff', '𝒳'];

@@ -1,6 +1,6 @@
 /** The code in docs/hooks.md compiles in an application as `init` makes it, with the types of its model, and does what it says. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
@@ -15,11 +15,16 @@ it('compiles and runs', async () => {
   symlinkSync(ROOT, join(app, 'node_modules', 'dp3-cluster'));
   symlinkSync(join(ROOT, 'node_modules', '@types'), join(app, 'node_modules', '@types'));
   const settings = join(app, 'config', 'default.yml');
-  writeFileSync(settings, readFileSync(settings, 'utf8').replace('[suspicion]', '[suspicion, names]'));
+  writeFileSync(settings, readFileSync(settings, 'utf8').replace('[suspicion]', '[suspicion, names, failures]'));
 
-  const [suspicion, names, testing, ...more] = codeIn(readFileSync(join(ROOT, 'docs', 'hooks.md'), 'utf8'), 'ts');
+  const page = readFileSync(join(ROOT, 'docs', 'hooks.md'), 'utf8');
+  const [suspicion, failures, names, testing, ...more] = codeIn(page, 'ts');
+  const [attributes] = codeIn(page, 'yaml');
+  appendFileSync(join(app, 'config', 'db_entities', 'host.yml'), `${attributes}`);
+  await dp3(['types'], { cwd: app });
   expect(more).toEqual([]);
   writeFileSync(join(app, 'modules', 'suspicion.ts'), `${suspicion}`);
+  writeFileSync(join(app, 'modules', 'failures.ts'), `${failures}`);
   writeFileSync(join(app, 'modules', 'names.ts'), `${names}`);
   // What a comment says a value is, is checked.
   const [checked, checks] = [/^(app\..*); \/\/ (\d+)$/gm, `console.log('is', $1, 'should be', $2);`];

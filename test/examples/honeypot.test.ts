@@ -55,6 +55,10 @@ it('makes a data-point of each record, in UTC, and profiles of the addresses and
   expect(app.record('ip', '198.51.100.1')?.observations['connection']?.count).toBe(1);
   const hosts = (network: string) => app.record('network', network)?.observations['hosts']?.count;
   expect([hosts('192.0.2.0/24'), hosts('198.51.100.0/24')]).toEqual([2, 1]);
+
+  const scan = (port: number, second: number) => ({ attr: 'connection', v: port, t1: `2025-02-11T17:00:0${second}Z` });
+  await app.process(app.task('ip', '198.51.100.1', [scan(22, 1), scan(22, 2), scan(80, 3), scan(443, 4)]));
+  expect(app.record('ip', '198.51.100.1')?.plain['port_changes']?.v).toBe(3);
   await app.close();
 });
 

@@ -231,19 +231,22 @@ const POINTS = [
 ];
 
 describe('the hooks of a task', () => {
-  it.each([false, true])("are called in DP3's order, new values after all were written (waiting: %s)", async (wait) => {
-    const calls: string[] = [];
-    const { execute, task } = workbench([tracing(calls, '', wait), tracing(calls, '*', wait)]);
-    await execute(task({ etype: 'ip', eid: '192.0.2.1', dataPoints: POINTS }));
-    expect(calls).toEqual([
-      ...['start', 'start*', 'allow', 'allow*', 'creation 0', 'creation 0*'],
-      ...['plain a b', 'plain a b*', 'observation 1 2', 'observation 1 2*', 'plain b b', 'plain b b*'],
-      ...['observation 2 2', 'observation 2 2*'],
-    ]);
-    calls.length = 0;
-    await execute(task(named('c')));
-    expect(calls).toEqual(['start', 'start*', 'plain c c', 'plain c c*']);
-  });
+  it.each([false, true])(
+    "are called in DP3's order, each for the record as of its data-point (waiting: %s)",
+    async (wait) => {
+      const calls: string[] = [];
+      const { execute, task } = workbench([tracing(calls, '', wait), tracing(calls, '*', wait)]);
+      await execute(task({ etype: 'ip', eid: '192.0.2.1', dataPoints: POINTS }));
+      expect(calls).toEqual([
+        ...['start', 'start*', 'allow', 'allow*', 'creation 0', 'creation 0*'],
+        ...['plain a a', 'plain a a*', 'observation 1 1', 'observation 1 1*', 'plain b b', 'plain b b*'],
+        ...['observation 2 2', 'observation 2 2*'],
+      ]);
+      calls.length = 0;
+      await execute(task(named('c')));
+      expect(calls).toEqual(['start', 'start*', 'plain c c', 'plain c c*']);
+    },
+  );
 
   it.each([false, true])(
     'derive tasks in the order of their calls, one deeper than the task (waiting: %s)',

@@ -84,9 +84,9 @@ describe('the life of modules', () => {
       ['bus:last', 0],
     ]);
     expect(() => task('bus', 'late', [])).toThrow(
-      'Module first: task() can not be used any more, the module has stopped.',
+      'Module first: task() cannot be used any more, the module has stopped.',
     );
-    await expect(emit(emitted[0] as Task)).rejects.toThrow('emit() can not be used any more');
+    await expect(emit(emitted[0] as Task)).rejects.toThrow('emit() cannot be used any more');
   });
 
   it('refuses to emit what was not made with task()', async () => {

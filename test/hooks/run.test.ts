@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { EntityContext } from '../../lib/hooks/context.js';
 import type { Hook, HookResult } from '../../lib/hooks/hook.js';
 import type { HookContext, ModuleDefinition } from '../../lib/hooks/types.js';
+import { instantOfMs } from '../../lib/model/time.js';
 import { deferred, HOOK_TIMEOUT_MS, named, settled, workbench } from '../support/modules.js';
+
+const NOW = instantOfMs(0);
 
 /** Calls the one hook of a definition for a task of `ip:192.0.2.1`. */
 function calling(definition: ModuleDefinition) {
@@ -14,7 +17,12 @@ function calling(definition: ModuleDefinition) {
   const errors = watch('module-error');
   const calls = watch('hook-called');
   const run = (): HookResult | Promise<HookResult> =>
-    runner.run(hook, new EntityContext(hook.module, maker, 1, null), task.eid, task);
+    runner.run(
+      hook,
+      new EntityContext(hook, maker, 1, { task, state: null, now: NOW }, null, undefined),
+      task.eid,
+      task,
+    );
   return { ...bench, run, errors, calls };
 }
 
@@ -44,7 +52,7 @@ describe('a hook that returns at once', () => {
 
   it.each([undefined, null, []])('takes %j for no tasks', (value) => {
     const { run, errors } = creation(() => value);
-    expect(run()).toEqual({ tasks: [], allowed: true });
+    expect(run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(errors).toEqual([]);
   });
 
@@ -80,7 +88,7 @@ describe('a hook that returns at once', () => {
     ],
   ])('counts module_error for %s', (_, value) => {
     const { run, errors, log } = creation((_, context) => value(context));
-    expect(run()).toEqual({ tasks: [], allowed: true });
+    expect(run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(errors).toMatchObject([
       { module: 'first', hook: 'onEntityCreation.ip', key: 'ip:192.0.2.1', kind: 'bad-return' },
     ]);
@@ -93,7 +101,7 @@ describe('a hook that returns at once', () => {
     const { run, errors, calls } = creation(() => {
       throw thrown;
     });
-    expect(run()).toEqual({ tasks: [], allowed: true });
+    expect(run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(errors).toMatchObject([{ kind: 'threw', error: thrown }]);
     expect(calls).toHaveLength(1);
   });
@@ -106,13 +114,13 @@ describe('a hook that returns at once', () => {
         },
       }),
     );
-    expect(run()).toEqual({ tasks: [], allowed: true });
+    expect(run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(errors).toMatchObject([{ kind: 'threw' }]);
   });
 
   it('ignores what a start hook returns, but not a list that would be lost', () => {
     const counting = starting(() => 5);
-    expect(counting.run()).toEqual({ tasks: [], allowed: true });
+    expect(counting.run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(counting.errors).toEqual([]);
     const listing = starting(() => []);
     listing.run();
@@ -166,13 +174,13 @@ describe('a hook that returns a promise', () => {
 
   it('may return anything with a `then`', async () => {
     const { run, errors } = creation(() => thenable((resolve) => resolve([])));
-    expect(await run()).toEqual({ tasks: [], allowed: true });
+    expect(await run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(errors).toEqual([]);
   });
 
   it('counts module_error when it rejects, also with nothing', async () => {
     const { run, errors } = creation(() => Promise.reject(undefined));
-    expect(await run()).toEqual({ tasks: [], allowed: true });
+    expect(await run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(errors).toMatchObject([{ kind: 'threw', error: undefined }]);
   });
 
@@ -183,7 +191,7 @@ describe('a hook that returns a promise', () => {
         throw new Error('twice');
       }),
     );
-    expect(await run()).toEqual({ tasks: [], allowed: true });
+    expect(await run()).toEqual({ tasks: [], points: [], allowed: true });
     expect(errors).toMatchObject([{ kind: 'bad-return' }]);
   });
 
@@ -198,13 +206,13 @@ describe('a hook that returns a promise', () => {
     clock.pass(HOOK_TIMEOUT_MS - 1);
     expect(context?.signal.aborted).toBe(false);
     clock.pass(1);
-    expect(await result).toEqual({ tasks: [], allowed: true });
+    expect(await result).toEqual({ tasks: [], points: [], allowed: true });
     expect(context?.signal.aborted).toBe(true);
     expect(context?.signal.reason).toMatchObject({ name: 'TimeoutError' });
     expect(() => context?.record()).toThrow(
-      'record() can not be used any more, the call did not end within its time limit',
+      'record() cannot be used any more, the call did not end within its time limit',
     );
-    expect(() => context?.task('bus', 'a', [])).toThrow('Module first: task() can not be used any more');
+    expect(() => context?.task('bus', 'a', [])).toThrow('Module first: task() cannot be used any more');
     expect(errors).toMatchObject([
       { kind: 'timed-out', error: { message: 'onEntityCreation.ip did not settle within 30000 ms' } },
     ]);
@@ -261,7 +269,7 @@ describe('the context of a hook', () => {
       context = given;
     });
     run();
-    expect(() => context?.task('bus', 'a', [])).toThrow('task() can not be used any more, the call has ended.');
+    expect(() => context?.task('bus', 'a', [])).toThrow('task() cannot be used any more, the call has ended.');
     expect(context?.signal.aborted).toBe(false);
   });
 

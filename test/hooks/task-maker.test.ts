@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTaskMaker } from '../../lib/hooks/task-maker.js';
 import type { NewDataPoint, TaskOptions } from '../../lib/hooks/types.js';
+import type { Task } from '../../lib/model/task.js';
+import { oversizeOf, serialiseTask } from '../../lib/model/task-serialise.js';
 import { loadTestModel } from '../support/model.js';
 
 const spec = loadTestModel();
@@ -33,6 +36,30 @@ describe('making a task in a module', () => {
     });
     const task = maker.make(0, 'bus', 'a', [{ attr: 'time', v: until, t1: until }]);
     expect(task.dataPoints[0]).toMatchObject({ v: '2026-01-02T00:00:00.000000Z', t2: '2026-01-02T00:00:00.000000Z' });
+  });
+
+  it('refuses a task whose message no worker would take, with its size and the limit', () => {
+    const small = createTaskMaker(spec, 2_000);
+    const making = (v: string) => () => small.make(0, 'ip', '192.0.2.1', [{ attr: 'hostname', v }]);
+    const sizeOf = (v: string) => serialiseTask(making(v)(), spec).length;
+    const empty = sizeOf('');
+    expect(sizeOf('x'.repeat(2_000 - empty))).toBe(2_000);
+    expect(making('x'.repeat(2_001 - empty))).toThrow(
+      'Task of a module: a message for "ip:192.0.2.1" has 2001 bytes, allowed are 2000 (message.bytes)',
+    );
+    // What is escaped takes more than it seems to.
+    expect(making('\u0001'.repeat(400))).toThrow('allowed are 2000');
+    expect(making('ž'.repeat(1_000))).toThrow('allowed are 2000');
+    const tokens = { ttlTokens: Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`token ${n}`, 0])) };
+    expect(() => small.make(0, 'ip', '192.0.2.1', [], tokens)).toThrow('allowed are 2000');
+    const { serialised, most } = { serialised: (task: Task) => serialiseTask(task, spec).length, most: 2_000 };
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 700 }), fc.string({ maxLength: 700 }), (v, src) => {
+        if (!v.isWellFormed() || v.includes('\0') || src.includes('\0')) return;
+        const task = maker.make(0, 'ip', '192.0.2.1', [{ attr: 'hostname', v, src }]);
+        expect(oversizeOf(task, spec, most)).toBe(serialised(task) > most ? serialised(task) : null);
+      }),
+    );
   });
 
   it('takes TTL tokens as object and as Map, traps as names included', () => {

@@ -28,6 +28,15 @@ describe('defineModule', () => {
           },
         },
       },
+      onNewPlain: {
+        ip: {
+          hostname(_eid, { v }, { previous, set }) {
+            if (previous?.v !== v) set('open_ports', [previous?.ts === undefined ? 0 : 1], { c: 0.5 });
+          },
+        },
+      },
+      onNewTimeseriesChunk: { ip: { flows: (_eid, _point, { lastArrived, set }) => set('hostname', lastArrived?.t2) } },
+      keepLastArrived: { ip: ['flows'] },
       scheduled: { cron: { minute: '*/5' }, on: 'index-0', run: ({ due, log }) => log.info(due) },
       start: async ({ emit, task }) => emit(task('bus', 'a', [], { delete: true })),
     });
@@ -46,6 +55,12 @@ describe('defineModule', () => {
       defineModule({ allowEntityCreation: { ip: () => 'yes' } }),
       // @ts-expect-error: where a job runs must be said
       defineModule({ scheduled: { cron: '0 0 * * * *', run: () => [] } }),
+      // @ts-expect-error: a decision writes nothing
+      defineModule({ allowEntityCreation: { ip: (_eid, _task, { set }) => set !== undefined } }),
+      // @ts-expect-error: a whole task has no previous value
+      defineModule({ onEntityCreation: { ip: (_eid, _task, { previous }) => void previous } }),
+      // @ts-expect-error: a plain value has no validity
+      defineModule({ onNewPlain: { ip: { hostname: (_eid, _point, { previous }) => void previous?.t1 } } }),
       // @ts-expect-error: start is about no entity, so there is no record
       defineModule({ start: ({ record }) => record }),
     ];

@@ -66,6 +66,7 @@ export interface BenchOptions {
   readonly modules?: readonly LoadedModule[];
   readonly maxInline?: number;
   readonly maxDepth?: number;
+  readonly maxSets?: number;
 }
 
 /** Everything an executor needs, with what it did in the open. */
@@ -100,6 +101,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
     events,
     log,
     maxDepth: options.maxDepth ?? 1_000,
+    maxSets: options.maxSets ?? 10_000,
     maxInline: options.maxInline ?? 0,
     toOutgoing: derivedTasks(spec, 4, () => `id-${++drawn}`),
     slowTaskMs: 1_000,

@@ -3,8 +3,8 @@
  *
  *   ip.helo  ->  helo.seen: the name learns who used it  ->  ip.names: the relay learns that the name was new for it
  *
- * Why by way of the name? A task of a relay may carry many mails, and each call sees the record as it is after all of them. The name
- * gets one task for each mail, one after another, and so it can tell which relay is new to it.
+ * Why by way of the name? A relay's record holds its newest name, not all it ever had; the name lists its relays, and so it can tell
+ * which one is new to it.
  */
 import { defineModule } from 'dp3-cluster';
 
@@ -22,22 +22,19 @@ export default defineModule<Settings>({
     ip: {
       helo: (eid, { v: { eid: name }, t1 }, { task }) => [task('helo', name, [{ attr: 'seen', v: { eid }, t1 }])],
 
-      names(eid, _point, { record, task, config }) {
+      names(_eid, _point, { record, set, config }) {
         const relay = record();
         const names = relay?.observations.names?.count ?? 0;
-        if (names < config.suspiciousFrom || relay?.plain.many_names?.v === true) return [];
-        return [task('ip', eid, [{ attr: 'many_names', v: true }])];
+        if (names >= config.suspiciousFrom && relay?.plain.many_names?.v !== true) set('many_names', true);
       },
     },
 
     helo: {
-      seen(name, { v: { eid: relay }, t1 }, { record, task }) {
+      seen(name, { v: { eid: relay }, t1 }, { record, set, task }) {
         const known = record()?.plain.relays?.v ?? [];
         if (known.some(({ eid }) => eid === relay)) return [];
-        return [
-          task('helo', name, [{ attr: 'relays', v: [...known, { eid: relay }] }]),
-          task('ip', relay, [{ attr: 'names', v: { eid: name }, t1 }]),
-        ];
+        set('relays', [...known, { eid: relay }]);
+        return [task('ip', relay, [{ attr: 'names', v: { eid: name }, t1 }])];
       },
     },
   },

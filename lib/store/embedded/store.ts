@@ -11,6 +11,7 @@ import type { Member } from '../../embedded/member.js';
 import { indexOf } from '../../model/hash.js';
 import type { RecordState, RecordView } from '../../model/record.js';
 import { newTaskId } from '../../model/task-id.js';
+import { asNewChain } from '../../model/task-serialise.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
@@ -174,7 +175,7 @@ export class EmbeddedStore implements Store {
       const { etype, eid, body } = readQuarantined(id, 0, value);
       const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
       const index = key === '' ? this.ownIndex() : indexOf(key, numProcesses);
-      this.member.outbox.enqueue([{ id: newTaskId(), key, index, priority: true, body }], true);
+      this.member.outbox.enqueue([{ id: newTaskId(), key, index, priority: true, body: asNewChain(body) }], true);
     });
   }
 

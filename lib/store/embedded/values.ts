@@ -6,7 +6,7 @@ import type { Instant } from '../../model/time.js';
 import type { QuarantinedTask } from '../store.js';
 
 type Point = readonly [t1: Instant, t2: Instant, v: unknown, c: number];
-type Summary = readonly [attr: string, count: number, newest: Point];
+type Summary = readonly [attr: string, count: number, newest: Point, lastArrived?: Point];
 
 /** Maps are written as lists of pairs: an attribute may be called `__proto__`. */
 interface StoredRecord {
@@ -58,7 +58,10 @@ export class Texts {
   }
 
   private summaries(summaries: ReadonlyMap<string, HistorySummary>): string {
-    return listOf(summaries, ({ count, newest }, attr) => `${JSON.stringify(attr)},${count},${this.point(newest)}`);
+    return listOf(summaries, ({ count, newest, lastArrived }, attr) => {
+      const last = lastArrived === undefined ? '' : `,${this.point(lastArrived)}`;
+      return `${JSON.stringify(attr)},${count},${this.point(newest)}${last}`;
+    });
   }
 
   private value(v: unknown): string {
@@ -127,8 +130,9 @@ export function readQuarantined(id: string, index: number, bytes: Buffer): Quara
   return { ...head, id, index, body: Buffer.from(bytes.subarray(bodyAt)) };
 }
 
-function readSummary([attr, count, newest]: Summary): readonly [string, HistorySummary] {
-  return [attr, { count, newest: rowOf(attr, newest) }];
+function readSummary([attr, count, newest, lastArrived]: Summary): readonly [string, HistorySummary] {
+  const summary = { count, newest: rowOf(attr, newest) };
+  return [attr, lastArrived === undefined ? summary : { ...summary, lastArrived: rowOf(attr, lastArrived) }];
 }
 
 function rowOf(attr: string, [t1, t2, v, c]: Point): HistoryRow {

@@ -4,12 +4,13 @@
  */
 import { indexOf } from '../../model/hash.js';
 import { newTaskId } from '../../model/task-id.js';
+import { asNewChain } from '../../model/task-serialise.js';
 import type { QuarantineDesk } from '../store.js';
 import { storeError } from './failures.js';
 import { FENCE } from './fence.js';
 import type { Owner } from './owner.js';
 import type { Session } from './session.js';
-import { readable } from './values.js';
+import { readable, readBytes } from './values.js';
 
 const GONE = `${FENCE},
   gone as (delete from quarantine q using own where q.index = own.index and q.id = $3 returning q.*)`;
@@ -25,18 +26,18 @@ export class PostgresQuarantine implements QuarantineDesk {
 
   /** To the priority queue of its entity's index: it never has to wait for room. */
   async retry(index: number, id: string): Promise<boolean> {
-    const [task] = await this.run(index, 'select etype, eid from quarantine where index = $1 and id = $2', [
+    const [task] = await this.run(index, 'select etype, eid, body from quarantine where index = $1 and id = $2', [
       readable(id),
     ]);
     if (task === undefined) return false;
-    const [etype, eid] = task;
+    const [etype, eid, body] = task;
     const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
     const destination = key === '' ? index : indexOf(key, this.numProcesses);
     const rows = await this.run(
       index,
       `with ${GONE} insert into outbox (index, id, destination, key, priority, body)
-        select $1, $4, $5, $6, true, body from gone returning n`,
-      [this.epoch(index), readable(id), newTaskId(), destination, key],
+        select $1, $4, $5, $6, true, $7::bytea from gone returning n`,
+      [this.epoch(index), readable(id), newTaskId(), destination, key, asNewChain(readBytes(body ?? ''))],
     );
     if (rows.length > 0) this.sent();
     return rows.length > 0;

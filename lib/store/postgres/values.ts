@@ -3,7 +3,7 @@
  * keep every digit (stringifyDecimal), texts come from the server unparsed.
  */
 import { parseJson, stringifyDecimal } from '../../model/json.js';
-import type { HistorySummary, PlainValue, RecordState } from '../../model/record.js';
+import type { HistoryRow, HistorySummary, PlainValue, RecordState } from '../../model/record.js';
 import { isStorable } from '../../model/text.js';
 import type { Instant } from '../../model/time.js';
 import type { Row } from './session.js';
@@ -61,11 +61,15 @@ export class JsonWriter {
 
   summaries(summaries: ReadonlyMap<string, HistorySummary>): string {
     let text = '';
-    summaries.forEach(({ count, newest }, attr) => {
-      const { t1, t2, v, c } = newest;
-      text += `${this.next(text, attr)}{"count":${count},"t1":"${t1}","t2":"${t2}","c":${c},"v":${this.value(v)}}`;
+    summaries.forEach(({ count, newest, lastArrived }, attr) => {
+      const last = lastArrived === undefined ? '' : `,"last":{${this.row(lastArrived)}}`;
+      text += `${this.next(text, attr)}{"count":${count},${this.row(newest)}${last}}`;
     });
     return `${text}}`;
+  }
+
+  private row({ t1, t2, v, c }: HistoryRow): string {
+    return `"t1":"${t1}","t2":"${t2}","c":${c},"v":${this.value(v)}`;
   }
 
   private next(before: string, name: string): string {
@@ -120,16 +124,21 @@ export function readable(text: string): string {
   return isStorable(text) ? text : Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\ufffd');
 }
 
-interface StoredSummary {
+type StoredRow = Omit<HistoryRow, 'attr'>;
+
+interface StoredSummary extends StoredRow {
   readonly count: number;
-  readonly t1: Instant;
-  readonly t2: Instant;
-  readonly v: unknown;
-  readonly c: number;
+  readonly last?: StoredRow;
 }
 
-function readSummary(attr: string, { count, t1, t2, v, c }: StoredSummary): HistorySummary {
-  return { count, newest: { attr, t1, t2, v, c } };
+function readSummary(attr: string, stored: StoredSummary): HistorySummary {
+  const { count, last } = stored;
+  const summary = { count, newest: rowOf(attr, stored) };
+  return last === undefined ? summary : { ...summary, lastArrived: rowOf(attr, last) };
+}
+
+function rowOf(attr: string, { t1, t2, v, c }: StoredRow): HistoryRow {
+  return { attr, t1, t2, v, c };
 }
 
 /** A column that holds an object, as a map: its keys may be `__proto__`. */
