@@ -44,6 +44,11 @@ export interface LoadedConfiguration {
 const STANDARD_ENVIRONMENTS = ['development', 'test', 'production'];
 const ENVIRONMENT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 
+/** The configuration folder as it was given. */
+export function givenDir({ dir }: ConfigurationRequest, environment: NodeJS.ProcessEnv = process.env): string {
+  return dir ?? (environment['DP3_CONFIG'] || 'config');
+}
+
 /** Reads everything and reports every problem, none of which shows a secret. */
 export function loadConfiguration(
   request: ConfigurationRequest,
@@ -56,7 +61,7 @@ export function loadConfiguration(
 function load(request: ConfigurationRequest, environment: NodeJS.ProcessEnv): LoadedConfiguration {
   const problems: Problem[] = [];
   const keys = makeKeys();
-  const dir = request.dir ?? (environment['DP3_CONFIG'] || 'config');
+  const dir = givenDir(request, environment);
   const env = request.env ?? (environment['NODE_ENV'] || 'development');
   if (!isFolder(dir, problems) || !isEnvironment(dir, env, keys, problems)) return refused(problems);
   checkNames(dir, env, keys, problems);

@@ -62,7 +62,8 @@ export type Answer = { readonly ok: true; readonly value: boolean } | { readonly
 export type ControlRequest =
   | { readonly type: 'status' }
   | { readonly type: 'stop' }
-  | { readonly type: 'reload' }
+  /** `configDir`: the real path of the folder that whoever asks means. */
+  | { readonly type: 'reload'; readonly configDir?: string }
   | { readonly type: 'ask'; readonly index: number; readonly question: Question };
 
 /** What it answers: any number of `progress` lines, then one of the others. */

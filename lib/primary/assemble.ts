@@ -10,12 +10,14 @@ import type { ConfigurationArguments, ControlReply, ControlRequest } from '../ip
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { LAUNCHER_GONE } from '../runtime/launcher.js';
+import { realPathOf } from '../runtime/real-path.js';
 import { watchTerminal } from '../runtime/terminal.js';
 import { clusterForks, type Forks } from './forks.js';
 import type { PrimaryLog } from './log.js';
 import { rehearse } from './rehearsal.js';
+import { releases, startedWith } from './release.js';
 import { type Prepared, Reloader } from './reload.js';
-import { reloadable } from './reload-refusal.js';
+import { fixedOf, reloadable } from './reload-refusal.js';
 import { onSignals } from './signals.js';
 import { type ExitCode, Supervisor, type SupervisorLimits } from './supervisor.js';
 
@@ -23,6 +25,8 @@ export interface PrimaryOptions {
   readonly configuration: Configuration;
   /** With these every worker reads the same configuration itself. */
   readonly arguments: ConfigurationArguments;
+  /** The configuration folder as it was given. */
+  readonly givenDir: string;
   readonly indexes: readonly number[];
   readonly log: PrimaryLog;
   /** Calls the listener when npm has ended that started this process; returns what ends that. */
@@ -43,32 +47,32 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
   const mayShare = configuration.broker.kind === 'rabbitmq';
   if (!mayShare) await refuseSharedIndexes(configuration.runtimeDir, indexes);
 
+  const { app, numProcesses } = configuration;
+  const findRelease = releases(startedWith(options.givenDir));
+  const release = findRelease();
   const supervisor = new Supervisor(
-    {
-      app: configuration.app,
-      numProcesses: configuration.numProcesses,
-      indexes,
-      config: options.arguments,
-      limits: limitsOf(configuration),
-    },
+    { app, numProcesses, indexes, config: options.arguments, release, limits: limitsOf(configuration) },
     forks,
     clock,
     log,
   );
+  const running = fixedOf(configuration);
   const prepare = async (): Promise<Prepared> => {
-    const fresh = reloadable(configuration, loadConfiguration(options.arguments));
+    const found = findRelease();
+    const config = { ...options.arguments, dir: found.configDir };
+    const fresh = reloadable(running, loadConfiguration(config));
     if ('refusal' in fresh) return fresh;
-    const assignment = { index: indexes[0] ?? 0, heartbeatMs: 0, config: options.arguments };
-    const why = await rehearse(forks.another(), assignment, REHEARSAL_MS + fresh.hookTimeoutMs, clock);
+    const assignment = { index: indexes[0] ?? 0, heartbeatMs: 0, config };
+    const why = await rehearse(forks.another(found), assignment, REHEARSAL_MS + fresh.hookTimeoutMs, clock);
     if (why !== null) return { refusal: why };
     const takeOver = () => {
-      supervisor.setLimits(limitsOf(fresh));
+      supervisor.takeOver(found, limitsOf(fresh));
       control.setLimits(fresh.control);
       log.reopen(fresh.logging);
     };
-    return { takeOver };
+    return { takeOver, configDir: realPathOf(found.configDir) };
   };
-  const reloader = new Reloader(supervisor, prepare, log);
+  const reloader = new Reloader(supervisor, prepare, realPathOf(release.configDir), log);
   const serve = (request: ControlRequest, reply: (message: ControlReply) => void) =>
     answer(supervisor, reloader, request, reply);
   const place = { folder: configuration.runtimeDir, firstIndex: indexes[0] ?? 0, mayShare };
@@ -78,12 +82,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
   const offSignals = onSignals(supervisor, reloader, clock, watchTerminal());
   const offLauncher = options.onLauncherGone(() => supervisor.stop(LAUNCHER_GONE, 0));
   try {
-    log.info('starting', {
-      app: configuration.app,
-      indexes,
-      numProcesses: configuration.numProcesses,
-      pid: process.pid,
-    });
+    log.info('starting', { app, indexes, numProcesses, pid: process.pid });
     await supervisor.start();
     return await supervisor.finished;
   } finally {
@@ -117,7 +116,8 @@ async function answer(
       return;
     }
     case 'reload': {
-      const { ok, sentence } = await reloader.reload((progress) => reply({ type: 'progress', sentence: progress }));
+      const progress = (sentence: string) => reply({ type: 'progress', sentence });
+      const { ok, sentence } = await reloader.reload(progress, request.configDir);
       reply({ type: 'done', ok, sentence });
       return;
     }

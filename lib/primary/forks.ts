@@ -4,10 +4,10 @@
  * throng forwards signals to the workers, which ignore them; its own last resort is put out of reach by the longest possible grace.
  */
 import cluster, { type Worker } from 'node:cluster';
-import { fileURLToPath } from 'node:url';
 import throng from 'throng';
 import type { FromWorker, ToWorker } from '../ipc/messages.js';
 import { LONGEST_TIMER_MS } from '../runtime/clock.js';
+import type { Release } from './release.js';
 
 /** How a process ended; with `error` it never came to be. */
 export interface Exit {
@@ -29,17 +29,18 @@ export interface Fork {
 /** How the supervisor gets processes; a simulation hands in its own. */
 export interface Forks {
   /** The first `count` processes, in order; called once. */
-  first(count: number): Promise<readonly Fork[]>;
-  another(): Fork;
+  first(count: number, release: Release): Promise<readonly Fork[]>;
+  another(release: Release): Fork;
 }
 
 /** Forks of bin/worker over Node's cluster. */
 export function clusterForks(): Forks {
-  const exec = fileURLToPath(new URL('../../bin/worker.js', import.meta.url));
+  const use = ({ worker: exec, workingDir: cwd }: Release) =>
+    // Nothing is typed for a worker.
+    cluster.setupPrimary({ exec, cwd, args: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   return {
-    async first(count) {
-      // Nothing is typed for a worker.
-      cluster.setupPrimary({ exec, args: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    async first(count, release) {
+      use(release);
       const forked: Worker[] = [];
       const collect = (worker: Worker) => forked.push(worker);
       cluster.on('fork', collect);
@@ -49,7 +50,10 @@ export function clusterForks(): Forks {
       cluster.off('fork', collect);
       return forked.map(forkOf);
     },
-    another: () => forkOf(cluster.fork()),
+    another(release) {
+      use(release);
+      return forkOf(cluster.fork());
+    },
   };
 }
 

@@ -5,6 +5,7 @@
  * waits until one can start, the others go on as they are.
  */
 import type { Logger } from '../observability/logger.js';
+import { messageOf } from '../runtime/errors.js';
 import type { Supervisor } from './supervisor.js';
 
 export interface ReloadResult {
@@ -13,26 +14,28 @@ export interface ReloadResult {
 }
 
 /** What stands on disk now: why it can not be taken over, or how the primary takes over its own part of it. */
-export type Prepared = { readonly refusal: string } | { readonly takeOver: () => void };
+export type Prepared = { readonly refusal: string } | { readonly takeOver: () => void; readonly configDir: string };
 
 export class Reloader {
   private running = false;
 
-  /** `prepare` reads the configuration anew and tries it. */
+  /** `prepare` reads the configuration anew and tries it; `configDir` is where that came from last, a real path. */
   constructor(
     private readonly supervisor: Supervisor,
     private readonly prepare: () => Promise<Prepared>,
+    private configDir: string,
     private readonly log: Logger,
   ) {}
 
-  async reload(progress: (sentence: string) => void = () => {}): Promise<ReloadResult> {
+  /** `expectedDir`: the configuration folder that whoever asks means, which may be one that this program knows no way to. */
+  async reload(progress: (sentence: string) => void = () => {}, expectedDir?: string): Promise<ReloadResult> {
     if (this.running) return { ok: false, sentence: 'a reload is under way already' };
     if (this.supervisor.isStopping) return { ok: false, sentence: 'the program is stopping' };
     this.running = true;
     this.supervisor.reloading(true);
     try {
-      const result = await this.replaceAll(progress);
-      if (result.ok) this.log.info('reloaded', { indexes: this.supervisor.slots.length });
+      const result = await this.replaceAll(progress, expectedDir);
+      if (result.ok) this.log.info('reloaded', { indexes: this.supervisor.slots.length, config: this.configDir });
       else this.log.error('reload failed', { why: result.sentence });
       return result;
     } finally {
@@ -41,10 +44,13 @@ export class Reloader {
     }
   }
 
-  private async replaceAll(progress: (sentence: string) => void): Promise<ReloadResult> {
-    const prepared = await this.prepare();
+  private async replaceAll(progress: (sentence: string) => void, expectedDir?: string): Promise<ReloadResult> {
+    const prepared = await this.tried();
     if ('refusal' in prepared) return { ok: false, sentence: prepared.refusal };
-    prepared.takeOver();
+    const { takeOver, configDir } = prepared;
+    const moved = configDir === this.configDir ? '' : ` from ${configDir}`;
+    takeOver();
+    this.configDir = configDir;
     for (const slot of this.supervisor.slots) {
       if (this.supervisor.isStopping) return { ok: false, sentence: 'the program is stopping' };
       if (!(await this.supervisor.replace(slot))) {
@@ -53,6 +59,17 @@ export class Reloader {
       }
       progress(`index ${slot.index} reloaded`);
     }
-    return { ok: true, sentence: `reloaded ${this.supervisor.slots.length} indexes` };
+    const reloaded = `reloaded ${this.supervisor.slots.length} indexes`;
+    if (expectedDir === undefined || expectedDir === configDir) return { ok: true, sentence: `${reloaded}${moved}` };
+    const other = `not from ${expectedDir}, which this command was called for: start the program by the path of the link`;
+    return { ok: true, sentence: `${reloaded} from ${configDir}, ${other}` };
+  }
+
+  private async tried(): Promise<Prepared> {
+    try {
+      return await this.prepare();
+    } catch (error) {
+      return { refusal: messageOf(error) };
+    }
   }
 }

@@ -2,6 +2,7 @@
 import { type Answer, QUESTIONS_LIMIT, type Question } from '../ipc/messages.js';
 import type { SlotStatus, WorkerState, WorkerStatus } from '../ipc/status.js';
 import type { Fork } from './forks.js';
+import type { Release } from './release.js';
 
 /** What a worker is given, which it reads from the same configuration. */
 export interface WorkerLimits {
@@ -27,6 +28,8 @@ export class Slot {
   lastHeartbeat = 0;
   /** Those of the worker that fills it. */
   limits: WorkerLimits = { hangTimeoutMs: 0, shutdownTimeMs: 0 };
+  /** What it runs. */
+  release: Release = { worker: '', workingDir: '', configDir: '' };
   private since = 0;
   private status: WorkerStatus | null = null;
   private readonly reportListeners = new Set<() => void>();
@@ -36,8 +39,9 @@ export class Slot {
 
   constructor(readonly index: number) {}
 
-  filled(fork: Fork, limits: WorkerLimits, now: number): void {
+  filled(fork: Fork, release: Release, limits: WorkerLimits, now: number): void {
     this.fork = fork;
+    this.release = release;
     this.limits = limits;
     this.state = 'starting';
     this.leaving = false;

@@ -13,6 +13,7 @@ import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import type { Exit, Fork, Forks } from './forks.js';
+import type { Release } from './release.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
 import { Slot, type WorkerLimits } from './slots.js';
 import { watchHeartbeats } from './watch.js';
@@ -21,7 +22,9 @@ export interface SupervisorOptions {
   readonly app: string;
   readonly numProcesses: number;
   readonly indexes: readonly number[];
-  readonly config: ConfigurationArguments;
+  /** Without the folder, which is the release's. */
+  readonly config: Omit<ConfigurationArguments, 'dir'>;
+  readonly release: Release;
   readonly limits: SupervisorLimits;
 }
 
@@ -46,6 +49,7 @@ export class Supervisor {
   readonly finished: Promise<ExitCode>;
   private readonly policy: RespawnPolicy;
   private limits: SupervisorLimits;
+  private release: Release;
   private readonly startedAt: number;
   private readonly pauses = new Map<Slot, () => void>();
   private stopping: { reason: string; exitCode: ExitCode } | null = null;
@@ -63,6 +67,7 @@ export class Supervisor {
     this.slots = options.indexes.map((index) => new Slot(index));
     this.policy = new RespawnPolicy(options.limits.respawn, options.indexes.length);
     this.limits = options.limits;
+    this.release = options.release;
     this.startedAt = clock.monotonic();
     const { promise, resolve } = settledFromOutside<ExitCode>();
     this.finished = promise;
@@ -70,7 +75,7 @@ export class Supervisor {
   }
 
   async start(): Promise<void> {
-    const first = await this.forks.first(this.slots.length);
+    const first = await this.forks.first(this.slots.length, this.release);
     for (const [n, slot] of this.slots.entries()) {
       const fork = first[n];
       if (fork) this.adopt(slot, fork);
@@ -102,7 +107,8 @@ export class Supervisor {
   }
 
   /** From now on these hold, for each worker from its next fork on. */
-  setLimits(limits: SupervisorLimits): void {
+  takeOver(release: Release, limits: SupervisorLimits): void {
+    this.release = release;
     this.limits = limits;
     this.policy.set(limits.respawn);
   }
@@ -145,17 +151,18 @@ export class Supervisor {
     // A reload need not wait for the pause; and when it ends nobody may be forked a second time.
     this.pauses.get(slot)?.();
     this.pauses.delete(slot);
-    this.adopt(slot, this.forks.another());
+    this.adopt(slot, this.forks.another(this.release));
   }
 
   private adopt(slot: Slot, fork: Fork): void {
-    slot.filled(fork, this.limits, this.clock.monotonic());
+    slot.filled(fork, this.release, this.limits, this.clock.monotonic());
     fork.onMessage((message) => this.heard(slot, fork, message));
     void fork.exited.then((exit) => this.exited(slot, exit));
   }
 
-  private assignmentOf({ index }: Slot): Assignment {
-    return { index, heartbeatMs: this.limits.heartbeatMs, config: this.options.config };
+  private assignmentOf({ index, release }: Slot): Assignment {
+    const config = { ...this.options.config, dir: release.configDir };
+    return { index, heartbeatMs: this.limits.heartbeatMs, config };
   }
 
   private heard(slot: Slot, fork: Fork, message: FromWorker): void {

@@ -7,7 +7,7 @@ it('tells of a process that could not be made, instead of waiting for its exit',
     process.execPath = execPath;
   });
   process.execPath = '/nowhere/node';
-  const fork = clusterForks().another();
+  const fork = clusterForks().another({ worker: 'worker.js', workingDir: '/', configDir: 'config' });
   expect(await fork.exited).toMatchObject({ code: null, error: { code: 'ENOENT' } });
   expect(fork.pid).toBe(0);
   fork.send({ type: 'drain' });

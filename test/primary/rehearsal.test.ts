@@ -10,7 +10,7 @@ const NOT_STARTED = 'a new worker could not start, so all keep the old one: ';
 function rehearsing(hello: Speaker = ownSpeaker()) {
   const forks = simulatedForks();
   const clock = manualClock();
-  const fork = forks.another();
+  const fork = forks.another({ worker: 'worker.js', workingDir: '/', configDir: 'config' });
   const why = rehearse(fork, ASSIGNMENT, 1_000, clock);
   const simulated = forks.last();
   simulated.say({ type: 'hello', ...hello });

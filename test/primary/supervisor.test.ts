@@ -11,7 +11,8 @@ const OPTIONS: SupervisorOptions = {
   app: 'test',
   numProcesses: 2,
   indexes: [0, 1],
-  config: { dir: 'config', flags: {} },
+  config: { flags: {} },
+  release: { worker: 'worker.js', workingDir: '/', configDir: 'config' },
   limits: {
     respawn: { limit: 3, windowMs: 60_000, backoffMs: 500, backoffMostMs: 30_000 },
     heartbeatMs: 1_000,
@@ -19,6 +20,8 @@ const OPTIONS: SupervisorOptions = {
     shutdownTimeMs: 60_000,
   },
 };
+
+const NEW_RELEASE = { worker: 'new/worker.js', workingDir: '/new', configDir: '/new/config' };
 
 function withLimits(limits: Partial<SupervisorLimits>): Pick<SupervisorOptions, 'limits'> {
   return { limits: { ...OPTIONS.limits, ...limits } };
@@ -311,7 +314,7 @@ describe('supervisor', () => {
 
   it('forks with new limits from when it is told of them, and treats each worker by its own', async () => {
     const { forks, clock, supervisor } = await started(withLimits({ hangTimeoutMs: 10_000 }));
-    supervisor.setLimits({
+    supervisor.takeOver(NEW_RELEASE, {
       respawn: { ...OPTIONS.limits.respawn, limit: 2, backoffMs: 10, backoffMostMs: 10 },
       heartbeatMs: 5_000,
       hangTimeoutMs: 10_000_000,

@@ -1,5 +1,6 @@
 /** `start`: the primary with its workers, in the foreground. What happens goes to the log (stderr), nothing to stdout. */
 import { parseIndexes } from '../../config/indexes.js';
+import { givenDir } from '../../config/load.js';
 import { runPrimary } from '../../primary/assemble.js';
 import { PrimaryLog } from '../../primary/log.js';
 import type { Invocation } from '../command.js';
@@ -15,8 +16,14 @@ export async function run({ request, option, output, onLauncherGone }: Invocatio
   const log = new PrimaryLog(configuration.logging);
   try {
     for (const warning of warnings) log.warn(warning);
-    const given = argumentsOf(request, configuration);
-    const exitCode = await runPrimary({ configuration, arguments: given, indexes, log, onLauncherGone });
+    const exitCode = await runPrimary({
+      configuration,
+      arguments: argumentsOf(request, configuration),
+      givenDir: givenDir(request),
+      indexes,
+      log,
+      onLauncherGone,
+    });
     return exitCode === 0 ? stopExitCode : exitCode;
   } finally {
     await log.close();
