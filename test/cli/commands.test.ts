@@ -369,8 +369,9 @@ describe('a worker alone', () => {
     for (const worker of workers) await worker.line('worker ready');
     await idle(application);
     const status = JSON.parse((await run(['status', '--json'])).stdout);
+    const version = expect.any(String);
     expect(status.programs).toEqual(
-      workers.map(({ pid }, index) => ({ pid, uptimeMs: expect.any(Number), indexes: [index] })),
+      workers.map(({ pid }, index) => ({ pid, uptimeMs: expect.any(Number), indexes: [index], version })),
     );
     expect(status.store.records).toBe(3);
     expect(await run(['reload', '--indexes', '1'])).toMatchObject({
