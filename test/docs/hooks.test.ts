@@ -20,7 +20,7 @@ it('compiles and runs', async () => {
   const page = readFileSync(join(ROOT, 'docs', 'hooks.md'), 'utf8');
   const [suspicion, failures, names, testing, ...more] = codeIn(page, 'ts');
   const [attributes] = codeIn(page, 'yaml');
-  appendFileSync(join(app, 'config', 'db_entities', 'host.yml'), `${attributes}`);
+  appendFileSync(join(app, 'config', 'db_entities', 'host.yml'), `${attributes}`.replace(/^/gm, '  '));
   await dp3(['types'], { cwd: app });
   expect(more).toEqual([]);
   writeFileSync(join(app, 'modules', 'suspicion.ts'), `${suspicion}`);
