@@ -97,6 +97,7 @@ const NO_WRITER: TaskWriter = {
 function nowhere(stored: () => void): Store {
   return {
     name: 'no store',
+    listen: () => {},
     start: async () => {},
     stop: async () => {},
     own: async (index) => ({ index, epoch: 1 }),

@@ -5,7 +5,8 @@
  *
  * A result is made from the state that the results before it left, committed or not. So when one can not be committed, all later
  * ones of its key are worth nothing: they go back to their lane, which executes them again from the committed record, and the rest
- * is committed without them (sort-out.ts). Refused: committing each task on its own (the store's sync costs more than a hundred
+ * is committed without them (sort-out.ts). Where the store cannot tell which ones, the next commits are smaller, at last of a single
+ * task: so the search always ends, and no task keeps the others from their commit. Refused: committing each task on its own (the store's sync costs more than a hundred
  * tasks).
  */
 import type { Events } from '../observability/events.js';
@@ -18,6 +19,7 @@ import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
 import type { Entry } from './entry.js';
 import { AFTER_COMMIT } from './outcomes.js';
 import { sortOut } from './sort-out.js';
+import { Withheld } from './withheld.js';
 
 export interface CommitterOptions<Again> {
   readonly store: Pick<Store, 'prepare' | 'commit'>;
@@ -62,19 +64,43 @@ export class Committer<Again> {
   private turnScheduled = false;
   private stopped = false;
   private away: { readonly since: number; attempts: number; why: string; readonly cancel: () => void } | null = null;
+  /** Results in one commit at most, for now. */
+  private most: number;
+  private readonly withheld: Withheld<Again>;
   private readonly pauses: Backoff = steps();
   private flushListeners: (() => void)[] = [];
 
-  constructor(private readonly options: CommitterOptions<Again>) {}
+  constructor(private readonly options: CommitterOptions<Again>) {
+    const { clock, events, log, limits } = options;
+    this.most = limits.tasks;
+    this.withheld = new Withheld({
+      clock,
+      events,
+      log,
+      again: (entries) => {
+        for (const entry of entries) this.add(entry);
+      },
+    });
+  }
 
-  /** How many results are not durable yet. */
+  /** How many results are not durable yet and on their way. */
   get open(): number {
     return this.gathered.length + this.next.length + this.underWay.length;
   }
 
+  /** What is to be told of tasks that can be neither stored nor put aside; null where there are none. */
+  get warning(): string | null {
+    return this.withheld.trouble;
+  }
+
   /** Results that are not durable yet. */
   unfinished(): readonly Entry<Again>[] {
-    return [...this.underWay, ...this.next, ...this.gathered];
+    return [...this.underWay, ...this.next, ...this.gathered, ...this.withheld.list()];
+  }
+
+  /** The deliveries of the reader are void: what was withheld comes again. */
+  forgetWithheld(): void {
+    this.withheld.forget(() => true);
   }
 
   add(entry: Entry<Again>): void {
@@ -103,6 +129,7 @@ export class Committer<Again> {
   stop(): void {
     this.stopped = true;
     this.stopTimer();
+    this.withheld.stop();
     this.away?.cancel();
     this.tellFlushed();
   }
@@ -145,8 +172,7 @@ export class Committer<Again> {
 
   /** Whether enough have gathered for a commit. */
   private get isFull(): boolean {
-    const { tasks, bytes } = this.options.limits;
-    return this.gathered.length >= tasks || this.gatheredBytes >= bytes;
+    return this.gathered.length >= this.most || this.gatheredBytes >= this.options.limits.bytes;
   }
 
   /** What the task brought is written twice, as data-points and as history; its record as a whole. */
@@ -159,10 +185,10 @@ export class Committer<Again> {
 
   private takeBatch(): readonly Entry<Again>[] {
     this.gatheredSince = this.options.clock.monotonic();
-    const { tasks, bytes } = this.options.limits;
+    const { bytes } = this.options.limits;
     let [count, taken] = [0, 0];
     for (const size of this.sizes) {
-      if (count === tasks || (count > 0 && taken + size > bytes)) break;
+      if (count === this.most || (count > 0 && taken + size > bytes)) break;
       count += 1;
       taken += size;
     }
@@ -206,6 +232,8 @@ export class Committer<Again> {
 
   private finish(durationMs: number): void {
     const entries = this.underWay;
+    this.most = Math.min(2 * this.most, this.options.limits.tasks);
+    this.withheld.committed(entries);
     this.underWay = this.next;
     this.next = [];
     // First of all: the store need not wait for what else is done here.
@@ -220,20 +248,39 @@ export class Committer<Again> {
     const tasks = this.underWay.length;
     const sorted = sortOut(outcome, this.underWay, [...this.next, ...this.gathered]);
     if (sorted === null) {
+      this.split(outcome);
+      return;
+    }
+    events.emit('commit-failed', { tasks, kind: sorted.kind, why: sorted.why });
+    this.beginAnew(sorted.kept);
+    for (const [entry, why] of sorted.withheld) this.withheld.add(entry, why);
+    for (const [key, again] of sorted.rewound) rewind(key, again);
+    known(sorted.known);
+    this.goOn();
+  }
+
+  /** The store names none of them: each is found in the end, alone in its batch. */
+  private split(outcome: CommitOutcome): void {
+    const tasks = this.underWay.length;
+    if (outcome.kind !== 'refused' || tasks < 2) {
       this.fail(
         new Error(`the store refused a batch (${outcome.kind}) and names no task of it that could be taken out`),
       );
       return;
     }
-    events.emit('commit-failed', { tasks, kind: sorted.kind, why: sorted.why });
+    this.options.events.emit('commit-failed', { tasks, kind: 'refused', why: outcome.why });
+    this.most = Math.ceil(tasks / 2);
+    this.beginAnew([...this.underWay, ...this.next, ...this.gathered]);
+    this.goOn();
+  }
+
+  /** Nothing is under way any more; these are to be committed. */
+  private beginAnew(entries: Entry<Again>[]): void {
     this.underWay = [];
     this.next = [];
-    this.gathered = sorted.kept;
-    this.sizes = sorted.kept.map((entry) => this.bytesOf(entry));
+    this.gathered = entries;
+    this.sizes = entries.map((entry) => this.bytesOf(entry));
     this.gatheredBytes = this.sizes.reduce((bytes, size) => bytes + size, 0);
-    for (const [key, again] of sorted.rewound) rewind(key, again);
-    known(sorted.known);
-    this.goOn();
   }
 
   private outdated(): void {

@@ -18,3 +18,12 @@ export function quarantinedResult(
   const { etype, eid } = entity;
   return { outcome: 'quarantined', etype, eid, history: [], raw: [], derived: [], reason };
 }
+
+/** The longest reason of a result that is put aside bare. */
+const BARE_LETTERS = 500;
+
+/** The same where the store refuses to note that: what stands in it cannot be the cause. */
+export function bareResult({ code, sentence }: QuarantineReason): TaskResult {
+  const plain = sentence.replaceAll(/[^ -~]/g, '?').slice(0, BARE_LETTERS);
+  return quarantinedResult({ code, sentence: plain, bare: true });
+}

@@ -10,12 +10,13 @@ import type { Entry } from './entry.js';
 
 /**
  * `finish`: its tasks are done. `sort-out`: take out what the outcome names, execute the rest of those keys again, commit what is
- * left. `repeat`: the same batch after a pause. `stop`: commit nothing any more.
+ * left; where it names nothing, in smaller batches. `repeat`: the same batch after a pause. `stop`: commit nothing any more.
  */
 export const AFTER_COMMIT = {
   stored: 'finish',
   'done-before': 'sort-out',
   unstorable: 'sort-out',
+  refused: 'sort-out',
   unavailable: 'repeat',
   outdated: 'stop',
 } as const satisfies Record<CommitOutcome['kind'], 'finish' | 'sort-out' | 'repeat' | 'stop'>;

@@ -38,6 +38,8 @@ export interface WorkerStatus {
   readonly storeAvailable: boolean;
   /** What it waits for, as the store has said; null where it does not wait. */
   readonly storeTrouble: string | null;
+  /** What the store will not be able to do one day, or cannot do with some tasks; null where there is nothing. */
+  readonly storeWarning: string | null;
   /** Why nothing can be consumed; null where nothing is in the way. */
   readonly queueTrouble: string | null;
   readonly counters: Readonly<Record<string, number>>;

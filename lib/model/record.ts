@@ -57,6 +57,8 @@ export interface QuarantineReason {
   readonly code: string;
   /** A sentence: where, what was given, what is allowed. */
   readonly sentence: string;
+  /** The store refuses to note more than this and the message itself: neither entity nor the id of the inbox. */
+  readonly bare?: true;
 }
 
 /** What one task (and its inline chain) does, as data; stored atomically or not at all. */

@@ -47,6 +47,8 @@ export interface EventMap {
     readonly code: string;
     readonly reason: string;
   };
+  /** The store takes neither this task nor a note of it in quarantine; it stays unacknowledged and is tried again and again. */
+  'task-withheld': { readonly id: string; readonly key: string | null; readonly why: string };
   /** The drain deadline passed before this task was done; it stays in its queue, or is lost (at-most-once). */
   'task-abandoned': { readonly id: string; readonly key: string };
 
@@ -64,13 +66,16 @@ export interface EventMap {
   /** A batch was refused: ids known already, data that can not be stored, or an outdated epoch. What is left is executed again. */
   'commit-failed': {
     readonly tasks: number;
-    readonly kind: 'done-before' | 'unstorable' | 'outdated';
+    readonly kind: 'done-before' | 'unstorable' | 'refused' | 'outdated';
     readonly why: string;
   };
   /** Rows of the outbox are durable in their queues. */
   'outbox-published': { readonly tasks: number; readonly durationMs: number };
   /** Rows of the outbox could not be published; they are tried again after the pause. */
   'outbox-failed': { readonly attempt: number; readonly pauseMs: number; readonly why: string };
+
+  /** Something will keep the store from storing one day, or does already; null once that is over. */
+  'store-trouble': { readonly why: string | null };
 
   // ── Lanes
 

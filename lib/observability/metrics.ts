@@ -19,6 +19,7 @@ const COUNTED = [
   'task-slow',
   'task-hanging',
   'task-quarantined',
+  'task-withheld',
   'task-abandoned',
   'record-created',
   'commit-retried',

@@ -6,7 +6,7 @@ import type { ModelSpec } from '../model/spec.js';
 import { EmbeddedStoreReader } from './embedded/reader.js';
 import { EmbeddedStore, type EmbeddedStoreOptions } from './embedded/store.js';
 import { historiesOf } from './history-retention.js';
-import { setUpSchema } from './postgres/migrate.js';
+import { inspectServer, setUpSchema } from './postgres/migrate.js';
 import { PostgresStoreReader } from './postgres/reader.js';
 import { Session } from './postgres/session.js';
 import { PostgresStore, type PostgresStoreOptions } from './postgres/store.js';
@@ -99,6 +99,17 @@ export async function migrateStore({
     await session.start();
     const settings = { numProcesses, delivery, ...(prefetch !== undefined && { prefetch }) };
     return { ...(await setUpSchema(session, settings)), schema: session.schema };
+  } finally {
+    await session.stop();
+  }
+}
+
+/** Looks at the database of an application and changes nothing. Throws what a start would throw over it. */
+export async function inspectDatabase({ app, store }: Pick<Configuration, 'app' | 'store'>): Promise<void> {
+  const session = new Session({ url: urlOf(store), app, purpose: 'check' });
+  try {
+    await session.start();
+    await inspectServer(session);
   } finally {
     await session.stop();
   }

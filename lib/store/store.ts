@@ -34,12 +34,21 @@ export type CommitOutcome =
   | { readonly kind: 'done-before'; readonly ids: ReadonlySet<string> }
   /** These entries can never be stored (rule 4). */
   | { readonly kind: 'unstorable'; readonly entries: ReadonlyMap<BatchEntry, string> }
+  /** It is refused as a whole, and the store cannot tell over which of its entries: they are to be committed in smaller batches. */
+  | { readonly kind: 'refused'; readonly why: string }
   /** A passing reason: the same batch again later. `answers`: the store is there, and this is why it does not commit. */
   | { readonly kind: 'unavailable'; readonly why: string; readonly answers?: boolean }
   /** Another process took over: stop. */
   | { readonly kind: 'outdated' };
 
+/** What a store tells by itself. */
+export interface StoreEvents {
+  /** What will keep it from storing one day, for whoever may help; null once that is over. */
+  trouble(why: string | null): void;
+}
+
 export interface Store extends Service {
+  listen(events: StoreEvents): void;
   /** Takes the index: epoch + 1. Throws OWNED_ELSEWHERE while a living process of this machine owns it (embedded). */
   own(index: number): Promise<Ownership>;
   release(ownership: Ownership): Promise<void>;

@@ -55,6 +55,14 @@ export interface PipelineOptions {
   failed(reason: unknown): void;
 }
 
+export interface PipelineStatus extends LanesStatus {
+  readonly uncommitted: number;
+  /** What work waits for; null where none does. */
+  readonly storeTrouble: string | null;
+  /** What the store cannot do with some tasks; null where there are none. */
+  readonly storeWarning: string | null;
+}
+
 export class Pipeline {
   readonly reader: TaskReader;
   readonly intake: Intake;
@@ -164,9 +172,10 @@ export class Pipeline {
     this.options.events.emit('reader-paused', { why });
   }
 
-  status(): LanesStatus & { readonly uncommitted: number; readonly storeTrouble: string | null } {
+  status(): PipelineStatus {
+    const { open: uncommitted, warning: storeWarning } = this.committer;
     const { why: storeTrouble } = this.options.storeTroubles;
-    return { ...this.lanes.status(), uncommitted: this.committer.open, storeTrouble };
+    return { ...this.lanes.status(), uncommitted, storeTrouble, storeWarning };
   }
 
   private makeLanes(): Distributor<TaskResult | null> {
@@ -209,6 +218,7 @@ export class Pipeline {
     await this.lanes.quiet();
     await this.committer.flushed();
     // A commit that was refused may have put tasks back: their deliveries are void, too.
+    if (this.first === null) this.committer.forgetWithheld();
     this.lanes.clear();
     this.intake.clear();
   }

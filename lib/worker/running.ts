@@ -66,6 +66,7 @@ export class RunningWorker implements WorkerProgram {
   private isReloading = false;
   private depth: QueueDepth = { normal: 0, priority: 0 };
   private outboxAgeMs = 0;
+  private storeWarning: string | null = null;
 
   constructor(
     private readonly parts: WorkerParts,
@@ -75,6 +76,7 @@ export class RunningWorker implements WorkerProgram {
     this.shutdownTimeMs = parts.configuration.shutdownTimeMs;
     const { events } = parts;
     let blockedAt = 0;
+    parts.backend.store.listen({ trouble: (why) => this.storeTroubled(why) });
     parts.backend.writer.onBlocked((blocked) => {
       if (blocked) {
         blockedAt = parts.clock.monotonic();
@@ -157,6 +159,7 @@ export class RunningWorker implements WorkerProgram {
       outboxAgeMs: this.outboxAgeMs,
       storeAvailable: (lanes?.storeTrouble ?? null) === null,
       storeTrouble: lanes?.storeTrouble ?? null,
+      storeWarning: lanes?.storeWarning ?? this.storeWarning,
       queueTrouble: reader.trouble ?? null,
       counters,
       hooks,
@@ -244,6 +247,13 @@ export class RunningWorker implements WorkerProgram {
       log: root,
       failed: (reason) => this.failed(reason),
     });
+  }
+
+  private storeTroubled(why: string | null): void {
+    this.storeWarning = why;
+    this.parts.events.emit('store-trouble', { why });
+    if (why === null) this.log.info('what kept the store from storing one day is over');
+    else this.log.warn('the store will not be able to store one day', { why });
   }
 
   private makeWatchdog(pipeline: Pipeline): Watchdog {

@@ -13,6 +13,7 @@ const WORKER: WorkerStatus = {
   outboxAgeMs: 1_500,
   storeAvailable: true,
   storeTrouble: null,
+  storeWarning: null,
   queueTrouble: null,
   counters: {},
   hooks: [],
@@ -51,14 +52,16 @@ describe('the view of the status', () => {
         lanes: { ...WORKER.lanes, restarts: 2 },
       }),
       slot(3, null, 'standby'),
+      slot(4, { storeWarning: 'no partition can be made' }),
     ];
-    expect(remarks([program(slots.slice(0, 2), 6), program(slots.slice(2), 6)])).toEqual([
+    expect(remarks([program(slots.slice(0, 2), 7), program(slots.slice(2), 7)])).toEqual([
       'index 1: the window is full; 26 of its 50 tasks are of ip:1.2.3.4',
       'index 2: its queues can not be consumed: the user "dp3" may not',
       'index 2: work waits for the store: permission denied for table records (42501)',
       'index 2: lanes broke 2 times; see the log',
       'index 3 waits until the process that owns it has ended',
-      'served by no program here: index 4, 5',
+      'index 4: the store needs help: no partition can be made',
+      'served by no program here: index 5, 6',
     ]);
     expect(remarks([program([slot(0)])])).toEqual([]);
   });

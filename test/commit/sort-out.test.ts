@@ -65,10 +65,33 @@ describe('sorting out a refused batch', () => {
     expect(rewound.size).toBe(0);
   });
 
-  it('gives up where the same would happen for ever: nothing is named, or what was put aside already', () => {
+  it('puts aside the only task of a batch that is refused as a whole', () => {
+    const { kept, rewound } = sortOut({ kind: 'refused', why: 'too large' }, [batch[0]!], later)!;
+    expect(kept[0]?.result.reason).toEqual({ code: 'TASK_UNSTORABLE', sentence: 'too large' });
+    expect([...rewound]).toEqual([['a', ['a4']]]);
+  });
+
+  it('notes no more than the message where the note is refused, withholds what is refused even then, and rewinds nothing for it', () => {
+    const named = (guilty: Entry<string>): CommitOutcome => ({
+      kind: 'unstorable',
+      entries: new Map([[guilty, 'ż is no letter']]),
+    });
+    const once = sortOut(named(batch[0]!), batch, later)!;
+    const twice = sortOut(named(once.kept[0]!), once.kept, [])!;
+    expect(twice.kept[0]!.result).toMatchObject({
+      etype: null,
+      eid: null,
+      reason: { code: 'TASK_UNSTORABLE', sentence: '? is no letter', bare: true },
+    });
+    const last = sortOut(named(twice.kept[0]!), twice.kept, [])!;
+    expect([...last.withheld]).toEqual([[twice.kept[0], 'ż is no letter']]);
+    expect(ids(last.kept)).toEqual(ids(twice.kept.slice(1)));
+    expect([twice.rewound.size, last.rewound.size]).toEqual([0, 0]);
+  });
+
+  it('names nothing where the outcome names nothing', () => {
     expect(sortOut(doneBefore('z9'), batch, later)).toBeNull();
     expect(sortOut(unstorable(), batch, later)).toBeNull();
-    const { kept } = sortOut(unstorable(batch[0]!), batch, later)!;
-    expect(sortOut(unstorable(kept[0]!), kept, [])).toBeNull();
+    expect(sortOut({ kind: 'refused', why: 'too large' }, batch, later)).toBeNull();
   });
 });

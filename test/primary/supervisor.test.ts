@@ -38,6 +38,7 @@ function figures(tasksDone: number): WorkerStatus {
     outboxAgeMs: 0,
     storeAvailable: true,
     storeTrouble: null,
+    storeWarning: null,
     queueTrouble: null,
     counters: {},
     hooks: [],

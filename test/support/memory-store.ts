@@ -62,6 +62,7 @@ export class MemoryStore implements Store {
 
   readonly quarantine: Store['quarantine'] = { retry: async () => false, drop: async () => false };
 
+  listen(): void {}
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 

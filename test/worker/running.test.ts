@@ -29,7 +29,7 @@ it('ends although what its parts share can not be left', async () => {
     backend: {
       reader: part('reader'),
       writer: part('writer'),
-      store: part('store'),
+      store: { ...part('store'), listen: () => {} },
       leave: () => new Promise(() => {}),
     },
     modules: part('modules'),

@@ -1,6 +1,6 @@
 /**
  * `check`: every mistake of the configuration, then what holds in the end. Problems go to stderr, what holds to stdout; with --json
- * everything is one document on stdout. Nothing is started.
+ * everything is one document on stdout. A database is asked whether it can be used; nothing is started or changed.
  */
 import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
@@ -11,6 +11,7 @@ import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
 import { systemClock } from '../../runtime/clock.js';
+import { storeProblems } from '../../store/inspect.js';
 import type { ExitCode, Invocation, Run } from '../command.js';
 import { type Cell, type Output, shown } from '../output.js';
 import { printProblems } from '../problems.js';
@@ -52,6 +53,7 @@ export function checkWith(checkModules: CheckModules): Run {
       const { dir: configDir, modulesDir, enabledModules: enabled } = configuration;
       const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
       problems.push(...typesProblems(configuration, spec, typescript));
+      problems.push(...(await storeProblems(configuration)));
     }
     return report(invocation, loaded, problems);
   };

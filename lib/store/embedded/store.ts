@@ -58,6 +58,8 @@ export class EmbeddedStore implements Store {
     };
   }
 
+  listen(): void {}
+
   async start(): Promise<void> {
     this.tables_ = openTables(this.environment);
   }

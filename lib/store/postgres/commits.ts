@@ -5,11 +5,13 @@
  * Refused: to send the next batch before this one is answered. It gained 6 % with twice as many messages in memory and nothing with as
  * many (two processors), for a second batch whose fate may be unknown.
  */
+import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Batch, BatchEntry, CommitOutcome } from '../store.js';
 import { failureOf, sentenceOf, storeError } from './failures.js';
 import { inboxId } from './inbox-id.js';
 import type { Owned, Owner } from './owner.js';
+import { PartitionMissing, type Partitions } from './partitions.js';
 import { CommitStatement } from './parts.js';
 import { writeRows } from './rows.js';
 import { Search } from './search.js';
@@ -18,6 +20,9 @@ import { JsonWriter } from './values.js';
 
 /** The server cuts a connection over a message of 1 GiB, again and again. Some is left for the text of the statement. */
 const MOST_BYTES = 2 ** 30 - 2 ** 20;
+
+/** A search for what cannot be stored takes at most this part of the lease, which nobody renews meanwhile. */
+const SEARCH_PART = 1 / 3;
 
 const STORED: CommitOutcome = { kind: 'stored' };
 const OUTDATED: CommitOutcome = { kind: 'outdated' };
@@ -44,12 +49,14 @@ export class Commits {
   private next = new Encoded();
   /** The last batch of which an id was there and then was not. */
   private puzzling: readonly BatchEntry[] | null = null;
+  /** The last batch that had no partition, though all are there by now. */
+  private homeless: readonly BatchEntry[] | null = null;
 
   constructor(
     private readonly session: Session,
     private readonly owner: Owner,
-    /** There is no table for what is stored at this time. */
-    private readonly makePartitions: () => Promise<void>,
+    private readonly partitions: Pick<Partitions, 'ensure'>,
+    private readonly clock: Clock,
     private readonly mostBytes = MOST_BYTES,
   ) {}
 
@@ -63,15 +70,24 @@ export class Commits {
     } catch (error) {
       switch (failureOf(error)) {
         case 'partition':
-          // If that fails, the next commit says so again.
-          await this.makePartitions().catch(() => {});
-          return unavailable(error);
+          return this.withoutPartition(batch);
         case 'lost':
         case 'passing':
           return unavailable(error);
         default:
           throw storeError(error);
       }
+    }
+  }
+
+  /** Makes the tables of this week where they are missing; where that fails, this is why nothing is stored. */
+  private async withoutPartition({ entries }: Batch): Promise<CommitOutcome> {
+    try {
+      await this.partitions.ensure();
+      this.homeless = entries;
+      return { kind: 'unavailable', why: 'there was no partition for this week' };
+    } catch (error) {
+      return unavailable(error);
     }
   }
 
@@ -96,13 +112,12 @@ export class Commits {
     return stored(batch);
   }
 
-  /** One task can never be stored; of several, no one is to blame. */
+  /** One task can never be stored; several can in smaller batches. */
   private tooLarge({ entries }: Batch, bytes: number): CommitOutcome {
-    const sentence = `${bytes} bytes are to be stored at once, PostgreSQL takes ${this.mostBytes} at most`;
+    const why = `${bytes} bytes are to be stored at once, PostgreSQL takes ${this.mostBytes} at most`;
     const [only] = entries;
-    if (only !== undefined && entries.length === 1) return { kind: 'unstorable', entries: new Map([[only, sentence]]) };
-    const how = 'lower processing_core.commit.bytes or commit.tasks';
-    throw new ApplicationError('STORE_FAILED', `of ${entries.length} tasks ${sentence}: ${how}`);
+    if (only !== undefined && entries.length === 1) return { kind: 'unstorable', entries: new Map([[only, why]]) };
+    return { kind: 'refused', why };
   }
 
   private encoded(batch: Batch): Encoded {
@@ -144,6 +159,10 @@ export class Commits {
         return this.doneBefore(error, query, batch, owned.index);
       case 'data':
         return this.unstorable(error, query, batch, owned);
+      case 'partition':
+        // None is missing, and yet the server says so: it means this batch.
+        if (this.homeless === batch.entries) return this.unstorable(error, query, batch, owned);
+        throw error;
       default:
         throw error;
     }
@@ -156,25 +175,50 @@ export class Commits {
     const known = await knownIds(query, index, ids);
     if (known.size > 0) return { kind: 'done-before', ids: known };
     // It may have been forgotten just then.
-    if (this.puzzling === batch.entries) throw storeError(error);
+    if (this.puzzling === batch.entries) return { kind: 'refused', why: sentenceOf(error) };
     this.puzzling = batch.entries;
     return unavailable(error);
   }
 
   /** The server does not say which value of a batch it can not hold: the tasks are really stored, and all is undone again. */
   private async unstorable(error: unknown, query: Query, batch: Batch, owned: Owned): Promise<CommitOutcome> {
-    const search = new Search(batch, (part, number) => this.store(query, part, owned, number));
+    const store = (part: Batch, number: number) => this.store(query, part, owned, number);
+    const mostMs = SEARCH_PART * this.owner.leaseSeconds * 1_000;
+    const search = new Search(batch, { number: owned.batch, clock: this.clock, mostMs, store });
     await query('begin');
     try {
-      await search.go(query, owned.batch);
+      await search.go(query);
+      await query(search.complete ? 'commit' : 'rollback');
     } catch (reason) {
       await query('rollback').catch(() => {});
-      return failureOf(reason) === 'duplicate' ? this.doneBefore(reason, query, batch, owned.index) : raise(reason);
+      return this.searchFailed(reason, query, batch, search.complete ? search.number : null);
     }
-    await query('rollback');
+    if (search.complete) {
+      owned.batch = search.number;
+      this.present.entries = null;
+      return stored(batch);
+    }
     if (!search.owned) return this.refused(query, owned);
-    if (search.guilty.size === 0) throw storeError(error);
+    if (search.faultOfNone !== null) return unavailable(search.faultOfNone);
+    if (search.guilty.size === 0) return { kind: 'refused', why: sentenceOf(error) };
     return { kind: 'unstorable', entries: search.guilty };
+  }
+
+  /** `number`: that of the last part, where all were to be stored for good. */
+  private async searchFailed(reason: unknown, query: Query, batch: Batch, number: number | null) {
+    switch (failureOf(reason)) {
+      case 'duplicate':
+        return this.doneBefore(reason, query, batch, batch.ownership.index);
+      case 'data':
+        return { kind: 'refused', why: sentenceOf(reason) } as const;
+      case 'lost':
+        if (number !== null && this.owner.owned !== null) {
+          this.owner.owned.unsure = { entries: batch.entries, number, stored: false };
+        }
+        throw reason;
+      default:
+        throw reason;
+    }
   }
 
   /** Stores a part of a batch as if it were the batch of a number; false where the owner is not the owner any more. */
@@ -200,10 +244,7 @@ function stored({ entries }: Batch): CommitOutcome {
   return STORED;
 }
 
-function raise(error: unknown): never {
-  throw error;
-}
-
 function unavailable(error: unknown): CommitOutcome {
-  return { kind: 'unavailable', why: sentenceOf(error), answers: failureOf(error) !== 'lost' };
+  const why = error instanceof PartitionMissing ? error.message : sentenceOf(error);
+  return { kind: 'unavailable', why, answers: failureOf(error) !== 'lost' };
 }

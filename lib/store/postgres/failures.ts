@@ -25,12 +25,15 @@ const ENDED = new Set(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03']);
 const DUPLICATE = '23505';
 /** `no partition of relation found for row` has no code of its own; it names no constraint. */
 const CHECK_VIOLATION = '23514';
-/** Of classes: data exception, constraint (one that someone added to our tables), program limit exceeded (values too large). */
-const DATA = new Set(['22', '23', '54']);
+/**
+ * Of classes: data exception, constraint or check option (that someone added to our tables), program limit exceeded (values too large),
+ * the same row twice in a statement; and what triggers and functions raise that someone put there.
+ */
+const DATA = new Set(['22', '23', '54', '44', '21', '09', '27', '2F', '38', '39', 'P0']);
 /** Damaged data, a damaged index. */
 const DAMAGED = new Set(['XX001', 'XX002']);
 /** Of classes that pass only once somebody has mended it: a missing right or table, a wrong schema. */
-const TO_BE_MENDED = new Set(['42', '3F', '0A', '21', '26', '34', 'XX']);
+const TO_BE_MENDED = new Set(['42', '3F', '0A', '26', '34', 'XX']);
 /** The plan or the name of a prepared statement is no longer what it was: only another connection prepares it anew. */
 const OUTDATED_STATEMENT = new Set(['0A000', '26000', '42P05']);
 

@@ -13,6 +13,7 @@ import { startError } from './failures.js';
 import { MIGRATIONS, type Migration } from './migrations/migrations.js';
 import { quoteName, quoteText } from './names.js';
 import { ensurePartitions } from './partitions.js';
+import { refuseMissingRights } from './rights.js';
 import { refuseContracted, refuseOutdated, schemaVersion } from './schema-version.js';
 import type { Query, Session } from './session.js';
 
@@ -77,9 +78,19 @@ export async function openSchema(
   });
 }
 
+/** Changes nothing. @throws ApplicationError as a start would, over the server, the database and the rights of its user */
+export async function inspectServer(session: Session): Promise<void> {
+  try {
+    await refuseServer(session.query);
+    await refuseMissingRights(session.query, session.schema);
+  } catch (error) {
+    throw startError(error);
+  }
+}
+
 async function ready<T>(session: Session, settings: StoreSettings, tables: () => Promise<T>): Promise<T> {
   try {
-    await refuseOldServer(session.query);
+    await inspectServer(session);
     const result = await tables();
     await compare(session.query, session.schema, settings);
     await holdPrefetch(session.query, session.schema, settings.prefetch ?? null);
@@ -90,13 +101,24 @@ async function ready<T>(session: Session, settings: StoreSettings, tables: () =>
   }
 }
 
-/** Older servers have not all statements that upkeep needs. @throws ApplicationError STORE_MISMATCH */
-export async function refuseOldServer(query: Query): Promise<void> {
+/**
+ * Older servers have not all statements that upkeep needs. A database of another encoding cannot hold what a message may hold: neither the
+ * task, nor a note of it in quarantine. @throws ApplicationError STORE_MISMATCH
+ */
+export async function refuseServer(query: Query): Promise<void> {
   const [row] = await query(
-    `select current_setting('server_version_num')::int / 10000, current_setting('server_version')`,
+    `select current_setting('server_version_num')::int / 10000, current_setting('server_version'),
+       current_setting('server_encoding'), current_database()`,
   );
-  if (Number(row?.[0]) >= LEAST_SERVER) return;
-  throw mismatch(`the server is PostgreSQL ${row?.[1]}; version ${LEAST_SERVER} or newer is needed`);
+  const [version, name, encoding, database] = row ?? [];
+  if (Number(version) < LEAST_SERVER) {
+    throw mismatch(`the server is PostgreSQL ${name}; version ${LEAST_SERVER} or newer is needed`);
+  }
+  if (encoding === 'UTF8') return;
+  throw mismatch(
+    `database ${database} has the encoding ${encoding}; UTF8 is needed: make another one ` +
+      `(createdb --encoding=UTF8 --template=template0 NAME) and name it in processing_core.store.url`,
+  );
 }
 
 async function bringUp(

@@ -10,11 +10,12 @@ import type { Clock } from '../../runtime/clock.js';
 import type { HistoryRetention } from '../history-retention.js';
 import type { Ownership } from '../store.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
-import { dropPartition, ensurePartitions, type Partition, partitionsOf } from './partitions.js';
+import { dropPartition, type Partition, PartitionMissing, type Partitions, partitionsOf } from './partitions.js';
 import type { Session } from './session.js';
 
 export interface RetentionOptions {
   readonly ownership: Ownership;
+  readonly partitions: Pick<Partitions, 'ensure'>;
   readonly clock: Clock;
   readonly histories: readonly HistoryRetention[];
   /** How long raw data-points are kept, in whole partitions; null for ever. */
@@ -67,8 +68,8 @@ export class Retention {
   }
 
   private async beginRound(): Promise<void> {
-    const { clock, histories, rawRetentionMs } = this.options;
-    await ensurePartitions(this.session);
+    const { partitions, clock, histories, rawRetentionMs } = this.options;
+    await partitions.ensure().catch(unlessToldThere);
     const now = clock.now();
     if (rawRetentionMs !== null) {
       for (const partition of await partitionsOf(this.session, 'raw')) {
@@ -143,6 +144,11 @@ export class Retention {
   private isClosed({ toMs }: Partition): boolean {
     return toMs + CLOSED_AFTER_MS < this.options.clock.now();
   }
+}
+
+/** What is old goes all the same. */
+function unlessToldThere(error: unknown): void {
+  if (!(error instanceof PartitionMissing)) throw error;
 }
 
 /** From a parameter on. */

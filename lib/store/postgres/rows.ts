@@ -57,7 +57,8 @@ export function writeRows(
   const quarantined = new Set<string>();
   for (const entry of entries) {
     try {
-      if (inbox && !entry.delivery.once) parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
+      if (inbox && !entry.delivery.once && entry.result.reason?.bare !== true)
+        parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
       writeRecordRows(entry, parts, json, entities);
       if (entry.result.reason !== undefined) writeQuarantine(entry, parts, quarantined);
       writeDerived(entry.result, parts);

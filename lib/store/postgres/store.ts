@@ -7,7 +7,7 @@ import type { RecordView } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import type { HistoryRetention } from '../history-retention.js';
-import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store } from '../store.js';
+import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { Commits, knownIds } from './commits.js';
 import { findExpired } from './expiry.js';
 import { startError, storeError, taskError } from './failures.js';
@@ -15,7 +15,7 @@ import { loadRecords } from './load.js';
 import { openSchema, type StoreSettings } from './migrate.js';
 import { PostgresOutbox } from './outbox.js';
 import { Owner } from './owner.js';
-import { ensurePartitions } from './partitions.js';
+import { Partitions } from './partitions.js';
 import { Purge, type PurgeOptions } from './purge.js';
 import { PostgresQuarantine } from './quarantine.js';
 import { Session, STATEMENT_TIMEOUT_MS } from './session.js';
@@ -59,6 +59,8 @@ export class PostgresStore implements Store {
   private readonly reading: Session;
   private readonly upkeep: Session;
   private readonly commits: Commits;
+  private readonly partitions: Partitions;
+  private events: StoreEvents | null = null;
   private readonly leaseMs: number;
   /** Of the index that was taken last. */
   private purging: Purge | null = null;
@@ -82,8 +84,13 @@ export class PostgresStore implements Store {
     this.reading = new Session({ ...shared, purpose: 'reads' });
     this.upkeep = new Session({ ...owners, purpose: 'upkeep' });
     this.outbox = new PostgresOutbox(this.reading);
-    this.commits = new Commits(this.writing, owner, () => ensurePartitions(this.reading), options.mostBytes);
+    this.partitions = new Partitions(this.reading, this.clock, (why) => this.events?.trouble(why));
+    this.commits = new Commits(this.writing, owner, this.partitions, this.clock, options.mostBytes);
     this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
+  }
+
+  listen(events: StoreEvents): void {
+    this.events = events;
   }
 
   /** Connects, and makes the tables where there are none. */
@@ -170,7 +177,8 @@ export class PostgresStore implements Store {
 
   private purgeOptions(ownership: Ownership): PurgeOptions {
     const { inboxRetentionMs, settledBefore, histories = [], rawRetentionMs = null } = this.options;
-    return { ownership, clock: this.clock, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
+    const { clock, partitions } = this;
+    return { ownership, clock, partitions, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
   }
 
   private renewLater(delayMs: number): void {

@@ -148,9 +148,9 @@ test('refuses what is larger than the server takes in one message', async () => 
     kind: 'unstorable',
     entries: new Map([[large, expect.stringMatching(/^12\d{4} bytes .* takes 100000 at most$/)]]),
   });
-  await expect(commit(sized('a', 60_000), sized('b', 60_000))).rejects.toMatchObject({
-    code: 'STORE_FAILED',
-    message: expect.stringContaining('lower processing_core.commit.bytes'),
+  expect(await commit(sized('a', 60_000), sized('b', 60_000))).toEqual({
+    kind: 'refused',
+    why: expect.stringMatching(/^12\d{4} bytes .* takes 100000 at most$/),
   });
   expect(await commit(sized('a', 60_000))).toEqual({ kind: 'stored' });
   expect(await askOne(session, 'select count(*) from records')).toBe('1');
@@ -201,7 +201,7 @@ test.each(OWN_INDEXES)(
   },
 );
 
-test('repeats a batch whose id was there and then was not, and stops when that comes again', async () => {
+test('repeats a batch whose id was there and then was not, and refuses it when that comes again', async () => {
   const { session, store, ownership } = await prepare();
   await session.query(`create function puzzle() returns trigger language plpgsql as $$ begin
     raise exception using errcode = 'unique_violation', table = 'inbox', message = 'there';
@@ -215,7 +215,7 @@ test('repeats a batch whose id was there and then was not, and stops when that c
   await session.query(puzzled);
   const again = batchOf(ownership, stored('2', plainState('a', 2)));
   expect(await store.commit(again)).toMatchObject({ kind: 'unavailable' });
-  await expect(store.commit(again)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  expect(await store.commit(again)).toEqual({ kind: 'refused', why: 'there (23505)' });
 });
 
 test('makes the tables of a week that has none, and stores then', async () => {

@@ -21,6 +21,7 @@ function purging(
   return {
     ownership,
     clock,
+    partitions: { ensure: async () => {} },
     inboxRetentionMs: 60_000,
     settledBefore: async () => clock.now(),
     histories: [],

@@ -1,6 +1,6 @@
 /** Making and changing the tables of an application, and what they were made for. */
 import { expect, onTestFinished, test } from 'vitest';
-import { openSchema, refuseOldServer, setUpSchema } from '../../../lib/store/postgres/migrate.js';
+import { openSchema, refuseServer, setUpSchema } from '../../../lib/store/postgres/migrate.js';
 import { MIGRATIONS, type Migration } from '../../../lib/store/postgres/migrations/migrations.js';
 import { quoteName, schemaOf } from '../../../lib/store/postgres/names.js';
 import { PostgresStoreReader } from '../../../lib/store/postgres/reader.js';
@@ -230,12 +230,12 @@ test('changes no settings while a worker runs or tasks wait in the outbox', asyn
 });
 
 test('an older server is refused by its version', async () => {
-  const answering = (major: string, version: string) => async () => [[major, version]];
-  await expect(refuseOldServer(answering('13', '13.18'))).rejects.toMatchObject({
+  const answering = (major: string, version: string) => async () => [[major, version, 'UTF8', 'db']];
+  await expect(refuseServer(answering('13', '13.18'))).rejects.toMatchObject({
     code: 'STORE_MISMATCH',
     message: expect.stringMatching(/PostgreSQL 13\.18; version 14 or newer/),
   });
-  await refuseOldServer(answering('14', '14.0'));
+  await refuseServer(answering('14', '14.0'));
 });
 
 test('keeps the largest prefetch of quorum queues, and refuses a smaller one with what to do', async () => {
