@@ -92,16 +92,24 @@ export async function askOwner(programs: readonly Program[], index: number, ques
 }
 
 async function programOf(socket: string): Promise<Program | null> {
+  let silent = false;
+  const tellSilent = () => {
+    silent = true;
+  };
   try {
-    const reply = await request(socket, { type: 'status' }, undefined, STATUS_MS);
-    if (reply?.type === 'status') return { socket, status: understood(reply.status) };
+    for await (const reply of ask(socket, { type: 'status' }, STATUS_MS, tellSilent)) {
+      if (reply.type === 'status') return { socket, status: understood(reply.status) };
+      if (reply.type === 'done') throw new Error(reply.sentence);
+    }
   } catch (error) {
     // It has ended since it was seen.
     if (error instanceof ApplicationError && error.code === 'NOT_RUNNING') return null;
     throw error;
   }
-  const sentence = `the program on ${socket} takes connections and said nothing within ${STATUS_MS / 1_000} s: it is stopped (SIGSTOP; kill -CONT lets it go on) or blocked`;
-  throw new ApplicationError('NOT_RUNNING', sentence);
+  const why = silent
+    ? `takes connections and said nothing within ${STATUS_MS / 1_000} s: it is stopped (SIGSTOP; kill -CONT lets it go on) or blocked`
+    : 'closed the connection without an answer: it is about to end';
+  throw new ApplicationError('NOT_RUNNING', `the program on ${socket} ${why}`);
 }
 
 /** Of a program of another version, what no version changes. */

@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ask, type ControlHandler, ControlServer, livingPrograms } from '../../lib/ipc/control.js';
+import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import { socketFolder } from '../../lib/runtime/socket-path.js';
+import { type ManualClock, manualClock } from '../support/clock.js';
 
 const LIMITS = { connections: 4, requestBytes: 1_024 };
 let folder: string;
@@ -20,8 +23,13 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function listening(firstIndex: number, handle: ControlHandler, mayShare = false): Promise<ControlServer> {
-  const server = new ControlServer({ folder, firstIndex, mayShare }, LIMITS, handle);
+async function listening(
+  firstIndex: number,
+  handle: ControlHandler,
+  mayShare = false,
+  clock?: ManualClock,
+): Promise<ControlServer> {
+  const server = new ControlServer({ folder, firstIndex, mayShare }, LIMITS, handle, clock);
   servers.push(server);
   await server.start();
   return server;
@@ -31,6 +39,14 @@ async function replies(path: string, request: Parameters<typeof ask>[1]) {
   const all = [];
   for await (const reply of ask(path, request)) all.push(reply);
   return all;
+}
+
+function defer(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
 }
 
 /** What a program says to such a line, whoever writes it. */
@@ -115,6 +131,97 @@ describe('control socket', () => {
       expect(await asks({ type: 'ask', index: 0 })).toEqual({ type: 'answer', answer: { ok: false, why } });
     },
   );
+
+  describe('with as many connections as are allowed', () => {
+    const opened: Socket[] = [];
+    const open = async (server: ControlServer, text = '') => {
+      const socket = createConnection(server.path, () => socket.write(text));
+      opened.push(socket);
+      await once(socket, 'connect');
+      const heard = new Promise<string>((resolve) => {
+        let all = '';
+        socket.on('data', (chunk) => {
+          all += chunk.toString();
+        });
+        socket.on('close', () => resolve(all));
+      });
+      return { socket, heard };
+    };
+    const request = `${JSON.stringify({ type: 'stop', ...ownSpeaker() })}\n`;
+    const ANSWER = [{ type: 'done', ok: true, sentence: 'yes' }];
+
+    afterEach(() => {
+      for (const socket of opened.splice(0)) socket.destroy();
+    });
+
+    it('closes the one that was idle for longest when another one comes, and tells it why', async () => {
+      const server = await listening(0, done);
+      const idle = [await open(server), await open(server), await open(server, 'half a requ'), await open(server)];
+      expect(await replies(server.path, { type: 'status' })).toEqual(ANSWER);
+      expect(JSON.parse((await idle[0]!.heard) || '{}')).toMatchObject({
+        ok: false,
+        sentence: expect.stringMatching(/4 connections were open \(processing_core.control.connections\)/),
+      });
+      expect(idle.slice(1).map(({ socket }) => socket.readyState)).toEqual(['open', 'open', 'open']);
+    });
+
+    it('answers however many come that say nothing, or do not go when they were answered', async () => {
+      const server = await listening(0, done);
+      for (let round = 0; round < 20; round++) {
+        await open(server, round % 2 === 0 ? '' : request);
+        expect(await replies(server.path, { type: 'status' })).toEqual(ANSWER);
+      }
+    });
+
+    it('answers beside those that wait for their answer: what they asked for goes on', async () => {
+      const asked: string[] = [];
+      const finished = defer();
+      const allAsked = defer();
+      const server = await listening(0, async ({ type }, reply) => {
+        if (asked.push(type) === 4) allAsked.resolve();
+        if (type === 'stop') await finished.promise;
+        reply({ type: 'done', ok: true, sentence: 'yes' });
+      });
+      const waiting = [await open(server, request), await open(server, request), await open(server, request)];
+      waiting.push(await open(server, request));
+      await allAsked.promise;
+      expect(await replies(server.path, { type: 'status' })).toEqual(ANSWER);
+      const told = () => Promise.race(waiting.map(({ heard }) => heard));
+      expect(await told()).toContain('what was asked for goes on');
+      finished.resolve();
+      const all = await Promise.all(waiting.map(({ heard }) => heard));
+      expect(all.filter((heard) => heard.includes('"sentence":"yes"'))).toHaveLength(3);
+      expect(asked).toEqual(['stop', 'stop', 'stop', 'stop', 'status']);
+    });
+
+    it('spares those that wait where others have had time to ask and did not', async () => {
+      const clock = manualClock();
+      const finished = defer();
+      const server = await listening(
+        0,
+        async ({ type }, reply) => {
+          if (type === 'stop') await finished.promise;
+          reply({ type: 'done', ok: true, sentence: 'yes' });
+        },
+        false,
+        clock,
+      );
+      const stopping = await open(server, request);
+      for (let n = 0; n < 3; n++) await open(server);
+      clock.pass(1_000);
+      expect(await replies(server.path, { type: 'status' })).toEqual(ANSWER);
+      finished.resolve();
+      expect(await stopping.heard).toContain('"sentence":"yes"');
+    });
+  });
+
+  it('takes a connection that is closed while it is written to for the end of the answer', async () => {
+    const server = createServer((socket) => socket.destroy());
+    const path = join(socketFolder(folder), 'closing.sock');
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    for (let times = 0; times < 50; times++) expect(await replies(path, { type: 'status' })).toEqual([]);
+    server.close();
+  });
 
   it('takes longer requests once it is told to', async () => {
     const server = await listening(0, done);
