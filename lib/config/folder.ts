@@ -1,5 +1,5 @@
 /** Folder: the parts of a configuration folder that are not settings: entity types, configurations of modules, files out of place. */
-import { readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Problem } from '../model/problem.js';
 import { loadSpec, type ModelFile, type ModelSpec } from '../model/spec.js';
@@ -7,12 +7,26 @@ import { nearest, suggestion } from '../runtime/nearest.js';
 import { type Keys, sectionFiles } from './keys.js';
 import { readYaml, type YamlFile } from './yaml.js';
 
-/** Names in a folder, sorted; undefined when there is no such folder. */
+/** What editors and systems leave beside a file for a while: locks (mostly links to nowhere), copies, swap files. */
+const DROPPING = /^\.#|^#.*#$|~$|\.sw[a-p]$|^\._|\.(bak|orig|rej|tmp)$/;
+
+/** Names in a folder, sorted, without droppings; undefined when there is no such folder. */
 export function namesIn(dir: string): string[] | undefined {
   try {
-    return readdirSync(dir).sort();
+    return readdirSync(dir)
+      .filter((name) => !DROPPING.test(name))
+      .sort();
   } catch {
     return undefined;
+  }
+}
+
+/** Whether there is something of that name, be it a link to nowhere: then it is an error that it cannot be read. */
+export function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
   }
 }
 
@@ -20,7 +34,7 @@ export function namesIn(dir: string): string[] | undefined {
 export function readModel(dir: string, problems: Problem[]): ModelSpec | null {
   const folder = join(dir, 'db_entities');
   const names = namesIn(folder);
-  const files = names?.filter((name) => name.endsWith('.yml')) ?? [];
+  const files = names?.filter(isRead) ?? [];
   if (names === undefined || files.length === 0) {
     const sentence =
       names === undefined
@@ -30,6 +44,7 @@ export function readModel(dir: string, problems: Problem[]): ModelSpec | null {
     return null;
   }
   warnOfYaml(folder, names, problems);
+  warnOfHidden(folder, names, problems);
   const read = new Map<string, YamlFile>();
   for (const name of files) {
     const file = readYaml(join(folder, name), join(folder, name), problems);
@@ -47,7 +62,12 @@ export function readModel(dir: string, problems: Problem[]): ModelSpec | null {
 /** Reads `modules/<name>.yml` of the enabled modules: plain data, its objects without prototype. A missing file is an empty one. */
 export function readModules(dir: string, enabled: readonly string[], problems: Problem[]): Map<string, unknown> {
   const folder = join(dir, 'modules');
-  const names = namesIn(folder) ?? [];
+  const found = namesIn(folder);
+  if (found === undefined && isThere(folder)) {
+    const sentence = 'The folder can not be read: it is no folder, a link to nowhere, or closed to this user.';
+    problems.push({ severity: 'error', file: folder, key: '', sentence });
+  }
+  const names = found ?? [];
   warnOfYaml(folder, names, problems);
   const read = new Map<string, unknown>();
   for (const name of enabled) {
@@ -81,6 +101,18 @@ export function checkNames(dir: string, env: string, keys: Keys, problems: Probl
     if (near === null) continue;
     const sentence = `This file is not read. Did you mean "${near}.yml"?`;
     problems.push({ severity: 'warning', file: join(dir, name), key: '', sentence });
+  }
+}
+
+function isRead(name: string): boolean {
+  return name.endsWith('.yml') && !name.startsWith('.');
+}
+
+function warnOfHidden(folder: string, names: readonly string[], problems: Problem[]): void {
+  for (const name of names) {
+    if (isRead(name) || !name.endsWith('.yml')) continue;
+    const sentence = 'This file is not read, because its name begins with a dot; DP3 reads it.';
+    problems.push({ severity: 'warning', file: join(folder, name), key: '', sentence });
   }
 }
 

@@ -2,11 +2,11 @@
  * Layers: what files, environment variables and flags say, each value read by the format of its setting and kept with where it came
  * from. A value that can not be read is a problem and left out, so that one run finds all of them. convict only gets good values.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Problem } from '../model/problem.js';
 import { describe } from '../model/value-error.js';
 import { suggestion } from '../runtime/nearest.js';
+import { isThere } from './folder.js';
 import { Refusal, readAs } from './formats.js';
 import { type Keys, PYTHON_KEYS, sectionFiles, suggestKey } from './keys.js';
 import { redacted } from './redact.js';
@@ -102,7 +102,7 @@ class FileReader {
   }
 
   private read(path: string, section: string): void {
-    if (!existsSync(path)) return;
+    if (!isThere(path)) return;
     const found: Problem[] = [];
     const file = readYaml(path, path, found);
     for (const problem of found) {

@@ -257,7 +257,11 @@ export function makeSchema() {
         misfire_grace: duration('1s', 'A scheduled run that is late by more than this is left out.'),
       },
       control: {
-        connections: whole(32, 'Connections to the control socket that may be open at once; where one more comes, the idlest is closed.', { least: 1, most: 10_000 }),
+        connections: whole(
+          32,
+          'Connections to the control socket that may be open at once; where one more comes, the idlest is closed.',
+          { least: 1, most: 10_000 },
+        ),
         request_bytes: size('64KiB', 'Largest request to the control socket.', { least: 1_024 }),
       },
     },

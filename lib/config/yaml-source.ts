@@ -2,7 +2,7 @@
  * YAML source: the bytes of one file as a document tree, or a fault. Encodings other than UTF-8 are told apart, and nesting is measured on
  * the flat tree of tokens before the recursive composer sees it: running out of stack in there may end the process.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { Composer, type CST, type Document, LineCounter, Parser } from 'yaml';
 import { messageOf } from '../runtime/errors.js';
 
@@ -49,13 +49,29 @@ export function parseYaml(path: string): { readonly document: Document.Parsed; r
   return { document, lines };
 }
 
-function decode(path: string): string {
-  let bytes: Buffer;
+function bytesOf(path: string): Buffer {
   try {
-    bytes = readFileSync(path);
+    // A pipe would be waited for.
+    if (statSync(path).isFile()) return readFileSync(path);
   } catch (error) {
-    throw new Fault('', undefined, `The file can not be read: ${messageOf(error)}.`);
+    const target = targetOf(path);
+    const why = target === null ? messageOf(error) : `it is a link to ${target}, and nothing can be read there`;
+    throw new Fault('', undefined, `The file can not be read: ${why}.`);
   }
+  throw new Fault('', undefined, 'The file can not be read: it is no file.');
+}
+
+/** Where a link leads to; null where there is none. */
+function targetOf(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function decode(path: string): string {
+  const bytes = bytesOf(path);
   if (bytes.length > MAX_FILE_BYTES) {
     throw new Fault('', undefined, `The file has ${bytes.length} bytes, allowed are at most ${MAX_FILE_BYTES}.`);
   }

@@ -5,7 +5,7 @@
  * killed. The map is as large as is allowed from the start (address space, not memory or disk): no process has to follow another
  * one's growth. Keys are at most 1978 bytes.
  */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, chownSync, constants, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
@@ -61,10 +61,19 @@ export function openLmdb(path: string, mode: 'write' | 'read', options: MapOptio
       permissionsMode: 0o600,
       encoding: 'binary' as const,
     };
-    return open(settings);
+    const opened = open(settings);
+    if (mode === 'read') giveLockFile(path);
+    return opened;
   } catch (error) {
     throw explained(path, error);
   }
+}
+
+/** Who reads makes a missing lock file, too; made by root, it would lock out whoever owns the data. */
+function giveLockFile(path: string): void {
+  const owner = statSync(join(path, 'data.mdb'));
+  const lockFile = join(path, 'lock.mdb');
+  if (process.getuid?.() === 0 && statSync(lockFile).uid !== owner.uid) chownSync(lockFile, owner.uid, owner.gid);
 }
 
 /** LMDB's own errors carry a number as code; anything else that is thrown stays what it is. */

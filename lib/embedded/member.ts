@@ -31,15 +31,17 @@ export async function joinAsIndex(
   options: EnvironmentOptions = {},
 ): Promise<Member> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
+  const sockets = socketsOf(folder);
   const environment = new Environment(folder, indexName(index), options);
   await refuseLivingOwner(environment.path, options);
   await environment.start();
-  return memberOf(environment, options);
+  return memberOf(environment, sockets, options);
 }
 
 /** Joins as a producer and owns its environment. Throws QUEUE_UNAVAILABLE when too many producers run, STORE_FAILED. */
 export async function joinAsProducer(folder: DataFolder, options: EnvironmentOptions = {}): Promise<Member> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
+  const sockets = socketsOf(folder);
   for (let n = 0; n < MOST_PRODUCERS; n++) {
     const environment = new Environment(folder, producerName(n), options);
     try {
@@ -51,21 +53,23 @@ export async function joinAsProducer(folder: DataFolder, options: EnvironmentOpt
       if (error instanceof ApplicationError && error.code === 'OWNED_ELSEWHERE') continue;
       throw error;
     }
-    return memberOf(environment, options);
+    return memberOf(environment, sockets, options);
   }
   const sentence = `${MOST_PRODUCERS} producers send into ${folder.path} already: wait until one has ended`;
   throw new ApplicationError('QUEUE_UNAVAILABLE', sentence);
 }
 
-async function memberOf(environment: Environment, options: EnvironmentOptions): Promise<Member> {
-  const { folder } = environment;
-  let sockets: string;
+/** Before anything is made: files of another user (root can make them) would be none of those that share the folder. */
+function socketsOf({ path }: DataFolder): string {
   try {
-    sockets = socketFolder(folder.path);
+    return socketFolder(path);
   } catch (error) {
-    await environment.stop();
     throw new ApplicationError('STORE_FAILED', messageOf(error), { cause: error });
   }
+}
+
+function memberOf(environment: Environment, sockets: string, options: EnvironmentOptions): Member {
+  const { folder } = environment;
   const neighbours = new Neighbours(folder, options, environment);
   const wakeups = new Wakeups(sockets, environment.name);
   const outbox = new Outbox(environment, neighbours, wakeups, options.clock);

@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
-import { socketFolder } from '../runtime/socket-path.js';
+import { findSocketFolder, socketFolder } from '../runtime/socket-path.js';
 import type { ControlReply, ControlRequest } from './messages.js';
 import { otherCommand, ownSpeaker, speakerOf, understands } from './protocol.js';
 
@@ -179,7 +179,8 @@ function refusalOf(request: ControlRequest): ControlReply | null {
 
 /** The sockets of all living programs of a folder, by first index. */
 export async function livingPrograms(folder: string): Promise<string[]> {
-  const sockets = socketFolder(folder);
+  const sockets = findSocketFolder(folder);
+  if (sockets === null) return [];
   const names = readdirSync(sockets).filter((name) => SOCKET_NAME.test(name));
   names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   const living: string[] = [];

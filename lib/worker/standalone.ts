@@ -36,12 +36,13 @@ export async function runStandaloneWorker(options: StandaloneOptions): Promise<n
   const { level, format } = configuration.logging;
   const { index } = assignment;
   const log = createLogger({ level, format, fields: { index } });
-  const end = new ProcessEnd((why) => console.error(`dp3-cluster: ${why}`));
-  const worker = new StandaloneWorker(configuration, index, make, log, systemClock, end.importing);
   const { runtimeDir: folder, control: limits, broker } = configuration;
   const place = { folder, firstIndex: index, mayShare: broker.kind === 'rabbitmq' };
   const control = new ControlServer(place, limits, (asked, reply) => worker.serve(asked, reply));
   await control.start();
+  // From here on this process ends by its own word alone.
+  const end = new ProcessEnd((why) => console.error(`dp3-cluster: ${why}`));
+  const worker = new StandaloneWorker(configuration, index, make, log, systemClock, end.importing);
   obeySignals(worker.life, end, systemClock);
   onLauncherGone(() => worker.life.drain(LAUNCHER_GONE));
   log.info('starting', { app: configuration.app, numProcesses: configuration.numProcesses, pid: process.pid });

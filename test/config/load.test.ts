@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +29,74 @@ function load(files: Files, request: ConfigurationRequest = {}, environment: Nod
 }
 
 const threads = (n: number) => `processing_core: {worker_threads: ${n}}`;
+
+/** The same files with links beside them, by name. */
+function linked(files: Files, links: Readonly<Record<string, string>>, env = 'development') {
+  const dir = makeFolder(files);
+  for (const [name, target] of Object.entries(links)) symlinkSync(target, join(dir, name));
+  return { dir, ...loadConfiguration({ dir, env }, {}) };
+}
+
+describe('links and what editors leave behind', () => {
+  const NOWHERE = 'me@host.1234:1700000000';
+
+  it('leaves locks, copies and swap files alone, in every folder', () => {
+    const left = [
+      '.default.yml.swp',
+      'default.yml~',
+      '#default.yml#',
+      '._default.yml',
+      'default.yml.bak',
+      '.default.yml.swx',
+    ];
+    const below = left.map((name) => name.replace('default', 'item'));
+    const broken = [...left, ...below.map((name) => `db_entities/${name}`), ...below.map((name) => `modules/${name}`)];
+    const { problems, configuration } = linked(
+      { ...Object.fromEntries(broken.map((name) => [name, 'half: [written'])), 'modules/own.yml': 'limit: 1' },
+      {
+        '.#default.yml': NOWHERE,
+        '.#staging.yml': NOWHERE,
+        'db_entities/.#item.yml': NOWHERE,
+        'modules/.#own.yml': NOWHERE,
+      },
+    );
+    expect(problems).toEqual([]);
+    expect(configuration).not.toBeNull();
+  });
+
+  it('says of a hidden entity type that it is not read', () => {
+    const { problems } = linked({ 'db_entities/.other.yml': 'half: [written' }, {});
+    expect(problems).toMatchObject([{ severity: 'warning', file: expect.stringMatching(/\.other\.yml$/) }]);
+  });
+
+  it.each([
+    ['default.yml', 'development'],
+    ['processing_core.yml', 'development'],
+    ['production.yml', 'production'],
+    ['db_entities/other.yml', 'development'],
+  ])('refuses %s by name when it is a link to nowhere', (name, env) => {
+    const { dir, problems } = linked({}, { [name]: '/nowhere/at.yml' }, env);
+    const errors = problems.filter(({ file }) => file === join(dir, name));
+    expect(errors).toMatchObject([
+      {
+        severity: 'error',
+        sentence: 'The file can not be read: it is a link to /nowhere/at.yml, and nothing can be read there.',
+      },
+    ]);
+  });
+
+  it('refuses a folder of module configurations that leads nowhere', () => {
+    const { dir, problems } = linked({}, { modules: '/nowhere' });
+    expect(problems).toMatchObject([{ severity: 'error', file: join(dir, 'modules') }]);
+  });
+
+  it('does not wait for a pipe in the place of a file', () => {
+    const dir = makeFolder({});
+    execFileSync('mkfifo', [join(dir, 'default.yml')]);
+    const { problems } = loadConfiguration({ dir }, {});
+    expect(problems).toMatchObject([{ severity: 'error', sentence: 'The file can not be read: it is no file.' }]);
+  });
+});
 
 describe('the order of what is given', () => {
   const environment = { DP3_PROCESSING_CORE_WORKER_THREADS: '4' };
