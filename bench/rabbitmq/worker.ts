@@ -98,6 +98,7 @@ function nowhere(stored: () => void): Store {
   return {
     name: 'no store',
     listen: () => {},
+    holds: () => true,
     start: async () => {},
     stop: async () => {},
     own: async (index) => ({ index, epoch: 1 }),

@@ -16,7 +16,7 @@ import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
-import type { Entry } from './entry.js';
+import { type Entry, isDelivered } from './entry.js';
 import { AFTER_COMMIT } from './outcomes.js';
 import { sortOut } from './sort-out.js';
 import { Withheld } from './withheld.js';
@@ -93,14 +93,14 @@ export class Committer<Again> {
     return this.withheld.trouble;
   }
 
-  /** Results that are not durable yet. */
+  /** Results of deliveries that are not durable yet. */
   unfinished(): readonly Entry<Again>[] {
-    return [...this.underWay, ...this.next, ...this.gathered, ...this.withheld.list()];
+    return [...this.underWay, ...this.next, ...this.gathered, ...this.withheld.list()].filter(isDelivered);
   }
 
   /** The deliveries of the reader are void: what was withheld comes again. */
   forgetWithheld(): void {
-    this.withheld.forget(() => true);
+    this.withheld.forget(isDelivered);
   }
 
   add(entry: Entry<Again>): void {
@@ -239,7 +239,7 @@ export class Committer<Again> {
     // First of all: the store need not wait for what else is done here.
     if (this.underWay.length > 0) void this.commit();
     this.options.committed(entries);
-    this.options.events.emit('commit-stored', { tasks: entries.length, durationMs });
+    this.options.events.emit('commit-stored', { tasks: entries.filter(isDelivered).length, durationMs });
     this.goOn();
   }
 
@@ -288,7 +288,6 @@ export class Committer<Again> {
     const { index, epoch } = ownership;
     const why = `another process has taken over index ${index}; this one had epoch ${epoch}`;
     events.emit('commit-failed', { tasks: this.underWay.length, kind: 'outdated', why });
-    events.emit('ownership-lost', { index, epoch });
     this.fail(new ApplicationError('OWNERSHIP_LOST', why));
   }
 

@@ -8,6 +8,12 @@ export interface Entry<Again> {
   readonly result: TaskResult;
   readonly key: string | null;
   readonly again: Again | null;
+  /** Of a task that no delivery has brought (emissions.ts): called once it is committed. */
+  readonly durable?: () => void;
+}
+
+export function isDelivered({ durable }: Pick<Entry<unknown>, 'durable'>): boolean {
+  return durable === undefined;
 }
 
 /** The result of a task that is put aside with its reason; it changes nothing else. */

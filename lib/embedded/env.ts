@@ -75,6 +75,8 @@ export class Environment implements Service, ReadableEnvironment {
   private heldEpoch = 0;
   private drawnId = '';
   private transacting = false;
+  private readonly lostListeners = new Set<(why: string) => void>();
+  private lost = false;
 
   constructor(
     readonly folder: DataFolder,
@@ -92,6 +94,16 @@ export class Environment implements Service, ReadableEnvironment {
   /** The epoch of this process's claim; 0 without one. */
   get epoch(): number {
     return this.heldEpoch;
+  }
+
+  /** Whether this process has claimed it and, as far as is known, nobody after it. */
+  get isOwned(): boolean {
+    return this.heldEpoch > 0 && !this.lost;
+  }
+
+  /** Told once when another process has taken over what this one has claimed. */
+  onLost(listener: (why: string) => void): void {
+    this.lostListeners.add(listener);
   }
 
   /** True inside `transaction`. */
@@ -176,6 +188,7 @@ export class Environment implements Service, ReadableEnvironment {
       }),
     );
     this.heldEpoch = epoch;
+    this.lost = false;
     for (const participant of this.participants) participant.claimed?.();
     return epoch;
   }
@@ -238,6 +251,7 @@ export class Environment implements Service, ReadableEnvironment {
     this.cancelCheck = this.clock.after(this.options.readerCheckIntervalMs ?? READER_CHECK_MS, () => {
       this.refuseReplaced();
       this.checkReaders();
+      this.look(() => this.lookForSuccessor());
       this.scheduleCheck();
     });
   }
@@ -262,10 +276,24 @@ export class Environment implements Service, ReadableEnvironment {
   }
 
   private refuseOutdated(): void {
-    const epoch = ownerIn(this.self())?.epoch ?? 0;
+    const epoch = this.lookForSuccessor();
     if (this.heldEpoch > 0 && epoch === this.heldEpoch) return;
     const why = this.heldEpoch === 0 ? 'is not claimed by this process' : `was taken over (epoch ${epoch})`;
     throw new ApplicationError('OWNERSHIP_LOST', `${this.path} ${why}: nothing was written`);
+  }
+
+  /** The epoch of the last owner; tells where that is another one than this process. */
+  private lookForSuccessor(): number {
+    const epoch = ownerIn(this.self())?.epoch ?? 0;
+    if (this.heldEpoch > 0 && epoch !== this.heldEpoch && !this.lost) {
+      this.lost = true;
+      const why = `${this.path} was claimed in epoch ${this.heldEpoch}: another process has taken it in epoch ${epoch}`;
+      // Not inside of a transaction.
+      queueMicrotask(() => {
+        for (const listener of this.lostListeners) listener(why);
+      });
+    }
+    return epoch;
   }
 
   private self(): Database<string, string> {

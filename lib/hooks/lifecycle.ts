@@ -19,7 +19,7 @@ import type { TaskMaker } from './task-maker.js';
 export interface LifecycleOptions {
   readonly modules: readonly RunningModule[];
   readonly maker: TaskMaker;
-  /** Sends a task from outside of hooks; resolves when it is durable in its queue. */
+  /** Sends a task from outside of hooks; resolves when it is committed. */
   readonly emit: (task: Task) => Promise<void>;
   readonly clock: Clock;
   readonly events: Events;

@@ -129,8 +129,8 @@ export interface ScheduledContext<Config = ModuleConfig> extends BaseContext<Con
 /** The context of `start`. It stays valid until the module has stopped, for timers and sockets; `signal` fires when it shall stop. */
 export interface StartContext<Config = ModuleConfig> extends BaseContext<Config> {
   /**
-   * Sends a task from outside of hooks; resolves when it is safe in its queue. At least once: if the process dies before, the
-   * caller can not know whether it was sent. A hook returns its tasks instead, which are committed with its own.
+   * Sends a task from outside of hooks; resolves when it is committed, and rejects once another process owns the index. At least once: if
+   * the process dies before, the caller can not know whether it was committed. A hook returns its tasks instead, which are committed with its own.
    */
   readonly emit: (task: Task) => Promise<void>;
 }

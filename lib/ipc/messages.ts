@@ -46,6 +46,8 @@ export type FromWorker =
   /** Null before there is anything to tell of. */
   | { readonly type: 'stats'; readonly status: WorkerStatus | null }
   | { readonly type: 'stop-program'; readonly reason: string; readonly exitCode: 0 | 1 | 2 }
+  /** Another process owns its index by now, and it acts for it no more: another worker is to stand by in its place. */
+  | { readonly type: 'lost'; readonly why: string }
   /** Asks to be replaced in order, which is no crash. */
   | { readonly type: 'restart'; readonly why: string }
   | { readonly type: 'drained'; readonly left: number }

@@ -200,6 +200,17 @@ export class Supervisor {
       case 'stop-program':
         this.stop(message.reason, message.exitCode);
         return;
+      case 'lost':
+        if (slot.leaving) return;
+        this.log.warn('worker has lost its index and stands by', {
+          index: slot.index,
+          pid: fork.pid,
+          why: message.why,
+        });
+        // It ends by itself, and its successor stands by.
+        slot.leaving = true;
+        slot.state = 'standby';
+        return;
       case 'restart':
         if (slot.leaving) return;
         this.log.warn('worker is replaced', { index: slot.index, pid: fork.pid, why: message.why });

@@ -60,7 +60,10 @@ export const ERRORS = {
     follows: 'exit-1',
   },
   OWNED_ELSEWHERE: { sentence: 'Another process owns this index.', follows: 'exit-1' },
-  OWNERSHIP_LOST: { sentence: 'Another process has taken over this index.', follows: 'exit-1' },
+  OWNERSHIP_LOST: {
+    sentence: 'Another process has taken over this index. The worker ends as its owner, and stands by.',
+    follows: 'exit-1',
+  },
   NOT_RUNNING: { sentence: 'No program runs on this data folder.', follows: 'exit-1' },
   TOO_MANY_RESTARTS: {
     sentence:

@@ -30,6 +30,8 @@ export interface SchedulerOptions {
   readonly jobs: readonly Job[];
   /** Sends tasks as derived ones are sent; resolves when they are durable. A job counts as running until then. */
   readonly submit: (tasks: readonly Task[]) => Promise<void>;
+  /** Whether this process may act for its index; where that must be asked, runs wait for the answer. */
+  readonly owns: () => boolean | Promise<boolean>;
   /** A run that would begin later than this after its due time is left out (DP3: one second). */
   readonly misfireGraceMs: number;
   readonly clock: Clock;
@@ -102,10 +104,12 @@ export class Scheduler implements Service {
   }
 
   async #run(job: Job, due: Instant): Promise<void> {
-    const { submit, log } = this.#options;
+    const { submit, owns, log } = this.#options;
     const { module, name } = job;
     let tasks: readonly Task[] = [];
     try {
+      const owned = owns();
+      if (owned !== true && !((await owned) && this.#started)) return;
       tasks = await job.run(due);
       if (tasks.length > 0) await submit(tasks);
     } catch (error) {

@@ -43,6 +43,8 @@ export type CommitOutcome =
 
 /** What a store tells by itself. */
 export interface StoreEvents {
+  /** An ownership is lost, though it was not released; told once, and why. */
+  lost(why: string): void;
   /** What will keep it from storing one day, for whoever may help; null once that is over. */
   trouble(why: string | null): void;
 }
@@ -52,6 +54,11 @@ export interface Store extends Service {
   /** Takes the index: epoch + 1. Throws OWNED_ELSEWHERE while a living process of this machine owns it (embedded). */
   own(index: number): Promise<Ownership>;
   release(ownership: Ownership): Promise<void>;
+  /**
+   * Whether nobody else can own by now what this store has taken last. Known at once as a rule; after a time without a sign of it (a lost connection, a process
+   * that stood still) it is asked, however long the store does not answer. Cheap; for whatever acts on its own.
+   */
+  holds(): boolean | Promise<boolean>;
   /** Which of these ids are committed already. */
   known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Newest committed state of each key, given as [etype, eid], in the order asked. */

@@ -8,6 +8,7 @@
  * Modules start after ownership was taken, since what they emit is written as the owner of the index.
  */
 
+import { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
 import { requireConfiguration } from '../config/load.js';
 import { Executor } from '../executor/executor.js';
@@ -87,12 +88,13 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
   const { numProcesses, hookTimeoutMs, cache, maxChainDepth: maxDepth, maxSets, message } = configuration;
   const log = root;
   const metrics = collectMetrics(events, clock);
-  const { store, writer } = backend;
+  const { store } = backend;
+  const emissions = new Emissions();
   const records = new Records(store, { bytes: cache.bytes });
   const maker = createTaskMaker(spec, message.bytes);
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs });
   const toOutgoing = derivedTasks(spec, numProcesses);
-  const submit = (tasks: readonly Task[]) => writer.send(tasks.map(toOutgoing));
+  const submit = (tasks: readonly Task[]) => emissions.send(tasks.map(toOutgoing));
   const storeTroubles = new Troubles();
   const executor = new Executor({
     spec,
@@ -121,7 +123,8 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
   });
   const jobs = jobsOf(registry.scheduled, { index, runner, maker });
   const { misfireGraceMs } = configuration.scheduler;
-  const scheduler = new Scheduler({ jobs, submit, misfireGraceMs, clock, events, log });
+  const owns = () => store.holds();
+  const scheduler = new Scheduler({ jobs, submit, owns, misfireGraceMs, clock, events, log });
   const { sweepIntervalMs: intervalMs } = configuration.ttl;
   const sweeper = new Sweeper({ index, store, spec, submit, intervalMs, clock, log });
   return {
@@ -136,6 +139,7 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
     records,
     executor,
     storeTroubles,
+    emissions,
     modules,
     scheduler,
     sweeper,

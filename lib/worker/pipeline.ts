@@ -8,7 +8,7 @@
  * It is made for one ownership of an index and ends with it. How it comes to rest is in drain.ts.
  */
 import { Committer, LONG_AWAY_MS } from '../commit/committer.js';
-import { type Entry, quarantinedResult } from '../commit/entry.js';
+import { type Entry, isDelivered, quarantinedResult } from '../commit/entry.js';
 import { OutboxPublisher } from '../commit/outbox.js';
 import { tellCommitted } from '../commit/outcomes.js';
 import { ExecutionError } from '../executor/executor.js';
@@ -23,7 +23,7 @@ import type { Logger } from '../observability/logger.js';
 import { PairOrder } from '../queue/pair.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
-import { isStoreFailure, messageOf } from '../runtime/errors.js';
+import { ApplicationError, isStoreFailure, messageOf } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Ownership, Store } from '../store/store.js';
@@ -75,6 +75,8 @@ export class Pipeline {
   private readonly restarts: LaneRestarts;
   /** Set for good: no lane is to start anything any more. */
   private resting = false;
+  /** The store is asked whether the index is still ours. */
+  private asking = false;
   /** Since when the reader has no connection, or has given its deliveries back, and why. */
   private interrupted: { readonly since: number; readonly by: 'connection' | 'store' } | null = null;
 
@@ -172,6 +174,14 @@ export class Pipeline {
     this.options.events.emit('reader-paused', { why });
   }
 
+  /** The index is another's: nothing is committed or published any more. */
+  abandon(why: string): void {
+    this.rest(why);
+    this.lanes.stop();
+    this.committer.stop();
+    void this.outbox.stop();
+  }
+
   status(): PipelineStatus {
     const { open: uncommitted, warning: storeWarning } = this.committer;
     const { why: storeTrouble } = this.options.storeTroubles;
@@ -192,7 +202,7 @@ export class Pipeline {
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.broken(work, error),
       isBlameless: (error) => this.isBlameless(error),
-      admits: (busy) => this.first?.admits(busy) ?? true,
+      admits: (busy) => this.owns() && (this.first?.admits(busy) ?? true),
       idle: () => this.committer.hurry(),
     });
   }
@@ -232,6 +242,19 @@ export class Pipeline {
     }
     this.interrupted = null;
     if (!this.resting) this.lanes.resume();
+  }
+
+  /** Whether the index is still ours for sure. Where that must be asked, nothing starts meanwhile. */
+  private owns(): boolean {
+    const owns = this.options.store.holds();
+    if (owns instanceof Promise && !this.asking) {
+      this.asking = true;
+      void owns.then(() => {
+        this.asking = false;
+        this.lanes.wake();
+      });
+    }
+    return owns === true;
   }
 
   private isExhausted({ delivery }: Work): boolean {
@@ -293,11 +316,13 @@ export class Pipeline {
 
   private committed(entries: readonly Entry<Work>[]): void {
     let derived = 0;
-    for (const { key, result } of entries) {
+    for (const { key, result, durable } of entries) {
       if (key !== null && result.record !== undefined) this.options.records.committed(key);
       derived += result.derived.length;
+      durable?.();
     }
-    this.intake.done(entries);
+    // An emitted task has its own delivery, under the same id, still to come.
+    this.intake.done(entries.filter(isDelivered));
     tellCommitted(entries, this.options);
     if (derived > 0) this.outbox.wake();
     this.lanes.wake();
@@ -311,6 +336,10 @@ export class Pipeline {
   private fail(reason: unknown): void {
     if (this.failure !== null) return;
     this.failure = reason ?? new Error('unknown');
+    if (reason instanceof ApplicationError && reason.code === 'OWNERSHIP_LOST') {
+      this.options.failed(reason);
+      return;
+    }
     this.rest('the worker can not go on');
     if (isStoreFailure(reason)) this.lanes.stop();
     this.options.log.error('the worker can not go on', { reason: messageOf(reason), error: reason });

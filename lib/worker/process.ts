@@ -44,6 +44,8 @@ export interface Orders {
   stopWorker(reason: string): void;
   /** Whoever supervises this worker replaces it in order, which is no crash. */
   restartWorker(reason: string): void;
+  /** Another process owns its index by now: this one ends, and whoever supervises it has another one stand by in its place. */
+  standBy(reason: string): void;
   /** Why this worker can not consume yet, while it waits for that. */
   waiting(why: string): void;
 }
@@ -121,6 +123,10 @@ export class WorkerLife {
       stopProgram: (reason, exitCode) => this.tell({ type: 'stop-program', reason, exitCode }),
       stopWorker: (reason) => this.drain(reason, 1),
       restartWorker: (why) => this.tell({ type: 'restart', why }),
+      standBy: (why) => {
+        this.tell({ type: 'lost', why });
+        this.drain(why);
+      },
       waiting: (why) => this.tell({ type: 'waiting', why }),
     };
     try {

@@ -1,4 +1,5 @@
 /** A worker with all its parts: starts them in order, answers for them, and comes to rest. */
+import type { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
 import type { Executor } from '../executor/executor.js';
 import type { Answer, Question } from '../ipc/messages.js';
@@ -16,7 +17,7 @@ import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Ownership } from '../store/store.js';
 import type { Backend } from './backend.js';
-import { drain } from './drain.js';
+import { abandon, drain } from './drain.js';
 import { keyThatFills } from './full-window.js';
 import { limitsOf } from './limits.js';
 import { takePatiently } from './patience.js';
@@ -37,6 +38,7 @@ export interface WorkerParts {
   readonly records: Records;
   readonly executor: Executor;
   readonly storeTroubles: Troubles;
+  readonly emissions: Emissions;
   readonly modules: Service;
   readonly scheduler: Service;
   readonly sweeper: Service;
@@ -63,6 +65,8 @@ export class RunningWorker implements WorkerProgram {
   private starting: Promise<unknown> = Promise.resolve();
   private stopping = false;
   private ready = false;
+  /** Why the index is not ours any more. */
+  private lost: string | null = null;
   private isReloading = false;
   private depth: QueueDepth = { normal: 0, priority: 0 };
   private outboxAgeMs = 0;
@@ -76,7 +80,10 @@ export class RunningWorker implements WorkerProgram {
     this.shutdownTimeMs = parts.configuration.shutdownTimeMs;
     const { events } = parts;
     let blockedAt = 0;
-    parts.backend.store.listen({ trouble: (why) => this.storeTroubled(why) });
+    parts.backend.store.listen({
+      lost: (why) => this.lose(why),
+      trouble: (why) => this.storeTroubled(why),
+    });
     parts.backend.writer.onBlocked((blocked) => {
       if (blocked) {
         blockedAt = parts.clock.monotonic();
@@ -97,7 +104,7 @@ export class RunningWorker implements WorkerProgram {
    */
   async stop(deadline: Deadline): Promise<{ readonly left: number }> {
     this.stopping = true;
-    const { backend, modules, scheduler, sweeper, clock, events, root, metrics } = this.parts;
+    const { backend, emissions, modules, scheduler, sweeper, clock, events, root: log, metrics } = this.parts;
     const { reader, writer, store } = backend;
     if (!this.ready) await deadline.allows(reader.stop(deadline));
     await deadline.allows(this.starting);
@@ -106,14 +113,13 @@ export class RunningWorker implements WorkerProgram {
       const { pipeline, ownership, watchdog } = this.consuming;
       await watchdog.stop();
       await sweeper.stop(deadline);
-      ({ left } = await drain(
-        { pipeline, ownership, store, scheduler, modules, writer, clock, events, log: root },
-        deadline,
-      ));
+      const parts = { pipeline, ownership, emissions, store, scheduler, modules, writer, clock, events, log };
+      if (this.lost === null) ({ left } = await drain(parts, deadline));
+      else await abandon(parts, deadline);
     } else await stopAll([reader, writer, store, modules], deadline);
     await Deadline.in(Math.max(deadline.leftMs, LEAVE_MS), clock).allows(backend.leave());
     metrics.close();
-    await deadline.allows(root.close());
+    await deadline.allows(log.close());
     return { left };
   }
 
@@ -194,7 +200,7 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private async begin(): Promise<{ readonly epoch: number }> {
-    const { backend, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
+    const { backend, emissions, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
     const { reader, writer, store } = backend;
     const startedAt = clock.monotonic();
     await startAll([reader, writer, store]);
@@ -205,8 +211,10 @@ export class RunningWorker implements WorkerProgram {
     pipeline.intake.reloading(this.isReloading);
     const watchdog = this.makeWatchdog(pipeline);
     this.consuming = { ownership, pipeline, watchdog };
+    emissions.begin((entry) => pipeline.committer.add(entry));
     await modules.start();
     await pipeline.start(this.orders.waiting);
+    if (this.lost !== null) throw new ApplicationError('OWNERSHIP_LOST', this.lost);
     await scheduler.start();
     await sweeper.start();
     await watchdog.start();
@@ -278,8 +286,29 @@ export class RunningWorker implements WorkerProgram {
     });
   }
 
+  /** Nothing more is done for the index from this moment on: its new owner does it. */
+  private lose(why: string): void {
+    if (this.lost !== null || this.stopping) return;
+    this.lost = why;
+    const { emissions, scheduler, sweeper, index, events } = this.parts;
+    emissions.end(new ApplicationError('OWNERSHIP_LOST', why));
+    void scheduler.stop();
+    void sweeper.stop();
+    const { consuming } = this;
+    if (consuming !== null) {
+      void consuming.watchdog.stop();
+      consuming.pipeline.abandon(why);
+      events.emit('ownership-lost', { index, epoch: consuming.ownership.epoch });
+    }
+    this.orders.standBy(why);
+  }
+
   /** The store failed for good, or the program itself is at fault: it stops. All else ends this worker alone, as a crash that its primary counts. */
   private failed(reason: unknown): void {
+    if (reason instanceof ApplicationError && reason.code === 'OWNERSHIP_LOST') {
+      this.lose(reason.message);
+      return;
+    }
     const forAll = reason instanceof ApplicationError && STOPS_PROGRAM.has(reason.code);
     if (forAll) this.orders.stopProgram(messageOf(reason), 1);
     else this.orders.stopWorker(messageOf(reason));

@@ -150,6 +150,11 @@ export class StandaloneWorker {
         this.ordered = Math.max(this.ordered, message.exitCode);
         this.drain(message.reason);
         return;
+      case 'lost':
+        this.log.warn('worker has lost its index and ends', { why: message.why });
+        this.ordered = Math.max(this.ordered, 1);
+        this.drain(message.why);
+        return;
       case 'restart':
         // Its supervisor starts it again.
         this.ordered = Math.max(this.ordered, 1);

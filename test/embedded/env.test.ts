@@ -8,6 +8,7 @@ import { BINARY } from '../../lib/embedded/lmdb.js';
 import { Neighbours } from '../../lib/embedded/neighbours.js';
 import { identityOf, isAlive } from '../../lib/runtime/liveness.js';
 import { openStoreReader } from '../../lib/store/open.js';
+import { manualClock } from '../support/clock.js';
 import { dataFolder } from '../support/data-folder.js';
 
 const KEY = Buffer.from('key');
@@ -218,4 +219,26 @@ it('says that an environment can not be made where a file is in the way', async 
   const folder = dataFolder();
   writeFileSync(join(folder.path, 'index-0'), '');
   await expect(new Environment(folder, 'index-0').start()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+});
+
+it('tells an owner once that it was taken over, though it writes nothing', async () => {
+  const folder = dataFolder();
+  const [, dead] = await livingAndDead();
+  const clock = manualClock();
+  const first = await folder.environment('index-0', { identity: { ...identityOf(), pid: dead }, clock });
+  const told: string[] = [];
+  first.onLost((why) => told.push(why));
+  first.claim();
+  clock.pass(1_000);
+  await Promise.resolve();
+  expect([first.isOwned, told]).toEqual([true, []]);
+  const second = await folder.environment('index-0');
+  second.claim();
+  clock.pass(1_000);
+  await Promise.resolve();
+  expect(first.isOwned).toBe(false);
+  expect(told).toEqual([expect.stringMatching(/claimed in epoch 1: another process has taken it in epoch 2$/)]);
+  expect(() => first.transaction(() => {})).toThrow(expect.objectContaining({ code: 'OWNERSHIP_LOST' }));
+  await Promise.resolve();
+  expect(told).toHaveLength(1);
 });

@@ -12,13 +12,13 @@ import { deferred, settled, workbench } from '../support/modules.js';
 
 const TASK = { key: 'bus:a' } as Task;
 
-function scheduling(jobs: readonly Job[], clock = manualClock()) {
+function scheduling(jobs: readonly Job[], clock = manualClock(), owns: () => boolean | Promise<boolean> = () => true) {
   const [log, events] = [capturingLogger(), createEvents()];
   const submitted: Task[] = [];
   const skipped: EventMap['job-skipped'][] = [];
   events.on('job-skipped', (payload) => skipped.push(payload));
   const submit = async (tasks: readonly Task[]) => void submitted.push(...tasks);
-  const scheduler = new Scheduler({ jobs, submit, misfireGraceMs: 1_000, clock, events, log });
+  const scheduler = new Scheduler({ jobs, submit, owns, misfireGraceMs: 1_000, clock, events, log });
   return { scheduler, clock, log, submitted, skipped };
 }
 
@@ -80,6 +80,36 @@ describe('the scheduler', () => {
     expect(runs).toBe(2);
   });
 
+  it('runs nothing before it is known that the index is still owned, and nothing once it is not', async () => {
+    let owns: boolean | Promise<boolean> = true;
+    const dues: string[] = [];
+    const jobs = [
+      job({ second: '*' }, (due) => {
+        dues.push(due);
+        return [TASK];
+      }),
+    ];
+    const { scheduler, clock, submitted } = scheduling(jobs, manualClock(), () => owns);
+    await scheduler.start();
+    clock.pass(1_000);
+    await settled();
+    const answer = deferred<boolean>();
+    owns = answer.promise;
+    clock.pass(1_000);
+    await settled();
+    expect(dues).toHaveLength(1);
+    answer.resolve(true);
+    await settled();
+    expect(dues).toHaveLength(2);
+    owns = Promise.resolve(false);
+    clock.pass(1_000);
+    await settled();
+    owns = false;
+    clock.pass(1_000);
+    await settled();
+    expect([dues.length, submitted.length]).toEqual([2, 2]);
+  });
+
   it('counts a job as running until its tasks are safe', async () => {
     const sent = deferred<void>();
     const clock = manualClock();
@@ -93,6 +123,7 @@ describe('the scheduler', () => {
     const scheduler = new Scheduler({
       jobs,
       submit: () => sent.promise,
+      owns: () => true,
       misfireGraceMs: 1_000,
       clock,
       events: createEvents(),
@@ -230,6 +261,7 @@ describe('the scheduler', () => {
     const scheduler = new Scheduler({
       jobs: [job({ second: '*' }, () => [TASK, TASK])],
       submit,
+      owns: () => true,
       misfireGraceMs: 1_000,
       clock,
       events: createEvents(),

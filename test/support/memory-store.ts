@@ -63,6 +63,9 @@ export class MemoryStore implements Store {
   readonly quarantine: Store['quarantine'] = { retry: async () => false, drop: async () => false };
 
   listen(): void {}
+  holds(): boolean | Promise<boolean> {
+    return true;
+  }
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 

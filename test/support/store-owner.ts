@@ -1,5 +1,5 @@
 /**
- * A process that owns an index in PostgreSQL, for tests that kill or stop it: `owned` once it does; asked by a message, it commits one
+ * A process that owns an index in PostgreSQL, for tests that kill or stop it: `owned` once it does, `lost` when another one has it; asked by a message, it commits one
  * task, which derives one, and tells how that ended.
  */
 import { PostgresStore } from '../../lib/store/postgres/store.js';
@@ -16,6 +16,7 @@ const store = new PostgresStore({
   leaseMs: Number(leaseMs),
 });
 const derivedOf = (id: string) => ({ id: `of-${id}`, key: 'ip:e', index: 1, priority: true, body: Buffer.from(id) });
+store.listen({ lost: () => process.send?.('lost'), trouble: () => {} });
 await store.start();
 const ownership = await store.own(0);
 process.on('message', async (id: string) => {

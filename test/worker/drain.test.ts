@@ -63,6 +63,7 @@ async function setUp({ failing = [], releases, delivery = 'effectively-once', st
   const parts = {
     pipeline,
     ownership: { index: 0, epoch: 1 },
+    emissions: { end: () => {} },
     store: path.store,
     scheduler: service('scheduler'),
     modules: service('modules'),
@@ -75,7 +76,7 @@ async function setUp({ failing = [], releases, delivery = 'effectively-once', st
   return { path, draining, steps, abandoned, end: (name: string) => ends.get(name)?.() };
 }
 
-const STEPS = ['scheduler', 'commit', 'outbox', 'modules', 'writer', 'reader', 'release', 'store'];
+const STEPS = ['scheduler', 'commit', 'modules', 'outbox', 'writer', 'reader', 'release', 'store'];
 
 describe('a drain', () => {
   it('lets running tasks finish and commits them before it closes the reader and then releases the index', async () => {
@@ -143,7 +144,8 @@ describe('a drain', () => {
     const service = (name: string): Service => ({ name, start: async () => {}, stop: async () => {} });
     const services = { scheduler: service('scheduler'), modules: service('modules'), writer: service('writer') };
     const { store, clock, events, log } = path;
-    const parts = { pipeline, ownership: { index: 0, epoch: 1 }, store, clock, events, log, ...services };
+    const emissions = { end: () => {} };
+    const parts = { pipeline, ownership: { index: 0, epoch: 1 }, emissions, store, clock, events, log, ...services };
     expect(await pumped(path, drain(parts, Deadline.in(100 * SHUTDOWN_MS, clock)))).toEqual({ left: 0 });
     expect(path.queue.settledMessages).toBe(store.stored.length);
     expect(store.quarantined.map(({ id }) => id)).toEqual(quarantined);
@@ -200,7 +202,7 @@ describe('a drain', () => {
     end('3');
     await expect(draining).resolves.toEqual({ left: 0 });
     expect(steps).toEqual(STEPS);
-    expect(path.log.lines.filter(({ level }) => level === 'error')).toHaveLength(4);
+    expect(path.log.lines.filter(({ level }) => level === 'error')).toHaveLength(5);
   });
 
   it('does not wait for ever for a store that does not take back the index', async () => {

@@ -88,6 +88,41 @@ describe('acknowledging', () => {
   });
 });
 
+describe('an owner that is not sure of its index', () => {
+  it('starts nothing while the store is asked, and goes on when it is told that it owns', async () => {
+    const hands = byHand();
+    const path = await start({ execute: hands.execute });
+    let answer = (_: boolean) => {};
+    let asked = 0;
+    const answered = new Promise<boolean>((resolve) => {
+      answer = resolve;
+    });
+    path.store.holds = () => {
+      asked++;
+      return answered;
+    };
+    path.queue.put(message(EID, { name: 'a' }), message(OTHER, { name: 'b' }));
+    await path.until(() => asked > 0, 'the store is asked');
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    expect(hands.started).toEqual([]);
+    path.store.holds = () => true;
+    answer(true);
+    await path.until(() => hands.started.length === 2, 'both have started');
+    for (const name of ['a', 'b']) hands.end(name);
+    await path.settled();
+  });
+
+  it('starts nothing where the index is lost', async () => {
+    const hands = byHand();
+    const path = await start({ execute: hands.execute });
+    path.store.holds = () => false;
+    path.queue.put(message(EID, { name: 'a' }));
+    await path.until(() => path.pipeline.status().waiting === 1, 'it has come');
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    expect(hands.started).toEqual([]);
+  });
+});
+
 describe('the inbox', () => {
   it('is asked for what may have been committed, before it is executed, in one question for many', async () => {
     const path = await start({ store: { turns: 2 } });

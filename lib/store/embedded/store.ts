@@ -15,7 +15,7 @@ import { asNewChain } from '../../model/task-serialise.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store } from '../store.js';
+import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { findExpired, noteExpiry } from './expiry.js';
 import { chunksOf, isFull } from './history.js';
 import { incarnationValue, readIncarnationValue, recordKey, storedKey, timeValue } from './keys.js';
@@ -58,7 +58,9 @@ export class EmbeddedStore implements Store {
     };
   }
 
-  listen(): void {}
+  listen(events: Pick<StoreEvents, 'lost'>): void {
+    this.environment.onLost((why) => events.lost(why));
+  }
 
   async start(): Promise<void> {
     this.tables_ = openTables(this.environment);
@@ -76,6 +78,11 @@ export class EmbeddedStore implements Store {
 
   async release(ownership: Ownership): Promise<void> {
     if (this.environment.epoch === ownership.epoch) this.environment.release();
+  }
+
+  /** A process that stands still lives, and is not succeeded. */
+  holds(): boolean {
+    return this.environment.isOwned;
   }
 
   async known(_index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {

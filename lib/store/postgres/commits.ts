@@ -100,6 +100,7 @@ export class Commits {
     const { guilty, statement } = this.encoded(batch);
     if (guilty !== null) return { kind: 'unstorable', entries: guilty };
     if (statement.bytes > this.mostBytes) return this.tooLarge(batch, statement.bytes);
+    const sentAt = this.clock.monotonic();
     let rows: readonly Row[];
     try {
       rows = await this.run(query, statement, owned.index, owned.epoch, owned.batch);
@@ -107,6 +108,7 @@ export class Commits {
       return this.failed(error, query, batch, owned);
     }
     if (rows[0]?.[0] !== '1') return this.refused(query, owned);
+    this.owner.found(sentAt);
     owned.batch += 1;
     this.present.entries = null;
     return stored(batch);

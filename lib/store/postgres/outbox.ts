@@ -5,8 +5,13 @@
 import type { OutgoingTask } from '../../model/task.js';
 import type { Outbox } from '../store.js';
 import { storeError } from './failures.js';
+import type { Owner } from './owner.js';
 import type { Session } from './session.js';
 import { readBytes } from './values.js';
+
+/** None for who has lost the index: its successor publishes them. */
+const OLDEST = `select n, id, destination, key, priority, body from outbox
+  where index = $1 and exists (select from owners where owners.index = $1 and epoch = $2) order by n limit $3`;
 
 export class PostgresOutbox implements Outbox {
   /** Whether there may be rows. */
@@ -14,7 +19,10 @@ export class PostgresOutbox implements Outbox {
   /** Numbers of the rows that were handed out and are not published, by id. */
   private readonly handedOut = new Map<string, string>();
 
-  constructor(private readonly session: Session) {}
+  constructor(
+    private readonly session: Session,
+    private readonly owner: Pick<Owner, 'owned'>,
+  ) {}
 
   /** Rows were added, or the owner before may have left some. */
   added(): void {
@@ -25,11 +33,7 @@ export class PostgresOutbox implements Outbox {
     if (!this.filled) return [];
     this.filled = false;
     try {
-      const rows = await this.session.query(
-        'select n, id, destination, key, priority, body from outbox where index = $1 order by n limit $2',
-        [index, limit],
-        'outbox next',
-      );
+      const rows = await this.session.query(OLDEST, [index, this.owner.owned?.epoch ?? 0, limit], 'outbox next');
       if (rows.length > 0) this.filled = true;
       this.handedOut.clear();
       return rows.map(([n, id, destination, key, priority, body]) => {

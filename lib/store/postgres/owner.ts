@@ -60,16 +60,33 @@ export class Owner {
   private backend = 0;
   /** Those whose connections may hold the lock: they asked for it, and how that ended may be unknown. */
   private readonly holders = new Set<string>();
+  /** When the last statement was sent that found the row of this owner. */
+  private foundAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly clock: Clock,
     readonly leaseSeconds: number,
     private readonly settings: StoreSettings,
+    /** The index that was owned is lost. */
+    private readonly lost: (why: string) => void,
   ) {}
 
   /** Null before an index was taken, and once it was lost or released. */
   get owned(): Owned | null {
     return this.owned_;
+  }
+
+  /**
+   * Whether nobody can have taken the index, as far as is known without asking: the lease has not passed, and the connection is the one on
+   * which that was heard. Not so after the process stood still for longer than the lease.
+   */
+  get isSure(): boolean {
+    return this.owned_ !== null && this.clock.monotonic() - this.foundAt < 1_000 * this.leaseSeconds;
+  }
+
+  /** A statement that was sent then has found the row of this owner. */
+  found(sentAt: number): void {
+    this.foundAt = sentAt;
   }
 
   /** @throws ApplicationError OWNED_ELSEWHERE while another process lives that owns the index */
@@ -80,6 +97,7 @@ export class Owner {
       [index],
     );
     if (this.locked === null && !(await this.lock(query, index))) await this.endOther(query, index);
+    const sentAt = this.clock.monotonic();
     const [row] = await query(
       `update owners set epoch = epoch + 1, ${LEASED}, backend = pg_backend_pid(), holder = $3, taken = now(), knows = $4
        where index = $1 and ${AS_KNOWN} returning epoch, batch`,
@@ -95,6 +113,7 @@ export class Owner {
       );
     }
     this.owned_ = { index, epoch: Number(row[0]), batch: Number(row[1]), unsure: null };
+    this.found(sentAt);
     return { index, epoch: this.owned_.epoch };
   }
 
@@ -107,14 +126,21 @@ export class Owner {
   }
 
   /** It is known by now that another process took the index. */
-  async lose(query: Query): Promise<void> {
-    this.owned_ = null;
+  async lose(query: Query, why = 'another process has taken it'): Promise<void> {
+    this.forfeit(why);
     await this.unlock(query);
   }
 
-  /** The lock goes with its connection. */
+  private forfeit(why: string): void {
+    const { owned_: owned } = this;
+    this.owned_ = null;
+    if (owned !== null) this.lost(`index ${owned.index} was owned in epoch ${owned.epoch}: ${why}`);
+  }
+
+  /** The lock goes with its connection: another process may have the index before this one is connected again. */
   disconnected(): void {
     this.locked = null;
+    this.foundAt = Number.NEGATIVE_INFINITY;
   }
 
   /** First of all on a new connection. */
@@ -125,24 +151,26 @@ export class Owner {
     if (owned === null) return;
     const { index, epoch } = owned;
     if (!(await this.lockAgain(query, index))) {
-      this.owned_ = null;
+      this.forfeit('another process has taken it while the connection was lost');
       return;
     }
+    const sentAt = this.clock.monotonic();
     const [row] = await query(
       `update owners set ${LEASED}, backend = pg_backend_pid() where index = $1 and epoch = $3 and ${AS_KNOWN} returning batch`,
       [index, this.leaseSeconds, epoch, ...this.known()],
     );
     if (row === undefined) {
-      await this.lose(query);
+      await this.lose(query, 'another process had it meanwhile, or the tables or their settings were changed');
       return;
     }
     const batch = Number(row[0]);
     const { unsure } = owned;
     if (batch !== owned.batch && batch !== unsure?.number) {
       // A server that has lost commits (a standby that was behind): what is in memory is worth nothing.
-      await this.lose(query);
+      await this.lose(query, 'the server came back without commits that it had acknowledged');
       return;
     }
+    this.found(sentAt);
     owned.batch = batch;
     if (unsure !== null) unsure.stored = unsure.number === batch;
   }
@@ -151,12 +179,15 @@ export class Owner {
   async renew(query: Query): Promise<void> {
     const { owned_: owned } = this;
     if (owned === null) return;
+    const sentAt = this.clock.monotonic();
     const [row] = await query(`update owners set ${LEASED} where index = $1 and epoch = $3 returning epoch`, [
       owned.index,
       this.leaseSeconds,
       owned.epoch,
     ]);
-    if (row === undefined && this.owned_ === owned) await this.lose(query);
+    if (this.owned_ !== owned) return;
+    if (row === undefined) await this.lose(query);
+    else this.found(sentAt);
   }
 
   private known(): readonly unknown[] {

@@ -43,6 +43,8 @@ export interface PostgresStoreOptions extends StoreSettings {
 const LEASE_MS = 15_000;
 /** The lease is renewed so many times before it passes. */
 const RENEWALS = 5;
+/** Between two questions whether the index is still owned, where the server does not answer. */
+const ASK_AGAIN_MS = 500;
 /**
  * A statement of the owner ends within this part of the lease. The connection that commits renews the lease, so one commit must not
  * outlast it; and a take-over waits for what upkeep is removing.
@@ -65,12 +67,15 @@ export class PostgresStore implements Store {
   /** Of the index that was taken last. */
   private purging: Purge | null = null;
   private cancelRenewal = () => {};
+  /** Whether the index is still owned, while that is asked. */
+  private making: Promise<boolean> | null = null;
+  private stopped = false;
 
   constructor(private readonly options: PostgresStoreOptions) {
     const { url, app, numProcesses, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
     this.clock = options.clock ?? systemClock;
     this.leaseMs = options.leaseMs ?? LEASE_MS;
-    const owner = new Owner(this.clock, this.leaseMs / 1_000, options);
+    const owner = new Owner(this.clock, this.leaseMs / 1_000, options, (why) => this.events?.lost(why));
     this.owner = owner;
     const shared = { url, app, clock: this.clock, statementTimeoutMs };
     const owners = { ...shared, statementTimeoutMs: Math.min(statementTimeoutMs, STATEMENT_PART * this.leaseMs) };
@@ -83,7 +88,7 @@ export class PostgresStore implements Store {
     });
     this.reading = new Session({ ...shared, purpose: 'reads' });
     this.upkeep = new Session({ ...owners, purpose: 'upkeep' });
-    this.outbox = new PostgresOutbox(this.reading);
+    this.outbox = new PostgresOutbox(this.reading, owner);
     this.partitions = new Partitions(this.reading, this.clock, (why) => this.events?.trouble(why));
     this.commits = new Commits(this.writing, owner, this.partitions, this.clock, options.mostBytes);
     this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
@@ -95,12 +100,14 @@ export class PostgresStore implements Store {
 
   /** Connects, and makes the tables where there are none. */
   async start(): Promise<void> {
+    this.stopped = false;
     await this.writing.start();
     await this.reading.start();
     await openSchema(this.reading, this.options);
   }
 
   async stop(): Promise<void> {
+    this.stopped = true;
     this.cancelRenewal();
     const { owned } = this.owner;
     if (owned !== null) await this.release(owned);
@@ -125,6 +132,15 @@ export class PostgresStore implements Store {
   async release(ownership: Ownership): Promise<void> {
     this.cancelRenewal();
     await this.writing.exclusive((query) => this.owner.release(query, ownership)).catch(() => {});
+  }
+
+  holds(): boolean | Promise<boolean> {
+    if (this.owner.owned === null) return false;
+    if (this.owner.isSure) return true;
+    this.making ??= this.makeSure().finally(() => {
+      this.making = null;
+    });
+    return this.making;
   }
 
   async known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
@@ -179,6 +195,17 @@ export class PostgresStore implements Store {
     const { inboxRetentionMs, settledBefore, histories = [], rawRetentionMs = null } = this.options;
     const { clock, partitions } = this;
     return { ownership, clock, partitions, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
+  }
+
+  private async makeSure(): Promise<boolean> {
+    while (this.owner.owned !== null && !this.owner.isSure && !this.stopped) {
+      await this.writing.exclusive((query) => this.owner.renew(query)).catch(() => this.pause());
+    }
+    return this.owner.owned !== null && this.owner.isSure;
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => this.clock.after(ASK_AGAIN_MS, resolve));
   }
 
   private renewLater(delayMs: number): void {

@@ -86,7 +86,7 @@ test.each([true, false])(
     const sessions = [await sessionOf(url), await sessionOf(url), await sessionOf(url)] as const;
     const [first, second, third] = sessions;
     const settings = { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' };
-    const owner = new Owner(systemClock, 15, settings);
+    const owner = new Owner(systemClock, 15, settings, () => {});
     const connect = async (query: Query) =>
       owner.connected(query, Number((await query('select pg_backend_pid()'))[0]?.[0]));
     await connect(first.query);
@@ -115,4 +115,53 @@ test('an owner that has nothing to do renews its lease again and again, and one 
     await expect(waiting.own(0)).rejects.toMatchObject({ code: 'OWNED_ELSEWHERE' });
   }
   expect(await store.own(0)).toEqual({ index: 0, epoch: 2 });
+});
+
+test('an owner knows that it owns without asking, and asks after a time without a sign of it', async () => {
+  const { store, session, clock } = await prepare();
+  expect(store.holds()).toBe(true);
+  // Longer than a lease: the process stood still. The row is as it was.
+  clock.pass(16_000);
+  expect(await store.holds()).toBe(true);
+  expect(store.holds()).toBe(true);
+  await session.query('update owners set epoch = epoch + 1');
+  const told: string[] = [];
+  store.listen({ lost: (why) => told.push(why), trouble: () => {} });
+  clock.pass(16_000);
+  expect(await store.holds()).toBe(false);
+  expect(store.holds()).toBe(false);
+  expect(told).toEqual(['index 0 was owned in epoch 1: another process has taken it']);
+});
+
+test('an owner whose connection is gone is not sure until it has its lock again, however long that takes', async () => {
+  const database = await freshDatabase();
+  const { proxy, seen } = await throughProxy(database);
+  const { store, clock } = await prepare({}, seen);
+  proxy.refuse(true);
+  proxy.cut();
+  const asked: unknown[] = [];
+  const ask = () => {
+    const holds = store.holds();
+    if (holds instanceof Promise) void holds.then((answer) => asked.push(answer));
+    return typeof holds;
+  };
+  await expect.poll(ask).toBe('object');
+  expect(asked).toEqual([]);
+  proxy.refuse(false);
+  await expect
+    .poll(() => {
+      clock.pass(1_000);
+      return asked[0];
+    })
+    .toBe(true);
+});
+
+test('the outbox gives nothing to an owner whose index another process has taken', async () => {
+  const { store, session, commit } = await prepare();
+  const derived = [{ id: 'd', key: 'ip:d', index: 1, priority: true, body: Buffer.from('{}') }];
+  await commit(stored('1', plainState('e', 1), { derived }));
+  expect(await store.outbox.next(0, 10)).toHaveLength(1);
+  await session.query('update owners set epoch = epoch + 1');
+  expect(await store.outbox.next(0, 10)).toEqual([]);
+  expect(await askOne(session, 'select count(*) from outbox')).toBe('1');
 });

@@ -103,6 +103,17 @@ test('takes the index from a process that was stopped in the middle of a commit,
   expect(await waiting.known(0, ['stopped'])).toEqual(new Set());
 });
 
+test('tells an owner that was stopped for longer than its lease, and has nothing to commit, that its index is lost', async () => {
+  const { url } = await freshDatabase();
+  const child = await owner(url, 1_000);
+  const waiting = await standby(url);
+  child.kill('SIGSTOP');
+  expect(await take(waiting)).toEqual({ index: 0, epoch: 2 });
+  const lost = told(child);
+  child.kill('SIGCONT');
+  expect(await lost).toBe('lost');
+});
+
 test('owns its index again by itself after its connection was lost while it had nothing to do', async () => {
   const { url, session, clock, commit } = await prepare();
   const holder = `select pid from pg_locks where locktype = 'advisory' and classid = 'owners'::regclass`;

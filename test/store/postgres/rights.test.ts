@@ -121,7 +121,7 @@ test('a partition that cannot be made is told weeks before it is needed, every h
   await database.query(`create schema ${SCHEMA} authorization ${role}`);
   const { store, session, clock, commit } = await prepare({}, { ...database, url });
   const told: (string | null)[] = [];
-  store.listen({ trouble: (why) => told.push(why) });
+  store.listen({ lost: () => {}, trouble: (why) => told.push(why) });
   const administrator = await sessionOf(database.url);
   await administrator.query(`alter schema ${SCHEMA} owner to current_user; grant usage on schema ${SCHEMA} to ${role}`);
   const last = await askOne(
@@ -181,7 +181,7 @@ test('commits that wait for a partition say why it cannot be made', async () => 
 test('a table in the way of a partition is told too', async () => {
   const { session, store } = await prepare();
   const told: (string | null)[] = [];
-  store.listen({ trouble: (why) => told.push(why) });
+  store.listen({ lost: () => {}, trouble: (why) => told.push(why) });
   const last = await askOne(
     session,
     `select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'raw'::regclass`,
