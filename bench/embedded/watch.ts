@@ -21,10 +21,8 @@ class Commits {
   private seen = 0;
 
   look(neighbours: Neighbours, name: string, source: string): void {
-    const receiver = neighbours.get(name);
-    receiver?.refresh();
-    const finished = finishedOf(receiver, source, NORMAL);
-    receiver?.refresh();
+    const finished = neighbours.look(name, (receiver) => finishedOf(receiver, source, NORMAL));
+    if (finished === null) return;
     const now = steadyNow();
     let end = this.seen;
     for (const [, each] of finished.ranges()) end = Math.max(end, each);

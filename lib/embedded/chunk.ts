@@ -2,8 +2,8 @@
  * How tasks stand in an outbox: many small ones share a row, which fills one page of LMDB. Writing, reading and deleting a page a
  * row costs a fraction of a row a task; a task that is larger than a page has a row of its own.
  *
- * Key: destination index, kind, first sequence, number of tasks. Value: when it was put there (milliseconds since 1970), then for each
- * task flags, length of the id, length of the body, id, body. All numbers big-endian, so that keys sort by destination, kind and
+ * Key: destination index, kind, first sequence, number of tasks. Value: its stamp (stamps.ts; milliseconds since 1970), then for each task
+ * flags, length of the id, length of the body, id, body. All numbers big-endian, so that keys sort by destination, kind and
  * sequence.
  */
 import { SEQUENCE_BYTES } from './finished.js';
@@ -16,7 +16,7 @@ export const KINDS = [PRIORITY, NORMAL] as const;
 
 /** What fits into one page of 4096 bytes beside LMDB's header. */
 const CHUNK_BYTES = 4096 - 24;
-const TIME_BYTES = 6;
+const STAMP_BYTES = 6;
 const HEADER_BYTES = 7;
 const ONCE = 1;
 const LONGEST_ID_BYTES = 0xffff;
@@ -53,15 +53,15 @@ export function readChunkKey(key: Buffer): ChunkKey {
 /** Collects tasks of one destination and kind into rows. */
 export class ChunkBuilder {
   private tasks: ChunkTask[] = [];
-  private bytes = TIME_BYTES;
+  private bytes = STAMP_BYTES;
   private first: number;
 
-  /** `next`: sequence of the first task that is added; `time`: in milliseconds since 1970. */
+  /** `next`: sequence of the first task that is added. */
   constructor(
     private readonly destination: number,
     private readonly kind: Kind,
     next: number,
-    private readonly time: number,
+    private readonly stamp: number,
     private readonly put: (key: Buffer, value: Buffer) => void,
   ) {
     this.first = next;
@@ -78,23 +78,36 @@ export class ChunkBuilder {
   flush(): number {
     if (this.tasks.length > 0) {
       const key = chunkKey(this.destination, this.kind, this.first, this.tasks.length);
-      this.put(key, encode(this.tasks, this.bytes, this.time));
+      this.put(key, encode(this.tasks, this.bytes, this.stamp));
       this.first += this.tasks.length;
       this.tasks = [];
-      this.bytes = TIME_BYTES;
+      this.bytes = STAMP_BYTES;
     }
     return this.first;
   }
 }
 
-/** When the tasks of a row were put there, in milliseconds since 1970. */
-export function chunkTime(value: Buffer): number {
-  return value.readUIntBE(0, TIME_BYTES);
+/** No stamp is as high: a row or file with a higher one is damaged (the year 6429). */
+export const STAMPS_END = 2 ** 47;
+
+/** About when the tasks of a row were put there, in milliseconds since 1970, and which of two rows was put there first. */
+export function chunkStamp(value: Buffer): number {
+  return value.readUIntBE(0, STAMP_BYTES);
+}
+
+/** Whether a row holds so many tasks and nothing else. */
+export function isWhole(value: Buffer, count: number): boolean {
+  let at = STAMP_BYTES;
+  for (let task = 0; task < count; task++) {
+    if (at + HEADER_BYTES > value.length) return false;
+    at += HEADER_BYTES + value.readUInt16BE(at + 1) + value.readUInt32BE(at + 3);
+  }
+  return at === value.length;
 }
 
 /** Takes the tasks out of a row one after another; bodies are views of the row. */
 export class ChunkReader {
-  private at = TIME_BYTES;
+  private at = STAMP_BYTES;
 
   constructor(private readonly value: Buffer) {}
 
@@ -114,10 +127,10 @@ export class ChunkReader {
   }
 }
 
-function encode(tasks: readonly ChunkTask[], bytes: number, time: number): Buffer {
+function encode(tasks: readonly ChunkTask[], bytes: number, stamp: number): Buffer {
   const value = Buffer.allocUnsafe(bytes);
-  value.writeUIntBE(time, 0, TIME_BYTES);
-  let at = TIME_BYTES;
+  value.writeUIntBE(stamp, 0, STAMP_BYTES);
+  let at = STAMP_BYTES;
   for (const { id, body, once } of tasks) {
     const idBytes = value.write(id, at + HEADER_BYTES);
     if (idBytes > LONGEST_ID_BYTES)

@@ -15,7 +15,7 @@ export function cursorKey(source: string, kind: Kind): Buffer {
 }
 
 /** What a receiver has finished of a source, as committed; nothing while the receiver has never run. */
-export function finishedOf(receiver: ReadableEnvironment | null, source: string, kind: Kind): Finished {
-  const row = receiver?.readTable<Buffer, Buffer>(CURSORS_TABLE, BINARY)?.get(cursorKey(source, kind));
+export function finishedOf(receiver: ReadableEnvironment, source: string, kind: Kind): Finished {
+  const row = receiver.readTable<Buffer, Buffer>(CURSORS_TABLE, BINARY)?.get(cursorKey(source, kind));
   return row === undefined ? Finished.none() : Finished.decode(row);
 }

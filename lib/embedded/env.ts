@@ -12,7 +12,6 @@
  * taken over can never write again.
  */
 import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { type Clock, systemClock } from '../runtime/clock.js';
@@ -23,6 +22,7 @@ import type { DataFolder } from './folder.js';
 import {
   type Database,
   explained,
+  fileNow,
   isLmdbError,
   type Key,
   type MapOptions,
@@ -118,7 +118,7 @@ export class Environment implements Service, ReadableEnvironment {
   async start(): Promise<void> {
     if (this.root !== null) return;
     this.root = openLmdb(this.path, 'write', this.options);
-    this.file = this.fileNow();
+    this.file = fileNow(this.path);
     const self = this.self();
     this.drawnId = self.get('id') ?? '';
     if (this.drawnId === '') {
@@ -258,13 +258,8 @@ export class Environment implements Service, ReadableEnvironment {
 
   /** A file that was removed or replaced takes writes without a word, and nobody will ever read them. */
   private refuseReplaced(): void {
-    if (this.fileNow() === this.file) return;
+    if (fileNow(this.path) === this.file) return;
     throw new ApplicationError('STORE_FAILED', `${this.path} was removed or replaced while it was in use`);
-  }
-
-  private fileNow(): string | null {
-    const found = statSync(join(this.path, 'data.mdb'), { throwIfNoEntry: false });
-    return found === undefined ? null : `${found.dev} ${found.ino}`;
   }
 
   /** The epoch of the last owner. */

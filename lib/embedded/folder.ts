@@ -4,6 +4,7 @@
  *     meta.json        number of processes, delivery, version of the format
  *     index-0/ ...     one LMDB environment for each process index, written by the worker of that index alone
  *     producer-0/ ...  one for each program that sends tasks; a dead producer's environment is taken over by the next one
+ *     clock            the last stamp of each of them (stamps.ts)
  *     run/             sockets (lib/runtime/socket-path.ts)
  *
  * The number of processes decides where a key belongs, the delivery whether an inbox is kept: another value would silently mix up
@@ -97,6 +98,11 @@ export function producerName(n: number): string {
 export function indexOfName(name: string): number | null {
   const match = ENVIRONMENT.exec(name);
   return match?.[1] === 'index' ? Number(match[2]) : null;
+}
+
+/** The number of the producer whose environment this is. */
+export function producerOfName(name: string): number {
+  return Number(ENVIRONMENT.exec(name)?.[2]);
 }
 
 /** Names of all environments in the folder, sorted. */

@@ -5,11 +5,11 @@
  * killed. The map is as large as is allowed from the start (address space, not memory or disk): no process has to follow another
  * one's growth. Keys are at most 1978 bytes.
  */
-import { accessSync, chownSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, chownSync, constants, mkdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
-import { checkDataFile } from './data-file.js';
+import { checkDataFile, checkPages, Damage } from './data-file.js';
 
 /** Longest key of a table in bytes, as LMDB encodes it. */
 export const LONGEST_KEY_BYTES = 1978;
@@ -21,6 +21,9 @@ export const MAP_BYTES = 2 ** 38;
 const READERS = 512;
 /** LMDB's code for: all of them are taken. It passes when one of those who read ends. */
 const READERS_FULL = -30790;
+/** A file that seems damaged is looked at so often, after such pauses: making one takes far less. */
+const MOST_LOOKS = 5;
+const LOOK_AGAIN_MS = 10;
 
 export type { Database, Key };
 
@@ -47,8 +50,7 @@ export function openLmdb(path: string, mode: 'write' | 'read', options: MapOptio
       mkdirSync(path, { recursive: true, mode: 0o700 });
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     }
-    const state = checkDataFile(join(path, 'data.mdb'));
-    if (typeof state === 'object') throw new Error(`data.mdb is damaged: ${state.damage}`);
+    const state = settledState(dataFile(path));
     if (mode === 'read' && state !== 'good') return null;
     const settings = {
       path,
@@ -76,6 +78,53 @@ function giveLockFile(path: string): void {
   if (process.getuid?.() === 0 && statSync(lockFile).uid !== owner.uid) chownSync(lockFile, owner.uid, owner.gid);
 }
 
+/** Throws STORE_FAILED where a page that can be reached is missing or is none: reading it would end the process. Looks at all of them. */
+export function refuseDamagedPages(root: RootDatabase, path: string): void {
+  const snapshot = root.useReadTransaction();
+  try {
+    checkPages(dataFile(path));
+  } catch (error) {
+    throw explained(path, error);
+  } finally {
+    snapshot.done();
+    root.resetReadTxn();
+  }
+}
+
+function dataFile(path: string): string {
+  return join(path, 'data.mdb');
+}
+
+/** Which file that is, by device and number; null for none that can be reached. */
+export function fileNow(path: string): string | null {
+  const found = filesState(path);
+  return found === null ? null : `${found.dev} ${found.ino}`;
+}
+
+/** The same with its size and when it was written; another text tells that it has changed. */
+export function contentNow(path: string): string | null {
+  const found = filesState(path);
+  return found === null ? null : `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`;
+}
+
+function filesState(path: string): Stats | null {
+  try {
+    return statSync(dataFile(path));
+  } catch {
+    return null;
+  }
+}
+
+/** What seems damaged is looked at again: its owner may just be making it. Throws Damage. */
+function settledState(path: string): 'missing' | 'empty' | 'good' {
+  for (let look = 1; ; look++) {
+    const state = checkDataFile(path);
+    if (typeof state === 'string') return state;
+    if (look === MOST_LOOKS) throw new Damage(state.damage);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_AGAIN_MS);
+  }
+}
+
 /** LMDB's own errors carry a number as code; anything else that is thrown stays what it is. */
 export function isLmdbError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'number';
@@ -85,11 +134,8 @@ export function isLmdbError(error: unknown): boolean {
 export function explained(path: string, error: unknown): ApplicationError {
   if (error instanceof ApplicationError) return error;
   const full = error instanceof Error && 'code' in error && error.code === READERS_FULL;
-  return new ApplicationError(
-    full ? 'STORE_REFUSED' : 'STORE_FAILED',
-    `environment ${path} can not be used: ${messageOf(error)}`,
-    {
-      cause: error,
-    },
-  );
+  const why = error instanceof Damage ? `data.mdb is damaged: ${error.message}` : messageOf(error);
+  return new ApplicationError(full ? 'STORE_REFUSED' : 'STORE_FAILED', `environment ${path} can not be used: ${why}`, {
+    cause: error,
+  });
 }

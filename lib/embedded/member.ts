@@ -4,6 +4,7 @@
  * before it consumes. A producer joins with the first environment whose owner is gone. Whoever finds that the owner lives does not
  * even open the environment to write: a process that is stopped inside a transaction would hold it up.
  */
+import { systemClock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { socketFolder } from '../runtime/socket-path.js';
 import { Environment, type EnvironmentOptions } from './env.js';
@@ -11,8 +12,14 @@ import { type DataFolder, indexName, MOST_PRODUCERS, producerName, refuseTooMany
 import { MAP_BYTES } from './lmdb.js';
 import { Neighbours } from './neighbours.js';
 import { Outbox } from './outbox.js';
-import { refuseLivingOwner } from './owner.js';
+import { refuseLivingOwner, refuseUnusable } from './owner.js';
+import { Stamps } from './stamps.js';
+import { highestStamp } from './waiting.js';
 import { Wakeups } from './wakeup.js';
+
+/** How long a producer waits for one of too many to end, and how often it looks. */
+const PLACE_PATIENCE_MS = 30_000;
+const PLACE_AGAIN_MS = 100;
 
 export interface Member {
   readonly folder: DataFolder;
@@ -20,6 +27,7 @@ export interface Member {
   readonly neighbours: Neighbours;
   readonly outbox: Outbox;
   readonly wakeups: Wakeups;
+  readonly stamps: Stamps;
   /** Gives the claim back and closes everything; may be called twice. */
   leave(): Promise<void>;
 }
@@ -38,25 +46,53 @@ export async function joinAsIndex(
   return memberOf(environment, sockets, options);
 }
 
-/** Joins as a producer and owns its environment. Throws QUEUE_UNAVAILABLE when too many producers run, STORE_FAILED. */
-export async function joinAsProducer(folder: DataFolder, options: EnvironmentOptions = {}): Promise<Member> {
+/**
+ * Joins as a producer and owns its environment. Where too many producers run, waits a while for one of them to end, and says so. Throws
+ * QUEUE_UNAVAILABLE when none does, STORE_FAILED.
+ */
+export async function joinAsProducer(
+  folder: DataFolder,
+  options: EnvironmentOptions = {},
+  waiting: (why: string) => void = () => {},
+): Promise<Member> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   const sockets = socketsOf(folder);
+  const { clock = systemClock } = options;
+  const giveUpAt = clock.monotonic() + PLACE_PATIENCE_MS;
+  const sentence = `${MOST_PRODUCERS} producers send into ${folder.path} already`;
+  for (let told = false; ; told = true) {
+    const environment = await freeEnvironment(folder, options);
+    if (environment !== null) return memberOf(environment, sockets, options);
+    if (clock.monotonic() >= giveUpAt) break;
+    if (!told) waiting(`${sentence}; waiting for one of them to end`);
+    await new Promise<void>((resolve) => clock.after(PLACE_AGAIN_MS, resolve, true));
+  }
+  throw new ApplicationError('QUEUE_UNAVAILABLE', `${sentence}: wait until one has ended`);
+}
+
+/**
+ * The first environment whose owner is gone, claimed; null where all have one that lives. One that cannot be used (it is damaged, or
+ * another process is just making it) is left alone; where that is all there are, what was wrong with the first one is thrown.
+ */
+async function freeEnvironment(folder: DataFolder, options: EnvironmentOptions): Promise<Environment | null> {
+  let unusable: ApplicationError | null = null;
+  let owned = false;
   for (let n = 0; n < MOST_PRODUCERS; n++) {
     const environment = new Environment(folder, producerName(n), options);
     try {
-      await refuseLivingOwner(environment.path, options);
+      await refuseUnusable(environment.path, options);
       await environment.start();
       environment.claim();
+      return environment;
     } catch (error) {
       await environment.stop();
-      if (error instanceof ApplicationError && error.code === 'OWNED_ELSEWHERE') continue;
-      throw error;
+      if (!(error instanceof ApplicationError)) throw error;
+      if (error.code === 'OWNED_ELSEWHERE') owned = true;
+      else unusable ??= error;
     }
-    return memberOf(environment, sockets, options);
   }
-  const sentence = `${MOST_PRODUCERS} producers send into ${folder.path} already: wait until one has ended`;
-  throw new ApplicationError('QUEUE_UNAVAILABLE', sentence);
+  if (unusable !== null && !owned) throw unusable;
+  return null;
 }
 
 /** Before anything is made: files of another user (root can make them) would be none of those that share the folder. */
@@ -68,17 +104,26 @@ function socketsOf({ path }: DataFolder): string {
   }
 }
 
-function memberOf(environment: Environment, sockets: string, options: EnvironmentOptions): Member {
+async function memberOf(environment: Environment, sockets: string, options: EnvironmentOptions): Promise<Member> {
   const { folder } = environment;
+  const { clock = systemClock } = options;
   const neighbours = new Neighbours(folder, options, environment);
   const wakeups = new Wakeups(sockets, environment.name);
-  const outbox = new Outbox(environment, neighbours, wakeups, options.clock);
+  const stamps = new Stamps(folder, environment.name, clock);
+  try {
+    stamps.open(() => highestStamp(neighbours));
+  } catch (error) {
+    await environment.stop();
+    throw error;
+  }
+  const outbox = new Outbox(environment, neighbours, wakeups, stamps, clock);
   outbox.start();
   let left: Promise<void> | null = null;
   const leave = async () => {
     outbox.stop();
     await wakeups.close();
     await neighbours.close();
+    stamps.close();
     await environment.stop();
   };
   return {
@@ -87,6 +132,7 @@ function memberOf(environment: Environment, sockets: string, options: Environmen
     neighbours,
     outbox,
     wakeups,
+    stamps,
     leave: () => {
       left ??= leave();
       return left;

@@ -5,77 +5,229 @@
  * can do is hold pages, while a snapshot is open. So readers read in short steps and call `refresh` before and after each: no
  * iterator lives across a turn of the event loop. An environment that a process has opened here it can not open to write (the
  * library shares one map); no process does, but several members within one process, in a test, must join before they look around.
+ *
+ * What another process makes, removes or damages is no fault of this one: such an environment is left out, told of when it is found so
+ * again after a pause (its owner may just be making it), and tried again. One that was removed and made anew is opened anew.
  */
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
-import type { Environment, ReadableEnvironment } from './env.js';
-import { type DataFolder, environmentNames } from './folder.js';
-import { type Database, explained, type Key, type MapOptions, openLmdb, type TableOptions } from './lmdb.js';
+import { doubling } from '../runtime/backoff.js';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { messageOf } from '../runtime/errors.js';
+import type { Environment, EnvironmentOptions, ReadableEnvironment } from './env.js';
+import { type DataFolder, environmentNames, indexOfName } from './folder.js';
+import {
+  contentNow,
+  type Database,
+  explained,
+  fileNow,
+  type Key,
+  openLmdb,
+  refuseDamagedPages,
+  type TableOptions,
+} from './lmdb.js';
 import { SELF_OPTIONS, SELF_TABLE } from './owner.js';
 
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** For so long all looks into an environment must succeed until it counts as readable again. */
+const GOOD_AGAIN_MS = 3_000;
+
+/** Told that an environment can not be read, and why, or that it can be again. */
+export type TroubleListener = (name: string, why: string | null) => void;
+
+/** An environment that could not be read. */
+interface Trouble {
+  readonly why: string;
+  /** It was found so again after a pause. */
+  readonly told: boolean;
+  /** Unless its files change before. */
+  againAt: number;
+  readonly content: string | null;
+  readonly nextPauseMs: () => number;
+  /** Since when looks into it have succeeded; null before one has. Not all of them look at all of it. */
+  goodSince: number | null;
+}
+
 export class Neighbours {
-  private readonly opened = new Map<string, ReadableEnvironment>();
-  private readonly roots: RootDatabase[] = [];
+  private readonly opened = new Map<string, ReadOnlyEnvironment>();
+  private readonly closing = new Set<Promise<void>>();
+  private readonly found = new Map<string, Trouble>();
+  private readonly listeners: TroubleListener[] = [];
+  private readonly clock: Clock;
 
   /** `own`: the environment this process writes; absent for a process that only reads. */
   constructor(
     private readonly folder: DataFolder,
-    private readonly options: MapOptions = {},
+    private readonly options: EnvironmentOptions = {},
     private readonly own?: Environment,
-  ) {}
+  ) {
+    this.clock = options.clock ?? systemClock;
+  }
+
+  onTrouble(listener: TroubleListener): void {
+    this.listeners.push(listener);
+  }
+
+  /** Why an environment can not be read; null where it can, or has not been made. */
+  troubleOf(name: string): string | null {
+    return this.found.get(name)?.why ?? null;
+  }
+
+  /** Why some can not be read, a sentence each: those that were told of. */
+  get troubles(): string[] {
+    return Array.from(this.found.values(), ({ told, why }) => (told ? why : '')).filter((why) => why !== '');
+  }
 
   /** Every environment that can be read now, this process's own among them, by name. Looks into the folder: not for every task. */
   list(): ReadableEnvironment[] {
-    const found: ReadableEnvironment[] = [];
-    for (const name of environmentNames(this.folder)) {
-      const environment = this.get(name);
-      if (environment !== null) found.push(environment);
+    const names = environmentNames(this.folder);
+    for (const [name, environment] of this.opened) if (environment.isReplaced()) this.forget(name);
+    for (const [name, trouble] of this.found) {
+      if (!names.includes(name)) this.readable(name);
+      else if (contentNow(this.pathOf(name)) !== trouble.content) trouble.againAt = 0;
     }
-    return found;
+    return names.map((name) => this.get(name)).filter((environment) => environment !== null);
   }
 
-  /** One environment; null while it has not been made. */
+  /** One environment; null while it has not been made, or can not be read. */
   get(name: string): ReadableEnvironment | null {
     if (name === this.own?.name) return this.own;
     const known = this.opened.get(name);
     if (known !== undefined) return known;
-    const environment = this.open(name);
-    if (environment !== null) this.opened.set(name, environment);
-    return environment;
+    const trouble = this.found.get(name);
+    if (trouble !== undefined && this.clock.monotonic() < trouble.againAt) return null;
+    try {
+      const environment = this.open(name);
+      if (environment !== null) this.opened.set(name, environment);
+      return environment;
+    } catch (error) {
+      this.unreadable(name, error);
+      return null;
+    }
+  }
+
+  /** One short look into an environment, at what is committed; null while it has not been made, or can not be read. */
+  look<T>(name: string, read: (environment: ReadableEnvironment) => T): T | null {
+    const environment = this.get(name);
+    if (environment === null) return null;
+    environment.refresh();
+    try {
+      const found = read(environment);
+      if (this.found.size > 0) this.good(name);
+      return found;
+    } catch (error) {
+      if (environment === this.own) throw error;
+      this.unreadable(name, explained(this.pathOf(name), error));
+      return null;
+    } finally {
+      environment.refresh();
+    }
   }
 
   /** Closes what was opened here; the own environment stays open. */
   async close(): Promise<void> {
-    this.opened.clear();
-    await Promise.all(this.roots.splice(0).map((root) => root.close()));
+    for (const name of this.opened.keys()) this.forget(name);
+    await Promise.all(this.closing);
   }
 
-  private open(name: string): ReadableEnvironment | null {
-    const path = join(this.folder.path, name);
+  private open(name: string): ReadOnlyEnvironment | null {
+    const path = this.pathOf(name);
+    const file = fileNow(path);
     const root = openLmdb(path, 'read', this.options);
     if (root === null) return null;
-    const environment = new ReadOnlyEnvironment(name, path, root);
-    if (environment.id === '') {
-      // Its owner is just making it; the next look will find it.
-      void root.close();
-      return null;
+    const environment = new ReadOnlyEnvironment(name, path, root, file);
+    try {
+      if (indexOfName(name) === null) environment.check();
+      // Without an id its owner is just making it; the next look will find it.
+      if (environment.readId() !== '') return environment;
+    } catch (error) {
+      this.closed(environment);
+      throw error;
     }
-    this.roots.push(root);
-    return environment;
+    this.closed(environment);
+    return null;
+  }
+
+  private forget(name: string): void {
+    const environment = this.opened.get(name);
+    this.opened.delete(name);
+    if (environment !== undefined) this.closed(environment);
+  }
+
+  private closed(environment: ReadOnlyEnvironment): void {
+    const closing = environment.close().finally(() => this.closing.delete(closing));
+    this.closing.add(closing);
+  }
+
+  private unreadable(name: string, error: unknown): void {
+    this.forget(name);
+    const before = this.found.get(name);
+    const now = this.clock.monotonic();
+    if (before !== undefined && now < before.againAt) return;
+    const nextPauseMs = before?.nextPauseMs ?? pauses();
+    const why = messageOf(error);
+    const told = before !== undefined;
+    const againAt = now + nextPauseMs();
+    this.found.set(name, { why, told, againAt, content: contentNow(this.pathOf(name)), nextPauseMs, goodSince: null });
+    if (told && !before.told) this.tell(name, why);
+  }
+
+  private good(name: string): void {
+    const trouble = this.found.get(name);
+    if (trouble === undefined) return;
+    const now = this.clock.monotonic();
+    trouble.goodSince ??= now;
+    if (now - trouble.goodSince >= GOOD_AGAIN_MS) this.readable(name);
+  }
+
+  private readable(name: string): void {
+    const before = this.found.get(name);
+    if (before === undefined) return;
+    this.found.delete(name);
+    if (before.told) this.tell(name, null);
+  }
+
+  private pathOf(name: string): string {
+    return join(this.folder.path, name);
+  }
+
+  private tell(name: string, why: string | null): void {
+    for (const listener of this.listeners) listener(name, why);
   }
 }
 
+function pauses(): () => number {
+  const backoff = doubling(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, () => 1);
+  return () => backoff.nextMs();
+}
+
 class ReadOnlyEnvironment implements ReadableEnvironment {
-  readonly id: string;
+  id = '';
   private readonly tables = new Map<string, Database>();
+  private closed = false;
 
   constructor(
     readonly name: string,
     private readonly path: string,
     private readonly root: RootDatabase,
-  ) {
+    private readonly file: string | null,
+  ) {}
+
+  /** Throws where reading it would end the process. */
+  check(): void {
+    refuseDamagedPages(this.root, this.path);
+  }
+
+  readId(): string {
     this.id = this.readTable<string, string>(SELF_TABLE, SELF_OPTIONS)?.get('id') ?? '';
     this.refresh();
+    return this.id;
+  }
+
+  /** Its files were removed, or others stand in their place. */
+  isReplaced(): boolean {
+    return fileNow(this.path) !== this.file;
   }
 
   readTable<V, K extends Key>(name: string, options: TableOptions): Database<V, K> | null {
@@ -91,7 +243,12 @@ class ReadOnlyEnvironment implements ReadableEnvironment {
   }
 
   refresh(): void {
-    this.root.resetReadTxn();
+    if (!this.closed) this.root.resetReadTxn();
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    return this.root.close();
   }
 
   private guarded<T>(work: () => T): T {

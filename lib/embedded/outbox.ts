@@ -12,10 +12,11 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { ChunkBuilder, chunkKey, type Kind, NORMAL, PRIORITY, readChunkKey } from './chunk.js';
 import { finishedOf } from './cursors.js';
 import type { Environment, Participant, ReadableEnvironment } from './env.js';
-import { type Finished, SEQUENCE_BYTES } from './finished.js';
+import { Finished, SEQUENCE_BYTES } from './finished.js';
 import { indexName } from './folder.js';
 import { BINARY, type Database } from './lmdb.js';
 import type { Neighbours } from './neighbours.js';
+import type { Stamps } from './stamps.js';
 import type { Wakeups } from './wakeup.js';
 
 export const OUTBOX_TABLE = 'outbox';
@@ -47,11 +48,14 @@ export class Outbox implements Participant {
   private cancelTrim = () => {};
   private trimScheduled = false;
   private trimDueAt = 0;
+  /** Of the transaction that is open; 0 before it has any tasks. */
+  private stamp = 0;
 
   constructor(
     private readonly environment: Environment,
     private readonly neighbours: Neighbours,
     private readonly wakeups: Wakeups,
+    private readonly stamps: Pick<Stamps, 'next'>,
     private readonly clock: Clock = systemClock,
   ) {}
 
@@ -75,7 +79,8 @@ export class Outbox implements Participant {
     if (!this.environment.inTransaction) throw new Error('tasks are put into the outbox inside a transaction only');
     for (const task of tasks) {
       const lane = this.lane(task.index, task.priority ? PRIORITY : NORMAL);
-      lane.builder ??= new ChunkBuilder(lane.destination, lane.kind, lane.end, this.clock.now(), (key, value) => {
+      this.stamp ||= this.stamps.next();
+      lane.builder ??= new ChunkBuilder(lane.destination, lane.kind, lane.end, this.stamp, (key, value) => {
         this.opened().rows.putSync(key, value);
       });
       lane.builder.add({ id: task.id, body: task.body, once });
@@ -109,6 +114,7 @@ export class Outbox implements Participant {
   }
 
   committed(): void {
+    this.stamp = 0;
     for (const lane of this.lanes.values()) {
       if (lane.builder === null) continue;
       lane.end = lane.builder.flush();
@@ -119,6 +125,7 @@ export class Outbox implements Participant {
   }
 
   rolledBack(): void {
+    this.stamp = 0;
     for (const lane of this.lanes.values()) {
       lane.builder = null;
       // Deletions came back with the rows; count them again.
@@ -181,11 +188,11 @@ export class Outbox implements Participant {
   }
 
   private finished(lane: Lane): Finished {
-    const receiver = this.neighbours.get(indexName(lane.destination));
-    receiver?.refresh();
-    const finished = finishedOf(receiver, this.environment.id, lane.kind);
-    receiver?.refresh();
-    return finished;
+    const { id } = this.environment;
+    const finished = this.neighbours.look(indexName(lane.destination), (receiver) =>
+      finishedOf(receiver, id, lane.kind),
+    );
+    return finished ?? Finished.none();
   }
 
   private lane(destination: number, kind: Kind): Lane {

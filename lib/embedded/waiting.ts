@@ -1,5 +1,5 @@
 /** What waits in all outboxes for an index, by what its owner has settled: a look from beside the queue. */
-import { chunkKey, chunkTime, KINDS, type Kind, readChunkKey } from './chunk.js';
+import { chunkKey, chunkStamp, KINDS, type Kind, readChunkKey, STAMPS_END } from './chunk.js';
 import { finishedOf } from './cursors.js';
 import type { ReadableEnvironment } from './env.js';
 import { LAST_SEQUENCE } from './finished.js';
@@ -14,16 +14,31 @@ import { OUTBOX_TABLE } from './outbox.js';
 export function waitingSince(own: ReadableEnvironment, neighbours: Neighbours, index: number): number {
   let oldest = Number.POSITIVE_INFINITY;
   own.refresh();
-  for (const source of neighbours.list()) {
-    source.refresh();
-    for (const kind of KINDS) {
-      const { next } = finishedOf(own, source.id, kind);
-      oldest = Math.min(oldest, timeOfFirst(source, index, kind, next));
-    }
-    source.refresh();
+  for (const { name } of neighbours.list()) {
+    neighbours.look(name, (source) => {
+      for (const kind of KINDS) {
+        const { next } = finishedOf(own, source.id, kind);
+        oldest = Math.min(oldest, timeOfFirst(source, index, kind, next));
+      }
+    });
   }
   own.refresh();
   return oldest;
+}
+
+/** The highest stamp of all that stands in the outboxes. Reads each row. */
+export function highestStamp(neighbours: Neighbours): number {
+  let highest = 0;
+  for (const { name } of neighbours.list()) {
+    neighbours.look(name, (source) => {
+      const rows = source.readTable<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+      for (const { value } of rows?.getRange({}) ?? []) {
+        const stamp = chunkStamp(value);
+        if (stamp < STAMPS_END) highest = Math.max(highest, stamp);
+      }
+    });
+  }
+  return highest;
 }
 
 /** Of the first row that ends behind `next`: it may begin before it. */
@@ -36,7 +51,7 @@ function timeOfFirst(source: ReadableEnvironment, index: number, kind: Kind, nex
   for (const row of [before, after]) {
     if (row === undefined) continue;
     const { first, count } = readChunkKey(row.key);
-    if (first + count > next) return chunkTime(row.value);
+    if (first + count > next) return chunkStamp(row.value);
   }
   return Number.POSITIVE_INFINITY;
 }

@@ -42,6 +42,8 @@ export interface WorkerStatus {
   readonly storeWarning: string | null;
   /** Why nothing can be consumed; null where nothing is in the way. */
   readonly queueTrouble: string | null;
+  /** What of its queues is left out, and why; its tasks wait. */
+  readonly skipped: readonly string[];
   readonly counters: Readonly<Record<string, number>>;
   readonly hooks: readonly HookStatus[];
 }

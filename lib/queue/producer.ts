@@ -23,15 +23,18 @@ export async function openProducer(
   configuration: Configuration,
   note: (sentence: string) => void = () => {},
 ): Promise<Producer> {
-  if (configuration.broker.kind === 'embedded') return openEmbedded(configuration);
+  if (configuration.broker.kind === 'embedded') return openEmbedded(configuration, note);
   const writer = openWriter({ kind: 'rabbitmq', configuration, log: telling(note), tries: TRIES });
   return started(writer, () => writer.stop());
 }
 
-async function openEmbedded({ broker, store, numProcesses, delivery }: Configuration): Promise<Producer> {
+async function openEmbedded(
+  { broker, store, numProcesses, delivery }: Configuration,
+  note: (sentence: string) => void,
+): Promise<Producer> {
   const folder = openFolder(store.path, { numProcesses, delivery });
   const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
-  const member = await joinAsProducer(folder, { mapSizeBytes, maxReaders, readerCheckIntervalMs });
+  const member = await joinAsProducer(folder, { mapSizeBytes, maxReaders, readerCheckIntervalMs }, note);
   const writer = openWriter({ kind: 'embedded', member, maxLength: broker.maxLength });
   return started(writer, async () => {
     await writer.stop();

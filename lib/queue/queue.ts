@@ -49,8 +49,10 @@ export interface TaskReader extends Service {
   depth(): Promise<QueueDepth>;
   /** Why nothing can be consumed although that is tried again and again, for whoever may help; null or absent where nothing is in the way. */
   readonly trouble?: string | null;
+  /** What is left out while all else is consumed, and why, a sentence each; absent where that cannot be. Its tasks wait. */
+  readonly skipped?: readonly string[];
   /**
-   * All that was put into the queue pair before this moment (milliseconds of Clock.now()) is settled for good and can not come again;
+   * All that was put into the queue pair before this moment (milliseconds of Clock.monotonic()) is settled for good and can not come again;
    * null while no such moment is known. Looks anew at each call.
    */
   settledBefore(): Promise<number | null>;

@@ -55,7 +55,8 @@ function fieldsOf(pid: number): readonly string[] | null {
   return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
-function bootId(): string | null {
+/** Identity of the boot of this computer; null where the system does not tell. */
+export function bootId(): string | null {
   return read('/proc/sys/kernel/random/boot_id')?.trim() ?? null;
 }
 

@@ -45,13 +45,17 @@ export function openBackend(parts: BackendParts): Promise<Backend> {
   return parts.configuration.broker.kind === 'embedded' ? openEmbedded(parts) : openServers(parts);
 }
 
-async function openEmbedded({ configuration, spec, index, clock, waiting }: BackendParts): Promise<Backend> {
+async function openEmbedded({ configuration, spec, index, clock, log, waiting }: BackendParts): Promise<Backend> {
   const { store, broker, numProcesses, delivery, window, shutdownTimeMs } = configuration;
   const folder = openFolder(store.path, { numProcesses, delivery });
   const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
   const patienceMs = shutdownTimeMs + SHUTDOWN_SLACK_MS;
   const join = () => joinAsIndex(folder, index, { mapSizeBytes, maxReaders, readerCheckIntervalMs });
   const member = await takePatiently(join, { patienceMs, clock, waiting });
+  member.neighbours.onTrouble((environment, why) => {
+    if (why === null) log.info('an environment of the data folder can be read again', { environment });
+    else log.warn('an environment of the data folder cannot be read; its tasks wait', { environment, why });
+  });
   const queue = { kind: 'embedded', member, maxLength: broker.maxLength, clock } as const;
   return {
     reader: openReader(queue, index, window),

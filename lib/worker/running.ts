@@ -167,6 +167,7 @@ export class RunningWorker implements WorkerProgram {
       storeTrouble: lanes?.storeTrouble ?? null,
       storeWarning: lanes?.storeWarning ?? this.storeWarning,
       queueTrouble: reader.trouble ?? null,
+      skipped: reader.skipped ?? [],
       counters,
       hooks,
     };

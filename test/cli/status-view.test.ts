@@ -15,6 +15,7 @@ const WORKER: WorkerStatus = {
   storeTrouble: null,
   storeWarning: null,
   queueTrouble: null,
+  skipped: [],
   counters: {},
   hooks: [],
 };

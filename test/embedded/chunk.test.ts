@@ -4,7 +4,7 @@ import {
   ChunkBuilder,
   ChunkReader,
   chunkKey,
-  chunkTime,
+  chunkStamp,
   NORMAL,
   PRIORITY,
   readChunkKey,
@@ -28,7 +28,7 @@ it('gives back every task as it was, whatever rows they share', () => {
       let next = first;
       for (const { key, value } of rows) {
         const row = readChunkKey(key);
-        expect([row.first, chunkTime(value)]).toEqual([next, TIME]);
+        expect([row.first, chunkStamp(value)]).toEqual([next, TIME]);
         const reader = new ChunkReader(value);
         for (let i = 0; i < row.count; i++) expect(reader.next()).toEqual(tasks[next++ - first]);
       }

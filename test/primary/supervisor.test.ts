@@ -40,6 +40,7 @@ function figures(tasksDone: number): WorkerStatus {
     storeTrouble: null,
     storeWarning: null,
     queueTrouble: null,
+    skipped: [],
     counters: {},
     hooks: [],
   };

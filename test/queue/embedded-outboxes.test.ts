@@ -17,6 +17,8 @@ import { manualClock } from '../support/clock.js';
 import { dataFolder, type TestFolder } from '../support/data-folder.js';
 
 const MAX_LENGTH = 100;
+/** Of the looks into an outbox the first that asks for tasks: two others ask where it ends. */
+const LOOK_OF_THE_QUEUE = 3;
 
 function task(id: string, index = 0, priority = false): OutgoingTask {
   return { id, key: `ip:${id}`, index, priority, body: Buffer.from(id) };
@@ -83,6 +85,47 @@ it('hands out what was sent first, over all outboxes', async () => {
   expect(ids(await take(5))).toEqual(['0', '1', '2', '3', '4']);
 });
 
+it('looks again at outboxes that had nothing, before it hands out what came later in another one', async () => {
+  const folder = dataFolder();
+  const [first, second] = [await folder.producer(), await folder.producer()];
+  const receiver = await folder.index(0);
+  const { neighbours } = receiver;
+  const { look } = neighbours;
+  const send = ({ environment, outbox }: Member, id: string) =>
+    environment.transaction(() => outbox.enqueue([task(id)], false));
+  // Both send right after it was seen that the first one had sent nothing.
+  let looks = 0;
+  neighbours.look = (name, read) => {
+    const found = look.call(neighbours, name, read) as ReturnType<typeof read> | null;
+    if (name === first.environment.name && ++looks === LOOK_OF_THE_QUEUE) {
+      send(first, 'earlier');
+      send(second, 'later');
+    }
+    return found;
+  };
+  const { take } = await consumer(folder, 0, receiver);
+  expect(ids(await take(2))).toEqual(['earlier', 'later']);
+});
+
+it('goes on with the others while an outbox holds a row that is not whole', async () => {
+  const folder = dataFolder();
+  const [bad, good] = [await folder.producer(), await folder.producer()];
+  await (await writerOf(folder, bad)).send([task('bad')]);
+  const rows = bad.environment.table<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+  const [whole] = rows.getRange({});
+  bad.environment.transaction(() => rows.putSync(whole!.key, whole!.value.subarray(0, -1)));
+  await (await writerOf(folder, good)).send([task('good')]);
+  const clock = manualClock();
+  const { reader, take } = await consumer(folder, 0, await folder.index(0, { clock }));
+  expect(ids(await take(1))).toEqual(['good']);
+  clock.pass(2_000);
+  expect(await reader.depth()).toEqual({ normal: 2, priority: 0 });
+  await expect.poll(() => reader.skipped).toEqual([expect.stringContaining('is not whole')]);
+  bad.environment.transaction(() => rows.putSync(whole!.key, whole!.value));
+  clock.pass(60_000);
+  expect(ids(await take(1))).toEqual(['bad']);
+});
+
 it('keeps tasks for an index that has never run', async () => {
   const folder = dataFolder();
   await (await writerOf(folder, await folder.producer())).send([task('early', 2)]);
@@ -109,9 +152,10 @@ it('takes nothing for finished in an outbox that is made while it looks', async 
       return null;
     },
   };
-  const source = new Source(receiver.environment, seen, 0, NORMAL, 100);
-  expect([source.take(), source.changed]).toEqual([null, false]);
-  source.mayHaveMore = true;
+  const { name, id } = environment;
+  const source = new Source(receiver.environment, { name, id, look: (read) => read(seen) }, 0, NORMAL, 100);
+  expect([source.read(), source.take(), source.changed]).toEqual([false, null, false]);
+  expect(source.read()).toBe(true);
   expect([source.take(), source.take(), source.take(), source.take()].map((each) => each?.id)).toEqual([
     'a',
     'b',

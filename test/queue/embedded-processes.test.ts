@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { Environment } from '../../lib/embedded/env.js';
 import { openFolder } from '../../lib/embedded/folder.js';
@@ -12,6 +13,7 @@ import { BINARY } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer } from '../../lib/embedded/member.js';
 import { openWriter } from '../../lib/queue/open.js';
 import { manualClock } from '../support/clock.js';
+import { OrderScene } from '../support/order-scene.js';
 import { isStopped } from '../support/processes.js';
 import { compileQueueProgram, TestProcess } from '../support/queue-programs.js';
 import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
@@ -19,6 +21,8 @@ import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
 /** How often a process is killed; more is a matter of patience only. */
 const KILLS = 24;
 const STREAM = 20_000;
+/** Series of sends under a clock that is set. */
+const ORDER_RUNS = 8;
 
 let program: ReturnType<typeof compileQueueProgram>;
 beforeAll(() => {
@@ -171,3 +175,41 @@ it('fails with STORE_FAILED when the disk is full, keeps what is committed and g
   const { code, rest } = await filler.until('failed');
   expect([code, rest]).toEqual(['STORE_FAILED', 'rows whole, failed row absent']);
 });
+
+const who = fc.nat(2);
+const sceneStep = fc.oneof(
+  { weight: 12, arbitrary: who.map((n) => (scene: OrderScene) => scene.send(n)) },
+  {
+    weight: 8,
+    arbitrary: fc.constantFrom(-86_400_000, -60_000, -1, 1, 86_400_000).map((ms) => (scene: OrderScene) => {
+      return scene.stepClock(ms);
+    }),
+  },
+  { weight: 3, arbitrary: who.map((n) => (scene: OrderScene) => scene.leave(n)) },
+  { weight: 1, arbitrary: fc.constant((scene: OrderScene) => scene.removeSenders()) },
+  { weight: 2, arbitrary: fc.constantFrom('consume', 'stopConsuming', 'restartComputer' as const).map(callOf) },
+);
+
+function callOf(step: 'consume' | 'stopConsuming' | 'restartComputer') {
+  return (scene: OrderScene) => scene[step]();
+}
+
+it(
+  'hands out what any senders send in the order of sending, whatever the clock of the computer does',
+  async () => {
+    const [consumer, ...senders] = Array.from({ length: 4 }, () => TestProcess.start(program, 'member'));
+    await Promise.all([consumer!, ...senders].map((each) => each.until('ready')));
+    await fc.assert(
+      fc.asyncProperty(fc.array(sceneStep, { minLength: 10, maxLength: 40 }), async (steps) => {
+        const scene = new OrderScene(folder(), senders, consumer!);
+        for (const each of steps) await each(scene);
+        await scene.send(0);
+        await scene.consumed();
+        expect(scene.got).toEqual(scene.sent);
+        await scene.restartComputer();
+      }),
+      { numRuns: ORDER_RUNS, endOnFailure: true },
+    );
+  },
+  30_000 + ORDER_RUNS * 1_000,
+);

@@ -119,7 +119,7 @@ export class MemoryQueue implements TaskReader {
   }
 
   async settledBefore(): Promise<number | null> {
-    return this.left === 0 ? Date.now() : null;
+    return this.left === 0 ? performance.now() : null;
   }
 
   /** Messages that are not settled. */

@@ -6,6 +6,7 @@
  *     stopped   owns an index, or a producer's environment, and stops itself (SIGSTOP) inside a transaction
  *     holder    opens a snapshot of an environment and keeps it
  *     filler    writes until the disk is full, then goes on with less
+ *     member    joins, sends, consumes and leaves as it is ordered
  *
  * It tells its parent what happened by messages, which the parent waits for.
  */
@@ -17,7 +18,17 @@ import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer, type Member } from '../../lib/embedded/member.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
-import { DERIVE_EVERY, FOLDER, type StreamTask, streamTask, TABLES, TEXT, type Told } from './queue-stream.js';
+import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
+import {
+  DERIVE_EVERY,
+  FOLDER,
+  type Order,
+  type StreamTask,
+  streamTask,
+  TABLES,
+  TEXT,
+  type Told,
+} from './queue-stream.js';
 
 /** Small, so that the environments outgrow what they reserve while others read them. */
 const OPTIONS = { mapSizeBytes: 2 ** 20, readerCheckIntervalMs: 100 };
@@ -161,9 +172,58 @@ async function filler(path: string): Promise<void> {
   await environment.stop();
 }
 
+/** Index 0 is the one that consumes. */
+async function member(): Promise<void> {
+  const { now } = Date;
+  let shiftMs = 0;
+  Date.now = () => now() + shiftMs;
+  let writer: TaskWriter | null = null;
+  let leave = async () => {};
+  const obey = async (order: Order): Promise<void> => {
+    if (order.order === 'shift-clock') shiftMs = order.ms;
+    else if (order.order === 'leave') await leave();
+    else if (order.order === 'send') {
+      await writer?.send([{ id: order.id, key: 'key', index: 0, priority: false, body: Buffer.from(order.id) }]);
+    } else {
+      const folder = openFolder(order.path, FOLDER);
+      const joined = await (order.order === 'join' ? joinAsProducer(folder) : joinAsIndex(folder, 0));
+      const queue = { kind: 'embedded', member: joined, maxLength: MAX_LENGTH } as const;
+      const reader = order.order === 'join' ? null : openReader(queue, 0, { tasks: 100, bytes: 2 ** 20 });
+      writer = reader === null ? openWriter(queue) : null;
+      if (reader !== null) await consume(joined, reader);
+      await writer?.start();
+      leave = async () => {
+        await (reader ?? writer)?.stop();
+        await joined.leave();
+        leave = async () => {};
+      };
+    }
+  };
+  let number = 0;
+  process.on('message', async (order: Order) => {
+    await obey(order);
+    tell({ told: 'obeyed', number: number++ });
+  });
+  tell({ told: 'ready' });
+}
+
+async function consume({ environment }: Member, reader: TaskReader): Promise<void> {
+  environment.claim();
+  await reader.start();
+  await reader.consume({
+    onDelivery(delivery) {
+      delivery.settle();
+      tell({ told: 'got', id: delivery.id });
+    },
+    onLost: async () => {},
+    onRestored: () => {},
+  });
+}
+
 const [role = '', path = '', name = '', count = ''] = process.argv.slice(2);
 if (role === 'worker') await worker(path, Number(name));
 else if (role === 'producer') await producer(path, name, Number(count));
 else if (role === 'stopped') await stopped(path, name);
 else if (role === 'holder') holder(path);
 else if (role === 'filler') await filler(path);
+else if (role === 'member') await member();

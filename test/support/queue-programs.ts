@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { type CompiledProgram, compileProgram } from './compiled.js';
-import type { Told } from './queue-stream.js';
+import type { Order, Told } from './queue-stream.js';
 
 const SOURCE = fileURLToPath(new URL('./queue-process.ts', import.meta.url));
 
@@ -17,6 +17,7 @@ export class TestProcess {
   private readonly told: Told[] = [];
   private readonly waiting = new Set<() => void>();
   private errors = '';
+  private orders = 0;
   readonly exited: Promise<unknown>;
 
   private constructor(private readonly child: ChildProcess) {
@@ -65,6 +66,18 @@ export class TestProcess {
       if (message.told === told && fits(message as Extract<Told, { told: T }>))
         return message as Extract<Told, { told: T }>;
     }
+  }
+
+  /** Tells a member what to do; resolves when it is done. */
+  async order(order: Order): Promise<void> {
+    const own = this.orders++;
+    this.child.send(order);
+    await this.until('obeyed', ({ number }) => number === own);
+  }
+
+  /** What a member was handed out so far. */
+  get got(): string[] {
+    return this.told.flatMap((each) => (each.told === 'got' ? [each.id] : []));
   }
 
   signal(signal: NodeJS.Signals): void {

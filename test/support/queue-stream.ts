@@ -17,7 +17,17 @@ export interface StreamTask {
   readonly derived: boolean;
 }
 
+/** What a member of a data folder is told to do; it answers with the number of the order. */
+export type Order =
+  /** From now on its time of day is wrong by so much. */
+  | { readonly order: 'shift-clock'; readonly ms: number }
+  | { readonly order: 'join' | 'consume'; readonly path: string }
+  | { readonly order: 'send'; readonly id: string }
+  | { readonly order: 'leave' };
+
 export type Told =
+  | { readonly told: 'obeyed'; readonly number: number }
+  | { readonly told: 'got'; readonly id: string }
   | { readonly told: 'ready' }
   | { readonly told: 'done'; readonly total: number; readonly wrong: string[] }
   | { readonly told: 'sent' }

@@ -68,7 +68,7 @@ export class PairLooks {
 
   private async look(pair: Pair, kind: keyof PairNames): Promise<void> {
     const from = pair[kind];
-    const look = await this.answered(from.look(this.clock.now()));
+    const look = await this.answered(from.look(this.clock.monotonic()));
     if (look !== null && !from.ended) this.settled[kind].looked(look);
   }
 

@@ -12,7 +12,7 @@
 import type { QueueDepth } from '../queue.js';
 
 export interface Look {
-  /** Milliseconds of Clock.now() before the first question. */
+  /** Milliseconds of Clock.monotonic() before the first question. */
   readonly at: number;
   /** All tags of the channel up to this one had been acknowledged before the first question. */
   readonly acknowledged: number;

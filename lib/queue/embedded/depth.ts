@@ -7,18 +7,16 @@ import { endOf } from '../../embedded/outbox.js';
 import type { QueueDepth } from '../queue.js';
 
 export function depthOf(neighbours: Neighbours, index: number): QueueDepth {
-  const receiver = neighbours.get(indexName(index));
   const waiting = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]));
-  for (const source of neighbours.list()) {
-    source.refresh();
-    receiver?.refresh();
-    for (const kind of KINDS) {
-      // The end is read first: a task can not be finished before it was put there, so the difference is never too small by a race.
-      const end = endOf(source, index, kind);
-      waiting.set(kind, waiting.get(kind)! + Math.max(0, end - finishedOf(receiver, source.id, kind).count));
-    }
-    source.refresh();
-    receiver?.refresh();
+  for (const { name } of neighbours.list()) {
+    neighbours.look(name, (source) => {
+      for (const kind of KINDS) {
+        // The end is read first: a task can not be finished before it was put there, so the difference is never too small by a race.
+        const end = endOf(source, index, kind);
+        const finished = neighbours.look(indexName(index), (receiver) => finishedOf(receiver, source.id, kind));
+        waiting.set(kind, waiting.get(kind)! + Math.max(0, end - (finished?.count ?? 0)));
+      }
+    });
   }
   return { normal: waiting.get(NORMAL)!, priority: waiting.get(PRIORITY)! };
 }

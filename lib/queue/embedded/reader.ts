@@ -6,11 +6,10 @@
  * transaction is committed. Wake-ups say where to look; a look-around once a second finds what a lost wake-up left.
  */
 import { KINDS, type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
-import { CURSORS_TABLE } from '../../embedded/cursors.js';
+import { CURSORS_TABLE, finishedOf } from '../../embedded/cursors.js';
 import type { Participant } from '../../embedded/env.js';
 import { BINARY, explained, isLmdbError } from '../../embedded/lmdb.js';
 import type { Member } from '../../embedded/member.js';
-import { waitingSince } from '../../embedded/waiting.js';
 import type { Wakeup } from '../../embedded/wakeup.js';
 import type { Delivery } from '../../model/delivery.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
@@ -19,7 +18,7 @@ import type { QueueDepth, ReaderEvents, TaskReader } from '../queue.js';
 import { Attempts } from './attempts.js';
 import { type DeliveryOwner, EmbeddedDelivery } from './delivery.js';
 import { depthOf } from './depth.js';
-import { Source } from './source.js';
+import { Source, type SourceOutbox } from './source.js';
 
 /** Deliveries handed out in one turn of the event loop. */
 const MOST_A_TURN = 256;
@@ -35,7 +34,10 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   readonly name: string;
   private readonly attempts: Attempts;
   private readonly clock: Clock;
+  /** By the name of their environment. */
   private readonly sources = new Map<string, readonly Source[]>();
+  /** Of environments in whose place others stand by now, by their ids: deliveries of theirs may be open. */
+  private readonly former = new Map<string, readonly Source[]>();
   private readonly byKind = new Map<Kind, Source[]>(KINDS.map((kind) => [kind, []]));
   private readonly settling: EmbeddedDelivery[] = [];
   /** Sources that wait for room, and those that had tasks settled without being told. */
@@ -78,12 +80,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     this.cancels.push(environment.join(this));
     this.cancels.push(wakeups.onWakeup((from, wakeup) => this.wokenUp(from, wakeup)));
     this.lookAround();
-    this.attempts.open((place) => {
-      const source = [...this.sources.values()]
-        .flat()
-        .find((each) => each.environment.id === place.source && each.kind === place.kind);
-      return source === undefined || source.finished(place.sequence);
-    });
+    this.attempts.open(({ source, kind, sequence }) => finishedOf(environment, source, kind).has(sequence));
     this.scheduleLookAround();
   }
 
@@ -114,9 +111,15 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     return depthOf(this.member.neighbours, this.options.index);
   }
 
-  async settledBefore(): Promise<number> {
-    const { environment, neighbours } = this.member;
-    return Math.min(this.clock.now(), waitingSince(environment, neighbours, this.options.index));
+  /** Outboxes that are left out, and why. */
+  get skipped(): readonly string[] {
+    return this.member.neighbours.troubles;
+  }
+
+  async settledBefore(): Promise<number | null> {
+    const at = this.clock.monotonic();
+    const { normal, priority } = await this.depth();
+    return normal + priority === 0 ? at : null;
   }
 
   /** Open deliveries are left where they are: the next owner gets them again, in order. */
@@ -167,7 +170,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
       this.openTasks--;
       this.openBytes -= delivery.body.length;
       if (delivery.attempts > 0) this.attempts.forgotten(placeOf(delivery));
-      this.untold.add(delivery.source.environment.name);
+      this.untold.add(delivery.source.outbox.name);
     }
     this.settling.length = 0;
     for (const name of this.waiting) if (this.untold.has(name)) this.tell(name);
@@ -209,23 +212,37 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   }
 
   private lookAround(): void {
-    for (const { name } of this.member.neighbours.list()) {
-      if (!this.sources.has(name)) this.open(name);
+    for (const { name, id } of this.member.neighbours.list()) {
+      if (this.sources.get(name)?.[0]?.outbox.id !== id) this.open(name, id);
       for (const source of this.sources.get(name) ?? []) source.mayHaveMore = true;
     }
     this.schedulePull();
   }
 
-  private open(name: string): void {
-    const { environment, neighbours } = this.member;
-    const readable = neighbours.get(name);
-    if (readable === null) return;
-    const { index, window } = this.options;
-    const opened = KINDS.map((kind) => new Source(environment, readable, index, kind, window.tasks));
-    this.sources.set(name, opened);
+  /** Another environment may have stood in its place; this one, too, if its files were put back. */
+  private open(name: string, id: string): void {
+    const before = this.sources.get(name);
+    if (before !== undefined) this.former.set(before[0]!.outbox.id, before);
+    const sources = this.former.get(id) ?? this.sourcesOf(name, id);
+    this.former.delete(id);
+    this.sources.set(name, sources);
     // It may have waited since before we came.
     this.waiting.add(name);
-    for (const source of opened) this.byKind.get(source.kind)!.push(source);
+    for (const kind of KINDS) {
+      const others = this.byKind.get(kind)!.filter((source) => source.outbox.name !== name);
+      this.byKind.set(kind, [...others, ...sources.filter((source) => source.kind === kind)]);
+    }
+  }
+
+  private sourcesOf(name: string, id: string): Source[] {
+    const { environment, neighbours } = this.member;
+    const { index, window } = this.options;
+    const outbox: SourceOutbox = {
+      name,
+      id,
+      look: (read) => neighbours.look(name, (found) => (found.id === id ? read(found) : null)),
+    };
+    return KINDS.map((kind) => new Source(environment, outbox, index, kind, window.tasks));
   }
 
   private schedulePull(): void {
@@ -281,26 +298,52 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
 
   /** What was sent first, over all sources: so a queue of many outboxes keeps the order of senders that followed each other. */
   private takeOf(kind: Kind): EmbeddedDelivery | null {
-    let oldest: Source | null = null;
-    let oldestTime = Number.POSITIVE_INFINITY;
-    for (const source of this.byKind.get(kind)!) {
-      const time = source.nextTime();
-      if (time >= oldestTime) continue;
-      oldest = source;
-      oldestTime = time;
-    }
-    const task = oldest?.take() ?? null;
-    if (oldest === null || task === null) return null;
+    const first = this.firstOf(kind);
+    const task = first?.take() ?? null;
+    if (first === null || task === null) return null;
     this.order.taken(kind === PRIORITY);
-    const place = { source: oldest.environment.id, kind, sequence: task.sequence };
-    return new EmbeddedDelivery(this, oldest, kind === PRIORITY, this.attempts.of(place), task);
+    const place = { source: first.outbox.id, kind, sequence: task.sequence };
+    return new EmbeddedDelivery(this, first, kind === PRIORITY, this.attempts.of(place), task);
+  }
+
+  /**
+   * The source with the lowest stamp. What a look into one of them brings may have been sent after something that another one did not
+   * have yet when it was looked at: so those without a task at hand are looked at again, until nothing more comes.
+   */
+  private firstOf(kind: Kind): Source | null {
+    for (;;) {
+      const sources = this.byKind.get(kind)!;
+      let first: Source | null = null;
+      let lowest = Number.POSITIVE_INFINITY;
+      let more = false;
+      for (const source of sources) {
+        if (source.nextStamp() === Number.POSITIVE_INFINITY && source.mayHaveMore && source.read()) more = true;
+        const stamp = source.nextStamp();
+        if (stamp >= lowest) continue;
+        first = source;
+        lowest = stamp;
+      }
+      if (!more) return first;
+      for (const source of sources) source.mayHaveMore = true;
+      this.meetNewcomers();
+    }
+  }
+
+  /** Environments that were made since the last look around. */
+  private meetNewcomers(): void {
+    const { stamps, neighbours } = this.member;
+    for (const name of stamps.users()) {
+      const found = this.sources.has(name) ? null : neighbours.get(name);
+      if (found !== null) this.open(name, found.id);
+    }
   }
 
   private *everySource(): Generator<Source> {
     for (const sources of this.sources.values()) yield* sources;
+    for (const sources of this.former.values()) yield* sources;
   }
 }
 
 function placeOf(delivery: EmbeddedDelivery): { source: string; kind: Kind; sequence: number } {
-  return { source: delivery.source.environment.id, kind: delivery.source.kind, sequence: delivery.sequence };
+  return { source: delivery.source.outbox.id, kind: delivery.source.kind, sequence: delivery.sequence };
 }

@@ -10,15 +10,25 @@ import {
   ChunkReader,
   type ChunkTask,
   chunkKey,
-  chunkTime,
+  chunkStamp,
+  isWhole,
   type Kind,
   readChunkKey,
 } from '../../embedded/chunk.js';
 import { CURSORS_TABLE, cursorKey, finishedOf } from '../../embedded/cursors.js';
+import { Damage } from '../../embedded/data-file.js';
 import type { Environment, ReadableEnvironment } from '../../embedded/env.js';
 import { type Finished, LAST_SEQUENCE } from '../../embedded/finished.js';
 import { BINARY, type Database } from '../../embedded/lmdb.js';
 import { endOf, OUTBOX_TABLE } from '../../embedded/outbox.js';
+
+/** Whose outbox it is, and how to look into it; nothing is seen while it can not be read. */
+export interface SourceOutbox {
+  readonly name: string;
+  /** The drawn id of its environment. */
+  readonly id: string;
+  look<T>(read: (environment: ReadableEnvironment) => T): T | null;
+}
 
 /** Rows and bytes that one look into an outbox brings along, beside the window. */
 const READ_ROWS = 64;
@@ -35,7 +45,7 @@ export interface SourceTask extends ChunkTask {
 }
 
 export class Source {
-  /** False when a look found nothing; a wake-up sets it. */
+  /** False when a look found nothing; whoever learns that there may be sets it. */
   mayHaveMore = true;
   private done: Finished;
   /** As stored, while a transaction is open that changes it. */
@@ -48,32 +58,31 @@ export class Source {
   private readonly redeliveredBelow: number;
   private rows: LoadedRow[] = [];
   private current: ChunkReader | null = null;
-  private currentTime = 0;
+  private stamp = 0;
   private left = 0;
 
   /** Reads where the index stands with this source. The index must be owned. */
   constructor(
     private readonly own: Environment,
-    readonly environment: ReadableEnvironment,
+    readonly outbox: SourceOutbox,
     private readonly index: number,
     readonly kind: Kind,
     windowTasks: number,
   ) {
     this.own.refresh();
-    this.environment.refresh();
-    this.done = finishedOf(own, environment.id, kind);
+    this.done = finishedOf(own, outbox.id, kind);
+    this.own.refresh();
     this.position = this.done.next;
     let seen = this.position;
     for (const [, end] of this.done.ranges()) seen = end;
     this.seenBelow = seen;
-    this.redeliveredBelow = Math.min(seen + windowTasks, endOf(environment, index, kind));
-    this.own.refresh();
-    this.environment.refresh();
+    const end = outbox.look((environment) => endOf(environment, index, kind)) ?? 0;
+    this.redeliveredBelow = Math.min(seen + windowTasks, end);
   }
 
-  /** When the next task was put into the outbox; Infinity while there is none. */
-  nextTime(): number {
-    return this.ready() ? this.currentTime : Number.POSITIVE_INFINITY;
+  /** The stamp of the next task at hand; Infinity while there is none. What comes later has no lower one. */
+  nextStamp(): number {
+    return this.ready() ? this.stamp : Number.POSITIVE_INFINITY;
   }
 
   /** The next task in sequence, null when there is none. */
@@ -83,10 +92,6 @@ export class Source {
     this.left--;
     const { id, body, once } = this.current!.next();
     return { id, body, once, sequence, redelivered: sequence < this.redeliveredBelow };
-  }
-
-  finished(sequence: number): boolean {
-    return this.done.has(sequence);
   }
 
   /** Inside a transaction; `write` must follow, then `keep` or `undo`. */
@@ -103,7 +108,7 @@ export class Source {
   write(): void {
     this.own
       .table<Buffer, Buffer>(CURSORS_TABLE, BINARY)
-      .putSync(cursorKey(this.environment.id, this.kind), this.done.encode());
+      .putSync(cursorKey(this.outbox.id, this.kind), this.done.encode());
   }
 
   keep(): void {
@@ -116,7 +121,7 @@ export class Source {
     this.stored = null;
   }
 
-  /** True when `current` stands before a task that is not finished. */
+  /** True when `current` stands before a task that is not finished; looks nowhere. */
   private ready(): boolean {
     for (;;) {
       if (this.left === 0 && !this.open()) return false;
@@ -131,35 +136,36 @@ export class Source {
   private open(): boolean {
     for (;;) {
       const row = this.rows.shift();
-      if (row === undefined) {
-        if (!this.mayHaveMore || !this.read()) return false;
-        continue;
-      }
+      if (row === undefined) return false;
       this.skipTo(row.first);
       const passed = this.position - row.first;
       if (passed >= row.count) continue;
       this.current = new ChunkReader(row.value);
       this.current.skip(passed);
-      this.currentTime = chunkTime(row.value);
+      // Rows of before there were stamps may say otherwise.
+      this.stamp = Math.max(this.stamp, chunkStamp(row.value));
       this.left = row.count - passed;
       return true;
     }
   }
 
-  /** Reads rows from the position on; true when there are any. */
-  private read(): boolean {
+  /** Looks for rows from the position on; true when there are any. To be called when none is at hand. */
+  read(): boolean {
     this.mayHaveMore = false;
-    const table = this.environment.readTable<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+    this.outbox.look((environment) => this.readFrom(environment));
+    return this.mayHaveMore;
+  }
+
+  private readFrom(environment: ReadableEnvironment): void {
+    const table = environment.readTable<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
     // Being made: nothing is known of it, above all not that something was deleted. A wake-up or a look around comes back.
-    if (table === null) return false;
+    if (table === null) return;
     // End and rows from one snapshot, which begins after the table was found.
-    this.environment.refresh();
-    const end = endOf(this.environment, this.index, this.kind);
+    environment.refresh();
+    const end = endOf(environment, this.index, this.kind);
     if (end > this.position) this.rows = this.rowsOf(table, this.startOfRow(table));
-    this.environment.refresh();
     this.mayHaveMore = this.rows.length > 0;
     if (!this.mayHaveMore) this.skipTo(end);
-    return this.mayHaveMore;
   }
 
   private rowsOf(table: Database<Buffer, Buffer>, start: Buffer): LoadedRow[] {
@@ -167,7 +173,9 @@ export class Source {
     let bytes = 0;
     const end = chunkKey(this.index, this.kind, LAST_SEQUENCE);
     for (const { key, value } of table.getRange({ start, end, limit: READ_ROWS })) {
-      rows.push({ ...readChunkKey(key), value });
+      const row = { ...readChunkKey(key), value };
+      if (!isWhole(value, row.count)) throw new Damage(`the row of task ${row.first} in its outbox is not whole`);
+      rows.push(row);
       bytes += value.length;
       if (bytes >= READ_BYTES) break;
     }

@@ -3,7 +3,6 @@
  * committed at that moment and lets its snapshot go: a reader that stops half-way holds no pages.
  */
 
-import type { ReadableEnvironment } from '../../embedded/env.js';
 import { type DataFolder, indexName, readFolder, refuseTooManyMaps } from '../../embedded/folder.js';
 import { MAP_BYTES, type MapOptions } from '../../embedded/lmdb.js';
 import { Neighbours } from '../../embedded/neighbours.js';
@@ -122,7 +121,10 @@ export class EmbeddedStoreReader implements StoreReader {
 
   /** One short look at what is committed in the environment of an index; undefined while it does not exist. */
   private look<T>(index: number, read: (tables: Tables) => T): T | undefined {
-    const environment: ReadableEnvironment | null = this.open().neighbours.get(indexName(index));
+    const { neighbours } = this.open();
+    const environment = neighbours.get(indexName(index));
+    const trouble = environment === null ? neighbours.troubleOf(indexName(index)) : null;
+    if (trouble !== null) throw new ApplicationError('STORE_FAILED', trouble);
     const tables = environment && readTables(environment);
     if (environment === null || tables === null) return undefined;
     environment.refresh();

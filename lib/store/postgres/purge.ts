@@ -33,7 +33,7 @@ export interface PurgeOptions extends RetentionOptions {
 
 /** A look at the outbox: ids stored before `before` are forgotten once the queues have caught up with `at`. */
 interface Look {
-  /** By the clock of this process. */
+  /** By the clock of this process, which is never set. */
   readonly at: number;
   /** By the server's clock, as it writes it. */
   readonly before: string;
@@ -97,7 +97,7 @@ export class Purge {
   }
 
   private async lookAtOutbox(): Promise<Look> {
-    const at = this.clock.now();
+    const at = this.clock.monotonic();
     const [row] = await this.session.query(
       `select least(now(), min(stored)) - $2::float8 * interval '1 millisecond' from outbox where destination = $1`,
       [this.options.ownership.index, this.options.inboxRetentionMs],

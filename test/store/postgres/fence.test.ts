@@ -23,7 +23,7 @@ function purging(
     clock,
     partitions: { ensure: async () => {} },
     inboxRetentionMs: 60_000,
-    settledBefore: async () => clock.now(),
+    settledBefore: async () => clock.monotonic(),
     histories: [],
     rawRetentionMs: null,
     ...given,

@@ -40,7 +40,7 @@ export async function prepare(
     numProcesses: NUM_PROCESSES,
     delivery: 'effectively-once',
     inboxRetentionMs: 60_000,
-    settledBefore: async () => clock.now(),
+    settledBefore: async () => clock.monotonic(),
     clock,
     ...options,
   });
