@@ -114,9 +114,12 @@ it(
     await Promise.all(sending);
     const { environment } = await program.line('an environment of the data folder cannot be read; its tasks wait');
     expect(environment).toBe('producer-0');
-    expect(application.run(['status']).stdout).toContain('tasks wait that it cannot read');
+    // A worker that has just begun tells of it when it has looked twice.
+    await expect
+      .poll(() => application.run(['status']).stdout, { timeout: 30_000, interval: 200 })
+      .toContain('tasks wait that it cannot read');
     copyFileSync(join(application.folder, 'saved'), file);
-    await program.line('an environment of the data folder can be read again', WORKERS);
+    await program.line('an environment of the data folder can be read again');
     await application.idle();
     const expected = [...accepted, ...waiting.map(({ v }) => v)].sort((one, other) => one - other);
     expect(await stored()).toEqual(expected);
