@@ -236,8 +236,10 @@ export class Distributor<Result> {
     const { ready, options } = this;
     if (this.stopped) return null;
     if (ready.left !== null) return ready.left;
+    const broken = this.brokenRun > 0 ? null : ready.broken;
+    if (broken?.head?.acknowledged) return broken;
     if (this.halted || !options.admits(this.busy + this.left)) return null;
-    return (this.brokenRun > 0 ? null : ready.broken) ?? ready.next(options.order.normalIsDue);
+    return broken ?? ready.next(options.order.normalIsDue);
   }
 
   private take(lane: Lane): void {

@@ -28,12 +28,12 @@ export class Lane {
   }
 
   /**
-   * Where the next task comes from; null when none waits. What is executed again goes before everything, so it counts as priority; `left`
-   * where it has left its queue, `broken` where the lane broke on it.
+   * Where the next task comes from; null when none waits. What is executed again goes before everything, so it counts as priority; `broken`
+   * where the lane broke on it, `left` where it has left its queue.
    */
   get turn(): Turn | null {
-    if (this.again.head?.acknowledged) return 'left';
     if (this.again.head?.broken) return 'broken';
+    if (this.again.head?.acknowledged) return 'left';
     if (this.again.length > 0 || this.priority.length > 0) return 'priority';
     return this.normal.length > 0 ? 'normal' : null;
   }

@@ -17,6 +17,14 @@ class List {
     this.last = lane;
   }
 
+  /** At the front. The same holds. */
+  addFirst(lane: Lane): void {
+    lane.behind = this.first;
+    if (this.first) this.first.ahead = lane;
+    else this.last = lane;
+    this.first = lane;
+  }
+
   remove(lane: Lane): void {
     const { ahead, behind } = lane;
     if (ahead) ahead.behind = behind;
@@ -36,13 +44,14 @@ export class ReadyLanes {
     normal: new List(),
   };
 
-  /** At the end of the list of its turn, unless it stands there or can not go on. */
+  /** At the end of the list of its turn, unless it stands there or can not go on. One that broke goes first: it is to be done with. */
   put(lane: Lane): void {
     const { turn } = lane;
     if (turn === null || lane.running || lane.ready === turn) return;
     this.remove(lane);
     lane.ready = turn;
-    this.lists[turn].add(lane);
+    if (turn === 'broken') this.lists.broken.addFirst(lane);
+    else this.lists[turn].add(lane);
   }
 
   remove(lane: Lane): void {
@@ -55,7 +64,7 @@ export class ReadyLanes {
     return this.lists.left.first;
   }
 
-  /** The first of those that broke on their next task. */
+  /** Of those that broke on their next task, the one that did so last. */
   get broken(): Lane | null {
     return this.lists.broken.first;
   }

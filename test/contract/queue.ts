@@ -40,6 +40,7 @@ export function describeQueue(name: string, make: MakeQueueBed): void {
     });
     describeDelivering(() => bed);
     describeSettling(() => bed);
+    describeAttempts(() => bed);
     describeWindow(() => bed);
     describeSending(() => bed);
   });
@@ -242,6 +243,43 @@ function describeSettling(bed: () => QueueBed): void {
     await bed().commit(0, got.slice(0, 3));
     const { normal, priority } = await reader.depth();
     expect(normal + priority).toBe(3);
+  });
+}
+
+function describeAttempts(bed: () => QueueBed): void {
+  it('counts an attempt whenever a lane breaks, over lives that end in order, until the task is settled', async () => {
+    const writer = await bed().writer();
+    /** Its index in a life of its own: the attempts that tasks have, and how each ends. */
+    const life = async (count: number, end: (got: readonly Delivery[], reader: TaskReader) => unknown) => {
+      const reader = await bed().reader(0);
+      const got = await (await Inbox.of(reader)).take(count);
+      const attempts = got.map((delivery) => delivery.attempts);
+      await end(got, reader);
+      await reader.stop();
+      return attempts;
+    };
+    const breaks = (delivery: Delivery | undefined) => {
+      delivery?.started();
+      delivery?.ended();
+      delivery?.broke();
+    };
+    await writer.send(tasksOf(0, 3));
+    expect(await life(3, ([first, , last]) => [first, last].map(breaks))).toEqual([0, 0, 0]);
+    const again = await life(3, ([first, second]) => {
+      for (const each of [first, second, second]) breaks(each);
+      expect([first?.attempts, second?.attempts]).toEqual([2, 2]);
+    });
+    expect(again).toEqual([1, 0, 1]);
+    const settled = await life(3, async ([first, second, last], reader) => {
+      await bed().commit(0, [first!]);
+      // What has left the queue before it breaks never comes again: it counts for itself alone.
+      reader.settle([last!]);
+      breaks(last);
+      expect([second?.attempts, last?.attempts]).toEqual([2, 2]);
+    });
+    expect(settled).toEqual([2, 2, 1]);
+    await writer.send([0, 2].map((at) => tasksOf(0, 3)[at]!));
+    expect((await life(3, () => {})).toSorted()).toEqual([0, 0, 2]);
   });
 }
 

@@ -239,7 +239,7 @@ class Simulation {
     expect(beside.filter((running) => running.work.suspect)).toEqual([]);
   }
 
-  /** Whose turn it is: the longest waiting lane of the list that is due. */
+  /** Whose turn it is: the longest waiting lane of the list that is due; of those that broke, the one that did so last. */
   private checkTurn(lane: ModelLane): void {
     const ready = [...this.lanes.values()].filter(({ running, list }) => running === null && list !== null);
     const broken = this.running().some(({ broke }) => broke) ? [] : ready.filter(({ list }) => list === 'broken');
@@ -248,8 +248,9 @@ class Simulation {
     const normalIsDue = this.priorityInARow >= this.settings.normalEvery - 1;
     const [first, second] = normalIsDue ? [normal, priority] : [priority, normal];
     const candidates = [broken, first, second].find((list) => list.length > 0) ?? [];
-    const longest = candidates.reduce((one, other) => (other.since < one.since ? other : one));
-    expect(lane).toBe(longest);
+    const oldest = candidates.reduce((one, other) => (other.since < one.since ? other : one));
+    const newest = candidates.reduce((one, other) => (other.since > one.since ? other : one));
+    expect(lane).toBe(candidates === broken ? newest : oldest);
     this.priorityInARow = lane.list !== 'normal' ? this.priorityInARow + 1 : 0;
   }
 

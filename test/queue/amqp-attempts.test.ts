@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BrokerAttempts } from '../../lib/queue/amqp/attempts.js';
+import { ATTEMPTS_LIMIT } from '../../lib/queue/attempts-limit.js';
 
 let folder: string;
 beforeEach(() => {
@@ -48,6 +49,39 @@ it('forgets a task that is settled', () => {
   opened().started(ids[0]!);
   opened().forget(ids[0]!);
   expect(opened().of(ids[0]!)).toBe(0);
+});
+
+it('keeps the attempts of lanes at once, and adds those of its process to them', () => {
+  const first = opened();
+  expect(first.broke(ids[0]!)).toBe(1);
+  expect(first.broke(ids[0]!)).toBe(2);
+  first.started(ids[0]!);
+  expect(opened().of(ids[0]!)).toBe(3);
+});
+
+it('leaves the counts of a successor alone once it is closed', () => {
+  const first = opened();
+  first.broke(ids[0]!);
+  first.close();
+  opened().broke(ids[1]!);
+  expect(first.broke(ids[0]!)).toBe(2);
+  const third = opened();
+  expect([third.of(ids[0]!), third.of(ids[1]!)]).toEqual([1, 1]);
+});
+
+it('keeps so many at most: the oldest goes', () => {
+  const left = Array.from({ length: ATTEMPTS_LIMIT + 1 }, (_, n) => [`${n}`.padStart(36, 'x'), 1] as const);
+  writeFileSync(join(folder, 'attempts-0.json'), JSON.stringify({ counted: '', counts: left }));
+  const attempts = opened();
+  attempts.broke(ids[0]!);
+  expect([left[0]![0], left[2]![0], ids[0]!].map((id) => opened().of(id))).toEqual([0, 1, 1]);
+});
+
+it('goes on counting where its folder can no longer be written', () => {
+  const attempts = opened();
+  rmSync(folder, { recursive: true });
+  expect([attempts.broke(ids[0]!), attempts.broke(ids[0]!)]).toEqual([1, 2]);
+  mkdirSync(folder);
 });
 
 it('keeps the counts of two indexes apart', () => {

@@ -339,6 +339,18 @@ it('counts an attempt for what ran when the process died, and for nothing else',
   expect((await takeAgain(3))[0]!.attempts).toBe(3);
 });
 
+it('counts no attempt for what ran when a process dies and no task is to blame', async () => {
+  const folder = dataFolder();
+  await (await writerOf(folder, await folder.producer())).send([task('a'), task('b')]);
+  const { member, reader, take } = await consumer(folder, 0);
+  for (const each of await take(2)) each.started();
+  reader.absolve();
+  // As if it were killed: its reader is not stopped.
+  await member.leave();
+  const { take: takeAgain } = await consumer(folder, 0);
+  expect((await takeAgain(2)).map(({ attempts }) => attempts)).toEqual([0, 0]);
+});
+
 it('keeps its file of running tasks small, however many run', async () => {
   const folder = dataFolder();
   await (await writerOf(folder, await folder.producer())).send([task('a'), task('b')]);

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -61,6 +61,12 @@ export class Application {
     for (const [name, text] of Object.entries(files.modules ?? {})) {
       writeFileSync(join(this.folder, 'modules', `${name}.js`), text.replace('PACKAGE', PACKAGE_URL));
     }
+  }
+
+  /** Changes default.yml. */
+  reconfigure(change: (text: string) => string): void {
+    const file = join(this.configDir, 'default.yml');
+    writeFileSync(file, change(readFileSync(file, 'utf8')));
   }
 
   /** Runs a command to its end. */

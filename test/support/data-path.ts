@@ -109,7 +109,8 @@ export class DataPath {
   most = 0;
   pipeline!: Pipeline;
   records!: Records;
-  private readonly broken = new Map<string, number>();
+  /** How often each task broke its lane. */
+  readonly broken = new Map<string, number>();
 
   constructor(private readonly options: DataPathOptions = {}) {
     const { random, store, windowTasks } = options;
