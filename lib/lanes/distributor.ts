@@ -36,6 +36,8 @@ export interface DistributorOptions<Result> {
   broken(work: Work, error: unknown): boolean;
   /** What `process` failed with is the fault of no task: the lane is not broken, the task waits in it. Whoever says so stops the lanes. */
   isBlameless(error: unknown): boolean;
+  /** Whether nothing else starts until a task that broke its lane is done with. */
+  isCareful(): boolean;
   /** Whether one more task may start while so many run, or have left their queue and wait; asked again after `wake`. */
   admits(busy: number): boolean;
   /** Nothing can start until something comes, or until `admits` says so: whoever gathers results need not wait for more. */
@@ -239,6 +241,7 @@ export class Distributor<Result> {
     const broken = this.brokenRun > 0 ? null : ready.broken;
     if (broken?.head?.acknowledged) return broken;
     if (this.halted || !options.admits(this.busy + this.left)) return null;
+    if (broken === null && this.brokenRun > 0 && options.isCareful()) return null;
     return broken ?? ready.next(options.order.normalIsDue);
   }
 
@@ -251,7 +254,7 @@ export class Distributor<Result> {
     lane.running = work;
     lane.rewound = false;
     this.suspectRuns = work.suspect;
-    if (work.broken) this.brokenRun++;
+    if (work.breaks > 0) this.brokenRun++;
     this.waiting--;
     this.left += lane.left - left;
     this.busy++;
@@ -289,14 +292,14 @@ export class Distributor<Result> {
     if (lane.rewound || blameless) discarded(work);
     else {
       this.restarts++;
-      work.broken = true;
+      work.breaks++;
     }
     if (!lane.rewound && (blameless || broken(work, error))) this.rewind(lane.key, [work]);
     this.goOn(lane);
   }
 
   private release(lane: Lane): void {
-    if (lane.running?.broken) this.brokenRun--;
+    if ((lane.running?.breaks ?? 0) > 0) this.brokenRun--;
     lane.running = null;
     this.busy--;
   }

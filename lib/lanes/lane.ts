@@ -32,7 +32,7 @@ export class Lane {
    * where the lane broke on it, `left` where it has left its queue.
    */
   get turn(): Turn | null {
-    if (this.again.head?.broken) return 'broken';
+    if ((this.again.head?.breaks ?? 0) > 0) return 'broken';
     if (this.again.head?.acknowledged) return 'left';
     if (this.again.length > 0 || this.priority.length > 0) return 'priority';
     return this.normal.length > 0 ? 'normal' : null;

@@ -44,13 +44,13 @@ export class ReadyLanes {
     normal: new List(),
   };
 
-  /** At the end of the list of its turn, unless it stands there or can not go on. One that broke goes first: it is to be done with. */
+  /** At the end of the list of its turn, unless it stands there or can not go on. One that broke again goes first: it is to be done with. */
   put(lane: Lane): void {
     const { turn } = lane;
     if (turn === null || lane.running || lane.ready === turn) return;
     this.remove(lane);
     lane.ready = turn;
-    if (turn === 'broken') this.lists.broken.addFirst(lane);
+    if (turn === 'broken' && lane.head!.breaks > 1) this.lists.broken.addFirst(lane);
     else this.lists[turn].add(lane);
   }
 
@@ -64,7 +64,7 @@ export class ReadyLanes {
     return this.lists.left.first;
   }
 
-  /** Of those that broke on their next task, the one that did so last. */
+  /** The first of those that broke on their next task. */
   get broken(): Lane | null {
     return this.lists.broken.first;
   }

@@ -18,7 +18,7 @@ export class LaneRestarts {
   private last: LaneBreak | null = null;
 
   constructor(
-    private readonly limits: Pick<PipelineLimits, 'maxAttempts' | 'maxRestarts'>,
+    private readonly limits: Pick<PipelineLimits, 'threads' | 'maxAttempts' | 'maxRestarts'>,
     private readonly tooMany: (reason: ApplicationError) => void,
   ) {}
 
@@ -37,6 +37,12 @@ export class LaneRestarts {
         ? ''
         : `. The last one: ${last.entity}, ${last.hook === null ? 'before any hook' : `hook ${last.hook}`}: ${messageOf(last.error)}`;
     this.tooMany(new ApplicationError('TOO_MANY_RESTARTS', why + where, { cause: last?.error }));
+  }
+
+  /** So many that run now might break before one of them reaches its limit that the program would stop for it. */
+  get isNearLimit(): boolean {
+    const { threads, maxAttempts, maxRestarts } = this.limits;
+    return this.count > 0 && this.count + threads + maxAttempts > maxRestarts;
   }
 
   /** A task has reached its limit. */

@@ -201,6 +201,7 @@ export class Pipeline {
       done: (work, result) => this.done(work, result),
       discarded: (work) => this.discarded(work),
       broken: (work, error) => this.broken(work, error),
+      isCareful: () => this.restarts.isNearLimit,
       isBlameless: (error) => this.isBlameless(error),
       admits: (busy) => this.owns() && (this.first?.admits(busy) ?? true),
       idle: () => this.committer.hurry(),

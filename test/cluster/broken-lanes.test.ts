@@ -15,6 +15,7 @@ import {
 
 /** Many of them, and many kills: `npm run chaos:lanes`. */
 const BREAKING = Number(process.env['BREAKING'] ?? 8);
+const TIMEOUT_MS = 60_000 + 5_000 * BREAKING;
 const EMBEDDED = { msg_broker: { kind: 'embedded' }, store: { kind: 'embedded', path: '../data' } };
 
 let application: Application;
@@ -42,25 +43,30 @@ it.each(['effectively-once', 'at-least-once', 'at-most-once'])(
     program.signal('SIGTERM');
     expect((await program.exited).code).toBe(0);
   },
+  TIMEOUT_MS,
 );
 
-it('go there whenever their worker is killed, and nothing else does', async () => {
-  application = breakingApplication({ ...EMBEDDED, worker_threads: 1 });
-  await send(application, mixed(BREAKING));
-  const program = startBreaking(application);
-  // A kill counts an attempt for what ran just then, also where that does nothing wrong: no three hit the same one.
-  await killAfter(
-    program,
-    Array.from({ length: BREAKING / 4 }, (_, n) => 1 + 6 * n),
-  );
-  await expectAside(application, program, BREAKING);
-  await application.idle();
-  await expectGood();
-  for (const attempts of attemptsTold(program).values()) {
-    // One that ran when it was killed counts that, too, and breaks its lane once less.
-    expect([1, 2, 3].filter((attempt) => attempts.includes(attempt))).toEqual(attempts);
-  }
-});
+it(
+  'go there whenever their worker is killed, and nothing else does',
+  async () => {
+    application = breakingApplication({ ...EMBEDDED, worker_threads: 1 });
+    await send(application, mixed(BREAKING));
+    const program = startBreaking(application);
+    // A kill counts an attempt for what ran just then, also where that does nothing wrong: no three hit the same one.
+    await killAfter(
+      program,
+      Array.from({ length: BREAKING / 4 }, (_, n) => 1 + 6 * n),
+    );
+    await expectAside(application, program, BREAKING);
+    await application.idle();
+    await expectGood();
+    for (const attempts of attemptsTold(program).values()) {
+      // One that ran when it was killed counts that, too, and breaks its lane once less.
+      expect([1, 2, 3].filter((attempt) => attempts.includes(attempt))).toEqual(attempts);
+    }
+  },
+  TIMEOUT_MS,
+);
 
 it('stop the program where none reaches its limit, with the last entity and hook; the next start goes on counting', async () => {
   const restarts = { ...EMBEDDED, worker_threads: 8, watchdog: { max_restarts: 4 } };

@@ -21,6 +21,7 @@ function setUp(given: Partial<DistributorOptions<null>> = {}) {
     done: (work) => done.push(work.delivery.id),
     discarded: () => {},
     broken: () => true,
+    isCareful: () => false,
     isBlameless: () => false,
     admits: () => true,
     idle: () => {},

@@ -21,6 +21,7 @@ function bed(threads = 4) {
     done: ({ delivery }) => done.push(delivery.id),
     discarded: () => {},
     broken: () => false,
+    isCareful: () => false,
     isBlameless: () => false,
     admits: () => true,
     idle: () => {},

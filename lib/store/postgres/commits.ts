@@ -5,6 +5,7 @@
  * Refused: to send the next batch before this one is answered. It gained 6 % with twice as many messages in memory and nothing with as
  * many (two processors), for a second batch whose fate may be unknown.
  */
+import { DatabaseError } from 'pg';
 import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Batch, BatchEntry, CommitOutcome } from '../store.js';
@@ -248,5 +249,6 @@ function stored({ entries }: Batch): CommitOutcome {
 
 function unavailable(error: unknown): CommitOutcome {
   const why = error instanceof PartitionMissing ? error.message : sentenceOf(error);
-  return { kind: 'unavailable', why, answers: failureOf(error) !== 'lost' };
+  const answers = error instanceof PartitionMissing || (error instanceof DatabaseError && failureOf(error) !== 'lost');
+  return { kind: 'unavailable', why, answers };
 }

@@ -2,8 +2,9 @@
  * Rights: what the role of the program needs over time, asked before anything depends on it. A role that can write today and cannot make
  * the tables of the weeks to come would stop weeks later, when nobody remembers that it was changed.
  */
+import { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import type { Query } from './session.js';
+import type { Query, Session } from './session.js';
 
 /** By table; those that a newer or older version of the program has are not asked for. */
 const NEEDED: Readonly<Record<string, readonly string[]>> = {
@@ -59,6 +60,21 @@ export async function missingRights(query: Query, schema: string): Promise<reado
   const columns = [0, 1].map((column) => needed.map((each) => each[column]));
   const rows = await query(MISSING, [schema, ...columns]);
   return rows.map(([right, remedy]) => ({ right: right ?? '', remedy: remedy ?? '' }));
+}
+
+/** Whoever waits for it has been told the most important part already. */
+const PATIENCE_MS = 2_000;
+
+/** For the end of what the server has said: the rights that are missing and how they are given; empty where none is, or nobody knows. */
+export async function remedyFor({ query, schema }: Pick<Session, 'query' | 'schema'>): Promise<string> {
+  let missing: readonly MissingRight[] = [];
+  const asking = missingRights(query, schema).then((found) => {
+    missing = found;
+  });
+  await Deadline.in(PATIENCE_MS).allows(asking.catch(() => {}));
+  if (missing.length === 0) return '';
+  const rights = missing.map(({ right }) => right).join('; ');
+  return `; missing is ${rights}: have an administrator run: ${missing.map(({ remedy }) => remedy).join('; ')}`;
 }
 
 /** @throws ApplicationError STORE_FAILED that names every right and how it is given */

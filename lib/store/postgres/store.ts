@@ -6,6 +6,7 @@
 import type { RecordView } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
+import { ApplicationError } from '../../runtime/errors.js';
 import type { HistoryRetention } from '../history-retention.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { Commits, knownIds } from './commits.js';
@@ -18,6 +19,7 @@ import { Owner } from './owner.js';
 import { Partitions } from './partitions.js';
 import { Purge, type PurgeOptions } from './purge.js';
 import { PostgresQuarantine } from './quarantine.js';
+import { remedyFor } from './rights.js';
 import { Session, STATEMENT_TIMEOUT_MS } from './session.js';
 
 export interface PostgresStoreOptions extends StoreSettings {
@@ -148,7 +150,7 @@ export class PostgresStore implements Store {
     try {
       return await knownIds(this.reading.query, index, ids);
     } catch (error) {
-      throw storeError(error);
+      throw await this.withRemedy(storeError(error));
     }
   }
 
@@ -157,7 +159,7 @@ export class PostgresStore implements Store {
     try {
       return await loadRecords(this.reading.query, keys);
     } catch (error) {
-      throw taskError(error);
+      throw await this.withRemedy(taskError(error));
     }
   }
 
@@ -167,6 +169,9 @@ export class PostgresStore implements Store {
 
   async commit(batch: Batch): Promise<CommitOutcome> {
     const outcome = await this.commits.commit(batch);
+    if (outcome.kind === 'unavailable' && outcome.answers) {
+      return { ...outcome, why: outcome.why + (await remedyFor(this.reading)) };
+    }
     if (outcome.kind === 'stored' && batch.entries.some(({ result }) => result.derived.length > 0)) this.outbox.added();
     return outcome;
   }
@@ -189,6 +194,13 @@ export class PostgresStore implements Store {
     } catch (error) {
       throw storeError(error);
     }
+  }
+
+  /** The server says neither which right is missing nor, of a schema, that it is a right. */
+  private async withRemedy(error: unknown): Promise<unknown> {
+    if (!(error instanceof ApplicationError) || error.code !== 'STORE_REFUSED') return error;
+    const { code, message, cause } = error;
+    return new ApplicationError(code, message + (await remedyFor(this.reading)), { cause });
   }
 
   private purgeOptions(ownership: Ownership): PurgeOptions {

@@ -30,24 +30,36 @@ async function open(): Promise<Bed> {
   return { database, role, stream: await Stream.open({ ...database, url: url.href }) };
 }
 
-/** What refuses, what ends that, and the code that is told meanwhile. */
-function refusalsOf({ role }: Bed): readonly (readonly [begins: string, ends: string, code: string])[] {
+/** What refuses, what ends that, and what is told meanwhile. */
+function refusalsOf({ role }: Bed): readonly (readonly [begins: string, ends: string, told: RegExp])[] {
   const connections = `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`;
   return [
-    [`revoke all on ${SCHEMA}.records from ${role}`, `grant all on ${SCHEMA}.records to ${role}`, '42501'],
-    [`revoke select on ${SCHEMA}.records from ${role}`, `grant select on ${SCHEMA}.records to ${role}`, '42501'],
-    [`revoke usage on schema ${SCHEMA} from ${role}`, `grant usage on schema ${SCHEMA} to ${role}`, '42P01'],
-    [`alter table ${SCHEMA}.records rename to away`, `alter table ${SCHEMA}.away rename to records`, '42P01'],
-    [`alter schema ${SCHEMA} rename to away`, `alter schema away rename to ${SCHEMA}`, '42P01'],
+    [
+      `revoke all on ${SCHEMA}.records from ${role}`,
+      `grant all on ${SCHEMA}.records to ${role}`,
+      /\(42501\); missing is .* on table \S+\.records: .* run: grant /,
+    ],
+    [
+      `revoke select on ${SCHEMA}.records from ${role}`,
+      `grant select on ${SCHEMA}.records to ${role}`,
+      /\(42501\); missing is select on table \S+\.records: /,
+    ],
+    [
+      `revoke usage on schema ${SCHEMA} from ${role}`,
+      `grant usage on schema ${SCHEMA} to ${role}`,
+      /\(42P01\); missing is usage on schema \S+: .* run: grant usage /,
+    ],
+    [`alter table ${SCHEMA}.records rename to away`, `alter table ${SCHEMA}.away rename to records`, /\(42P01\)/],
+    [`alter schema ${SCHEMA} rename to away`, `alter schema away rename to ${SCHEMA}`, /\(42P01\)/],
     [
       `alter table ${SCHEMA}.records rename column ttl to away`,
       `alter table ${SCHEMA}.records rename column away to ttl`,
-      '42703',
+      /\(42703\)/,
     ],
     [
       `alter role ${role} set default_transaction_read_only = on; ${connections}`,
       `alter role ${role} reset default_transaction_read_only; ${connections}`,
-      '25006',
+      /\(25006\)/,
     ],
   ];
 }
@@ -61,10 +73,10 @@ test('no task is to blame for what the server refuses, whatever that is', async 
   const bed = await open();
   const { database, stream } = bed;
   await stream.run();
-  for (const [begins, ends, code] of refusalsOf(bed)) {
+  for (const [begins, ends, told] of refusalsOf(bed)) {
     await goesOn(stream);
     await database.query(begins);
-    await expect.poll(() => stream.troubles.why, { timeout: 30_000, interval: 1 }).toContain(`(${code})`);
+    await expect.poll(() => stream.troubles.why, { timeout: 30_000, interval: 1 }).toMatch(told);
     await database.query(ends);
   }
   await goesOn(stream);
