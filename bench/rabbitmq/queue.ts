@@ -1,6 +1,7 @@
 /** The queues of a measurement on RabbitMQ, and how they are filled. */
 import { connect } from 'amqplib';
 import type { BrokerConfiguration } from '../../lib/config/configuration.js';
+import { NO_TLS_FILES } from '../../lib/config/tls-files.js';
 import { makeLogger } from '../../lib/observability/logger.js';
 import { exchangeNames } from '../../lib/queue/names.js';
 import { openWriter } from '../../lib/queue/open.js';
@@ -21,6 +22,8 @@ export function brokerOf({ host, port, username, password, virtualHost }: TestVi
     password,
     virtualHost,
     tls: false,
+    tlsFiles: NO_TLS_FILES,
+    tlsServerName: null,
     prefetch: 2_000,
     queueType: 'classic',
     declare: true,

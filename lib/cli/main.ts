@@ -84,7 +84,7 @@ function exits(surroundings: Surroundings, listener: (exitCode: number) => ExitC
   return () => void surroundings.off('exit', heard);
 }
 
-/** What a person is told: the message, with those of its causes. */
+/** What a person is told: the message with those of its causes, up to one that was written for a person. */
 function sentenceOf(error: unknown): string {
   const messages: string[] = [];
   for (
@@ -94,6 +94,7 @@ function sentenceOf(error: unknown): string {
   ) {
     const message = messageOf(next);
     if (!messages.some((known) => known.includes(message))) messages.push(message);
+    if (next instanceof ApplicationError) break;
   }
   return `dp3-cluster: ${messages.join(': ')}`;
 }

@@ -2,7 +2,9 @@
  * Configuration: what the program is told, typed, complete and deeply frozen. Durations end in Ms, sizes in Bytes; paths are absolute.
  * Built from the values of the schema once they are known to be right; nothing else in the program knows the keys of the files.
  */
+
 import type { BROKER_KINDS, DELIVERY_MODES, LOG_FORMATS, LOG_LEVELS, QUEUE_TYPES, STORE_KINDS } from './schema.js';
+import type { TlsFiles } from './tls-files.js';
 
 export type DeliveryMode = (typeof DELIVERY_MODES)[number];
 
@@ -14,6 +16,9 @@ export interface BrokerConfiguration {
   readonly username: string;
   readonly password: string;
   readonly tls: boolean;
+  readonly tlsFiles: TlsFiles;
+  /** Null: the name in `host`. */
+  readonly tlsServerName: string | null;
   readonly prefetch: number;
   readonly queueType: (typeof QUEUE_TYPES)[number];
   readonly declare: boolean;

@@ -6,18 +6,11 @@
  * read by the same function. Refused: convict's `Object` and `*`, which break on keys with a dot; settings are scalars or lists of words.
  */
 import convict from 'convict';
+import { readHost } from './host.js';
+import { readPostgresUrl } from './postgres-url.js';
+import { Refusal } from './refusal.js';
 
-/** Thrown by a format; `allowed` says what would have been accepted. */
-export class Refusal extends Error {
-  constructor(
-    readonly allowed: string,
-    readonly hint?: string,
-  ) {
-    super(`allowed is ${allowed}`);
-  }
-}
-
-export type FormatName = 'flag' | 'whole' | 'text' | 'choice' | 'duration' | 'size' | 'words';
+export type FormatName = 'flag' | 'whole' | 'text' | 'choice' | 'duration' | 'size' | 'words' | 'host' | 'postgres-url';
 
 /** What a format may ask of one setting: the ends of its range (in its unit), its words, the shape of its text. */
 export interface Bounds {
@@ -56,6 +49,8 @@ const READERS: Record<FormatName, (given: unknown, bounds: Bounds) => unknown> =
   duration: readDuration,
   size: readSize,
   words: readWords,
+  host: readHost,
+  'postgres-url': readUrl,
 };
 
 /** Reads what stands in a file, variable or flag as a format asks; throws a Refusal. A bare number of a duration means seconds. */
@@ -147,6 +142,12 @@ function readWords(given: unknown, bounds: Bounds): readonly string[] {
   const read = words.filter((word) => word !== '').map((word) => String(readText(word, bounds)));
   if (new Set(read).size < read.length) throw new Refusal(sentence);
   return read;
+}
+
+/** The text stays what the configuration holds: whoever connects reads it again. */
+function readUrl(given: unknown): unknown {
+  readPostgresUrl(given);
+  return given;
 }
 
 function withUnit(given: unknown, units: ReadonlyMap<string, number>, bare: string, sentence: string): number {

@@ -7,9 +7,10 @@ import type { Problem } from '../model/problem.js';
 import { describe } from '../model/value-error.js';
 import { suggestion } from '../runtime/nearest.js';
 import { isThere } from './folder.js';
-import { Refusal, readAs } from './formats.js';
+import { readAs } from './formats.js';
 import { type Keys, PYTHON_KEYS, sectionFiles, suggestKey } from './keys.js';
 import { redacted } from './redact.js';
+import { Refusal } from './refusal.js';
 import { readYaml, type YamlFile } from './yaml.js';
 
 /** A value that was given for a setting, and where. */
@@ -75,7 +76,7 @@ function readValue(keys: Keys, raw: Given, problems: Problem[], into: Given[]): 
     });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const given = setting.sensitive ? '' : `Given was ${describe(redacted(raw.value))}, `;
+    const given = setting.sensitive || error.hidden ? '' : `Given was ${describe(redacted(raw.value))}, `;
     const hint = error.hint === undefined ? '' : `; ${error.hint}`;
     const sentence = `${given}${given === '' ? 'Allowed' : 'allowed'} is ${error.allowed}${hint}.`;
     problems.push({ severity: 'error', file, key, sentence, ...(line !== undefined && { line }) });

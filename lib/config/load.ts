@@ -73,7 +73,7 @@ function load(request: ConfigurationRequest, environment: NodeJS.ProcessEnv): Lo
   ];
   const values = mergeValues(layers);
   const broken = new Set(problems.filter(({ severity }) => severity === 'error').map(({ key }) => key));
-  problems.push(...checkRules(values, env, layers, dir).filter(({ key }) => !broken.has(key)));
+  problems.push(...checkRules(values, { env, dir, layers, environment }).filter(({ key }) => !broken.has(key)));
   const modules = readModules(dir, values.processing_core.enabled_modules, problems);
   const spec = readModel(dir, problems);
   if (spec === null || problems.some(({ severity }) => severity === 'error')) return refused(problems);

@@ -12,6 +12,8 @@ const SECRET_NAME =
 /** A secret that became part of its key: `password:x` without the blank is one word. */
 const SECRET_IN_KEY = /((?:pass(?:word|wd|phrase)|secret|token|api_?key|private_?key|credential)\w*)[^\w.[\]-].*$/is;
 const PASSWORD_IN_URL = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):\S*@/gi;
+/** libpq takes passwords as parameters, too. */
+const PASSWORD_PARAMETER = /([?&](?:ssl)?password=)[^&\s]+/gi;
 
 /** Whether the last part of a dotted key names a secret. */
 export function isSecretName(key: string): boolean {
@@ -25,7 +27,7 @@ export function isSecretName(key: string): boolean {
 
 /** A text without the passwords of the URLs in it. */
 export function redactUrls(text: string): string {
-  return text.replace(PASSWORD_IN_URL, `$1:${REDACTED}@`);
+  return text.replace(PASSWORD_IN_URL, `$1:${REDACTED}@`).replace(PASSWORD_PARAMETER, `$1${REDACTED}`);
 }
 
 /** A problem that may be printed: what was written wrongly may be a secret that stands in the wrong place. */

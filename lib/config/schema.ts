@@ -3,7 +3,7 @@
  * it. Sizes are in bytes and durations in milliseconds once read. Defaults that depend on environment or machine are `unset` here
  * and filled in by values.ts. No key may be called `default`: convict would take its siblings for a setting.
  */
-import { choice, duration, flag, size, text, unset, whole, words } from './settings.js';
+import { choice, duration, flag, host, postgresUrl, size, text, unset, whole, words } from './settings.js';
 
 /** Kinds of queue and store: one machine without any server, or RabbitMQ with PostgreSQL. */
 export const BROKER_KINDS = ['embedded', 'rabbitmq'] as const;
@@ -105,14 +105,34 @@ export function makeSchema() {
           choice(BROKER_KINDS, 'embedded', 'Where tasks are queued: inside the program, or in RabbitMQ.'),
           `embedded ${IN_DEVELOPMENT} rabbitmq`,
         ),
-        host: text('localhost', 'Name or address of the RabbitMQ server.'),
+        host: host('localhost', 'Name or address of the RabbitMQ server.'),
         port: whole(5_672, 'Port of the RabbitMQ server.', { least: 1, most: 65_535 }),
         virtual_host: text('/', 'Virtual host on that server.'),
         username: text('guest', 'User at the RabbitMQ server.'),
         password: text('guest', 'Password of that user.', { sensitive: true }),
         tls: flag(
           false,
-          'Whether the connection is encrypted. An authority of your own for the server is named to Node.js, in NODE_EXTRA_CA_CERTS.',
+          'Whether the connection is encrypted; RabbitMQ has another port for that, usually 5671. The certificate of the server must be of the name in `host` and of an authority that is trusted.',
+        ),
+        tls_ca_file: unset(
+          text(
+            '../tls/ca.pem',
+            'File with the certificates (PEM) of the authorities that are trusted, in place of those that Node.js trusts.',
+          ),
+          'those that Node.js trusts, NODE_EXTRA_CA_CERTS included',
+        ),
+        tls_cert_file: unset(
+          text('../tls/cert.pem', 'File with our own certificate (PEM), for a server that asks for one.'),
+          'none',
+        ),
+        tls_key_file: unset(text('../tls/key.pem', 'File with the key (PEM) of that certificate.'), 'none'),
+        tls_key_passphrase: unset(
+          text('secret', 'Passphrase of that key, if it is encrypted.', { sensitive: true }),
+          'none',
+        ),
+        tls_server_name: unset(
+          host('rabbit.example.org', 'Name that the certificate of the server must have, where `host` is another one.'),
+          'the name in host',
         ),
         prefetch: whole(
           2_000,
@@ -149,14 +169,10 @@ export function makeSchema() {
           'Folder of the embedded store and queue, relative to the configuration folder. Each application has a folder of its name in it.',
         ),
         url: unset(
-          text('postgres://localhost/dp3', 'PostgreSQL to use. Needed with kind postgres.', {
-            sensitive: true,
-            // A password in it would be blackened.
-            pattern: {
-              test: /^postgres(?:ql)?:\/\/\S+$/,
-              sentence: 'postgres://user@host:port/database, with :password behind the user',
-            },
-          }),
+          postgresUrl(
+            'postgres://localhost/dp3',
+            'PostgreSQL to use. Needed with kind postgres. docs/database.md lists its parameters, such as `?sslmode=verify-full`.',
+          ),
           'none',
         ),
         raw_retention: unset(

@@ -24,6 +24,11 @@ export const whole = (given: number, doc: string, bounds: Extras = { least: 1 })
 export const text = (given: string, doc: string, extras: Extras = {}): Setting<string> =>
   setting('text', given, doc, extras);
 
+export const host = (given: string, doc: string): Setting<string> => setting('host', given, doc, {});
+
+export const postgresUrl = (given: string, doc: string): Setting<string> =>
+  setting('postgres-url', given, doc, { sensitive: true });
+
 /** `given` is written as in a file: `30s`. The value is in milliseconds. */
 export const duration = (given: string, doc: string, bounds: Extras = { least: 1 }): Setting<number> =>
   setting('duration', given, doc, bounds);

@@ -9,7 +9,9 @@ import convict from 'convict';
 import type { Configuration } from './configuration.js';
 import { addFormats } from './formats.js';
 import type { Given } from './layers.js';
+import { withFilesFrom } from './postgres-url.js';
 import { makeSchema } from './schema.js';
+import type { TlsFiles } from './tls-files.js';
 
 export interface Place {
   /** Absolute. */
@@ -71,11 +73,11 @@ export function configurationOf(
     slowTaskMs: core.slow_task,
     maxMemoryBytes: core.max_memory,
     runtimeDir: core.runtime_dir === null ? path : resolve(dir, core.runtime_dir),
-    broker: brokerOf(core.msg_broker, kinds.broker),
+    broker: brokerOf(core.msg_broker, kinds.broker, dir),
     store: {
       kind: kinds.store,
       path,
-      url: core.store.url,
+      url: core.store.url === null ? null : withFilesFrom(dir, core.store.url),
       rawRetentionMs: core.store.raw_retention,
       mapSizeBytes: core.store.map_size,
       maxReaders: core.store.max_readers,
@@ -103,10 +105,20 @@ export function configurationOf(
   };
 }
 
-function brokerOf(
-  broker: Values['processing_core']['msg_broker'],
-  kind: Configuration['broker']['kind'],
-): Configuration['broker'] {
+type BrokerValues = Values['processing_core']['msg_broker'];
+
+/** The files of TLS, by absolute paths. */
+export function tlsFilesOf(broker: BrokerValues, dir: string): TlsFiles {
+  const path = (file: string | null) => (file === null ? null : resolve(dir, file));
+  return {
+    ca: path(broker.tls_ca_file),
+    cert: path(broker.tls_cert_file),
+    key: path(broker.tls_key_file),
+    passphrase: broker.tls_key_passphrase,
+  };
+}
+
+function brokerOf(broker: BrokerValues, kind: Configuration['broker']['kind'], dir: string): Configuration['broker'] {
   return {
     kind,
     host: broker.host,
@@ -115,6 +127,8 @@ function brokerOf(
     username: broker.username,
     password: broker.password,
     tls: broker.tls,
+    tlsFiles: tlsFilesOf(broker, dir),
+    tlsServerName: broker.tls_server_name,
     prefetch: broker.prefetch,
     queueType: broker.queue_type,
     declare: broker.declare,

@@ -39,6 +39,10 @@ export const ERRORS = {
       'The store cannot be used: embedded, its folder is not writable or the disk is full; its data are damaged; or, at the start, a right or a table is missing. What runs is not finished and stays in its queue; no task counts an attempt.',
     follows: 'exit-1',
   },
+  STORE_DENIED: {
+    sentence: 'PostgreSQL does not take the configured user, database or encryption.',
+    follows: 'exit-2',
+  },
   STORE_MISMATCH: {
     sentence:
       'The store was made with other settings than those configured, or for another version of the program, or its server is one that cannot be used.',
@@ -51,7 +55,8 @@ export const ERRORS = {
   },
   QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
   QUEUE_REFUSED: {
-    sentence: 'The broker does not take the configured user or virtual host, or has a queue that can not be used.',
+    sentence:
+      'The broker does not take the configured user, virtual host or encryption, or has a queue that can not be used.',
     follows: 'exit-2',
   },
   QUEUE_MISSING: { sentence: 'A queue or exchange that must exist does not.', follows: 'exit-1' },

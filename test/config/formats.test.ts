@@ -1,7 +1,8 @@
 import convict from 'convict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bounds, type FormatName, Refusal, readAs, showDuration, showSize } from '../../lib/config/formats.js';
+import { type Bounds, type FormatName, readAs, showDuration, showSize } from '../../lib/config/formats.js';
+import { Refusal } from '../../lib/config/refusal.js';
 import { makeSchema } from '../../lib/config/schema.js';
 import { mergeValues } from '../../lib/config/values.js';
 

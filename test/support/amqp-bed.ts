@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrokerConfiguration, DeliveryMode } from '../../lib/config/configuration.js';
+import { NO_TLS_FILES } from '../../lib/config/tls-files.js';
 import { createEvents, type Events } from '../../lib/observability/events.js';
 import type { Logger } from '../../lib/observability/logger.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
@@ -37,6 +38,8 @@ export function brokerAt(
     password,
     virtualHost,
     tls: false,
+    tlsFiles: NO_TLS_FILES,
+    tlsServerName: null,
     prefetch: 2_000,
     queueType: 'classic',
     declare: true,

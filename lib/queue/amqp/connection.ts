@@ -13,12 +13,15 @@ import { type Backoff, steps } from '../../runtime/backoff.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import type { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
+import { Reminder } from '../../runtime/reminder.js';
 import type { Service } from '../../runtime/service.js';
 import { dial } from './dial.js';
-import { refusalOf, whereIs } from './refusal.js';
+import { refusalOf, unreachableBecause, whereIs } from './refusal.js';
 
 /** So many heartbeats without an answer on a channel, though the connection itself lives, and the channel is taken for dead. */
 const ANSWER_HEARTBEATS = 5;
+/** A first attempt that takes longer is told of. */
+const SILENT_MS = 2_000;
 /** The goodbye to a server is waited for this long. */
 const CLOSE_MS = 1_000;
 
@@ -210,25 +213,32 @@ export class AmqpConnection implements Service {
 
   /** Tries until there is a connection or `stop` comes. `lostAt`: when the last one was lost; null for the first. */
   private async establish(lostAt: number | null): Promise<void> {
-    let told: string | null = null;
+    const { broker, tries = Number.POSITIVE_INFINITY } = this.options;
+    const first = lostAt === null;
+    const reminder = new Reminder(this.clock, (why) => {
+      this.log.warn('the broker can not be reached; it is tried again', { why });
+      this.trouble_ = why;
+    });
     for (let attempt = 1; ; attempt++) {
+      const cancel = this.clock.after(SILENT_MS, () => {
+        if (attempt === 1) reminder.because(`no answer from ${whereIs(broker)} yet`);
+      });
       try {
-        this.up(await this.connect(), lostAt, told !== null);
+        this.up(await this.connect(), lostAt);
         return;
       } catch (error) {
         if (this.stopped) throw unavailable('stopped while there was no connection to the broker');
-        const first = lostAt === null;
-        const refusal = refusalOf(error, this.options.broker);
+        const refusal = await refusalOf(error, broker, first);
         if (first && refusal !== null) throw refusal;
-        const why = refusal?.message ?? messageOf(error);
-        if (first && attempt >= (this.options.tries ?? Number.POSITIVE_INFINITY)) {
-          throw unavailable(`the broker at ${whereIs(this.options.broker)} can not be reached: ${why}`, error);
+        const why = refusal?.message ?? unreachableBecause(error, broker);
+        if (first && attempt >= tries) {
+          throw unavailable(`the broker at ${whereIs(broker)} can not be reached: ${why}`, error);
         }
-        if (why !== told) this.log.warn('the broker can not be reached; it is tried again', { why });
-        told = why;
-        this.trouble_ = why;
-        await this.wait(this.backoff.nextMs());
+        reminder.because(why);
+      } finally {
+        cancel();
       }
+      await this.wait(this.backoff.nextMs());
     }
   }
 
@@ -248,11 +258,12 @@ export class AmqpConnection implements Service {
     return model;
   }
 
-  private up(model: ChannelModel, lostAt: number | null, troubled: boolean): void {
+  private up(model: ChannelModel, lostAt: number | null): void {
     if (this.stopped) {
       this.socket.abort();
       throw unavailable('stopped');
     }
+    const troubled = this.trouble_ !== null;
     this.model = model;
     this.trouble_ = null;
     this.backoff.reset();

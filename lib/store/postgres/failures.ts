@@ -6,7 +6,10 @@
  * program. At the start there is nothing to lose: what does not pass by itself ends it, by its class.
  */
 import { DatabaseError } from 'pg';
-import { ApplicationError, type ErrorCode, messageOf } from '../../runtime/errors.js';
+import { reasonOf as sentenceOf } from '../../runtime/connect-faults.js';
+import { ApplicationError, type ErrorCode } from '../../runtime/errors.js';
+
+export { sentenceOf };
 
 /**
  * `lost`: the connection is gone, whether a commit happened is unknown. `passing`: the server refuses it for now. `data`: it can not
@@ -82,38 +85,4 @@ function isOfServer(error: unknown): boolean {
 
 function told(code: ErrorCode, error: unknown): ApplicationError {
   return new ApplicationError(code, `PostgreSQL: ${sentenceOf(error)}`, { cause: error });
-}
-
-/** Where a connection leads, as far as it may be printed. */
-export interface Target {
-  readonly host: string;
-  readonly port: number;
-  readonly user?: string | undefined;
-  readonly database?: string | undefined;
-}
-
-/** Why no connection could be made, in a sentence that says what to do. */
-export function connectError(error: unknown, target: Target): ApplicationError {
-  const { host, port, user, database } = target;
-  const where = `PostgreSQL at ${host}:${port}`;
-  const code = error instanceof DatabaseError ? (error.code ?? '') : '';
-  const failed = (sentence: string) => new ApplicationError('STORE_FAILED', sentence, { cause: error });
-  if (code.startsWith('28')) {
-    return failed(`${where} refuses user ${user}: ${sentenceOf(error)}; check processing_core.store.url`);
-  }
-  if (code === '3D000') {
-    const how = `make it (createdb ${database}) or correct processing_core.store.url`;
-    return failed(`${where} has no database ${database}: ${how}`);
-  }
-  if (code.startsWith('42')) return failed(`${where}, database ${database}: ${sentenceOf(error)}`);
-  const sentence = `${where} can not be reached: ${sentenceOf(error)}`;
-  return new ApplicationError('STORE_UNAVAILABLE', sentence, { cause: error });
-}
-
-/** With the code, which stays the same where messages are translated. A failed connection to several addresses has a code and no message. */
-export function sentenceOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const message = messageOf(error);
-  if (message === '') return code || 'no reason was given';
-  return code === '' || message.includes(code) ? message : `${message} (${code})`;
 }

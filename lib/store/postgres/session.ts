@@ -8,9 +8,11 @@
  */
 import { Socket } from 'node:net';
 import pg from 'pg';
+import { type PostgresUrl, readPostgresUrl } from '../../config/postgres-url.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import { ConnectionLost, connectError, failureOf, isOutdatedStatement, sentenceOf } from './failures.js';
+import { beginsEncrypted, clientConfigOf, connectFailure, hasNoTls } from './client.js';
+import { ConnectionLost, failureOf, isOutdatedStatement, sentenceOf } from './failures.js';
 import { quoteName, quoteText, schemaOf } from './names.js';
 import { refuseSharedConnections } from './pooling.js';
 
@@ -40,7 +42,6 @@ export interface SessionOptions {
 export const STATEMENT_TIMEOUT_MS = 60_000;
 /** Silence beyond the statement's time-out: the connection is taken for dead. */
 const SILENCE_MS = 5_000;
-const CONNECT_TIMEOUT_MS = 10_000;
 /** After a connection could not be made, the same is answered for so long without another attempt. */
 const REFUSED_MS = 200;
 /** A transaction whose client says nothing, because it was stopped in the middle, is given up by the server. */
@@ -55,9 +56,12 @@ interface Connection {
 
 export class Session {
   readonly schema: string;
+  private readonly server: PostgresUrl;
   private readonly clock: Clock;
   private readonly statementTimeoutMs: number;
   private connection: Connection | null = null;
+  /** Of a connection that is being made. */
+  private dialling: Socket | null = null;
   private refused: { readonly error: ApplicationError; readonly until: number } | null = null;
   private turn: Promise<unknown> = Promise.resolve();
   private started = false;
@@ -65,20 +69,22 @@ export class Session {
 
   constructor(private readonly options: SessionOptions) {
     this.schema = schemaOf(options.app);
+    this.server = readPostgresUrl(options.url);
     this.clock = options.clock ?? systemClock;
     this.statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
   }
 
-  /** Connects. @throws ApplicationError STORE_UNAVAILABLE, STORE_FAILED or STORE_MISMATCH, with what to do */
+  /** Connects. @throws ApplicationError STORE_UNAVAILABLE, STORE_DENIED, STORE_FAILED or STORE_MISMATCH, with what to do */
   async start(): Promise<void> {
     this.stopped = false;
     await this.inTurn(async () => this.connect());
     this.started = true;
   }
 
-  /** A statement under way is broken off. */
+  /** A statement or a connection under way is broken off. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.dialling?.destroy();
     const { connection } = this;
     this.connection = null;
     if (connection === null) return;
@@ -148,37 +154,40 @@ export class Session {
     }
   }
 
-  private async connect(): Promise<Connection> {
+  private async connect(encrypted = beginsEncrypted(this.server)): Promise<Connection> {
     if (this.connection !== null) return this.connection;
-    if (this.stopped) throw new ApplicationError('STORE_UNAVAILABLE', 'the connection to PostgreSQL is closed');
+    if (this.stopped) throw closed();
     if (this.refused !== null && this.clock.monotonic() < this.refused.until) throw this.refused.error;
     const socket = new Socket();
-    const client = this.makeClient(socket);
+    const client = this.makeClient(socket, encrypted);
     const connection = { client, socket };
     client.on('error', () => this.drop(connection));
     client.on('end', () => this.drop(connection));
+    this.dialling = socket;
     try {
       await client.connect();
       this.connection = connection;
       // Before any setting is made, which would be another client's by then.
       if (this.options.refusesPooling && !this.started) {
-        await refuseSharedConnections(client, this.makeClient(new Socket()));
+        await refuseSharedConnections(client, this.makeClient(new Socket(), encrypted));
       }
       await this.prepare(connection);
     } catch (error) {
       this.drop(connection);
-      throw this.refuse(error, client);
+      if (this.stopped) throw closed();
+      if (hasNoTls(error) && this.server.sslMode === 'prefer') return this.connect(false);
+      throw this.refuse(error, await connectFailure(error, client, this.server, { encrypted, first: !this.started }));
     }
     this.refused = null;
+    this.dialling = null;
     return connection;
   }
 
-  private makeClient(socket: Socket): pg.Client {
-    const { url, app, purpose } = this.options;
+  private makeClient(socket: Socket, encrypted: boolean): pg.Client {
+    const { app, purpose } = this.options;
     return new pg.Client({
-      connectionString: url,
-      application_name: `dp3-cluster ${app} ${purpose}`,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      ...this.configuration(encrypted),
+      application_name: `${this.server.applicationName ?? `dp3-cluster ${app}`} ${purpose}`,
       keepAlive: true,
       keepAliveInitialDelayMillis: SILENCE_MS,
       stream: () => socket,
@@ -193,10 +202,17 @@ export class Session {
     await this.options.connected?.(query, Number(row?.[0]));
   }
 
-  private refuse(error: unknown, { host, port, user, database }: pg.Client): ApplicationError {
-    const reason = error instanceof ApplicationError ? error : connectError(error, { host, port, user, database });
+  private configuration(encrypted: boolean): pg.ClientConfig {
+    try {
+      return clientConfigOf(this.server, encrypted);
+    } catch (error) {
+      throw error instanceof ApplicationError ? this.refuse(error, error) : error;
+    }
+  }
+
+  private refuse(cause: unknown, reason: ApplicationError): ApplicationError {
     // It worked before: whatever is wrong with the server now, it is waited for.
-    const refused = this.started ? new ApplicationError('STORE_UNAVAILABLE', reason.message, { cause: error }) : reason;
+    const refused = this.started ? new ApplicationError('STORE_UNAVAILABLE', reason.message, { cause }) : reason;
     this.refused = { error: refused, until: this.clock.monotonic() + REFUSED_MS };
     return refused;
   }
@@ -207,6 +223,10 @@ export class Session {
     this.connection = null;
     if (!this.stopped) this.options.lost?.();
   }
+}
+
+function closed(): ApplicationError {
+  return new ApplicationError('STORE_UNAVAILABLE', 'the connection to PostgreSQL is closed');
 }
 
 /**

@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { HistoryRetention } from '../history-retention.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
+import { nameOf } from './client.js';
 import { Commits, knownIds } from './commits.js';
 import { findExpired } from './expiry.js';
 import { startError, storeError, taskError } from './failures.js';
@@ -54,7 +55,7 @@ const ASK_AGAIN_MS = 500;
 const STATEMENT_PART = 2 / 3;
 
 export class PostgresStore implements Store {
-  readonly name = 'PostgreSQL store';
+  readonly name: string;
   readonly outbox: PostgresOutbox;
   readonly quarantine: QuarantineDesk;
   private readonly clock: Clock;
@@ -75,6 +76,7 @@ export class PostgresStore implements Store {
 
   constructor(private readonly options: PostgresStoreOptions) {
     const { url, app, numProcesses, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+    this.name = nameOf(url);
     this.clock = options.clock ?? systemClock;
     this.leaseMs = options.leaseMs ?? LEASE_MS;
     const owner = new Owner(this.clock, this.leaseMs / 1_000, options, (why) => this.events?.lost(why));

@@ -1,11 +1,17 @@
 /** Faults of the whole broker, on a node of its own: what is persistent survives its crash, and an alarm stops nobody from acknowledging. */
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
+import { NO_TLS_FILES } from '../../../lib/config/tls-files.js';
+import { AmqpConnection } from '../../../lib/queue/amqp/connection.js';
 import { queueNames } from '../../../lib/queue/names.js';
 import { type PrivateRabbitMq, startPrivateRabbitMq } from '../../../services/rabbitmq-node.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
-import { AmqpBed, APP } from '../../support/amqp-bed.js';
+import { AmqpBed, APP, brokerAt } from '../../support/amqp-bed.js';
 import { AmqpConsumer, compileAmqpProcess } from '../../support/amqp-consumer.js';
+import { makeCertificate } from '../../support/certificates.js';
 import type { CompiledProgram } from '../../support/compiled.js';
 import { CountingPath, numberedTasks } from '../../support/counting-path.js';
 import { capturingLogger, silentLogger } from '../../support/logger.js';
@@ -212,3 +218,56 @@ it('2,000 waiting messages of a mebibyte each are processed in less than 512 MiB
   expect(consumer.last.wrong).toEqual([]);
   expect(consumer.last.mostBytes).toBeLessThan(512 * 2 ** 20);
 });
+
+it('where one side speaks TLS and the other does not, or a certificate is not accepted, the key is named', async () => {
+  const [certificate, other] = [makeCertificate(), makeCertificate()];
+  onTestFinished(() => {
+    for (const { folder } of [certificate, other]) rmSync(folder, { recursive: true });
+  });
+  const listen = async (given: string): Promise<number> => {
+    const files = `{certfile,"${certificate.cert}"},{keyfile,"${certificate.key}"},{cacertfile,"${certificate.cert}"}`;
+    const port = await freePort();
+    await broker.ctl('eval', `rabbit_networking:start_ssl_listener({"127.0.0.1",${port}}, [${files},${given}], 1).`);
+    return port;
+  };
+  const [open, strict] = [
+    await listen('{verify,verify_none}'),
+    await listen('{verify,verify_peer},{fail_if_no_peer_cert,true}'),
+  ];
+  const ca = { ...NO_TLS_FILES, ca: certificate.cert };
+  const tls = { tls: true, tlsFiles: ca, tlsServerName: 'localhost' };
+  const start = async (given: Partial<BrokerConfiguration>) => {
+    const options = { broker: brokerAt({ ...broker.address, virtualHost: '/' }, given), app: APP, log: silentLogger };
+    const connection = new AmqpConnection({ ...options, purpose: 'setting up', tries: 1 });
+    onTestFinished(() => connection.stop());
+    await connection.start();
+  };
+  await start({ ...tls, port: open });
+  const refused: readonly (readonly [Partial<BrokerConfiguration>, RegExp])[] = [
+    [{ tls: true }, /does not speak TLS on this port, and msg_broker\.tls is true: .*msg_broker\.port/],
+    [{ tls: false, port: open }, /speaks TLS on this port, and msg_broker\.tls is false: set it to true/],
+    [{ tls: false, port: strict }, /speaks TLS on this port, and msg_broker\.tls is false: set it to true/],
+    [{ tls: true, port: open }, /certificate that is not accepted: .*SELF_SIGNED.*msg_broker\.tls_ca_file/],
+    [{ tls: true, port: open, tlsFiles: ca }, /not accepted: .*ERR_TLS_CERT_ALTNAME.*msg_broker\.tls_server_name/],
+    [{ ...tls, port: strict }, /refuses our certificate \(msg_broker\.tls_cert_file, not given\)/],
+    [
+      { ...tls, port: strict, tlsFiles: { ...ca, cert: other.cert, key: other.key } },
+      /refuses our certificate \(msg_broker\.tls_cert_file, .*cert\.pem\)/,
+    ],
+    [{ ...tls, port: open, tlsFiles: { ...ca, ca: '/no/ca' } }, /msg_broker\.tls_ca_file: there is no file \/no\/ca/],
+  ];
+  for (const [given, sentence] of refused) {
+    const refusal = { code: 'QUEUE_REFUSED', message: expect.stringMatching(sentence) };
+    await expect(start(given), JSON.stringify(given)).rejects.toMatchObject(refusal);
+  }
+});
+
+/** A port that nobody listens on at this moment. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

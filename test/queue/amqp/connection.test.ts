@@ -1,7 +1,6 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, inject, onTestFinished, test, vi } from 'vitest';
@@ -9,6 +8,8 @@ import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
 import { AmqpConnection, type AmqpConnectionOptions } from '../../../lib/queue/amqp/connection.js';
 import { steps } from '../../../lib/runtime/backoff.js';
 import { brokerAt } from '../../support/amqp-bed.js';
+import { makeCertificate } from '../../support/certificates.js';
+import { manualClock } from '../../support/clock.js';
 import { capturingLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
@@ -52,6 +53,31 @@ test('a virtual host that does not exist ends the start at once', async () => {
     code: 'QUEUE_REFUSED',
     message: expect.stringContaining('refuses the virtual host "no-such-host"'),
   });
+});
+
+test('a broker whose name is not known is told of at once with the key, and waited for', async () => {
+  const { connection, log } = connectionTo({ host: 'no-such-host.invalid' });
+  const started = connection.start();
+  const { level, fields } = await log.line('the broker can not be reached; it is tried again');
+  const why = expect.stringMatching(/^no-such-host\.invalid: .*\((?:ENOTFOUND|EAI_AGAIN)\); check msg_broker\.host$/);
+  expect([level, fields['why'], connection.trouble]).toEqual(['warn', why, why]);
+  await connection.stop();
+  await expect(started).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+});
+
+test('a broker that takes the connection and says nothing is told of before its time is over', async () => {
+  const clock = manualClock();
+  const { proxy, connection, log } = await proxied({}, { clock });
+  proxy.stall(true);
+  const started = connection.start();
+  clock.pass(2_000);
+  const why = `no answer from amqp://127.0.0.1:${proxy.port}/`;
+  expect([connection.trouble, log.lines.at(-1)?.fields['why']]).toEqual([
+    expect.stringContaining(why),
+    expect.stringContaining(why),
+  ]);
+  await connection.stop();
+  await expect(started).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
 });
 
 test('a broker that does not answer is waited for, told once, until it does', async () => {
@@ -163,37 +189,18 @@ test('an error of one channel closes that channel alone', async () => {
 });
 
 test('an encrypted connection works, is made again after a cut, acknowledges, and refuses an unknown certificate', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'dp3-tls-'));
+  const { folder, cert, pem } = makeCertificate();
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const [key, certificate] = [join(folder, 'key'), join(folder, 'certificate')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  const made = spawnSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-      ...subject,
-    ].concat(['-keyout', key, '-out', certificate]),
-    { encoding: 'utf8' },
-  );
-  expect(made.status, made.stderr).toBe(0);
   const { virtualHost } = await freshVirtualHost();
-  const proxy = await TcpProxy.to(inject('rabbitMq'), { key: readFileSync(key), cert: readFileSync(certificate) });
+  const proxy = await TcpProxy.to(inject('rabbitMq'), pem);
   const given = { host: 'localhost', port: proxy.port, virtualHost, tls: true };
   const unknown = connectionTo(given, { tries: 1 });
   await expect(unknown.connection.start()).rejects.toMatchObject({
-    code: 'QUEUE_UNAVAILABLE',
-    message: expect.stringContaining('self-signed certificate'),
+    code: 'QUEUE_REFUSED',
+    message: expect.stringMatching(/self-signed certificate .*msg_broker\.tls_ca_file/),
   });
   const program = join(import.meta.dirname, '../../support/connect-once.ts');
-  const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificate };
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: cert };
   const run = promisify(execFile)(process.execPath, ['--import', 'tsx', program, JSON.stringify(unknown.broker)], {
     env,
   });

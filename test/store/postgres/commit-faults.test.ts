@@ -2,15 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { DatabaseError } from 'pg';
 import { expect, test } from 'vitest';
+import { readPostgresUrl } from '../../../lib/config/postgres-url.js';
 import type { ApplicationError } from '../../../lib/runtime/errors.js';
-import {
-  ConnectionLost,
-  connectError,
-  failureOf,
-  startError,
-  storeError,
-  taskError,
-} from '../../../lib/store/postgres/failures.js';
+import { connectFailure } from '../../../lib/store/postgres/client.js';
+import { ConnectionLost, failureOf, startError, storeError, taskError } from '../../../lib/store/postgres/failures.js';
 import type { BatchEntry, Ownership } from '../../../lib/store/store.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { at, batchOf, observed, plainState, quarantined, row, stateOf, stored } from '../../support/results.js';
@@ -281,7 +276,7 @@ test('lets go of its index where the server comes back without commits that it h
   expect(await askOne(session, 'select count(*) from inbox')).toBe('3');
 });
 
-test('sorts failures by their code, whatever the language of the server', () => {
+test('sorts failures by their code, whatever the language of the server', async () => {
   const error = (code: string) => Object.assign(new DatabaseError('…', 1, 'error'), { code });
   const of = (...codes: string[]) => new Set(codes.map((code) => failureOf(error(code))));
   expect(of('57P01', '57P03', '08006', '25P03')).toEqual(new Set(['lost']));
@@ -302,8 +297,10 @@ test('sorts failures by their code, whatever the language of the server', () => 
     'lost',
   ]);
   const target = { host: 'db', port: 5432, user: 'me', database: 'dp3' };
-  expect(connectError(error('28P01'), target)).toMatchObject({ code: 'STORE_FAILED' });
-  expect(connectError(error('53300'), target)).toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  const server = readPostgresUrl('postgres://me@db/dp3');
+  const failure = (code: string) => connectFailure(error(code), target, server, { encrypted: false, first: false });
+  expect(await failure('28P01')).toMatchObject({ code: 'STORE_DENIED' });
+  expect(await failure('53300')).toMatchObject({ code: 'STORE_UNAVAILABLE' });
 });
 
 test('stores nothing for an owner whose epoch was raised, though nobody told it and its connection lives', async () => {

@@ -151,13 +151,17 @@ test('says at once why a store can not be opened, without its password', async (
   const password = given.password || 'top-secret';
   given.password = password;
   const variants: readonly (readonly [string, (wrong: URL) => void, RegExp])[] = [
-    ['STORE_FAILED', (wrong) => (wrong.pathname = '/nowhere'), /has no database nowhere: make it \(createdb nowhere\)/],
+    ['STORE_DENIED', (wrong) => (wrong.pathname = '/nowhere'), /has no database nowhere: make it \(createdb nowhere\)/],
     [
-      'STORE_FAILED',
+      'STORE_DENIED',
       (wrong) => (wrong.username = 'no-such-user'),
       /refuses user no-such-user.*processing_core.store.url/,
     ],
-    ['STORE_UNAVAILABLE', (wrong) => (wrong.port = '1'), /:1 can not be reached: .*ECONNREFUSED/],
+    [
+      'STORE_UNAVAILABLE',
+      (wrong) => (wrong.port = '1'),
+      /:1, database \w+, can not be reached: .*ECONNREFUSED.*processing_core\.store\.url/,
+    ],
   ];
   for (const [code, change, sentence] of variants) {
     const wrong = new URL(given);

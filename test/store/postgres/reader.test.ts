@@ -194,7 +194,7 @@ test('says that there is no store yet, that it is of another version, and that n
   await expect(start({ url: nowhere.href })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   nowhere.port = new URL(url).port;
   nowhere.pathname = '/nothing_here';
-  await expect(start({ url: nowhere.href })).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await expect(start({ url: nowhere.href })).rejects.toMatchObject({ code: 'STORE_DENIED' });
 });
 
 test('counts many records', async () => {
