@@ -44,12 +44,13 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
     const sentences: string[] = [];
     if (state === 'standby') sentences.push(`${here} waits until the process that owns it has ended`);
     if (worker === null) return sentences;
-    const { window, storeTrouble, storeWarning, queueTrouble, skipped, lanes } = worker;
+    const { window, storeTrouble, storeWarning, queueTrouble, waitsFor, skipped, lanes } = worker;
     if (window.filledBy !== null) {
       const { key, tasks } = window.filledBy;
       sentences.push(`${here}: the window is full; ${tasks} of its ${window.tasks} tasks are of ${key}`);
     }
-    if (queueTrouble !== null) sentences.push(`${here}: its queues can not be consumed: ${queueTrouble}`);
+    if (waitsFor !== null) sentences.push(`${here} waits for ${waitsFor}`);
+    else if (queueTrouble !== null) sentences.push(`${here}: its queues can not be consumed: ${queueTrouble}`);
     for (const why of skipped) sentences.push(`${here}: tasks wait that it cannot read: ${why}`);
     if (storeTrouble !== null) sentences.push(`${here}: work waits for the store: ${storeTrouble}`);
     if (storeWarning !== null) sentences.push(`${here}: the store needs help: ${storeWarning}`);

@@ -1,7 +1,8 @@
 /** What a running program says of itself: plain data, shown by `status` and sent between processes. */
 import type { Speaker } from './protocol.js';
 
-export type WorkerState = 'starting' | 'standby' | 'running' | 'draining' | 'down';
+/** `waiting`: it starts, and a server that it needs does not answer. */
+export type WorkerState = 'starting' | 'waiting' | 'standby' | 'running' | 'draining' | 'down';
 
 export interface HookStatus {
   readonly module: string;
@@ -44,6 +45,8 @@ export interface WorkerStatus {
   readonly queueTrouble: string | null;
   /** What of its queues is left out, and why; its tasks wait. */
   readonly skipped: readonly string[];
+  /** What a worker that starts waits for, and why; null where it does not. */
+  readonly waitsFor: string | null;
   readonly counters: Readonly<Record<string, number>>;
   readonly hooks: readonly HookStatus[];
 }

@@ -20,6 +20,7 @@ import { type Prepared, Reloader } from './reload.js';
 import { fixedOf, reloadable } from './reload-refusal.js';
 import { onSignals } from './signals.js';
 import { type ExitCode, Supervisor, type SupervisorLimits } from './supervisor.js';
+import { onWarnings } from './warnings.js';
 
 export interface PrimaryOptions {
   readonly configuration: Configuration;
@@ -81,12 +82,14 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
   await control.start();
   const offSignals = onSignals(supervisor, reloader, clock, watchTerminal());
   const offLauncher = options.onLauncherGone(() => supervisor.stop(LAUNCHER_GONE, 0));
+  const offWarnings = onWarnings(log);
   try {
     log.info('starting', { app, indexes, numProcesses, pid: process.pid });
     await supervisor.start();
     return await supervisor.finished;
   } finally {
     offSignals();
+    offWarnings();
     offLauncher();
     // Whoever ordered the stop is answered first.
     await new Promise((resolve) => setImmediate(resolve));

@@ -130,7 +130,7 @@ export class Slot {
     return {
       index: this.index,
       pid: this.fork?.pid ?? null,
-      state: this.state,
+      state: this.state === 'starting' && this.status?.waitsFor ? 'waiting' : this.state,
       uptimeMs: this.fork ? Math.round(now - this.since) : 0,
       respawns: this.respawns,
       worker: this.status,

@@ -190,6 +190,13 @@ export class WorkerLife {
     this.end(1);
   }
 
+  /** Of Node.js or a library: left to itself it is plain text among the JSON of the log. */
+  warned({ name, message }: Error): void {
+    const why = `${name}: ${message}`;
+    if (this.program) this.program.log.warn('a warning of Node.js', { why });
+    else console.error(why);
+  }
+
   /** A promise rejected that nobody waits for: a mistake of a module that harms no other task. */
   rejected(error: unknown): void {
     if (isStoreFailure(error)) void this.crashed(error);
@@ -223,6 +230,10 @@ export class WorkerLife {
 function watchErrors(life: WorkerLife): void {
   process.on('uncaughtException', (error) => void life.crashed(error));
   process.on('unhandledRejection', (error) => life.rejected(error));
+  // None where they were switched off (NODE_NO_WARNINGS).
+  if (process.listenerCount('warning') === 0) return;
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => life.warned(warning));
 }
 
 /** Node's cluster ends a worker at once when its channel closes, right after this event, unless that was meant: so we say that it was. */

@@ -23,6 +23,7 @@ import { limitsOf } from './limits.js';
 import { takePatiently } from './patience.js';
 import { Pipeline } from './pipeline.js';
 import type { Orders, WorkerProgram } from './process.js';
+import { StoreStart } from './store-start.js';
 import { Upkeep } from './upkeep.js';
 import { Watchdog } from './watchdog.js';
 
@@ -61,6 +62,7 @@ interface Consuming {
 export class RunningWorker implements WorkerProgram {
   readonly log: Logger;
   readonly shutdownTimeMs: number;
+  private readonly storeStart: StoreStart;
   private consuming: Consuming | null = null;
   private starting: Promise<unknown> = Promise.resolve();
   private stopping = false;
@@ -78,7 +80,8 @@ export class RunningWorker implements WorkerProgram {
   ) {
     this.log = parts.root;
     this.shutdownTimeMs = parts.configuration.shutdownTimeMs;
-    const { events } = parts;
+    const { events, backend, clock, root } = parts;
+    this.storeStart = new StoreStart(backend.store, clock, root);
     let blockedAt = 0;
     parts.backend.store.listen({
       lost: (why) => this.lose(why),
@@ -106,7 +109,10 @@ export class RunningWorker implements WorkerProgram {
     this.stopping = true;
     const { backend, emissions, modules, scheduler, sweeper, clock, events, root: log, metrics } = this.parts;
     const { reader, writer, store } = backend;
-    if (!this.ready) await deadline.allows(reader.stop(deadline));
+    if (!this.ready) {
+      this.storeStart.stop();
+      await deadline.allows(reader.stop(deadline));
+    }
     await deadline.allows(this.starting);
     let left = 0;
     if (this.consuming) {
@@ -168,6 +174,7 @@ export class RunningWorker implements WorkerProgram {
       storeWarning: lanes?.storeWarning ?? this.storeWarning,
       queueTrouble: reader.trouble ?? null,
       skipped: reader.skipped ?? [],
+      waitsFor: consuming === null ? this.waitsFor() : null,
       counters,
       hooks,
     };
@@ -191,6 +198,12 @@ export class RunningWorker implements WorkerProgram {
     return { ok: true, value };
   }
 
+  /** What the start waits for, and why. */
+  private waitsFor(): string | null {
+    const broker = this.parts.backend.reader.trouble ?? null;
+    return broker === null ? this.storeStart.trouble : `the broker: ${broker}`;
+  }
+
   private async lookAtDepth(): Promise<void> {
     this.depth = await this.parts.backend.reader.depth().catch(() => this.depth);
   }
@@ -202,9 +215,10 @@ export class RunningWorker implements WorkerProgram {
 
   private async begin(): Promise<{ readonly epoch: number }> {
     const { backend, emissions, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
-    const { reader, writer, store } = backend;
+    const { reader, writer } = backend;
     const startedAt = clock.monotonic();
-    await startAll([reader, writer, store]);
+    await startAll([reader, writer]);
+    await this.storeStart.run();
     const ownership = await this.own();
     records.clear();
     events.emit('ownership-taken', { index, epoch: ownership.epoch });

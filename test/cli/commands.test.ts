@@ -105,7 +105,16 @@ describe('commands without a running program', () => {
     const { code, stdout } = await run(['status', '--json']);
     expect([code, JSON.parse(stdout)]).toEqual([
       1,
-      { app: 'buses', pid: null, uptimeMs: null, numProcesses: 2, slots: [], programs: [], store: null },
+      {
+        app: 'buses',
+        pid: null,
+        uptimeMs: null,
+        numProcesses: 2,
+        slots: [],
+        programs: [],
+        store: null,
+        storeTrouble: null,
+      },
     ]);
   });
 

@@ -16,6 +16,7 @@ const WORKER: WorkerStatus = {
   storeWarning: null,
   queueTrouble: null,
   skipped: [],
+  waitsFor: null,
   counters: {},
   hooks: [],
 };

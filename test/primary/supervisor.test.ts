@@ -41,6 +41,7 @@ function figures(tasksDone: number): WorkerStatus {
     storeWarning: null,
     queueTrouble: null,
     skipped: [],
+    waitsFor: null,
     counters: {},
     hooks: [],
   };

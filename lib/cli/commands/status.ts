@@ -14,7 +14,10 @@ const AGAIN_MS = 1_000;
 
 interface Seen {
   readonly programs: readonly ProgramStatus[];
+  /** Null where there is none before the first start, or where it does not tell. */
   readonly store: StoreCounts | null;
+  /** Why the store does not tell. */
+  readonly storeTrouble: string | null;
 }
 
 export async function run({ request, output, has, onInterrupt }: Invocation): Promise<ExitCode> {
@@ -51,16 +54,17 @@ export async function run({ request, output, has, onInterrupt }: Invocation): Pr
 
 async function look(configuration: Configuration): Promise<Seen> {
   const programs = (await runningPrograms(configuration)).map(({ status }) => status);
-  return { programs, store: await countsOf(configuration) };
+  return { programs, ...(await storeOf(configuration)) };
 }
 
-async function countsOf(configuration: Configuration): Promise<StoreCounts | null> {
+/** What the programs say is shown all the same: they may say why. */
+async function storeOf(configuration: Configuration): Promise<Omit<Seen, 'programs'>> {
   try {
-    return await reading(configuration, (reader) => reader.counts());
+    return { store: await reading(configuration, (reader) => reader.counts()), storeTrouble: null };
   } catch (error) {
-    // There is no store before the first start.
-    if (error instanceof ApplicationError && error.code === 'STORE_FAILED') return null;
-    throw error;
+    if (!(error instanceof ApplicationError)) throw error;
+    const absent = error.code === 'STORE_FAILED';
+    return { store: null, storeTrouble: absent ? null : error.message };
   }
 }
 
@@ -68,7 +72,7 @@ async function countsOf(configuration: Configuration): Promise<StoreCounts | nul
 async function printJson(
   output: Output,
   { app, numProcesses }: Configuration,
-  { programs, store }: Seen,
+  { programs, store, storeTrouble }: Seen,
 ): Promise<void> {
   const [first] = programs;
   const slots = programs.flatMap((program) => program.slots).sort((one, other) => one.index - other.index);
@@ -79,13 +83,13 @@ async function printJson(
     indexes: slots.map(({ index }) => index),
   }));
   const { pid = null, uptimeMs = null } = first ?? {};
-  await output.json({ app, pid, uptimeMs, numProcesses, slots, programs: each, store });
+  await output.json({ app, pid, uptimeMs, numProcesses, slots, programs: each, store, storeTrouble });
 }
 
 async function print(
   output: Output,
   configuration: Configuration,
-  { programs, store }: Seen,
+  { programs, store, storeTrouble }: Seen,
   hooks: boolean,
 ): Promise<void> {
   for (const { app, pid, uptimeMs, slots } of programs) {
@@ -97,7 +101,8 @@ async function print(
     await output.table(STATUS_HEAD, rows.map(slotRow));
     for (const sentence of remarks(programs)) await output.line(shown(sentence));
   } else output.error(notRunning(configuration).message);
-  if (store === null) await output.line('no data yet');
+  if (storeTrouble !== null) output.error(`store: ${storeTrouble}`);
+  else if (store === null) await output.line('no data yet');
   else
     await output.line(
       `store: ${counted(store.records, 'record')}, ${counted(store.quarantined, 'task')} in quarantine`,
