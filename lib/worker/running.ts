@@ -226,7 +226,10 @@ export class RunningWorker implements WorkerProgram {
     pipeline.intake.reloading(this.isReloading);
     const watchdog = this.makeWatchdog(pipeline);
     this.consuming = { ownership, pipeline, watchdog };
-    emissions.begin((entry) => pipeline.committer.add(entry));
+    emissions.begin((entry) => {
+      pipeline.committer.add(entry);
+      pipeline.committer.hurry();
+    });
     await modules.start();
     await pipeline.start(this.orders.waiting);
     if (this.lost !== null) throw new ApplicationError('OWNERSHIP_LOST', this.lost);
