@@ -89,7 +89,7 @@ export function makeSchema() {
       max_memory: unset(
         size(
           '1GiB',
-          'A worker whose resident memory is beyond this when the watchdog looks is replaced in order, which is no crash. What it has mapped of the files of the embedded store counts, too.',
+          'A worker whose resident memory is beyond this when the watchdog looks is replaced in order, which is no crash; where it is already before its first task, `respawn.limit` times in a row, the program stops. What it has mapped of the files of the embedded store counts, too.',
           {
             least: 64 * 2 ** 20,
           },

@@ -48,8 +48,8 @@ export type FromWorker =
   | { readonly type: 'stop-program'; readonly reason: string; readonly exitCode: 0 | 1 | 2 }
   /** Another process owns its index by now, and it acts for it no more: another worker is to stand by in its place. */
   | { readonly type: 'lost'; readonly why: string }
-  /** Asks to be replaced in order, which is no crash. */
-  | { readonly type: 'restart'; readonly why: string }
+  /** Asks to be replaced in order, which is no crash. `atOnce`: its successor will ask, too, before it has done anything. */
+  | { readonly type: 'restart'; readonly why: string; readonly atOnce?: boolean }
   | { readonly type: 'drained'; readonly left: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answer };
 

@@ -5,7 +5,7 @@
 import { type Backoff, doubling } from '../runtime/backoff.js';
 
 export interface RespawnLimits {
-  /** Crashes of one index within the window that stop the program; that many times the number of indexes in total do too. */
+  /** Crashes of one index within the window that stop the program, and its replacements at once in a row; of all indexes, that many times more. */
   readonly limit: number;
   readonly windowMs: number;
   readonly backoffMs: number;
@@ -20,6 +20,8 @@ export type RespawnDecision =
 export class RespawnPolicy {
   private readonly crashes = new Map<number, number[]>();
   private readonly pauses = new Map<number, Backoff>();
+  /** How many workers of an index in a row were to be replaced before they had done anything. */
+  private readonly atOnce = new Map<number, number>();
 
   constructor(
     private limits: RespawnLimits,
@@ -31,6 +33,7 @@ export class RespawnPolicy {
   set(limits: RespawnLimits): void {
     this.limits = limits;
     this.pauses.clear();
+    this.atOnce.clear();
   }
 
   /** Counts a crash of `index` at `now` (milliseconds that only grow) and decides. */
@@ -59,6 +62,18 @@ export class RespawnPolicy {
   /** How long to wait until `index` tries again whether what is on disk can be loaded by now, in milliseconds; no crash. */
   refused(index: number): number {
     return this.pauseOf(index).nextMs();
+  }
+
+  /** Counts that the worker of `index` is replaced before it has done anything; true when that has gone on for too long. */
+  replacedAtOnce(index: number): boolean {
+    const inARow = (this.atOnce.get(index) ?? 0) + 1;
+    this.atOnce.set(index, inARow);
+    return inARow >= this.limits.limit;
+  }
+
+  /** A worker of `index` has ended that was not replaced at once. */
+  lasted(index: number): void {
+    this.atOnce.delete(index);
   }
 
   private recent(times: readonly number[], now: number): number[] {

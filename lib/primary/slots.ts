@@ -22,6 +22,8 @@ export class Slot {
   leaving = false;
   /** The worker is of another version of the program, and was ended for it. */
   refused = false;
+  /** It leaves because it would have done so from the beginning. */
+  replacedAtOnce = false;
   /** Whether the worker has said anything yet. */
   heard = false;
   /** When the worker last gave a sign of life, in milliseconds that only grow. */
@@ -45,6 +47,7 @@ export class Slot {
     this.limits = limits;
     this.state = 'starting';
     this.leaving = false;
+    this.replacedAtOnce = false;
     this.refused = false;
     this.heard = false;
     this.since = now;

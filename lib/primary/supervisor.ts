@@ -213,8 +213,7 @@ export class Supervisor {
         return;
       case 'restart':
         if (slot.leaving) return;
-        this.log.warn('worker is replaced', { index: slot.index, pid: fork.pid, why: message.why });
-        this.drain(slot);
+        this.replaceOutgrown(slot, message);
         return;
       case 'drained':
         if (message.left > 0 && this.stopping) this.stop('tasks were left unfinished', 1);
@@ -239,6 +238,7 @@ export class Supervisor {
 
   private exited(slot: Slot, exit: Exit): void {
     const { leaving, heard, refused } = slot;
+    if (!slot.replacedAtOnce) this.policy.lasted(slot.index);
     const code = refused ? REFUSED : exit.code;
     const pid = slot.fork?.pid;
     slot.emptied();
@@ -262,6 +262,19 @@ export class Supervisor {
     if (code !== REFUSED) this.crashed(slot, fields);
     else if (slot.hasStarted) this.refused(slot, fields);
     else this.stop(`the worker of index ${slot.index} refused its configuration`, 2);
+  }
+
+  private replaceOutgrown(
+    slot: Slot,
+    { why, atOnce = false }: { readonly why: string; readonly atOnce?: boolean },
+  ): void {
+    const { index, fork } = slot;
+    this.log.warn('worker is replaced', { index, pid: fork?.pid, why });
+    const { limit } = this.limits.respawn;
+    slot.replacedAtOnce = atOnce;
+    if (atOnce && this.policy.replacedAtOnce(index))
+      this.stop(`${limit} workers of index ${index} in a row had to be replaced: ${why}`, 1);
+    else this.drain(slot);
   }
 
   private crashed(slot: Slot, fields: Record<string, unknown>): void {

@@ -42,8 +42,8 @@ export interface Orders {
   stopProgram(reason: string, exitCode: 0 | 1 | 2): void;
   /** This worker drains as far as it can and ends with exit code 1, which counts as a crash. */
   stopWorker(reason: string): void;
-  /** Whoever supervises this worker replaces it in order, which is no crash. */
-  restartWorker(reason: string): void;
+  /** Whoever supervises this worker replaces it in order, which is no crash. `atOnce`: the next one will need it, too. */
+  restartWorker(reason: string, atOnce: boolean): void;
   /** Another process owns its index by now: this one ends, and whoever supervises it has another one stand by in its place. */
   standBy(reason: string): void;
   /** Why this worker can not consume yet, while it waits for that. */
@@ -122,7 +122,7 @@ export class WorkerLife {
     const orders: Orders = {
       stopProgram: (reason, exitCode) => this.tell({ type: 'stop-program', reason, exitCode }),
       stopWorker: (reason) => this.drain(reason, 1),
-      restartWorker: (why) => this.tell({ type: 'restart', why }),
+      restartWorker: (why, atOnce) => this.tell({ type: 'restart', why, atOnce }),
       standBy: (why) => {
         this.tell({ type: 'lost', why });
         this.drain(why);

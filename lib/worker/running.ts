@@ -73,6 +73,8 @@ export class RunningWorker implements WorkerProgram {
   private depth: QueueDepth = { normal: 0, priority: 0 };
   private outboxAgeMs = 0;
   private storeWarning: string | null = null;
+  /** Resident memory before the first task. */
+  private baselineBytes = 0;
 
   constructor(
     private readonly parts: WorkerParts,
@@ -231,6 +233,7 @@ export class RunningWorker implements WorkerProgram {
       pipeline.committer.hurry();
     });
     await modules.start();
+    this.measureBaseline();
     await pipeline.start(this.orders.waiting);
     if (this.lost !== null) throw new ApplicationError('OWNERSHIP_LOST', this.lost);
     await scheduler.start();
@@ -250,6 +253,16 @@ export class RunningWorker implements WorkerProgram {
       clock,
       waiting: this.orders.waiting,
       stopping: () => this.stopping,
+    });
+  }
+
+  private measureBaseline(): void {
+    const { maxMemoryBytes: allowed } = this.parts.configuration;
+    this.baselineBytes = process.memoryUsage.rss();
+    if (allowed === null || this.baselineBytes <= allowed) return;
+    this.log.warn('max_memory is less than a worker begins with', {
+      bytes: this.baselineBytes,
+      allowed,
     });
   }
 
@@ -297,8 +310,9 @@ export class RunningWorker implements WorkerProgram {
       log: root,
       memory: {
         bytes: () => process.memoryUsage.rss(),
+        baselineBytes: () => this.baselineBytes,
         limitBytes: maxMemoryBytes,
-        outgrown: (why) => this.orders.restartWorker(why),
+        outgrown: (why, atOnce) => this.orders.restartWorker(why, atOnce),
       },
       upkeep,
     });

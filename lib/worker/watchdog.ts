@@ -20,11 +20,15 @@ export interface WatchdogOptions {
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
-  /** Resident memory: what it is now, how much is allowed (null for no limit), and who is told once when it is more. */
+  /**
+   * Resident memory: what it is now, what it was before the first task, how much is allowed (null for no limit), and who is told once when
+   * it is more; `atOnce`: it was before the first task.
+   */
   readonly memory: {
     readonly bytes: () => number;
+    readonly baselineBytes: () => number;
     readonly limitBytes: number | null;
-    readonly outgrown: (why: string) => void;
+    readonly outgrown: (why: string, atOnce: boolean) => void;
   };
   /** Begun at each look: it goes on between looks, and ends with the watchdog. */
   readonly upkeep: Pick<Upkeep, 'begin' | 'stop'>;
@@ -72,12 +76,15 @@ export class Watchdog implements Service {
   }
 
   private limitMemory(): void {
-    const { bytes, limitBytes, outgrown } = this.options.memory;
+    const { bytes, baselineBytes, limitBytes, outgrown } = this.options.memory;
     if (limitBytes === null || this.outgrown) return;
     const used = bytes();
     if (used <= limitBytes) return;
     this.outgrown = true;
-    outgrown(`its resident memory is ${used} bytes; allowed are ${limitBytes} (max_memory)`);
+    const baseline = baselineBytes();
+    const now = `its resident memory is ${used} bytes`;
+    const why = `${now}, ${baseline} of them before its first task; allowed are ${limitBytes} (max_memory)`;
+    outgrown(why, baseline > limitBytes);
   }
 
   /** Under load a window is always full; worth a line is one that a single key fills, for it holds up all others. */

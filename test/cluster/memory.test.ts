@@ -62,3 +62,34 @@ logging: { format: json }
   ).toEqual(ids.sort());
   expect(application.status()?.slots).toMatchObject([{ state: 'running', respawns: 0 }]);
 });
+
+it('stops with a reason when no worker fits into max_memory, and check says so before', async () => {
+  application = new Application({
+    settings: `
+app: baseline
+processing_core:
+  worker_processes: 1
+  msg_broker: { kind: embedded }
+  store: { kind: embedded, path: ../data }
+  max_memory: 64MiB
+  respawn: { limit: 2 }
+  watchdog: { interval: 0.1s }
+logging: { format: json }
+`,
+    entities: { item: ITEM },
+  });
+  expect(application.run(['check']).stderr).toMatch(
+    /max_memory: A worker takes about \d+ MiB before its first task, allowed are 64MiB: each would be replaced at once/,
+  );
+  const program = application.start();
+  const { bytes } = await program.line('max_memory is less than a worker begins with');
+  expect(bytes).toBeGreaterThan(64 * 2 ** 20);
+  expect((await program.exited).code).toBe(1);
+  expect(program.lines.filter(({ message }) => message === 'worker is replaced')).toHaveLength(2);
+  expect(await program.line('stopping')).toMatchObject({
+    exitCode: 1,
+    reason: expect.stringMatching(
+      /^2 workers of index 0 in a row had to be replaced: .* before its first task.*\(max_memory\)$/,
+    ),
+  });
+});

@@ -242,6 +242,22 @@ describe('supervisor', () => {
     expect(supervisor.slots[0]!.describe(0)).toMatchObject({ state: 'running', respawns: 0, pid: 1002 });
   });
 
+  it('stops the program when workers of an index ask for it at once, too often in a row', async () => {
+    const { forks, supervisor } = await started();
+    let fork = forks.all[0]!;
+    const leave = async (atOnce: boolean) => {
+      fork.say({ type: 'restart', why: 'too much memory', atOnce });
+      await fork.exit(0);
+      fork = forks.last();
+    };
+    for (const atOnce of [true, true, false, true, true]) await leave(atOnce);
+    expect(supervisor.isStopping).toBe(false);
+    await leave(true);
+    expect(supervisor.isStopping).toBe(true);
+    await forks.all[1]!.exit(0);
+    expect(await supervisor.finished).toBe(1);
+  });
+
   it('says so where a worker that was to leave was killed by somebody else', async () => {
     const { forks, log, supervisor } = await started();
     void supervisor.replace(supervisor.slots[0]!);

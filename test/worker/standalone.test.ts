@@ -19,8 +19,8 @@ async function running() {
       return new Promise(() => {});
     },
   };
-  const orders: { restartWorker(why: string): void }[] = [];
-  const make = async (_: unknown, given: { restartWorker(why: string): void }) => {
+  const orders: { restartWorker(why: string, atOnce: boolean): void }[] = [];
+  const make = async (_: unknown, given: { restartWorker(why: string, atOnce: boolean): void }) => {
     orders.push(given);
     return program as WorkerProgram;
   };
@@ -45,6 +45,6 @@ it('asks its store only so many questions at once', async () => {
 
 it('ends with exit code 1 when it is to be restarted, so that its supervisor does it', async () => {
   const { worker, orders } = await running();
-  orders.restartWorker('too much memory');
+  orders.restartWorker('too much memory', false);
   expect(await worker.ended).toBe(1);
 });

@@ -9,7 +9,13 @@ import { capturingLogger } from '../support/logger.js';
 const INTERVAL_MS = 30_000;
 
 function bed(
-  given: { memory?: number[]; stuck?: boolean; window?: number; fullest?: { key: string; tasks: number } } = {},
+  given: {
+    memory?: number[];
+    baseline?: number;
+    stuck?: boolean;
+    window?: number;
+    fullest?: { key: string; tasks: number };
+  } = {},
 ) {
   const clock = manualClock();
   const events = createEvents();
@@ -41,8 +47,9 @@ function bed(
     log,
     memory: {
       bytes: () => given.memory?.shift() ?? 0,
+      baselineBytes: () => given.baseline ?? 0,
       limitBytes: given.memory ? 100 : null,
-      outgrown: (why) => seen.push(why),
+      outgrown: (why, atOnce) => seen.push(`${why}${atOnce ? ', at once' : ''}`),
     },
     upkeep: {
       begin: () => {
@@ -120,7 +127,21 @@ describe('the watchdog', () => {
     clock.pass(INTERVAL_MS);
     expect(seen).toEqual([]);
     clock.pass(2 * INTERVAL_MS);
-    expect(seen).toEqual(['its resident memory is 101 bytes; allowed are 100 (max_memory)']);
+    expect(seen).toEqual([
+      'its resident memory is 101 bytes, 0 of them before its first task; allowed are 100 (max_memory)',
+    ]);
+  });
+
+  it.each([
+    [100, ''],
+    [101, ', at once'],
+  ])('says whether the process had too much with the %d bytes before its first task', async (baseline, told) => {
+    const { clock, watchdog, seen } = bed({ memory: [103], baseline });
+    await watchdog.start();
+    clock.pass(INTERVAL_MS);
+    expect(seen).toEqual([
+      `its resident memory is 103 bytes, ${baseline} of them before its first task; allowed are 100 (max_memory)${told}`,
+    ]);
   });
 
   it('writes nothing where the tasks of many entities fill the window, or where it has room', async () => {

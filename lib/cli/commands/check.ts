@@ -4,6 +4,7 @@
  */
 import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
+import { showSize } from '../../config/formats.js';
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { redacted } from '../../config/redact.js';
 import { typeScriptFiles } from '../../hooks/loader.js';
@@ -50,6 +51,7 @@ export function checkWith(checkModules: CheckModules): Run {
           return 2;
         });
       problems.push(...(await checkModules(configuration, spec, importing)));
+      problems.push(...memoryProblems(configuration, process.memoryUsage.rss()));
       const { dir: configDir, modulesDir, enabledModules: enabled } = configuration;
       const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
       problems.push(...typesProblems(configuration, spec, typescript));
@@ -57,6 +59,14 @@ export function checkWith(checkModules: CheckModules): Run {
     }
     return report(invocation, loaded, problems);
   };
+}
+
+/** `rssBytes`: what this process takes with the modules, and a worker takes before its first task; the two differ by little. */
+function memoryProblems({ dir, maxMemoryBytes }: Configuration, rssBytes: number): Problem[] {
+  if (maxMemoryBytes === null || maxMemoryBytes > rssBytes) return [];
+  const needed = `A worker takes about ${Math.round(rssBytes / 2 ** 20)} MiB before its first task`;
+  const sentence = `${needed}, allowed are ${showSize(maxMemoryBytes)}: each would be replaced at once, and then the program stops.`;
+  return [{ severity: 'warning', file: dir, key: 'processing_core.max_memory', sentence }];
 }
 
 function endedBy(file: string, exitCode: number): Problem {
