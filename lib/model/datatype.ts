@@ -23,6 +23,8 @@ export interface DataType {
   readonly definition: Definition;
   /** The link that the type is, or whose list it is; null for every other type. */
   readonly link: LinkDefinition | null;
+  /** Whether values may hold keys that are ignored. */
+  readonly holdsDict: boolean;
   /** The canonical form of a value. @throws ValueError with the path inside the value */
   readonly validate: Validate;
   /** The form that a canonical value has in messages, so that a receiver finds the same canonical value in it. */
@@ -42,7 +44,14 @@ export function compileDataType(text: unknown, references: ReferenceReader): { d
 /** The type of a definition that was not read from text. @throws ValueError where a link has no target */
 export function compileDefinition(text: string, definition: Definition, references: ReferenceReader): DataType {
   const { validate, toWire } = compile(definition, references);
-  return Object.freeze({ text, definition: freezeTree(definition), link: linkOf(definition), validate, toWire });
+  return Object.freeze({
+    text,
+    definition: freezeTree(definition),
+    link: linkOf(definition),
+    holdsDict: holdsDict(definition),
+    validate,
+    toWire,
+  });
 }
 
 function freezeTree<T>(tree: T): T {
@@ -55,6 +64,13 @@ export function linksOf(definition: Definition): LinkDefinition[] {
   if (definition.kind === 'array' || definition.kind === 'set') return linksOf(definition.element);
   if (definition.kind !== 'link') return [];
   return [definition, ...(definition.data === null ? [] : linksOf(definition.data))];
+}
+
+/** Whether a dict stands anywhere in a type: keys that it does not have are ignored. */
+function holdsDict(definition: Definition): boolean {
+  if (definition.kind === 'array' || definition.kind === 'set') return holdsDict(definition.element);
+  if (definition.kind === 'link') return definition.data !== null && holdsDict(definition.data);
+  return definition.kind === 'dict';
 }
 
 function linkOf(definition: Definition): LinkDefinition | null {

@@ -15,7 +15,7 @@ export const MAX_ID_BYTES = 1024;
 
 const CANONICAL: Readonly<Record<IdDataType, (raw: unknown) => string>> = {
   string: (raw) => {
-    if (typeof raw !== 'string') throw ValueError.of(raw, 'a string');
+    if (typeof raw !== 'string' || raw === '') throw ValueError.of(raw, 'a string that is not empty');
     return checkText(raw);
   },
   int: (raw) => String(integerOf(raw)),

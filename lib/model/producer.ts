@@ -4,14 +4,18 @@
  */
 import type { DataPoint } from './datapoint.js';
 import { dataPointOf, type RawPoint } from './datapoint-rules.js';
+import { type IgnoredListener, tellIgnoredOfPoint } from './ignored.js';
 import { isObject } from './primitive.js';
 import type { ModelSpec } from './spec.js';
 import type { Task } from './task.js';
 import { refusal, TaskRefused, unknownName } from './task-refused.js';
 import { describe, ValueError, within } from './value-error.js';
 
-/** The data-point in a producer's form; the caller knows its line. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence */
-export function readProducerPoint(raw: unknown, spec: ModelSpec): DataPoint {
+/**
+ * The data-point in a producer's form; the caller knows its line. `ignored` is told of what is taken and dropped; what it throws refuses
+ * the data-point. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence
+ */
+export function readProducerPoint(raw: unknown, spec: ModelSpec, ignored?: IgnoredListener): DataPoint {
   let place = 'Data-point';
   let etype: string | null = null;
   let eid: string | null = null;
@@ -30,7 +34,9 @@ export function readProducerPoint(raw: unknown, spec: ModelSpec): DataPoint {
     const attribute = typeof attr === 'string' ? entity.attributes.get(attr) : undefined;
     if (attribute === undefined) throw unknownName(attr, `attribute of ${etype}`, entity.attributes);
     place = `${place}, attribute ${attribute.id}`;
-    return dataPointOf(attribute, eid, raw);
+    const point = dataPointOf(attribute, eid, raw);
+    if (ignored !== undefined) tellIgnoredOfPoint(attribute, raw, 'producer', ignored);
+    return point;
   } catch (error) {
     throw new TaskRefused(refusal(place, error), etype, eid, error);
   }

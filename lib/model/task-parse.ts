@@ -9,6 +9,7 @@ import type { DataPoint } from './datapoint.js';
 import { dataPointOf, type RawPoint } from './datapoint-rules.js';
 import type { EntitySpec } from './entity.js';
 import { frozenMap } from './frozen-map.js';
+import { type IgnoredListener, tellIgnoredOfMessage, tellIgnoredOfPoint } from './ignored.js';
 import { parseJson } from './json.js';
 import { booleanOf, isObject, PRIMITIVES } from './primitive.js';
 import type { ModelSpec } from './spec.js';
@@ -59,15 +60,20 @@ const NO_POINTS: readonly DataPoint[] = Object.freeze([]);
 const ALLOWED_CONTENT = 'a task that has a data-point, a TTL token or delete';
 const ALLOWED_WITH_EXPIRY = 'a time in a task without data-points, TTL tokens and delete, or null';
 
-/** The task in the body of a message. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence */
-export function parseTask(body: Buffer, spec: ModelSpec): Task {
+/**
+ * The task in the body of a message; `ignored` is told of what is taken and dropped.
+ * @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence
+ */
+export function parseTask(body: Buffer, spec: ModelSpec, ignored?: IgnoredListener): Task {
   let message: unknown;
   try {
     message = parseJson(body);
   } catch (error) {
     throw new TaskRefused(refusal('Message', error), null, null, error);
   }
-  return readTask(message, spec, false);
+  const task = readTask(message, spec, false);
+  if (ignored !== undefined) tellIgnored(message as Message, task, spec, ignored);
+  return task;
 }
 
 /** A task made by module code, checked as one from the wire. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence */
@@ -106,6 +112,20 @@ function readTask(message: unknown, spec: ModelSpec, implied: boolean): Task {
   } catch (error) {
     throw refuse(ofEntity(subject), field === '' ? error : within(field, error), subject);
   }
+}
+
+function tellIgnored(message: Message, task: Task, spec: ModelSpec, listener: IgnoredListener): void {
+  tellIgnoredOfMessage(message, task.key, listener);
+  if (task.delete && (task.dataPoints.length > 0 || task.ttlTokens !== null))
+    listener(
+      'beside-delete',
+      task.key,
+      `${task.dataPoints.length} data-points, ${task.ttlTokens?.size ?? 0} TTL tokens`,
+    );
+  const raw = message.data_points as readonly RawPoint[] | undefined;
+  const attributes = spec.entity(task.etype)?.attributes;
+  for (const [at, { attr }] of task.dataPoints.entries())
+    tellIgnoredOfPoint(attributes!.get(attr)!, raw![at]!, 'wire', listener);
 }
 
 function subjectOf(message: Message, spec: ModelSpec, implied: boolean): Subject {
