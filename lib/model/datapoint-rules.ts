@@ -173,9 +173,10 @@ function timeOf(raw: unknown): Instant {
   return instantOf(raw);
 }
 
-/** DP3 takes an empty or zero t2 for none. */
+/** DP3 takes a t2 that is false to Python for none: empty text, lists and objects, and zero. */
 function isGiven(raw: unknown): boolean {
-  return raw !== undefined && raw !== null && raw !== '' && raw !== 0 && raw !== false;
+  if (typeof raw === 'object' && raw !== null) return Object.keys(raw).length > 0;
+  return Boolean(raw);
 }
 
 function confidenceOf(raw: unknown): number {

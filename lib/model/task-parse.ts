@@ -58,7 +58,6 @@ interface Subject {
 const NO_TAGS: readonly unknown[] = Object.freeze([]);
 const NO_POINTS: readonly DataPoint[] = Object.freeze([]);
 const ALLOWED_CONTENT = 'a task that has a data-point, a TTL token or delete';
-const ALLOWED_WITH_EXPIRY = 'a time in a task without data-points, TTL tokens and delete, or null';
 
 /**
  * The task in the body of a message; `ignored` is told of what is taken and dropped.
@@ -95,7 +94,7 @@ function readTask(message: unknown, spec: ModelSpec, implied: boolean): Task {
     const deletes = message['delete'] === undefined ? false : booleanOf(message['delete']);
     const isEmpty = dataPoints.length === 0 && ttlTokens === null && !deletes;
     field = 'expire_at';
-    const expireAt = expiryOf(message, isEmpty);
+    const expireAt = isEmpty ? expiryOf(message) : null;
     field = '';
     if (isEmpty && expireAt === null) throw ValueError.missing(ALLOWED_CONTENT, '');
     return Object.freeze({
@@ -116,6 +115,7 @@ function readTask(message: unknown, spec: ModelSpec, implied: boolean): Task {
 
 function tellIgnored(message: Message, task: Task, spec: ModelSpec, listener: IgnoredListener): void {
   tellIgnoredOfMessage(message, task.key, listener);
+  if (task.expireAt === null && message.expire_at != null) listener('message-key', task.key, 'expire_at');
   if (task.delete && (task.dataPoints.length > 0 || task.ttlTokens !== null))
     listener(
       'beside-delete',
@@ -221,11 +221,9 @@ function tokensOf({ ttl_tokens: given }: Message): ReadonlyMap<string, Instant> 
   return tokens.size === 0 ? null : frozenMap(tokens);
 }
 
-/** An expiry stands alone: nobody who gives more could say which of both was meant to happen first. */
-function expiryOf({ expire_at: given }: Message, isAlone: boolean): Instant | null {
-  if (given === undefined || given === null) return null;
-  if (!isAlone) throw ValueError.of(given, ALLOWED_WITH_EXPIRY);
-  return instantOf(given);
+/** An expiry stands alone; beside anything else the key is a foreign one that happens to have our name. */
+function expiryOf({ expire_at: given }: Message): Instant | null {
+  return given === undefined || given === null ? null : instantOf(given);
 }
 
 /** A message of another program may use the word for something else. */

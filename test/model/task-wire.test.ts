@@ -82,11 +82,23 @@ describe('a task', () => {
     expect(read({ ...expiry, expire_at: null, delete: true }).expireAt).toBeNull();
     const point = { etype: 'bus', eid: '1', attr: 'text', v: '' };
     for (const more of [{ delete: true }, { ttl_tokens: { base: 0 } }, { data_points: [point] }]) {
-      const sentence = 'Task of "bus:1", expire_at: given "2026-11-24T15:00:00Z", allowed is a time in a task without';
-      expect(() => read({ ...expiry, ...more })).toThrow(sentence);
+      // Somebody else's key of that name.
+      expect(read({ ...expiry, ...more })).toEqual(read({ etype: 'bus', eid: '1', ...more }));
+      expect(read({ ...expiry, ...more, expire_at: 'soon' }).expireAt).toBeNull();
     }
     expect(() => read({ ...expiry, expire_at: 'soon' })).toThrow('expire_at: given "soon", allowed is a time');
     expect(() => read({ ...expiry, expire_at: null })).toThrow('a task that has a data-point');
+  });
+
+  test('takes a t2 that is false to Python for none', () => {
+    for (const t2 of ['', 0, false, null, {}, []]) {
+      const point = { etype: 'bus', eid: '1', attr: 'int', v: 1, t1: T1, t2 };
+      expect(read({ etype: 'bus', eid: '1', data_points: [point] }).dataPoints[0]?.t2).toBe(
+        '2026-11-24T15:00:00.000000Z',
+      );
+    }
+    const point = { etype: 'bus', eid: '1', attr: 'int', v: 1, t1: T1, t2: { a: 1 } };
+    expect(() => read({ etype: 'bus', eid: '1', data_points: [point] })).toThrow('t2: given');
   });
 
   test('takes names that are traps as names', () => {

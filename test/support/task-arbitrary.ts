@@ -86,7 +86,7 @@ const IDS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   host6: ipv6,
   device: mac,
   asn: integer,
-  bus: text,
+  bus: text.filter((id) => id !== ''),
 };
 const confidence = fc.oneof(
   fc.double({ min: 0, max: 1, noNaN: true }).map((c) => c + 0),
