@@ -64,6 +64,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
       commit: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
       outboxBatch: 1_024,
       messageBytes: 2 ** 24,
+      future: { maxFutureMs: null, beyond: 'refuse' },
       maxAttempts: 3,
       maxRestarts: 20,
     },

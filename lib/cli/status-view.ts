@@ -1,6 +1,7 @@
 /** What `status` shows: rows of its tables and the sentences below them. */
 import { ownSpeaker, understands } from '../ipc/protocol.js';
 import type { HookStatus, ProgramStatus, SlotStatus } from '../ipc/status.js';
+import { IGNORED_KINDS, type IgnoredKind } from '../model/ignored.js';
 import type { Cell } from './output.js';
 
 /** What the store holds; null where there is none yet. */
@@ -57,6 +58,7 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
     if (lanes.restarts > 0) sentences.push(`${here}: lanes broke ${lanes.restarts} times; see the log`);
     return sentences;
   });
+  found.push(...inputRemarks(slots));
   const own = ownSpeaker().version;
   for (const { pid, version } of programs.filter((program) => !understands(program))) {
     found.push(`process ${pid} is dp3-cluster ${version}, this command is ${own}: what it does is not shown`);
@@ -66,6 +68,25 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
   const missing = Array.from({ length: numProcesses }, (_, index) => index).filter((index) => !served.has(index));
   if (missing.length > 0) found.push(`served by no program here: index ${missing.join(', ')}`);
   return found;
+}
+
+/** What all messages together held that is ignored, and what came from the future. */
+function inputRemarks(slots: readonly SlotStatus[]): string[] {
+  const inputs = slots.flatMap(({ worker }) => worker?.input ?? []);
+  const ignored = addedUp(inputs.map((input) => input.ignored));
+  const future = addedUp(inputs.map((input) => input.future));
+  const kinds = Array.from(ignored, ([kind, n]) => `${n} ${IGNORED_KINDS[kind as IgnoredKind] ?? kind}`);
+  const sources = Array.from(future, ([source, n]) => `${n} of ${source}`);
+  return [
+    ...(kinds.length > 0 ? [`ignored in messages: ${kinds.join(', ')}; the log names the first of each kind`] : []),
+    ...(sources.length > 0 ? [`data-points from the future: ${sources.join(', ')}`] : []),
+  ];
+}
+
+function addedUp(counts: readonly Readonly<Record<string, number>>[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const [name, n] of counts.flatMap((each) => Object.entries(each))) sums.set(name, (sums.get(name) ?? 0) + n);
+  return sums;
 }
 
 export const HOOKS_HEAD = [

@@ -73,6 +73,7 @@ function deliveryOf({ id, body, priority }: OutgoingTask): Delivery {
   return {
     id,
     nameless: false,
+    own: true,
     body,
     priority,
     redelivered: false,

@@ -84,6 +84,7 @@ export interface Configuration {
   readonly outbox: { readonly tasks: number };
   readonly inbox: { readonly retentionMs: number };
   readonly message: { readonly bytes: number };
+  readonly datapoint: { readonly maxFutureMs: number | null; readonly beyond: 'refuse' | 'clip' };
   readonly respawn: {
     readonly limit: number;
     readonly windowMs: number;

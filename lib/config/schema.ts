@@ -230,6 +230,21 @@ export function makeSchema() {
           'Ids of committed tasks are kept for at least this long after no redelivery is possible any more: the longest a producer may repeat a publish.',
         ),
       },
+      datapoint: {
+        max_future: unset(
+          duration(
+            '1d',
+            'How far in the future t1 and t2 of a data-point may lie. Without a limit only those that begin more than a day ahead are told of.',
+            { least: 0 },
+          ),
+          'none',
+        ),
+        beyond: choice(
+          ['refuse', 'clip'],
+          'refuse',
+          'What becomes of data-points beyond max_future: a sender refuses them one by one, a worker puts a foreign task that holds one into quarantine; or t1 and t2 are set to the limit.',
+        ),
+      },
       message: {
         bytes: size('16MiB', 'Largest message that is accepted; a larger one goes to quarantine.', {
           least: 1_024,

@@ -89,6 +89,7 @@ export function configurationOf(
     outbox: core.outbox,
     inbox: { retentionMs: core.inbox.retention },
     message: core.message,
+    datapoint: { maxFutureMs: core.datapoint.max_future, beyond: core.datapoint.beyond },
     respawn: {
       limit: core.respawn.limit,
       windowMs: core.respawn.window,

@@ -47,6 +47,11 @@ export interface WorkerStatus {
   readonly skipped: readonly string[];
   /** What a worker that starts waits for, and why; null where it does not. */
   readonly waitsFor: string | null;
+  /** How often messages held what is ignored, by kind, and data-points from the future, by source. */
+  readonly input: {
+    readonly ignored: Readonly<Record<string, number>>;
+    readonly future: Readonly<Record<string, number>>;
+  };
   readonly counters: Readonly<Record<string, number>>;
   readonly hooks: readonly HookStatus[];
 }

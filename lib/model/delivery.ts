@@ -9,6 +9,8 @@ export interface Delivery {
   readonly id: string;
   /** The sender gave it no id: the one it has follows from its body, and a twin has the same. */
   readonly nameless: boolean;
+  /** A program of ours sent it: it was looked at there. */
+  readonly own: boolean;
   /** JSON in UTF-8, unchecked. */
   readonly body: Buffer;
   readonly priority: boolean;

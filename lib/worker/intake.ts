@@ -10,6 +10,7 @@
 import { type Entry, quarantinedResult } from '../commit/entry.js';
 import { type Work, workOf } from '../lanes/work.js';
 import type { Delivery } from '../model/delivery.js';
+import type { FutureLimit } from '../model/future.js';
 import { createHashCache } from '../model/hash.js';
 import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -24,6 +25,7 @@ import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Store } from '../store/store.js';
+import { type InputCounts, InputRemarks } from './input-remarks.js';
 import { RecentIds } from './recent-ids.js';
 
 export interface IntakeOptions {
@@ -33,6 +35,7 @@ export interface IntakeOptions {
   /** Whether committed ids are kept in the store (effectively-once). */
   readonly inbox: boolean;
   readonly messageBytesLimit: number;
+  readonly future: FutureLimit;
   readonly store: Pick<Store, 'known'>;
   /** Told why deliveries wait for the store. */
   readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
@@ -54,6 +57,7 @@ const NONE: ReadonlySet<string> = new Set();
 export class Intake {
   private readonly hashOf = createHashCache();
   private readonly ids = new RecentIds();
+  private readonly remarks: InputRemarks;
   /** What waits for an answer of the inbox, or stands behind such a one or the stuck one; bounded by the window of the reader. */
   private held: Delivery[] = [];
   private asking = false;
@@ -63,7 +67,15 @@ export class Intake {
   /** Done before, and to be settled at the end of this turn, all together. */
   private knownOnes: Delivery[] = [];
 
-  constructor(private readonly options: IntakeOptions) {}
+  constructor(private readonly options: IntakeOptions) {
+    const { future, clock, log } = options;
+    this.remarks = new InputRemarks(future, clock, log);
+  }
+
+  /** What the input held that somebody should know of. */
+  get input(): InputCounts {
+    return this.remarks.counts();
+  }
 
   /** How many deliveries wait for the inbox or for the end of a reload. */
   get waiting(): number {
@@ -220,7 +232,8 @@ export class Intake {
       if (length > messageBytesLimit) {
         throw new TaskRefused(`Message: given ${length} bytes, allowed are ${messageBytesLimit} (message.bytes).`);
       }
-      return parseTask(delivery.body, spec);
+      const task = parseTask(delivery.body, spec, this.remarks.ignored);
+      return delivery.own ? task : this.remarks.inTime(task);
     } catch (error) {
       const refused = error instanceof TaskRefused ? error : this.unreadable(delivery, error);
       if (this.isReloading && refused.cause instanceof UnknownName) {

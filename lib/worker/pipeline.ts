@@ -93,6 +93,7 @@ export class Pipeline {
       spec: options.spec,
       inbox,
       messageBytesLimit: limits.messageBytes,
+      future: limits.future,
       store,
       troubles,
       clock,

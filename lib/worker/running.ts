@@ -177,6 +177,7 @@ export class RunningWorker implements WorkerProgram {
       queueTrouble: reader.trouble ?? null,
       skipped: reader.skipped ?? [],
       waitsFor: consuming === null ? this.waitsFor() : null,
+      input: consuming?.pipeline.intake.input ?? { ignored: {}, future: {} },
       counters,
       hooks,
     };

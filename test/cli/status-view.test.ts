@@ -17,6 +17,7 @@ const WORKER: WorkerStatus = {
   queueTrouble: null,
   skipped: [],
   waitsFor: null,
+  input: { ignored: {}, future: {} },
   counters: {},
   hooks: [],
 };

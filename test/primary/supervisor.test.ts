@@ -42,6 +42,7 @@ function figures(tasksDone: number): WorkerStatus {
     queueTrouble: null,
     skipped: [],
     waitsFor: null,
+    input: { ignored: {}, future: {} },
     counters: {},
     hooks: [],
   };

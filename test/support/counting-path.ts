@@ -115,6 +115,7 @@ export class CountingPath {
         commit: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
         outboxBatch: 100,
         messageBytes: 2 ** 24,
+        future: { maxFutureMs: null, beyond: 'refuse' },
         maxAttempts: 3,
         maxRestarts: 20,
       },

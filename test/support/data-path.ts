@@ -84,6 +84,7 @@ const LIMITS: PipelineLimits = {
   commit: { tasks: 5, bytes: 2 ** 20, ageMs: 5 },
   outboxBatch: 3,
   messageBytes: 1_000,
+  future: { maxFutureMs: null, beyond: 'refuse' },
   maxAttempts: 3,
   maxRestarts: 1_000_000,
 };

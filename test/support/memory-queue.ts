@@ -24,6 +24,7 @@ interface Stored {
 }
 
 class MemoryDelivery implements Delivery {
+  readonly own = true;
   runs = 0;
   private newName: string | null = null;
 

@@ -129,6 +129,7 @@ export class Stream {
         commit: { tasks: 64, bytes: 2 ** 20, ageMs: 50 },
         outboxBatch: 50,
         messageBytes: 10_000,
+        future: { maxFutureMs: null, beyond: 'refuse' },
         maxAttempts: 3,
         maxRestarts: 5,
       },

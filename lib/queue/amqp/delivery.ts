@@ -22,6 +22,7 @@ export class AmqpDelivery implements Delivery {
   readonly tag: number;
   /** By which attempts are counted: the same each time that it is delivered. */
   readonly name: string;
+  readonly own: boolean;
   id: string;
   nameless: boolean;
   settled = false;
@@ -33,12 +34,13 @@ export class AmqpDelivery implements Delivery {
     /** A tag is valid only in the channel it came by. */
     readonly from: Consumption,
     { content, fields }: ConsumeMessage,
-    { id, nameless }: Identity,
+    { id, nameless, own }: Identity,
     public attempts: number,
   ) {
     this.id = id;
     this.name = id;
     this.nameless = nameless;
+    this.own = own;
     this.body = content;
     this.priority = from.priority;
     this.redelivered = fields.redelivered;

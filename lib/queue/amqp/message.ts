@@ -16,14 +16,16 @@ const PERSISTENT = 2;
 export interface Identity {
   readonly id: string;
   readonly nameless: boolean;
+  /** Sent by a program of ours. */
+  readonly own: boolean;
 }
 
 export function identityOf({ properties, content }: ConsumeMessage): Identity {
+  const own = properties.appId === OWN_APP_ID;
   const messageId: unknown = properties.messageId;
   if (typeof messageId !== 'string' || messageId === '')
-    return { id: deliveryIdOf(undefined, content), nameless: true };
-  const id = properties.appId === OWN_APP_ID ? messageId : deliveryIdOf(messageId, content);
-  return { id, nameless: false };
+    return { id: deliveryIdOf(undefined, content), nameless: true, own };
+  return { id: own ? messageId : deliveryIdOf(messageId, content), nameless: false, own };
 }
 
 /** True where a restart of the broker loses the message from a classic queue; DP3 sends such messages. */

@@ -21,6 +21,7 @@ export class EmbeddedDelivery implements Delivery {
   readonly once: boolean;
   /** Every sender of ours names what he sends. */
   readonly nameless = false;
+  readonly own = true;
   readonly sequence: number;
   state: DeliveryState = 'open';
   /** Number of its slot among the running tasks; -1 while it does not run. */

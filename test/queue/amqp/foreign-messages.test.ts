@@ -69,6 +69,7 @@ async function processed(queueType: 'classic' | 'quorum', messages: readonly Mes
       commit: { tasks: 512, bytes: 2 ** 20, ageMs: 5 },
       outboxBatch: 100,
       messageBytes: 2 ** 20,
+      future: { maxFutureMs: null, beyond: 'refuse' },
       maxAttempts: 3,
       maxRestarts: 20,
     },
