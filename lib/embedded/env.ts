@@ -18,7 +18,8 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { identityOf, type ProcessIdentity } from '../runtime/liveness.js';
 import type { Service } from '../runtime/service.js';
-import type { DataFolder } from './folder.js';
+import { type DataFolder, indexOfName, readFolder } from './folder.js';
+import { bringingUp, newestFormat, putFormat } from './formats.js';
 import {
   type Database,
   explained,
@@ -125,7 +126,10 @@ export class Environment implements Service, ReadableEnvironment {
       this.drawnId = this.guarded(() =>
         this.opened().transactionSync(() => {
           const drawn = self.get('id') ?? randomUUID();
-          self.putSync('id', drawn);
+          if (self.get('id') === undefined) {
+            self.putSync('id', drawn);
+            putFormat(self, newestFormat(this.folder.changes));
+          }
           return drawn;
         }),
       );
@@ -173,15 +177,19 @@ export class Environment implements Service, ReadableEnvironment {
 
   /**
    * Becomes the owner and returns the new epoch. A dead owner is succeeded without further ado; a living one is refused with
-   * OWNED_ELSEWHERE before any lock is waited for, so that a stopped owner does not stop the one that asks.
+   * OWNED_ELSEWHERE before any lock is waited for, so that a stopped owner does not stop the one that asks. What is of an older format is brought
+   * up in the same transaction; a newer one is refused with STORE_MISMATCH.
    */
   claim(): number {
     this.refresh();
     this.refuseLivingOwner();
     const identity = this.options.identity ?? identityOf();
+    const kind = indexOfName(this.name) === null ? 'producer' : 'index';
+    const bringUp = bringingUp(this, kind, this.self(), this.folder.changes);
     const epoch = this.guarded(() =>
       this.opened().transactionSync(() => {
         const previous = this.refuseLivingOwner();
+        bringUp();
         const row: OwnerRow = { epoch: previous + 1, identity };
         this.self().putSync('owner', JSON.stringify(row));
         return row.epoch;
@@ -189,6 +197,7 @@ export class Environment implements Service, ReadableEnvironment {
     );
     this.heldEpoch = epoch;
     this.lost = false;
+    this.refuseRaised();
     for (const participant of this.participants) participant.claimed?.();
     return epoch;
   }
@@ -260,6 +269,16 @@ export class Environment implements Service, ReadableEnvironment {
   private refuseReplaced(): void {
     if (fileNow(this.path) === this.file) return;
     throw new ApplicationError('STORE_FAILED', `${this.path} was removed or replaced while it was in use`);
+  }
+
+  /** Whoever brings the folder up looks for owners afterwards: one of the two sees the other. */
+  private refuseRaised(): void {
+    try {
+      readFolder(this.folder.path, this.folder.changes);
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   /** The epoch of the last owner. */

@@ -14,8 +14,8 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { FORMAT_CHANGES, type Format, type FormatChange, newestFormat, refuseUnknown } from './formats.js';
 
-const FORMAT = 2;
 const META = 'meta.json';
 /** Producers that may send into one data folder at once. */
 export const MOST_PRODUCERS = 64;
@@ -33,10 +33,14 @@ export interface FolderSettings {
 export interface DataFolder extends FolderSettings {
   /** Absolute. */
   readonly path: string;
+  /** When it was read. */
+  readonly format: Format;
+  /** All that a program knows. */
+  readonly changes: readonly FormatChange[];
 }
 
 /** Opens the data folder, or makes it. Throws STORE_MISMATCH when it was made for other settings, STORE_FAILED when it can not be used. */
-export function openFolder(path: string, settings: FolderSettings): DataFolder {
+export function openFolder(path: string, settings: FolderSettings, changes = FORMAT_CHANGES): DataFolder {
   const absolute = resolve(path);
   try {
     mkdirSync(absolute, { recursive: true, mode: 0o700 });
@@ -45,11 +49,11 @@ export function openFolder(path: string, settings: FolderSettings): DataFolder {
       cause: error,
     });
   }
-  const found = readFolder(absolute);
+  const found = readFolder(absolute, changes);
   if (found === null) {
-    writeMeta(absolute, settings);
+    writeMeta(absolute, settings, newestFormat(changes));
     // Two programs may make the folder at once: the last one's file stands, and both compare with what stands.
-    return openMade(absolute, settings);
+    return openMade(absolute, settings, changes);
   }
   refuseOther(found, settings);
   return found;
@@ -65,7 +69,7 @@ export function refuseTooManyMaps({ path, numProcesses }: DataFolder, mapSizeByt
 }
 
 /** A data folder as it was made, for commands that only read; null when there is none. */
-export function readFolder(path: string): DataFolder | null {
+export function readFolder(path: string, changes = FORMAT_CHANGES): DataFolder | null {
   const absolute = resolve(path);
   const file = join(absolute, META);
   let text: string;
@@ -77,11 +81,24 @@ export function readFolder(path: string): DataFolder | null {
   }
   const meta = parseMeta(text);
   if (meta === null) throw new ApplicationError('STORE_FAILED', `${file} is damaged: ${text.slice(0, 100)}`);
-  if (meta.format !== FORMAT) {
-    const sentence = `${absolute} has format ${meta.format}, this version of the program reads format ${FORMAT}: use the version that wrote it`;
-    throw new ApplicationError('STORE_MISMATCH', sentence);
-  }
-  return { path: absolute, numProcesses: meta.numProcesses, delivery: meta.delivery };
+  refuseUnknown(`data folder ${absolute}`, meta.format, changes);
+  return { path: absolute, changes, ...meta };
+}
+
+/** True where it is to be brought up before anything of it is used. */
+export function isOlder({ format, changes }: DataFolder): boolean {
+  return format.format < newestFormat(changes).format;
+}
+
+/** For those who only read. */
+export function toBeBroughtUp({ path, format }: DataFolder): ApplicationError {
+  const sentence = `data folder ${path} has format ${format.format} of dp3-cluster ${format.release}: start the program or run setup, which bring it up`;
+  return new ApplicationError('STORE_MISMATCH', sentence);
+}
+
+/** From now on only programs use it that know this format. */
+export function raiseFolder(folder: DataFolder): void {
+  writeMeta(folder.path, folder, newestFormat(folder.changes));
 }
 
 /** Name of the environment of an index. */
@@ -118,8 +135,8 @@ export function environmentNames(folder: DataFolder): string[] {
   }
 }
 
-function openMade(path: string, settings: FolderSettings): DataFolder {
-  const made = readFolder(path);
+function openMade(path: string, settings: FolderSettings, changes: readonly FormatChange[]): DataFolder {
+  const made = readFolder(path, changes);
   if (made === null) throw new ApplicationError('STORE_FAILED', `${join(path, META)} vanished while it was made`);
   refuseOther(made, settings);
   return made;
@@ -141,8 +158,8 @@ function mismatch(folder: DataFolder, key: string, made: string | number, given:
 }
 
 /** Whole or not at all: written beside, made durable, then renamed. */
-function writeMeta(path: string, settings: FolderSettings): void {
-  const meta = { format: FORMAT, num_processes: settings.numProcesses, delivery: settings.delivery };
+function writeMeta(path: string, { numProcesses, delivery }: FolderSettings, format: Format): void {
+  const meta = { ...format, num_processes: numProcesses, delivery };
   const beside = join(path, `${META}.${process.pid}`);
   try {
     const file = openSync(beside, 'w', 0o600);
@@ -166,7 +183,8 @@ function writeMeta(path: string, settings: FolderSettings): void {
   }
 }
 
-function parseMeta(text: string): { format: unknown; numProcesses: number; delivery: string } | null {
+/** 0.1.0 does not tell its release. */
+function parseMeta(text: string): (FolderSettings & { readonly format: Format }) | null {
   let meta: unknown;
   try {
     meta = JSON.parse(text);
@@ -174,9 +192,10 @@ function parseMeta(text: string): { format: unknown; numProcesses: number; deliv
     return null;
   }
   if (typeof meta !== 'object' || meta === null) return null;
-  const { format, num_processes: numProcesses, delivery } = meta as Record<string, unknown>;
+  const { format, release = '0.1.0', num_processes: numProcesses, delivery } = meta as Record<string, unknown>;
   if (typeof numProcesses !== 'number' || typeof delivery !== 'string') return null;
-  return { format, numProcesses, delivery };
+  if (typeof format !== 'number' || typeof release !== 'string') return null;
+  return { format: { format, release }, numProcesses, delivery };
 }
 
 function isMissing(error: unknown): boolean {

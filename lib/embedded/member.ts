@@ -14,6 +14,7 @@ import { Neighbours } from './neighbours.js';
 import { Outbox } from './outbox.js';
 import { refuseLivingOwner, refuseUnusable } from './owner.js';
 import { Stamps } from './stamps.js';
+import { bringUpEnvironments, bringUpFolder } from './upgrade.js';
 import { highestStamp } from './waiting.js';
 import { Wakeups } from './wakeup.js';
 
@@ -32,7 +33,7 @@ export interface Member {
   leave(): Promise<void>;
 }
 
-/** Joins as a process index, owning nothing yet. Throws OWNED_ELSEWHERE while its owner lives, STORE_FAILED. */
+/** Joins as a process index, owning nothing yet. Throws OWNED_ELSEWHERE while its owner lives, RESTART_NEEDED, STORE_FAILED. */
 export async function joinAsIndex(
   folder: DataFolder,
   index: number,
@@ -40,6 +41,8 @@ export async function joinAsIndex(
 ): Promise<Member> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   const sockets = socketsOf(folder);
+  await bringUpFolder(folder, options);
+  await bringUpEnvironments(folder, indexName(index), options);
   const environment = new Environment(folder, indexName(index), options);
   await refuseLivingOwner(environment.path, options);
   await environment.start();
@@ -48,7 +51,7 @@ export async function joinAsIndex(
 
 /**
  * Joins as a producer and owns its environment. Where too many producers run, waits a while for one of them to end, and says so. Throws
- * QUEUE_UNAVAILABLE when none does, STORE_FAILED.
+ * QUEUE_UNAVAILABLE when none does, RESTART_NEEDED, STORE_FAILED.
  */
 export async function joinAsProducer(
   folder: DataFolder,
@@ -57,6 +60,7 @@ export async function joinAsProducer(
 ): Promise<Member> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   const sockets = socketsOf(folder);
+  await bringUpFolder(folder, options);
   const { clock = systemClock } = options;
   const giveUpAt = clock.monotonic() + PLACE_PATIENCE_MS;
   const sentence = `${MOST_PRODUCERS} producers send into ${folder.path} already`;

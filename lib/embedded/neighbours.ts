@@ -13,9 +13,10 @@ import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { doubling } from '../runtime/backoff.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
-import { messageOf } from '../runtime/errors.js';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Environment, EnvironmentOptions, ReadableEnvironment } from './env.js';
 import { type DataFolder, environmentNames, indexOfName } from './folder.js';
+import { FIRST_FORMAT, type Format, formatIn, newestFormat, refuseUnknown } from './formats.js';
 import {
   contentNow,
   type Database,
@@ -27,6 +28,7 @@ import {
   type TableOptions,
 } from './lmdb.js';
 import { SELF_OPTIONS, SELF_TABLE } from './owner.js';
+import { bringUpEnvironment } from './upgrade.js';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -52,6 +54,7 @@ interface Trouble {
 export class Neighbours {
   private readonly opened = new Map<string, ReadOnlyEnvironment>();
   private readonly closing = new Set<Promise<void>>();
+  private bringingUp: Promise<void> = Promise.resolve();
   private readonly found = new Map<string, Trouble>();
   private readonly listeners: TroubleListener[] = [];
   private readonly clock: Clock;
@@ -128,6 +131,7 @@ export class Neighbours {
   /** Closes what was opened here; the own environment stays open. */
   async close(): Promise<void> {
     for (const name of this.opened.keys()) this.forget(name);
+    await this.bringingUp;
     await Promise.all(this.closing);
   }
 
@@ -140,13 +144,35 @@ export class Neighbours {
     try {
       if (indexOfName(name) === null) environment.check();
       // Without an id its owner is just making it; the next look will find it.
-      if (environment.readId() !== '') return environment;
+      if (environment.readId() !== '') {
+        this.refuseForeign(name, environment.format);
+        return environment;
+      }
     } catch (error) {
       this.closed(environment);
       throw error;
     }
     this.closed(environment);
     return null;
+  }
+
+  /** An older one is brought up once its owner has ended: a sender of the version before, which may go on. */
+  private refuseForeign(name: string, { format, release }: Format): void {
+    // A sender reads nothing here that another format changes.
+    if (this.own !== undefined && indexOfName(this.own.name) === null) return;
+    refuseUnknown(this.pathOf(name), { format, release }, this.folder.changes);
+    if (format === newestFormat(this.folder.changes).format) return;
+    if (this.own !== undefined) this.bringUp(name);
+    const sentence = `${this.pathOf(name)} has format ${format} of dp3-cluster ${release}: it is brought up when its owner has ended and the program runs`;
+    throw new ApplicationError('STORE_MISMATCH', sentence);
+  }
+
+  private bringUp(name: string): void {
+    // What was opened to look is closed by then: an environment is opened either to read or to write.
+    this.bringingUp = this.bringingUp
+      .then(() => Promise.all(this.closing))
+      .then(() => bringUpEnvironment(this.folder, name, this.options))
+      .catch((error: unknown) => this.unreadable(name, error));
   }
 
   private forget(name: string): void {
@@ -204,6 +230,7 @@ function pauses(): () => number {
 
 class ReadOnlyEnvironment implements ReadableEnvironment {
   id = '';
+  format: Format = { format: FIRST_FORMAT, release: '' };
   private readonly tables = new Map<string, Database>();
   private closed = false;
 
@@ -220,7 +247,9 @@ class ReadOnlyEnvironment implements ReadableEnvironment {
   }
 
   readId(): string {
-    this.id = this.readTable<string, string>(SELF_TABLE, SELF_OPTIONS)?.get('id') ?? '';
+    const self = this.readTable<string, string>(SELF_TABLE, SELF_OPTIONS);
+    this.id = self?.get('id') ?? '';
+    this.format = formatIn(self);
     this.refresh();
     return this.id;
   }

@@ -1,6 +1,8 @@
 /** Sets up the store of the configured kind, and brings it to the version of this program; a second time it changes nothing. */
 import type { Configuration } from '../config/configuration.js';
-import { openFolder, readFolder } from '../embedded/folder.js';
+import { isOlder, openFolder, readFolder } from '../embedded/folder.js';
+import { newestFormat } from '../embedded/formats.js';
+import { bringUpFolder } from '../embedded/upgrade.js';
 import type { ModelSpec } from '../model/spec.js';
 import { migrateStore, storeSourceOf } from './open.js';
 
@@ -21,7 +23,13 @@ export async function setUpStore(configuration: Configuration, spec: ModelSpec):
     return told(made, `tables in schema ${schema} ${purpose}`, 'are');
   }
   const before = readFolder(store.path);
-  const { path } = openFolder(store.path, { numProcesses, delivery });
+  const folder = openFolder(store.path, { numProcesses, delivery });
+  const { path, format } = folder;
+  if (isOlder(folder)) {
+    await bringUpFolder(folder, { mapSizeBytes: store.mapSizeBytes, maxReaders: store.maxReaders });
+    const newest = newestFormat(folder.changes).format;
+    return { made: true, sentence: `brought data folder ${path} from format ${format.format} to ${newest}` };
+  }
   return told(before === null, `data folder ${path} ${purpose}`, 'is');
 }
 

@@ -29,7 +29,7 @@ import { ApplicationError } from '../runtime/errors.js';
 import { Troubles } from '../runtime/troubles.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import { Records } from '../store/records.js';
-import { type Backend, openBackend } from './backend.js';
+import { type Backend, openBackend, rehearseStore } from './backend.js';
 import type { Importing, Orders, WorkerProgram } from './process.js';
 import { loadRegistry } from './registry.js';
 import { RunningWorker, type WorkerParts } from './running.js';
@@ -55,11 +55,12 @@ export async function assembleWorker(
   return new RunningWorker(makeParts({ configuration, spec, index, clock, events, root, registry, backend }), orders);
 }
 
-/** Reads and loads all of that and makes nothing. Throws as `assembleWorker` would. */
+/** Reads and loads all of that and makes nothing. Throws as `assembleWorker` would, and RESTART_NEEDED. */
 export async function rehearseWorker({ config, index }: Assignment, importing: Importing): Promise<void> {
   const { configuration, spec } = requireConfiguration(config);
   const log = makeLogger(() => {}, 'error', {});
   await loadRegistry({ configuration, spec, index, log, importing });
+  await rehearseStore(configuration);
 }
 
 function openLog(configuration: Configuration, index: number): RootLogger {

@@ -3,14 +3,17 @@
  * server mode each has connections of its own. Whoever gets them can not tell which they are.
  */
 import type { Configuration } from '../config/configuration.js';
-import { openFolder } from '../embedded/folder.js';
+import { isOlder, openFolder, readFolder } from '../embedded/folder.js';
+import { FORMAT_CHANGES, newestFormat } from '../embedded/formats.js';
 import { joinAsIndex } from '../embedded/member.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Logger } from '../observability/logger.js';
 import { openReader, openWriter } from '../queue/open.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
+import { ApplicationError } from '../runtime/errors.js';
 import { openStore, retentionOf, storeSourceOf } from '../store/open.js';
+import { reading } from '../store/reading.js';
 import type { Store } from '../store/store.js';
 import { takePatiently } from './patience.js';
 
@@ -43,6 +46,29 @@ const SHUTDOWN_SLACK_MS = 250;
 /** A data folder is joined, no server is connected yet. Throws STORE_MISMATCH, STORE_FAILED and OWNED_ELSEWHERE where it can not be joined. */
 export function openBackend(parts: BackendParts): Promise<Backend> {
   return parts.configuration.broker.kind === 'embedded' ? openEmbedded(parts) : openServers(parts);
+}
+
+/**
+ * Tries whether the program that runs can be replaced by this one over the store that it uses. Throws RESTART_NEEDED, STORE_MISMATCH. A store that
+ * does not answer is waited for later on.
+ */
+export async function rehearseStore(
+  configuration: Pick<Configuration, 'app' | 'store'>,
+  changes = FORMAT_CHANGES,
+): Promise<void> {
+  const { store } = configuration;
+  if (store.kind === 'embedded') {
+    const folder = readFolder(store.path, changes);
+    if (folder === null || !isOlder(folder)) return;
+    const formats = `format ${folder.format.format}, what is on disk by now writes format ${newestFormat(folder.changes).format}`;
+    const sentence = `restart needed: data folder ${folder.path} has ${formats}; stop the program and start it again`;
+    throw new ApplicationError('RESTART_NEEDED', sentence);
+  }
+  try {
+    await reading(configuration, async () => {});
+  } catch (error) {
+    if (error instanceof ApplicationError && error.code === 'STORE_MISMATCH') throw error;
+  }
 }
 
 async function openEmbedded({ configuration, spec, index, clock, log, waiting }: BackendParts): Promise<Backend> {

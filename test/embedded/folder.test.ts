@@ -8,8 +8,8 @@ it('makes a folder that only its owner can read, and finds it again', () => {
   const { path } = dataFolder();
   expect(statSync(path).mode & 0o777).toBe(0o700);
   expect(statSync(join(path, 'meta.json')).mode & 0o777).toBe(0o600);
-  expect(openFolder(path, SETTINGS)).toEqual({ path, ...SETTINGS });
-  expect(readFolder(path)).toEqual({ path, ...SETTINGS });
+  expect(openFolder(path, SETTINGS)).toMatchObject({ path, ...SETTINGS });
+  expect(readFolder(path)).toMatchObject({ path, ...SETTINGS });
   expect(readdirSync(path)).toEqual(['meta.json']);
 });
 

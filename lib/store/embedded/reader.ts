@@ -3,7 +3,14 @@
  * committed at that moment and lets its snapshot go: a reader that stops half-way holds no pages.
  */
 
-import { type DataFolder, indexName, readFolder, refuseTooManyMaps } from '../../embedded/folder.js';
+import {
+  type DataFolder,
+  indexName,
+  isOlder,
+  readFolder,
+  refuseTooManyMaps,
+  toBeBroughtUp,
+} from '../../embedded/folder.js';
 import { MAP_BYTES, type MapOptions } from '../../embedded/lmdb.js';
 import { Neighbours } from '../../embedded/neighbours.js';
 import { indexOf } from '../../model/hash.js';
@@ -36,10 +43,11 @@ export class EmbeddedStoreReader implements StoreReader {
     private readonly options: MapOptions = {},
   ) {}
 
-  /** Throws STORE_FAILED when there is no store in the folder. */
+  /** Throws STORE_FAILED when there is no store in the folder, STORE_MISMATCH when it is of a format that can not be read. */
   async start(): Promise<void> {
     const folder = readFolder(this.path);
     if (folder === null) throw new ApplicationError('STORE_FAILED', `there is no data in ${this.path} yet`);
+    if (isOlder(folder)) throw toBeBroughtUp(folder);
     refuseTooManyMaps(folder, this.options.mapSizeBytes ?? MAP_BYTES);
     this.opened = { folder, neighbours: new Neighbours(folder, this.options) };
   }
