@@ -15,9 +15,8 @@ import type { ProgramStatus } from '../../lib/ipc/status.js';
 import { depthOf } from '../../lib/queue/embedded/depth.js';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const PROGRAM = join(ROOT, 'dist', 'bin', 'dp3-cluster.js');
 /** What a module of a test imports as the package. */
-export const PACKAGE_URL = pathToFileURL(join(ROOT, 'dist', 'lib', 'index.js')).href;
+export const PACKAGE_URL = packageUrl(ROOT);
 
 /** Between two looks at a folder that other processes write. */
 const LOOK_AGAIN_MS = 20;
@@ -49,7 +48,11 @@ export class Application {
   readonly dataDir: string;
   private readonly programs = new Set<RunningProgram>();
 
-  constructor(files: ApplicationFiles) {
+  /** `root`: where the program stands that runs it; this checkout's. */
+  constructor(
+    files: ApplicationFiles,
+    private root = ROOT,
+  ) {
     mkdirSync(join(this.configDir, 'db_entities'), { recursive: true });
     mkdirSync(join(this.folder, 'modules'));
     writeFileSync(join(this.folder, 'package.json'), '{ "type": "module" }');
@@ -59,7 +62,7 @@ export class Application {
       writeFileSync(join(this.configDir, 'db_entities', `${etype}.yml`), text);
     }
     for (const [name, text] of Object.entries(files.modules ?? {})) {
-      writeFileSync(join(this.folder, 'modules', `${name}.js`), text.replace('PACKAGE', PACKAGE_URL));
+      writeFileSync(join(this.folder, 'modules', `${name}.js`), text.replace('PACKAGE', packageUrl(root)));
     }
   }
 
@@ -154,7 +157,7 @@ export class Application {
 
   private argumentsOf(args: readonly string[]): string[] {
     const [command = '', ...rest] = args;
-    return [PROGRAM, command, '--config', this.configDir, ...rest];
+    return [join(this.root, 'dist', 'bin', 'dp3-cluster.js'), command, '--config', this.configDir, ...rest];
   }
 }
 
@@ -233,6 +236,10 @@ function parse(text: string): LogLine {
   } catch {
     return { level: 'raw', message: text };
   }
+}
+
+function packageUrl(root: string): string {
+  return pathToFileURL(join(root, 'dist', 'lib', 'index.js')).href;
 }
 
 /** Whatever the machine sets for this program must not reach the one under test. */

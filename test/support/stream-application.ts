@@ -75,7 +75,12 @@ export interface StreamServers {
   readonly storeUrl: string;
 }
 
-export interface StreamApplicationOptions extends StreamServers {
+export interface StreamApplicationOptions {
+  /** Embedded where there are none. */
+  readonly broker?: StreamServers['broker'];
+  readonly storeUrl?: string;
+  /** Data folder, which several may share; its own where not given. */
+  readonly path?: string;
   readonly numProcesses: number;
   /** How long the hook of an event waits, as one does that asks somebody else. */
   readonly waitMs?: number;
@@ -83,26 +88,28 @@ export interface StreamApplicationOptions extends StreamServers {
   readonly maxLength?: number;
   /** Lines of `processing_core`. */
   readonly settings?: string;
+  /** Where the program stands that runs it; this checkout's where not given. */
+  readonly root?: string;
 }
 
 export function streamApplication({
-  broker: { virtualHost: virtual_host, ...at },
+  broker,
   storeUrl,
+  path = '../data',
   numProcesses,
   waitMs = 0,
   maxLength,
   settings = '',
+  root,
 }: StreamApplicationOptions): Application {
-  const { host, port, username, password } = at;
-  const broker = { kind: 'rabbitmq', host, port, virtual_host, username, password, max_length: maxLength };
-  const store = { kind: 'postgres', url: storeUrl, path: '../data' };
-  return new Application({
+  const store = storeUrl === undefined ? { kind: 'embedded', path } : { kind: 'postgres', url: storeUrl, path };
+  const files = {
     settings: `
 app: ${APP}
 processing_core:
   worker_processes: ${numProcesses}
   enabled_modules: [traces]
-  msg_broker: ${JSON.stringify(broker)}
+  msg_broker: ${JSON.stringify({ ...brokerOf(broker), max_length: maxLength })}
   store: ${JSON.stringify(store)}
   max_chain_depth: 1
   # send packs data-points of an entity into one task up to a quarter of that: here, one.
@@ -115,7 +122,14 @@ logging: { format: json }
 `,
     entities: ENTITIES,
     modules: { traces: moduleText(waitMs) },
-  });
+  };
+  return new Application(files, root);
+}
+
+function brokerOf(broker: StreamServers['broker'] | undefined): object {
+  if (broker === undefined) return { kind: 'embedded' };
+  const { virtualHost: virtual_host, host, port, username, password } = broker;
+  return { kind: 'rabbitmq', host, port, virtual_host, username, password };
 }
 
 /** Long enough that `send` makes a task of each event. */

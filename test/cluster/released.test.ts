@@ -1,0 +1,40 @@
+/** Data folders that released versions left, opened by this one. */
+import { expect, it, onTestFinished } from 'vitest';
+import {
+  breakingMessages,
+  derivingMessages,
+  fixtureApplication,
+  MANY_DIGITS,
+  settledMessages,
+} from '../fixtures/application.js';
+import { comparable, embeddedRows, readContent, readSerials } from '../fixtures/content.js';
+import { deliverToFolder } from '../fixtures/deliver.js';
+import { extract, fixtures } from '../fixtures/files.js';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+
+it.each(fixtures('embedded'))(
+  'opens what $version left of $numProcesses workers, loses nothing, and works off the rest once',
+  { timeout: 60_000 },
+  async ({ numProcesses, archive, expected }) => {
+    const application = fixtureApplication(numProcesses);
+    onTestFinished(() => application.dispose());
+    extract(archive, application.dataDir);
+    const content = async () => ({
+      ...(await readContent(application)),
+      ...(await embeddedRows(application.dataDir)),
+    });
+    expect(await content()).toEqual(expected.made);
+    expect(await readSerials(application)).toEqual(new Set([MANY_DIGITS]));
+
+    // Whoever sends again what was committed before changes nothing.
+    const again = [...settledMessages(), ...breakingMessages(), ...derivingMessages()];
+    await deliverToFolder(ROOT, application.dataDir, numProcesses, again);
+    const program = application.start();
+    await program.line('worker ready', numProcesses);
+    await application.idle();
+    program.signal('SIGTERM');
+    expect((await program.exited).code).toBe(0);
+    expect(comparable(await content())).toEqual(comparable(expected.finished));
+  },
+);
