@@ -5,12 +5,15 @@ const SERVICES = ['test/queue/amqp/**/*.test.ts', 'test/store/postgres/**/*.test
 
 const shared = { testTimeout: 120_000, hookTimeout: 60_000, pool: 'forks' } as const;
 
+/** Tests against released versions: vitest.releases.config.mts. */
+const RELEASES = 'test/releases/**';
+
 export default defineConfig({
   test: {
     // Most tests wait for processes and servers most of the time.
     maxWorkers: 2,
     projects: [
-      { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: SERVICES } },
+      { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [...SERVICES, RELEASES] } },
       { test: { ...shared, name: 'services', include: SERVICES, globalSetup: 'test/support/services.ts' } },
     ],
   },
