@@ -29,9 +29,8 @@ async function guest(database: TestDatabase): Promise<{ readonly role: string; r
     await database.query(`drop owned by ${role}`);
     await database.query(`drop role ${role}`);
   });
-  const url = new URL(database.url);
-  url.searchParams.set('options', `-c role=${role}`);
-  return { role, url: url.href };
+  const options = `options=${encodeURIComponent(`-c role=${role}`)}`;
+  return { role, url: `${database.url}${database.url.includes('?') ? '&' : '?'}${options}` };
 }
 
 /** Everything that a role needs to write, and nothing that lets it make a table. */
