@@ -91,7 +91,8 @@ const NO_WRITER: TaskWriter = {
   start: async () => {},
   stop: async () => {},
   send: async () => {},
-  onBlocked: () => {},
+  obstacle: null,
+  onObstacle: () => {},
 };
 
 /** Settles what is committed and forgets it. */

@@ -9,6 +9,7 @@ import { systemClock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { launchersOf, watchLaunchers } from '../runtime/launcher.js';
 import { versionOfPackage } from '../runtime/package-version.js';
+import { SAME_SIGNAL_MS } from '../runtime/stop-signals.js';
 import type { Command, ExitCode, Invocation } from './command.js';
 import { Output, type Screen } from './output.js';
 import { COMMANDS, GROUPS } from './table.js';
@@ -18,8 +19,8 @@ export interface Surroundings {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: Screen;
   readonly stderr: Screen;
-  /** Node's process: its next signal of this name, and its end. */
-  once(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  /** Node's process: its signals of this name, and its end. */
+  on(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
   once(event: 'exit', listener: (exitCode: number) => void): unknown;
   off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
   off(event: 'exit', listener: (exitCode: number) => void): unknown;
@@ -55,22 +56,25 @@ export async function main(argv: readonly string[], surroundings: Surroundings, 
   }
 }
 
-/** A second signal finds no listener and ends the process. */
+/** A second signal finds no listener and ends the process, unless it is the first one once more (stop-signals.ts). */
 function interruptions(
   surroundings: Surroundings,
   onLauncherGone: Invocation['onLauncherGone'],
   listener: () => void,
 ): () => void {
   const signals = ['SIGINT', 'SIGTERM'] as const;
+  let isFirst = true;
+  const heard = () => {
+    if (!isFirst) return;
+    isFirst = false;
+    systemClock.after(SAME_SIGNAL_MS, end);
+    listener();
+  };
   const end = () => {
     endWatch();
     for (const signal of signals) surroundings.off(signal, heard);
   };
-  const heard = () => {
-    end();
-    listener();
-  };
-  for (const signal of signals) surroundings.once(signal, heard);
+  for (const signal of signals) surroundings.on(signal, heard);
   const endWatch = onLauncherGone(heard);
   return end;
 }

@@ -2,7 +2,12 @@
  * Outbox: publishes derived tasks that are committed and not yet sent, in commit order, apart from everything else: a broker that
  * takes nothing must not hold up acknowledging. What a predecessor left is published first. Where the commit itself puts tasks
  * into their queues there is no such row and nothing to do.
+ *
+ * A writer waits for its broker without a word. So a batch that waits is looked at after the pauses that lie between attempts, and
+ * each look that finds it waiting counts as an attempt that failed.
  */
+
+import type { OutgoingTask } from '../model/task.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { TaskWriter } from '../queue/queue.js';
@@ -13,15 +18,26 @@ import { messageOf } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
 import type { Outbox } from '../store/store.js';
 
+/** A batch without an answer for so long waits, also where nothing is known to be in its way. */
+const SLOW_MS = 5_000;
+
 export interface OutboxPublisherOptions {
   readonly outbox: Outbox | null;
   readonly index: number;
-  readonly writer: Pick<TaskWriter, 'send'>;
+  readonly writer: Pick<TaskWriter, 'send' | 'obstacle'>;
   /** Rows that are read and sent at once. */
   readonly batch: number;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
+}
+
+/** From the first failure until all that waited is out. */
+interface Trouble {
+  readonly since: number;
+  /** Tasks that were published meanwhile. */
+  published: number;
+  told: boolean;
 }
 
 export class OutboxPublisher implements Service {
@@ -30,8 +46,11 @@ export class OutboxPublisher implements Service {
   private wanted = false;
   private stopped = true;
   private attempts = 0;
+  private trouble: Trouble | null = null;
   private readonly pauses: Backoff = steps();
   private endPause = () => {};
+  /** Ends the waiting of a stop for the batch under way. */
+  private giveUp = () => {};
 
   constructor(private readonly options: OutboxPublisherOptions) {}
 
@@ -52,50 +71,103 @@ export class OutboxPublisher implements Service {
     return this.options.outbox?.age(this.options.index) ?? 0;
   }
 
-  /** Lets the batch under way end; what is left is published by the next owner. */
+  /** Lets the batch under way end, unless the broker is away; what is left is published by the next owner. */
   async stop(deadline?: Deadline): Promise<void> {
     this.stopped = true;
     this.wanted = false;
     this.endPause();
-    if (this.running) await (deadline ? deadline.allows(this.running) : this.running);
+    if (this.running === null || this.options.writer.obstacle !== null) return;
+    const ended = Promise.race([this.running, new Promise<void>((resolve) => (this.giveUp = resolve))]);
+    await (deadline ? deadline.allows(ended) : ended);
   }
 
   private async publishAll(outbox: Outbox): Promise<void> {
-    const { index, batch } = this.options;
+    const { index, batch, clock } = this.options;
     while (this.wanted && !this.stopped) {
       this.wanted = false;
+      const startedAt = clock.monotonic();
       try {
         for (let rows = await outbox.next(index, batch); rows.length > 0; rows = await outbox.next(index, batch)) {
-          const startedAt = this.options.clock.monotonic();
-          await this.options.writer.send(rows);
+          const sentAt = clock.monotonic();
+          await this.send(rows);
           const ids = rows.map(({ id }) => id);
           await outbox.published(index, ids);
-          this.succeeded(rows.length, this.options.clock.monotonic() - startedAt);
+          this.succeeded(rows.length, clock.monotonic() - sentAt);
+          if (rows.length < batch) this.caughtUp();
           if (this.stopped) break;
         }
+        if (!this.stopped) this.caughtUp();
       } catch (error) {
-        await this.failed(error);
+        const pauseMs = this.pauses.nextMs();
+        this.failed(messageOf(error), pauseMs, startedAt);
+        if (!this.stopped) await this.pause(pauseMs);
       }
     }
     // In the same step that found nothing wanted: no wake-up falls in between.
     this.running = null;
   }
 
+  private async send(rows: readonly OutgoingTask[]): Promise<void> {
+    const { writer, clock } = this.options;
+    const pauses = steps();
+    const startedAt = clock.monotonic();
+    let cancel = () => {};
+    const look = (pauseMs: number) => {
+      cancel = clock.after(pauseMs, () => {
+        const slow = clock.monotonic() - startedAt >= SLOW_MS;
+        const why = writer.obstacle?.why ?? (slow ? 'the broker has not confirmed them' : null);
+        const nextMs = pauses.nextMs();
+        if (why !== null) this.failed(why, nextMs, startedAt);
+        if (why !== null && this.stopped) this.giveUp();
+        look(nextMs);
+      });
+    };
+    look(pauses.nextMs());
+    try {
+      await writer.send(rows);
+    } finally {
+      cancel();
+    }
+  }
+
   private succeeded(tasks: number, durationMs: number): void {
     this.attempts = 0;
     this.pauses.reset();
+    if (this.trouble !== null) this.trouble.published += tasks;
     this.options.events.emit('outbox-published', { tasks, durationMs });
   }
 
-  private async failed(error: unknown): Promise<void> {
-    const { clock, events, log } = this.options;
-    const [attempt, pauseMs, why] = [++this.attempts, this.pauses.nextMs(), messageOf(error)];
-    if (attempt === 1) log.warn('derived tasks can not be published; they wait in the outbox', { why });
-    events.emit('outbox-failed', { attempt, pauseMs, why });
-    if (this.stopped) return;
+  /** Told once, until all is out again. */
+  private failed(why: string, pauseMs: number, since: number): void {
+    this.options.events.emit('outbox-failed', { attempt: ++this.attempts, pauseMs, why });
+    if (this.trouble !== null) return;
+    this.trouble = { since, published: 0, told: false };
+    void this.tell(this.trouble, why);
+  }
+
+  private async tell(trouble: Trouble, why: string): Promise<void> {
+    const { outbox, index, log } = this.options;
+    const unknown = [null, null] as const;
+    // The store may be away as well.
+    const asked = Promise.all([outbox?.count(index), outbox?.age(index)]).catch(() => unknown);
+    const [tasks, ageMs] = await asked;
+    if (this.trouble !== trouble) return;
+    trouble.told = true;
+    log.warn('derived tasks can not be published; they wait in the outbox', { tasks, ageMs, why });
+  }
+
+  private caughtUp(): void {
+    const { trouble } = this;
+    if (trouble === null) return;
+    this.trouble = null;
+    const waitedMs = Math.round(this.options.clock.monotonic() - trouble.since);
+    if (trouble.told) this.options.log.info('derived tasks are out again', { tasks: trouble.published, waitedMs });
+  }
+
+  private async pause(pauseMs: number): Promise<void> {
     this.wanted = true;
     await new Promise<void>((resolve) => {
-      const cancel = clock.after(pauseMs, resolve, true);
+      const cancel = this.options.clock.after(pauseMs, resolve, true);
       this.endPause = () => {
         cancel();
         resolve();

@@ -148,10 +148,11 @@ export function makeSchema() {
           10_000,
           'Bound of a normal queue in messages: when it is full, producers wait. A quorum queue takes what is under way, too.',
         ),
-        heartbeat: duration('2s', 'Heartbeat of the connection; a dead peer is noticed after about twice as long.', {
-          least: 1_000,
-          most: 3_600_000,
-        }),
+        heartbeat: duration(
+          '9s',
+          'Heartbeat of the connection: a silent peer is given up after two to three times as long, and so is a process that does not run for so long.',
+          { least: 1_000, most: 3_600_000 },
+        ),
         outstanding: whole(1_000, 'Publishes that may wait for their confirmation at once.'),
         consumer_timeout: duration(
           '30m',

@@ -71,7 +71,7 @@ export interface EventMap {
   };
   /** Rows of the outbox are durable in their queues. */
   'outbox-published': { readonly tasks: number; readonly durationMs: number };
-  /** Rows of the outbox could not be published; they are tried again after the pause. */
+  /** Rows of the outbox could not be published, or still wait for the broker; looked at again after the pause. */
   'outbox-failed': { readonly attempt: number; readonly pauseMs: number; readonly why: string };
 
   /** Something will keep the store from storing one day, or does already; null once that is over. */
@@ -120,7 +120,7 @@ export interface EventMap {
   'reader-lost': { readonly why: string };
   /** The reader is connected again and consumes. */
   'reader-restored': { readonly lostMs: number };
-  /** A full queue makes the writer wait. */
+  /** The writer waits: a queue is full, or the broker is away or takes nothing. */
   'writer-blocked': Readonly<Record<never, never>>;
   /** The writer goes on. */
   'writer-unblocked': { readonly blockedMs: number };

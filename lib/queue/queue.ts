@@ -6,6 +6,7 @@
  */
 import type { Delivery } from '../model/delivery.js';
 import type { OutgoingTask } from '../model/task.js';
+import { ApplicationError } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
 
 /** What a reader tells its owner. `onLost`: the connection is gone and every open delivery with it (product.md, rule 7). */
@@ -67,13 +68,36 @@ export interface TaskReader extends Service {
   };
 }
 
+/**
+ * Why tasks that are to be sent wait. `full`: a queue takes no more. `alarm`: the broker takes nothing from anyone. `away`: there is
+ * no connection to it. `refused`: it takes nothing from us. `unroutable`: no queue takes tasks of an index.
+ */
+export interface Obstacle {
+  readonly kind: 'full' | 'alarm' | 'away' | 'refused' | 'unroutable';
+  /** In words, of the broker where it has said something. */
+  readonly why: string;
+}
+
 /** Sends tasks to queue pairs. Order per key is kept; a full normal queue makes the caller wait. */
 export interface TaskWriter extends Service {
   /**
-   * Resolves when all are durable in their queues, in the given order per key. Safe to repeat with the same ids. A broadcast is the same
-   * task once for each index.
+   * Resolves when all are durable in their queues, in the given order per key; `queued` is told of each as soon as it is. Safe to repeat
+   * with the same ids. A broadcast is the same task once for each index. Rejects with TasksNotSent where the writer stops before that.
    */
-  send(tasks: readonly OutgoingTask[]): Promise<void>;
-  /** Called with true when a full queue makes `send` wait, with false when it goes on. */
-  onBlocked(listener: (blocked: boolean) => void): void;
+  send(tasks: readonly OutgoingTask[], queued?: (task: OutgoingTask) => void): Promise<void>;
+  /** What is in the way at the moment; null where nothing is. */
+  readonly obstacle: Obstacle | null;
+  /** Called with what makes `send` wait, whenever that is of another kind than before; with null when it goes on, or has stopped. */
+  onObstacle(listener: (obstacle: Obstacle | null) => void): void;
+}
+
+/** A call of `send` came to nothing, or to a part of it; it may be repeated with the same ids. */
+export class TasksNotSent extends ApplicationError {
+  constructor(
+    why: string,
+    /** How many of its tasks may be in their queues all the same: the broker has not said what became of them. */
+    readonly unsure: number,
+  ) {
+    super('QUEUE_UNAVAILABLE', `tasks were not sent: ${why}; they may be sent again with the same ids`);
+  }
 }

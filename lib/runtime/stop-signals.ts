@@ -5,7 +5,7 @@
 import type { Clock } from './clock.js';
 
 /** Nobody presses Ctrl-C twice within this time. */
-const SAME_SIGNAL_MS = 100;
+export const SAME_SIGNAL_MS = 100;
 
 /** What to call at each signal. `drain` is called once. */
 export function stopSignals(

@@ -97,6 +97,8 @@ export interface Outbox {
   /** The oldest rows in commit order. */
   next(index: number, limit: number): Promise<readonly OutgoingTask[]>;
   published(index: number, ids: readonly string[]): Promise<void>;
+  /** How many rows there are. Reads all of them. */
+  count(index: number): Promise<number>;
   /** Milliseconds since the oldest row was committed, 0 when empty. */
   age(index: number): Promise<number>;
 }

@@ -84,16 +84,16 @@ export class RunningWorker implements WorkerProgram {
     this.shutdownTimeMs = parts.configuration.shutdownTimeMs;
     const { events, backend, clock, root } = parts;
     this.storeStart = new StoreStart(backend.store, clock, root);
-    let blockedAt = 0;
     parts.backend.store.listen({
       lost: (why) => this.lose(why),
       trouble: (why) => this.storeTroubled(why),
     });
-    parts.backend.writer.onBlocked((blocked) => {
-      if (blocked) {
-        blockedAt = parts.clock.monotonic();
-        events.emit('writer-blocked', {});
-      } else events.emit('writer-unblocked', { blockedMs: parts.clock.monotonic() - blockedAt });
+    let blockedAt: number | null = null;
+    parts.backend.writer.onObstacle((obstacle) => {
+      const now = parts.clock.monotonic();
+      if (obstacle === null && blockedAt !== null) events.emit('writer-unblocked', { blockedMs: now - blockedAt });
+      if (obstacle !== null && blockedAt === null) events.emit('writer-blocked', {});
+      blockedAt = obstacle === null ? null : (blockedAt ?? now);
     });
   }
 

@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -206,53 +204,8 @@ describe('commands without a running program', () => {
         expect.stringMatching(/d\.gz was not sent to its end: unexpected end of file/),
       ]);
     });
-
-    it('ends in order at Ctrl-C, with what was read of stdin sent, and while a queue is full', async () => {
-      const open = sending(application, ['send', '-', '--json', '--rejects', join(application.folder, 'r.jsonl')]);
-      open.child.stdin?.write(`${stop('i', 1)}\n`);
-      await open.stderr('line 2');
-      open.child.kill('SIGINT');
-      expect(await open.ended()).toMatchObject({ code: 1, summary: { sent: 1, rejected: 1, interrupted: true } });
-
-      const many = Array.from({ length: 200 }, (_, n) => stop(`full${n}`, n)).join('\n');
-      const full = sending(application, ['send', file('full.jsonl', many), '--json']);
-      await full.stderr('a queue is full, and no program runs that would empty it');
-      full.child.kill('SIGINT');
-      expect(await full.ended()).toMatchObject({ code: 1, summary: { rejected: 0, interrupted: true } });
-    });
   });
 });
-
-interface Sending {
-  readonly child: ChildProcess;
-  /** Resolves once this stands on stderr. */
-  stderr(text: string): Promise<void>;
-  ended(): Promise<{ code: number | null; summary: unknown }>;
-}
-
-/** A send under way; of stdin, a bad line follows, so that it can be seen when all in front of it was read. */
-function sending(application: Application, args: readonly string[]): Sending {
-  const { child } = application.start(args);
-  let [out, err] = ['', ''];
-  child.stdout?.on('data', (chunk: Buffer) => {
-    out += String(chunk);
-  });
-  child.stderr?.on('data', (chunk: Buffer) => {
-    err += String(chunk);
-  });
-  const closed = once(child, 'close');
-  return {
-    child,
-    async stderr(text) {
-      if (args[1] === '-') child.stdin?.write('bad\n');
-      while (!err.includes(text)) await once(child.stderr!, 'data');
-    },
-    async ended() {
-      const [code] = await closed;
-      return { code, summary: JSON.parse(out) };
-    },
-  };
-}
 
 describe('commands with a running program', () => {
   let application: Application;

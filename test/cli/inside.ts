@@ -13,7 +13,7 @@ export async function runInside(
   const printed = [collect(stdout), collect(stderr)] as const;
   const stdin = Readable.from(input.length === 0 ? [] : [Buffer.from(input as string)]);
   const argv = ['--config', application.configDir, ...args];
-  const code = await main(argv, { stdin, stdout, stderr, once() {}, off() {} });
+  const code = await main(argv, { stdin, stdout, stderr, on() {}, once() {}, off() {} });
   return { code, stdout: printed[0](), stderr: printed[1]() };
 }
 

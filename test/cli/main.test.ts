@@ -1,8 +1,9 @@
+import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Command, Invocation, Run } from '../../lib/cli/command.js';
 import { main } from '../../lib/cli/main.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
@@ -106,9 +107,27 @@ describe('the table of commands', () => {
       },
     ];
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-    const code = await main(argv, { stdin: Readable.from([]), stdout, stderr, once() {}, off() {} }, commands);
+    const code = await main(argv, { stdin: Readable.from([]), stdout, stderr, on() {}, once() {}, off() {} }, commands);
     return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
   }
+
+  it('takes a signal that comes twice at once, as from npx, for one, and leaves a later one to the system', async () => {
+    const signals = new EventEmitter();
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    let interruptions = 0;
+    const run: Run = async ({ onInterrupt }) => {
+      onInterrupt(() => interruptions++);
+      signals.emit('SIGINT');
+      signals.emit('SIGINT');
+      signals.emit('SIGTERM');
+      await vi.waitFor(() => expect(signals.listenerCount('SIGINT') + signals.listenerCount('SIGTERM')).toBe(0));
+      return 0;
+    };
+    const commands = [{ name: 'wait', sentence: 'Wait.', example: 'wait', load: async () => ({ run }) }];
+    const surroundings = Object.assign(signals, { stdin: Readable.from([]), stdout, stderr });
+    expect(await main(['wait'], surroundings, commands)).toBe(0);
+    expect(interruptions).toBe(1);
+  });
 
   it('calls a command of a group with its arguments, options and settings', async () => {
     const run: Run = async (invocation) => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OutboxPublisher } from '../../lib/commit/outbox.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { createEvents } from '../../lib/observability/events.js';
+import type { Obstacle } from '../../lib/queue/queue.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn, until } from '../support/deliveries.js';
 import { capturingLogger } from '../support/logger.js';
@@ -19,16 +20,26 @@ function setUp(send: (tasks: readonly OutgoingTask[]) => Promise<void>) {
   const log = capturingLogger();
   const pauses: number[] = [];
   events.on('outbox-failed', ({ pauseMs }) => pauses.push(pauseMs));
+  const writer: { send: typeof send; obstacle: Obstacle | null } = { send, obstacle: null };
   const publisher = new OutboxPublisher({
     outbox: store.outbox,
     index: 0,
-    writer: { send },
+    writer,
     batch: 2,
     clock,
     events,
     log,
   });
-  return { store, clock, log, publisher, pauses };
+  return { store, clock, log, publisher, pauses, writer };
+}
+
+const told = ({ lines }: ReturnType<typeof capturingLogger>) => lines.map(({ message, fields }) => [message, fields]);
+
+/** A writer that takes rows when the test says so. */
+function waitingSend() {
+  const ends: { resolve(): void; reject(error: Error): void }[] = [];
+  const send = () => new Promise<void>((resolve, reject) => ends.push({ resolve, reject }));
+  return { send, ends };
 }
 
 describe('publishing the outbox', () => {
@@ -54,23 +65,79 @@ describe('publishing the outbox', () => {
     });
     store.rows.push(row('1'), row('2'), row('3'));
     await publisher.start();
-    for (const expected of [1_000, 2_000, 5_000]) {
-      await until(() => clock.waiting === 1, 'it pauses');
+    for (const [n, expected] of [1_000, 2_000, 5_000].entries()) {
+      await until(() => pauses.length === n + 1, 'it pauses');
       expect(pauses.at(-1)).toBe(expected);
       expect(sent).toEqual([]);
       clock.pass(expected);
     }
     await until(() => store.rows.length === 0, 'all rows are published');
     expect(sent).toEqual(['1', '2', '3']);
-    expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    expect(told(log)).toEqual([
+      ['derived tasks can not be published; they wait in the outbox', { tasks: 3, ageMs: 0, why: 'no broker' }],
+      ['derived tasks are out again', { tasks: 3, waitedMs: 8_000 }],
+    ]);
     refuse = 1;
     store.rows.push(row('4'));
     publisher.wake();
-    await until(() => clock.waiting === 1, 'it pauses');
+    await until(() => pauses.length === 4, 'it pauses');
     expect(pauses.at(-1)).toBe(1_000);
     await publisher.stop();
     expect(clock.waiting).toBe(0);
     expect(store.rows.map(({ id }) => id)).toEqual(['4']);
+  });
+
+  it('tells once that rows wait for a broker that is away, and that they are out again, and counts each look', async () => {
+    const { send, ends } = waitingSend();
+    const { store, clock, log, publisher, pauses, writer } = setUp(send);
+    store.rows.push(row('1'), row('2'), row('3'));
+    await publisher.start();
+    await until(() => ends.length === 1, 'the first batch is sent');
+    clock.pass(3_500);
+    expect(pauses).toEqual([]);
+    writer.obstacle = { kind: 'away', why: 'connection refused' };
+    clock.pass(40_000);
+    await nextTurn();
+    expect(pauses).toEqual([10_000, 30_000]);
+    const waiting = 'derived tasks can not be published; they wait in the outbox';
+    expect(told(log)).toEqual([[waiting, { tasks: 3, ageMs: 0, why: 'connection refused' }]]);
+    writer.obstacle = null;
+    ends[0]?.resolve();
+    await until(() => ends.length === 2, 'the second batch is sent');
+    expect(log.lines).toHaveLength(1);
+    ends[1]?.resolve();
+    await until(() => clock.waiting === 0, 'nothing is sent any more');
+    await nextTurn();
+    expect(told(log).slice(1)).toEqual([['derived tasks are out again', { tasks: 3, waitedMs: 43_500 }]]);
+    await publisher.stop();
+  });
+
+  it('tells the same of a broker that does not confirm them, though nothing is known to be in the way', async () => {
+    const { send, ends } = waitingSend();
+    const { store, clock, log, publisher } = setUp(send);
+    store.rows.push(row('1'));
+    await publisher.start();
+    await until(() => ends.length === 1, 'it is sent');
+    clock.pass(8_000);
+    await nextTurn();
+    expect(log.lines.map(({ fields }) => fields['why'])).toEqual(['the broker has not confirmed them']);
+    const stopping = publisher.stop();
+    clock.pass(10_000);
+    await stopping;
+    ends[0]?.reject(new Error('stopped'));
+  });
+
+  it('is not held up by a broker that is away when it is stopped', async () => {
+    const { send, ends } = waitingSend();
+    const { store, publisher, writer } = setUp(send);
+    store.rows.push(row('1'));
+    await publisher.start();
+    await until(() => ends.length === 1, 'it is sent');
+    writer.obstacle = { kind: 'away', why: 'connection refused' };
+    await publisher.stop();
+    ends[0]?.reject(new Error('stopped'));
+    await nextTurn();
+    expect(store.rows).toHaveLength(1);
   });
 
   it('lets the batch under way end when it is stopped, and begins no other', async () => {
@@ -119,7 +186,7 @@ describe('publishing the outbox', () => {
 
   it('sends rows again, under the same ids, that could not be marked as published', async () => {
     const sent: string[] = [];
-    const { store, clock, publisher } = setUp(async (tasks) => void sent.push(...tasks.map(({ id }) => id)));
+    const { store, clock, publisher, pauses } = setUp(async (tasks) => void sent.push(...tasks.map(({ id }) => id)));
     const published = store.outbox?.published;
     let refuse = true;
     Object.assign(store.outbox ?? {}, {
@@ -130,7 +197,7 @@ describe('publishing the outbox', () => {
     });
     store.rows.push(row('1'));
     await publisher.start();
-    await until(() => clock.waiting === 1, 'it pauses');
+    await until(() => pauses.length === 1, 'it pauses');
     refuse = false;
     clock.pass(1_000);
     await until(() => store.rows.length === 0, 'the row is published');

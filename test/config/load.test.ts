@@ -176,7 +176,7 @@ describe('the defaults', () => {
       quarantine: { maxAttempts: 3 },
       watchdog: { intervalMs: 30_000, maxRestarts: 20 },
       maxChainDepth: 1_000,
-      broker: { maxLength: 10_000, heartbeatMs: 2_000 },
+      broker: { maxLength: 10_000, heartbeatMs: 9_000 },
       message: { bytes: 16 * 2 ** 20 },
       logging: { level: 'info', format: 'auto', file: null },
     });

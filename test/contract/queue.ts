@@ -321,25 +321,29 @@ function describeSending(bed: () => QueueBed): void {
   it('makes a sender wait while the normal queue is full, and drops and reorders nothing', async () => {
     const reader = await bed().reader(0);
     const writer = await bed().writer();
-    const blocked: boolean[] = [];
+    const obstacles: (string | null)[] = [];
     const wasBlocked = new Promise<void>((resolve) => {
-      writer.onBlocked((now) => {
-        blocked.push(now);
-        if (now) resolve();
+      writer.onObstacle((obstacle) => {
+        obstacles.push(obstacle?.kind ?? null);
+        if (obstacle !== null) resolve();
       });
     });
     const sent = tasksOf(0, 3 * MAX_LENGTH);
     let resolved = false;
-    const sending = writer.send(sent).then(() => {
-      resolved = true;
-    });
+    const queued: string[] = [];
+    const sending = writer
+      .send(sent, ({ id }) => queued.push(id))
+      .then(() => {
+        resolved = true;
+      });
     await wasBlocked;
-    expect(resolved).toBe(false);
+    expect([resolved, writer.obstacle?.kind]).toEqual([false, 'full']);
     expect((await reader.depth()).normal).toBeLessThanOrEqual(MAX_LENGTH);
     const inbox = await Inbox.of(reader, (deliveries) => bed().commit(0, deliveries));
     expect(ids(await inbox.take(sent.length))).toEqual(ids(sent));
     await sending;
-    expect(blocked.at(-1)).toBe(false);
+    expect([obstacles[0], obstacles.at(-1), writer.obstacle]).toEqual(['full', null, null]);
+    expect(queued.toSorted()).toEqual(ids(sent).toSorted());
   });
 
   it('sends to other indexes and to the priority queue while one normal queue is full', async () => {
@@ -355,10 +359,15 @@ function describeSending(bed: () => QueueBed): void {
 
   it('refuses to send once it has stopped, and tells those whose tasks did not get through', async () => {
     const writer = await bed().writer();
-    const stuck = writer.send(tasksOf(0, 2 * MAX_LENGTH));
-    const refused = expect(stuck).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    const full = new Promise<void>((resolve) => writer.onObstacle(() => resolve()));
+    let queued = 0;
+    const stuck = writer.send(tasksOf(0, 2 * MAX_LENGTH), () => queued++);
+    const refused = expect(stuck).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE', unsure: 0 });
+    await full;
     await writer.stop();
     await refused;
+    const { normal } = await (await bed().reader(0)).depth();
+    expect([queued, queued > 0]).toEqual([normal, true]);
     await expect(writer.send([task(0, 'late')])).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
   });
 

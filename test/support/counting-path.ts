@@ -25,7 +25,8 @@ const NO_WRITER: TaskWriter = {
   name: 'none',
   start: async () => {},
   stop: async () => {},
-  onBlocked: () => {},
+  obstacle: null,
+  onObstacle: () => {},
   send: async () => {},
 };
 /** What the id of an entity begins with that only derived tasks are of. */

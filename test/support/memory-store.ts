@@ -56,6 +56,7 @@ export class MemoryStore implements Store {
       next: async (_, limit) => this.rows.slice(0, limit),
       published: async (_, ids) =>
         void this.rows.splice(0, this.rows.length, ...this.rows.filter((row) => !ids.includes(row.id))),
+      count: async () => this.rows.length,
       age: async () => 0,
     };
   }

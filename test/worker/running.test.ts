@@ -31,7 +31,8 @@ it('ends although what its parts share can not be left', async () => {
   const stopped: string[] = [];
   const part = (name: string) => ({
     name,
-    onBlocked: () => {},
+    obstacle: null,
+    onObstacle: () => {},
     start: async () => {},
     stop: async () => void stopped.push(name),
   });
@@ -69,7 +70,7 @@ it('does nothing more for an index that is lost, lets what runs end, and has ano
   const steps: string[] = [];
   const part = (name: string) => ({
     name,
-    onBlocked: () => {},
+    onObstacle: () => {},
     start: async () => {},
     stop: async () => void steps.push(name),
   });

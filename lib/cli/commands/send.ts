@@ -7,30 +7,29 @@
  * possible to send a file once more on purpose. Refused was a digest of the whole file beforehand: it reads a large file twice, and a
  * file that has grown would be sent again from its first line.
  */
-import { createReadStream, statSync } from 'node:fs';
+import { constants, createReadStream, openSync, type Stats, statSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Configuration } from '../../config/configuration.js';
 import { requireConfiguration } from '../../config/load.js';
-import { livingPrograms } from '../../ipc/control.js';
-import { openProducer } from '../../queue/producer.js';
-import type { TaskWriter } from '../../queue/queue.js';
+import { openProducer, type Producer } from '../../queue/producer.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { readNumber } from '../option-values.js';
 import { counted } from '../output.js';
 import { readBlocks } from '../send/blocks.js';
+import { closingDeadline, endWhenInterrupted } from '../send/interruption.js';
 import { itemCutter, unpacked } from '../send/items.js';
 import { Pace } from '../send/pace.js';
 import { progressLine } from '../send/progress.js';
 import { Rejects } from '../send/rejects.js';
 import { Sender } from '../send/sender.js';
 import type { RefusedItem } from '../send/tasks.js';
+import { tellWaiting } from '../send/waiting.js';
 
 const READ_BYTES = 1024 * 1024;
 const PROGRESS_MS = 100;
-/** A queue that is full for longer is told of. */
-const BLOCKED_MS = 2_000;
 /** Refused items that are named on stderr; the file has all. */
 const MOST_NAMED = 100;
 
@@ -45,21 +44,32 @@ interface Source {
 }
 
 export async function run(invocation: Invocation): Promise<ExitCode> {
-  const { args, output, request, option, has, onInterrupt } = invocation;
+  const { args, output, request, option } = invocation;
+  const controller = new AbortController();
+  invocation.onInterrupt(() => controller.abort(new Error('interrupted')));
+  const { signal } = controller;
   const rate = readNumber(option, 'rate', { least: 0.001, most: 1e9 });
   const source = openSource(args[0] ?? '-', invocation);
   const rejects = new Rejects(source.path, option('rejects'));
   rejects.check();
   const { configuration, spec } = requireConfiguration(request);
   const clock = systemClock;
+  const note = (sentence: string) => output.note(sentence);
   const startedAt = clock.monotonic();
-  const producer = await openProducer(configuration, (sentence) => output.note(sentence));
-  const { writer } = producer;
-  const { signal, blocked } = interruption(source, writer, onInterrupt);
-  const stopTelling = tellBlocked(writer, configuration, invocation, clock);
-  const { numProcesses, message } = configuration;
   const secondsNow = () => (clock.monotonic() - startedAt) / 1_000;
+  const summarise = (sent: Partial<Sender>) => summary(invocation, sent, { rejects, source, signal, secondsNow });
+
+  const producer = await open(configuration, note, signal);
+  if (producer === null) return summarise({});
+  const { writer } = producer;
+  const { numProcesses, message } = configuration;
   const repeatable = source.name !== null;
+  const showProgress = () => {
+    const progress = { bytes: bytesRead(source.stream), totalBytes: source.bytes, seconds: secondsNow() };
+    const { points } = sender;
+    const { count: refused } = rejects;
+    output.progress(progressLine({ ...progress, points, refused, obstacle: writer.obstacle?.kind ?? null }));
+  };
   const sender: Sender = new Sender({
     making: { spec, numProcesses, messageBytes: message.bytes, stream: source.name },
     writer,
@@ -68,91 +78,57 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
     signal,
     repeatable,
     onRefused: refusedTeller(invocation),
-    onProgress: everyNow(clock, () => {
-      const bytes = bytesRead(source.stream);
-      const { points } = sender;
-      const { count: refused } = rejects;
-      const seconds = secondsNow();
-      output.progress(
-        progressLine({ bytes, totalBytes: source.bytes, points, refused, seconds, blocked: blocked.now }),
-      );
-    }),
+    onProgress: everyNow(clock, showProgress),
   });
+  tellWaiting(writer, { configuration, signal, clock, note });
+  writer.onObstacle(showProgress);
+  const endWaiting = endWhenInterrupted({ signal, stream: source.stream, writer, clock, note });
+  let exitCode: ExitCode;
   try {
     await sender.send(readBlocks(unpacked(source.stream), itemCutter(message.bytes), { repeatable }));
   } catch (error) {
     throw explained(error, source);
   } finally {
-    stopTelling();
+    endWaiting();
     source.stream.destroy();
-    await producer.close();
+    await producer.close(signal.aborted ? closingDeadline(clock) : undefined);
     rejects.close();
     output.progress(null);
-    const { points: sent, tasks } = sender;
-    const summary = { sent, tasks, rejected: rejects.count, rejects_file: rejects.path };
-    const seconds = Math.round(secondsNow() * 1_000) / 1_000;
-    if (has('json')) await output.json({ ...summary, seconds, interrupted: signal.aborted });
-    else await output.line(summaryLine({ ...summary, seconds, interrupted: signal.aborted }));
+    exitCode = await summarise(sender);
   }
-  return rejects.count > 0 || signal.aborted ? 1 : 0;
+  return exitCode;
+}
+
+/** Null where the signal came first. */
+async function open(
+  configuration: Configuration,
+  note: (sentence: string) => void,
+  signal: AbortSignal,
+): Promise<Producer | null> {
+  try {
+    return await openProducer(configuration, { note, signal });
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  }
 }
 
 function openSource(file: string, { input, option }: Invocation): Source {
   const named = option('stream');
   if (named === '') throw new ApplicationError('USAGE', '--stream: the name of a stream must not be empty');
   if (file === '-') return { stream: input as Readable, path: null, bytes: null, name: named ?? null };
-  let found: ReturnType<typeof statSync>;
+  let found: Stats;
+  let stream: Readable;
   try {
     found = statSync(file);
+    stream = found.isFIFO() ? pipeAt(file) : createReadStream(file, { highWaterMark: READ_BYTES });
   } catch (error) {
     throw new ApplicationError('USAGE', `the input can not be read: ${messageOf(error)}`);
   }
   if (found.isDirectory())
     throw new ApplicationError('USAGE', `${file} is a folder; send takes a file, or - for stdin`);
-  const stream = createReadStream(file, { highWaterMark: READ_BYTES });
   const whole = found.isFile();
   return { stream, path: file, bytes: whole ? found.size : null, name: named ?? (whole ? '' : null) };
-}
-
-/** At the first Ctrl-C no more is read, and a full queue is waited for no longer. */
-function interruption({ stream }: Source, writer: TaskWriter, onInterrupt: Invocation['onInterrupt']) {
-  const controller = new AbortController();
-  const blocked = { now: false };
-  const stopIfBlocked = () => {
-    if (blocked.now && controller.signal.aborted) void writer.stop();
-  };
-  writer.onBlocked((now) => {
-    blocked.now = now;
-    stopIfBlocked();
-  });
-  onInterrupt(() => {
-    controller.abort(new Error('interrupted'));
-    stream.destroy();
-    stopIfBlocked();
-  });
-  return { signal: controller.signal, blocked };
-}
-
-/** Says when a queue stays full, and whether anybody empties it. Returns what ends that. */
-function tellBlocked(writer: TaskWriter, { runtimeDir, broker }: Configuration, { output }: Invocation, clock: Clock) {
-  let cancel = () => {};
-  let told = false;
-  writer.onBlocked((blocked) => {
-    cancel();
-    if (!blocked) {
-      if (told) output.note('the queue has room again');
-      told = false;
-      return;
-    }
-    cancel = clock.after(BLOCKED_MS, async () => {
-      told = true;
-      // The workers of a broker may be on any machine.
-      const runs = broker.kind !== 'embedded' || (await livingPrograms(runtimeDir)).length > 0;
-      const why = runs ? 'waiting for the workers' : 'and no program runs that would empty it (npx dp3-cluster start)';
-      output.note(`a queue is full, ${why}; Ctrl-C ends, what was sent stays`);
-    });
-  });
-  return () => cancel();
 }
 
 function refusedTeller({ output }: Invocation): (item: RefusedItem) => void {
@@ -162,6 +138,12 @@ function refusedTeller({ output }: Invocation): (item: RefusedItem) => void {
     if (told <= MOST_NAMED) output.error(`line ${line}: ${reason}`);
     else if (told === MOST_NAMED + 1) output.error('more is refused; all of it is in the file of rejects');
   };
+}
+
+/** A named pipe, or what `<(command)` of a shell makes. A file stream would wait for its writer in a thread, which nothing ends. */
+function pipeAt(file: string): Readable {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
 }
 
 /** Calls at most once in a while. */
@@ -185,18 +167,37 @@ function explained(error: unknown, { path, name }: Source): unknown {
   return new Error(`${path ?? 'stdin'} was not sent to its end: ${messageOf(error)}${again}`, { cause: error });
 }
 
-interface Summary {
-  readonly sent: number;
-  readonly tasks: number;
-  readonly rejected: number;
-  readonly rejects_file: string | null;
-  readonly seconds: number;
-  readonly interrupted: boolean;
+interface Circumstances {
+  readonly rejects: Rejects;
+  readonly source: Source;
+  readonly signal: AbortSignal;
+  secondsNow(): number;
 }
 
-function summaryLine({ sent, tasks, rejected, rejects_file: file, seconds, interrupted }: Summary): string {
-  const refused = file === null ? 'none rejected' : `${rejected} rejected, they are in ${file}`;
-  const how = interrupted ? 'interrupted: ' : '';
-  const what = `${counted(sent, 'data-point')} sent in ${counted(tasks, 'task')}`;
-  return `${how}${what}, ${refused} (${seconds.toFixed(1)} s)`;
+/** Says what came of it, in every case; returns how the command ends, unless it throws. */
+async function summary(
+  { output, has }: Invocation,
+  { points: sent = 0, tasks = 0, unsure = 0, taken = 0 }: Partial<Sender>,
+  { rejects, source, signal, secondsNow }: Circumstances,
+): Promise<ExitCode> {
+  const { count: rejected, path: file } = rejects;
+  const { aborted: interrupted } = signal;
+  const seconds = secondsNow();
+  if (has('json')) {
+    const rounded = Math.round(seconds * 1_000) / 1_000;
+    const counts = { sent, tasks, unconfirmed: unsure, unsent: taken - sent, rejected, rejects_file: file };
+    await output.json({ ...counts, seconds: rounded, interrupted });
+  } else {
+    const parts = [
+      `${interrupted ? 'interrupted: ' : ''}${counted(sent, 'data-point')} sent in ${counted(tasks, 'task')}`,
+      unsure > 0 ? `${counted(unsure, 'task')} more without an answer of the broker, which may have them` : null,
+      // What was read of a file is read again when it is sent again.
+      source.name === null && taken > sent
+        ? `${counted(taken - sent, 'data-point')} read and not known to be sent`
+        : null,
+      file === null ? 'none rejected' : `${rejected} rejected, they are in ${file}`,
+    ];
+    await output.line(`${parts.filter((part) => part !== null).join(', ')} (${seconds.toFixed(1)} s)`);
+  }
+  return rejected > 0 || interrupted ? 1 : 0;
 }

@@ -1,4 +1,5 @@
 /** The line that shows how far `send` has come. */
+import type { Obstacle } from '../../queue/queue.js';
 
 export interface Progress {
   /** Bytes read, and those of the whole input; null where nobody knows. */
@@ -7,13 +8,21 @@ export interface Progress {
   readonly points: number;
   readonly refused: number;
   readonly seconds: number;
-  /** A full queue holds it up. */
-  readonly blocked: boolean;
+  /** What holds it up; null where nothing does. */
+  readonly obstacle: Obstacle['kind'] | null;
 }
+
+const WAITS: Readonly<Record<Obstacle['kind'], string>> = {
+  full: 'a queue is full, waiting',
+  alarm: 'the broker is in alarm, waiting',
+  away: 'no connection to the broker, waiting',
+  refused: 'the broker refuses, trying again',
+  unroutable: 'a queue is missing, trying again',
+};
 
 const BAR_WIDTH = 24;
 
-export function progressLine({ bytes, totalBytes, points, refused, seconds, blocked }: Progress): string {
+export function progressLine({ bytes, totalBytes, points, refused, seconds, obstacle }: Progress): string {
   const parts: string[] = [];
   if (totalBytes !== null && totalBytes > 0) {
     const share = Math.min(1, bytes / totalBytes);
@@ -22,7 +31,7 @@ export function progressLine({ bytes, totalBytes, points, refused, seconds, bloc
   }
   parts.push(`${points} sent`);
   if (refused > 0) parts.push(`${refused} refused`);
-  if (blocked) parts.push('a queue is full, waiting');
+  if (obstacle !== null) parts.push(WAITS[obstacle]);
   else if (seconds > 0) parts.push(`${Math.round(points / seconds)}/s`);
   return parts.join('  ');
 }

@@ -2,7 +2,9 @@
  * Sender: blocks become tasks and go to the writer, a few portions at a time. The order within an entity is that of the calls: the writer
  * keeps it. What counts as sent is durable in its queue.
  */
-import type { TaskWriter } from '../../queue/queue.js';
+
+import type { OutgoingTask } from '../../model/task.js';
+import { TasksNotSent, type TaskWriter } from '../../queue/queue.js';
 import type { Block } from './blocks.js';
 import type { Pace } from './pace.js';
 import type { Rejects } from './rejects.js';
@@ -29,6 +31,10 @@ export class Sender {
   /** Data-points and tasks that are in their queues. */
   points = 0;
   tasks = 0;
+  /** Tasks that may be in their queues: the broker has not said what became of them. */
+  unsure = 0;
+  /** Data-points of the input that were not refused. */
+  taken = 0;
   private readonly outstanding: Promise<void>[] = [];
 
   constructor(private readonly options: SenderOptions) {}
@@ -50,6 +56,7 @@ export class Sender {
     const { parcels, refused } = tasksOf(block, making);
     rejects.add(refused);
     for (const item of refused) onRefused(item);
+    this.taken += sum(parcels);
     for (const portion of portionsOf(parcels, pace.portion)) {
       await pace.take(sum(portion), signal);
       if (repeatable) signal.throwIfAborted();
@@ -60,11 +67,18 @@ export class Sender {
   }
 
   private sendPortion(portion: readonly Parcel[]): Promise<void> {
-    const sending = this.options.writer.send(portion.map(({ task }) => task)).then(() => {
-      this.points += sum(portion);
-      this.tasks += portion.length;
-      this.options.onProgress();
-    });
+    const pointsOf = new Map(portion.map(({ task, points }) => [task, points]));
+    const queued = (task: OutgoingTask) => {
+      this.points += pointsOf.get(task) ?? 0;
+      this.tasks += 1;
+    };
+    const sending = this.options.writer.send([...pointsOf.keys()], queued).then(
+      () => this.options.onProgress(),
+      (error: unknown) => {
+        if (error instanceof TasksNotSent) this.unsure += error.unsure;
+        throw error;
+      },
+    );
     // It is awaited in turn; until then a failure waits here.
     sending.catch(() => {});
     return sending;

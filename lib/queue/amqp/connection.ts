@@ -10,6 +10,7 @@ import { type Channel, type ChannelModel, type ConfirmChannel, IllegalOperationE
 import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { Logger } from '../../observability/logger.js';
 import { type Backoff, steps } from '../../runtime/backoff.js';
+import { Busyness, machineLoad } from '../../runtime/busyness.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import type { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
@@ -22,6 +23,10 @@ import { refusalOf, unreachableBecause, whereIs } from './refusal.js';
 const ANSWER_HEARTBEATS = 5;
 /** A first attempt that takes longer is told of. */
 const SILENT_MS = 2_000;
+/** A connection that is silent for so many heartbeats is lost at the latest, for either side. */
+const SILENT_HEARTBEATS = 3;
+/** amqplib's words for a server that was silent for two heartbeats and more. */
+const HEARTBEAT_TIMEOUT = 'Heartbeat timeout';
 /** The goodbye to a server is waited for this long. */
 const CLOSE_MS = 1_000;
 
@@ -42,6 +47,7 @@ export class AmqpConnection implements Service {
   private readonly log: Logger;
   private readonly clock: Clock;
   private readonly backoff: Backoff;
+  private readonly busyness: Busyness;
   private model: ChannelModel | null = null;
   private socket = new AbortController();
   private stopped = false;
@@ -59,13 +65,14 @@ export class AmqpConnection implements Service {
     this.log = log.child({ broker: whereIs(broker), purpose });
     this.clock = clock ?? systemClock;
     this.backoff = backoff ?? steps();
+    this.busyness = new Busyness(this.clock, SILENT_HEARTBEATS * broker.heartbeatMs);
   }
 
   get isUp(): boolean {
     return this.model !== null;
   }
 
-  /** Why it could not be made when it was tried last, and what to do where the broker refuses it; null where there is none of that. */
+  /** Why it was lost, or could not be made when it was tried last, and what to do where the broker refuses it; null while it is up. */
   get trouble(): string | null {
     return this.trouble_;
   }
@@ -81,12 +88,14 @@ export class AmqpConnection implements Service {
    * virtual host; QUEUE_UNAVAILABLE when all tries failed or `stop` came first.
    */
   async start(): Promise<void> {
+    this.busyness.start();
     await this.establish(null);
   }
 
   async stop(deadline?: Deadline): Promise<void> {
     if (this.stopped) return;
     this.stopped = true;
+    this.busyness.stop();
     for (const end of this.pauses) end();
     const { model } = this;
     this.model = null;
@@ -282,12 +291,23 @@ export class AmqpConnection implements Service {
     this.setBlocked(null);
     const why = this.droppedWhy ?? reason;
     this.droppedWhy = null;
+    this.trouble_ = `the connection is lost: ${why}`;
     const lostAt = this.clock.monotonic();
-    this.log.warn('the connection to the broker is lost', { why });
+    const busy = this.busyWith(why);
+    this.log.warn('the connection to the broker is lost', { why, ...(busy !== null && { busy }) });
     for (const listener of [...this.downListeners]) listener(why);
     void this.wait(this.backoff.nextMs())
       .then(() => this.establish(lostAt))
       .catch((error) => this.log.debug('no connection any more', { why: messageOf(error) }));
+  }
+
+  /** What kept this process, or the broker on this machine, from its heartbeats; null where nothing did. */
+  private busyWith(why: string): string | null {
+    const { heartbeatMs } = this.options.broker;
+    const heldUpMs = this.busyness.heldUpMs();
+    if (heldUpMs < heartbeatMs) return why === HEARTBEAT_TIMEOUT ? machineLoad() : null;
+    const heldUp = (heldUpMs / 1_000).toFixed(1);
+    return `this process was held up for ${heldUp} s; its heartbeat is due every ${heartbeatMs / 1_000} s`;
   }
 
   private setBlocked(why: string | null): void {

@@ -11,6 +11,8 @@ import { Fifo } from './fifo.js';
 /** One call of `send`. */
 export interface Sending {
   left: number;
+  /** Told of each of its tasks that is in its queue. */
+  readonly queued: ((task: OutgoingTask) => void) | undefined;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
   /** It has failed: nothing more of it is published. */
@@ -26,6 +28,8 @@ export interface Entry {
   readonly place: number;
   /** The broker has sent it back: no queue takes it. */
   unroutable: boolean;
+  /** The broker was handed it, and has not said what became of it. */
+  unsure: boolean;
 }
 
 /** `full`: the queue rejected a task. `unroutable`: no queue is bound for it. */
@@ -69,6 +73,10 @@ export class Line {
   /** True from a rejection until its queue takes as much as there is. */
   get isFull(): boolean {
     return (this.held === 'full' || this.most < Number.POSITIVE_INFINITY) && !this.isEmpty;
+  }
+
+  get isUnroutable(): boolean {
+    return this.held === 'unroutable';
   }
 
   add(entry: Entry): void {

@@ -71,6 +71,7 @@ export class Publisher {
       if (error instanceof Error && error.name === 'IllegalOperationError') return false;
       throw error;
     }
+    entry.unsure = true;
     this.underWay.set(++this.tag, entry);
     this.bytes += task.body.length;
     return true;
@@ -102,6 +103,7 @@ export class Publisher {
     if (entry === undefined) return;
     this.underWay.delete(tag);
     this.bytes -= entry.task.body.length;
+    entry.unsure = false;
     if (!taken) this.events.rejected(entry);
     else if (entry.unroutable) this.events.returned(entry);
     else this.events.confirmed(entry);

@@ -14,7 +14,7 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { exchangeNames } from '../names.js';
-import type { TaskWriter } from '../queue.js';
+import { type Obstacle, TasksNotSent, type TaskWriter } from '../queue.js';
 import { AmqpConnection } from './connection.js';
 import { type Entry, Line, type Refusal, type Sending } from './line.js';
 import { Publisher } from './publisher.js';
@@ -46,9 +46,13 @@ export class AmqpWriter implements TaskWriter {
   /** By exchange and index. */
   private readonly lines = new Map<string, Line>();
   private inTurn: Line[] = [];
-  private readonly listeners: ((blocked: boolean) => void)[] = [];
-  private blocked = false;
-  private alarmed = false;
+  private readonly listeners: ((obstacle: Obstacle | null) => void)[] = [];
+  /** As the listeners know it. */
+  private told: Obstacle | null = null;
+  /** The broker's reason to take no messages; null where it does. */
+  private alarm: string | null = null;
+  /** Why there is no channel to publish on, though there is a connection. */
+  private refusal: string | null = null;
   private state: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   private pumping = false;
   private opening = false;
@@ -73,8 +77,9 @@ export class AmqpWriter implements TaskWriter {
   /** Connects and sees to it that all queues are there. Throws QUEUE_REFUSED, QUEUE_MISSING, QUEUE_UNAVAILABLE. */
   async start(): Promise<void> {
     this.connection.onUp(() => void this.reopen());
+    this.connection.onDown(() => this.schedule());
     this.connection.onBlocked((why) => {
-      this.alarmed = why !== null;
+      this.alarm = why;
       this.schedule();
     });
     await this.connection.start();
@@ -82,20 +87,31 @@ export class AmqpWriter implements TaskWriter {
     this.state = 'running';
   }
 
-  send(tasks: readonly OutgoingTask[]): Promise<void> {
-    if (this.state !== 'running') return Promise.reject(notSent('the writer does not run'));
+  send(tasks: readonly OutgoingTask[], queued?: (task: OutgoingTask) => void): Promise<void> {
+    if (this.state !== 'running') return Promise.reject(new TasksNotSent('the writer does not run', 0));
     if (tasks.length === 0) return Promise.resolve();
     return new Promise((done, failed) => {
-      const sending: Sending = { left: tasks.length, done, failed, over: false };
+      const sending: Sending = { left: tasks.length, queued, done, failed, over: false };
       for (const task of tasks) {
         const line = this.lineOf(task);
-        line.add({ task, sending, line, place: this.places++, unroutable: false });
+        line.add({ task, sending, line, place: this.places++, unroutable: false, unsure: false });
       }
       this.schedule();
     });
   }
 
-  onBlocked(listener: (blocked: boolean) => void): void {
+  get obstacle(): Obstacle | null {
+    const { connection, alarm, refusal, inTurn } = this;
+    if (this.state === 'stopped') return null;
+    if (!connection.isUp) return { kind: 'away', why: connection.trouble ?? 'it is being connected to' };
+    if (alarm !== null) return { kind: 'alarm', why: alarm };
+    if (refusal !== null) return { kind: 'refused', why: refusal };
+    const unroutable = inTurn.find((line) => line.isUnroutable);
+    if (unroutable) return { kind: 'unroutable', why: `no queue takes tasks of index ${unroutable.index}` };
+    return inTurn.some((line) => line.isFull) ? { kind: 'full', why: 'a queue is full' } : null;
+  }
+
+  onObstacle(listener: (obstacle: Obstacle | null) => void): void {
     this.listeners.push(listener);
   }
 
@@ -116,10 +132,13 @@ export class AmqpWriter implements TaskWriter {
     }
     this.state = 'stopped';
     this.publisher.close();
-    this.setBlocked(false);
-    for (const line of this.lines.values()) {
-      for (const { sending } of line.rest())
-        this.fail(sending, notSent('the writer stopped before they were confirmed'));
+    this.tellObstacle();
+    const unsure = new Map<Sending, number>();
+    for (const entry of [...this.lines.values()].flatMap((line) => line.rest())) {
+      unsure.set(entry.sending, (unsure.get(entry.sending) ?? 0) + Number(entry.unsure));
+    }
+    for (const [sending, count] of unsure) {
+      this.fail(sending, new TasksNotSent('the writer stopped before they were confirmed', count));
     }
     await this.connection.stop(deadline);
   }
@@ -142,10 +161,13 @@ export class AmqpWriter implements TaskWriter {
     while (this.connection.isUp && !this.publisher.isOpen) {
       try {
         await this.open();
+        this.refusal = null;
         this.backoff.reset();
       } catch (error) {
         if (!this.connection.isUp) break;
-        this.options.log.warn('nothing can be published; it is tried again', { why: messageOf(error) });
+        this.refusal = messageOf(error);
+        this.schedule();
+        this.options.log.warn('nothing can be published; it is tried again', { why: this.refusal });
         await this.connection.wait(this.backoff.nextMs());
       }
     }
@@ -175,13 +197,13 @@ export class AmqpWriter implements TaskWriter {
       this.pumping = false;
       if (this.state !== 'running' && this.state !== 'stopping') return;
       this.pump();
-      this.setBlocked(this.alarmed || this.inTurn.some((line) => line.isFull));
+      this.tellObstacle();
       if (this.state === 'stopping' && (this.publisher.count === 0 || !this.canGoOn)) this.nothingLeft();
     });
   }
 
   private get canGoOn(): boolean {
-    return this.publisher.isOpen && !this.alarmed;
+    return this.publisher.isOpen && this.alarm === null;
   }
 
   /** Lets the lines publish in turn, as long as there is room. */
@@ -223,6 +245,7 @@ export class AmqpWriter implements TaskWriter {
   private confirmed(entry: Entry): void {
     entry.line.confirmed(entry, this.options.broker.outstanding);
     const { sending } = entry;
+    sending.queued?.(entry.task);
     if (--sending.left === 0) sending.done();
     this.schedule();
   }
@@ -267,10 +290,11 @@ export class AmqpWriter implements TaskWriter {
     sending.failed(error);
   }
 
-  private setBlocked(blocked: boolean): void {
-    if (blocked === this.blocked) return;
-    this.blocked = blocked;
-    for (const listener of this.listeners) listener(blocked);
+  private tellObstacle(): void {
+    const { obstacle } = this;
+    if (obstacle?.kind === this.told?.kind) return;
+    this.told = obstacle;
+    for (const listener of this.listeners) listener(obstacle);
   }
 }
 
@@ -283,11 +307,4 @@ function largestTaken(why: string): number | null {
 function tooLarge({ id, key, body }: OutgoingTask, most: number): ApplicationError {
   const sentence = `the task ${id} of ${key} has ${body.length} bytes; the broker takes at most ${most}`;
   return new ApplicationError('TASK_UNSTORABLE', sentence);
-}
-
-function notSent(why: string): ApplicationError {
-  return new ApplicationError(
-    'QUEUE_UNAVAILABLE',
-    `tasks were not sent: ${why}; they may be sent again with the same ids`,
-  );
 }

@@ -10,8 +10,7 @@ import { indexName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
 import type { OutgoingTask } from '../../model/task.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
-import { ApplicationError } from '../../runtime/errors.js';
-import type { TaskWriter } from '../queue.js';
+import { type Obstacle, TasksNotSent, type TaskWriter } from '../queue.js';
 
 /** Tasks and bytes of one transaction. */
 const MOST_TASKS = 1_024;
@@ -27,6 +26,8 @@ export interface WriterOptions {
 /** One call of `send`. */
 interface Sending {
   left: number;
+  /** Told of each of its tasks that is in its queue. */
+  readonly queued: ((task: OutgoingTask) => void) | undefined;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
 }
@@ -48,7 +49,7 @@ export class EmbeddedWriter implements TaskWriter {
   private readonly priority: Line = { index: null, waiting: [] };
   private readonly normal = new Map<number, Line>();
   private readonly clock: Clock;
-  private readonly listeners: ((blocked: boolean) => void)[] = [];
+  private readonly listeners: ((obstacle: Obstacle | null) => void)[] = [];
   private blocked = false;
   private scheduled = false;
   private started = false;
@@ -72,17 +73,21 @@ export class EmbeddedWriter implements TaskWriter {
     this.started = true;
   }
 
-  send(tasks: readonly OutgoingTask[]): Promise<void> {
-    if (!this.started) return Promise.reject(notSent('the writer does not run'));
+  send(tasks: readonly OutgoingTask[], queued?: (task: OutgoingTask) => void): Promise<void> {
+    if (!this.started) return Promise.reject(new TasksNotSent('the writer does not run', 0));
     if (tasks.length === 0) return Promise.resolve();
     return new Promise((done, failed) => {
-      const sending: Sending = { left: tasks.length, done, failed };
+      const sending: Sending = { left: tasks.length, queued, done, failed };
       for (const task of tasks) this.lineOf(task).waiting.push({ task, sending });
       this.schedule();
     });
   }
 
-  onBlocked(listener: (blocked: boolean) => void): void {
+  get obstacle(): Obstacle | null {
+    return this.blocked ? { kind: 'full', why: 'a queue is full' } : null;
+  }
+
+  onObstacle(listener: (obstacle: Obstacle | null) => void): void {
     this.listeners.push(listener);
   }
 
@@ -94,7 +99,7 @@ export class EmbeddedWriter implements TaskWriter {
     this.setBlocked([]);
     this.cancelWakeups();
     const left = this.lines().flatMap((line) => line.waiting);
-    this.fail(notSent('the writer stopped while a queue was full'), left);
+    this.fail(new TasksNotSent('the writer stopped while a queue was full', 0), left);
   }
 
   private lineOf(task: OutgoingTask): Line {
@@ -132,7 +137,10 @@ export class EmbeddedWriter implements TaskWriter {
       this.fail(error, chosen);
       return chosen.length;
     }
-    for (const { sending } of chosen) if (--sending.left === 0) sending.done();
+    for (const { task, sending } of chosen) {
+      sending.queued?.(task);
+      if (--sending.left === 0) sending.done();
+    }
     return chosen.length;
   }
 
@@ -167,7 +175,8 @@ export class EmbeddedWriter implements TaskWriter {
     if (blocked) this.cancelLook = this.clock.after(LOOK_MS, () => this.schedule(), true);
     if (blocked === this.blocked) return;
     this.blocked = blocked;
-    for (const listener of this.listeners) listener(blocked);
+    const { obstacle } = this;
+    for (const listener of this.listeners) listener(obstacle);
   }
 
   /** A call fails as a whole: what is left of it is not sent, and its caller may repeat all of it with the same ids. */
@@ -180,11 +189,4 @@ export class EmbeddedWriter implements TaskWriter {
   private lines(): Line[] {
     return [this.priority, ...this.normal.values()];
   }
-}
-
-function notSent(why: string): ApplicationError {
-  return new ApplicationError(
-    'QUEUE_UNAVAILABLE',
-    `tasks were not sent: ${why}; they may be sent again with the same ids`,
-  );
 }

@@ -65,6 +65,15 @@ export class PostgresOutbox implements Outbox {
     }
   }
 
+  async count(index: number): Promise<number> {
+    try {
+      const [row] = await this.session.query('select count(*) from outbox where index = $1', [index]);
+      return Number(row?.[0]);
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
   async age(index: number): Promise<number> {
     try {
       const [row] = await this.session.query(

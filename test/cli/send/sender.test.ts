@@ -7,6 +7,7 @@ import { progressLine } from '../../../lib/cli/send/progress.js';
 import { Rejects } from '../../../lib/cli/send/rejects.js';
 import { Sender } from '../../../lib/cli/send/sender.js';
 import type { OutgoingTask } from '../../../lib/model/task.js';
+import { TasksNotSent } from '../../../lib/queue/queue.js';
 import { manualClock } from '../../support/clock.js';
 import { makeFolder } from '../../support/folder.js';
 import { loadTestModel } from '../../support/model.js';
@@ -26,16 +27,26 @@ async function* blocksOf(count: number, points: number): AsyncIterable<Block> {
 
 /** A writer whose calls are settled by the test. */
 function manualWriter() {
-  const calls: { tasks: readonly OutgoingTask[]; done: () => void; fail: (error: Error) => void }[] = [];
+  const calls: {
+    tasks: readonly OutgoingTask[];
+    queued: (task: OutgoingTask) => void;
+    done: () => void;
+    fail: (error: Error) => void;
+  }[] = [];
   const listeners: (() => void)[] = [];
   const writer = {
     name: 'manual',
     start: async () => {},
     stop: async () => {},
-    onBlocked: () => {},
-    send: (tasks: readonly OutgoingTask[]) =>
-      new Promise<void>((done, fail) => {
-        calls.push({ tasks, done, fail });
+    obstacle: null,
+    onObstacle: () => {},
+    send: (tasks: readonly OutgoingTask[], queued: (task: OutgoingTask) => void = () => {}) =>
+      new Promise<void>((resolve, fail) => {
+        const done = () => {
+          for (const task of tasks) queued(task);
+          resolve();
+        };
+        calls.push({ tasks, queued, done, fail });
         for (const listener of listeners.splice(0)) listener();
       }),
   };
@@ -98,6 +109,19 @@ describe('the sender', () => {
     await sending;
     expect(calls).toHaveLength(3);
     expect(sender.points).toBe(3);
+  });
+
+  it('counts each task that is in its queue, also where its call comes to nothing, and those that may be', async () => {
+    const controller = new AbortController();
+    const { sender, calls, called } = senderOf({ signal: controller.signal });
+    const sending = sender.send(blocksOf(1, 5));
+    await called(1);
+    const [{ tasks = [], queued, fail } = {}] = calls;
+    for (const task of tasks.slice(0, 3)) queued?.(task);
+    controller.abort();
+    fail?.(new TasksNotSent('the writer stopped', 1));
+    await sending;
+    expect([sender.points, sender.tasks, sender.unsure, sender.taken]).toEqual([3, 3, 1, 5]);
   });
 
   it('sends what was read of an input that can not be repeated even then', async () => {
@@ -180,13 +204,14 @@ describe('rejects', () => {
 });
 
 describe('the progress of a send', () => {
-  const progress = { bytes: 50, totalBytes: 200, points: 1_000, refused: 0, seconds: 2, blocked: false };
+  const progress = { bytes: 50, totalBytes: 200, points: 1_000, refused: 0, seconds: 2, obstacle: null };
 
   it('is a bar where the size is known, and figures', () => {
     expect(progressLine(progress)).toBe('[######..................] 25 %  1000 sent  500/s');
-    expect(progressLine({ ...progress, totalBytes: null, refused: 2, blocked: true })).toBe(
+    expect(progressLine({ ...progress, totalBytes: null, refused: 2, obstacle: 'full' })).toBe(
       '1000 sent  2 refused  a queue is full, waiting',
     );
+    expect(progressLine({ ...progress, obstacle: 'alarm' })).toContain('1000 sent  the broker is in alarm, waiting');
     expect(progressLine({ ...progress, bytes: 300 })).toContain('[########################] 100 %');
   });
 });

@@ -16,6 +16,7 @@ import type { CompiledProgram } from '../../support/compiled.js';
 import { CountingPath, numberedTasks } from '../../support/counting-path.js';
 import { capturingLogger, silentLogger } from '../../support/logger.js';
 import { RawQueue } from '../../support/raw-queue.js';
+import { busApplication, busPoints, interrupted, Sending } from '../../support/sending.js';
 import { Taken } from '../../support/taken.js';
 
 let broker: PrivateRabbitMq;
@@ -85,6 +86,54 @@ it('an alarm that blocks publishing lets tasks be processed and acknowledged', a
   await path.untilDone(3_100);
   await path.stop();
   expect(path.wrong).toEqual([]);
+});
+
+it('an alarm is named by a send that waits for its end, and ends with what came of it when it is interrupted', async () => {
+  const host = await broker.virtualHost();
+  onTestFinished(() => host.remove());
+  const application = busApplication(host, 100);
+  await broker.alarm(true);
+  onTestFinished(() => broker.alarm(false));
+  const sending = new Sending(application, ['-']);
+  sending.write(busPoints(0, 20));
+  await sending.says('the broker takes no messages (low on memory), waiting for the end of its alarm; Ctrl-C ends');
+  const { code, summary, told } = await interrupted(sending);
+  expect([code, summary?.['interrupted']]).toEqual([1, true]);
+  expect(Number(summary?.['tasks']) + Number(summary?.['unconfirmed'])).toBe(20);
+  expect(told).not.toMatch(/a queue is full|goes on|takes messages again/);
+});
+
+it('derived tasks that wait for a broker that is gone are told of once, and again when they are out', async () => {
+  const log = capturingLogger('info');
+  const made = await bed({}, log);
+  const keys = 8;
+  const writer = await made.writer();
+  let failures = 0;
+  made.events.on('outbox-failed', () => failures++);
+  let [started, allStarted, run] = [0, () => {}, () => {}];
+  const allRun = new Promise<void>((resolve) => (allStarted = resolve));
+  const goOn = new Promise<void>((resolve) => (run = resolve));
+  const hook = ({ eid }: { readonly eid: string }) => {
+    if (eid.startsWith('derived')) return undefined;
+    if (++started === keys) allStarted();
+    return goOn;
+  };
+  const path = new CountingPath({ events: made.events, log, threads: keys, derives: { every: 1, writer }, hook });
+  onTestFinished(() => path.stop());
+  await writer.send(numberedTasks(0, keys, { keys }));
+  await path.start(await made.reader(0));
+  await allRun;
+  await broker.kill();
+  run();
+  const waits = await log.line('derived tasks can not be published; they wait in the outbox');
+  expect(waits).toMatchObject({ level: 'warn', fields: { tasks: keys, ageMs: 0, why: expect.any(String) } });
+  expect(failures).toBeGreaterThan(0);
+  await broker.resume();
+  const { level, fields } = await log.line('derived tasks are out again');
+  expect([level, fields['tasks']]).toEqual(['info', keys]);
+  await path.untilDone(2 * keys);
+  expect(path.wrong).toEqual([]);
+  expect(log.lines.filter(({ message }) => message.startsWith('derived tasks'))).toHaveLength(2);
 });
 
 /** Lets the process that leads a quorum queue stand still: the broker answers for it, but knows nothing of it. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, inject, onTestFinished, test, vi } from 'vitest';
 import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
+import { makeKeys } from '../../../lib/config/keys.js';
 import { AmqpConnection, type AmqpConnectionOptions } from '../../../lib/queue/amqp/connection.js';
 import { steps } from '../../../lib/runtime/backoff.js';
 import { brokerAt } from '../../support/amqp-bed.js';
@@ -162,6 +163,32 @@ test('a half-open connection is noticed by its heartbeat and given up with its s
   await vi.waitFor(() => expect(sockets()).toBeLessThan(before), { interval: 10, timeout: 200 });
   proxy.stall(false);
   await restored;
+});
+
+test('a process that was busy says so of the connection it lost, and one with the default heartbeat bears more', async () => {
+  const { virtualHost } = await freshVirtualHost();
+  const heartbeatMs = Number(makeKeys().settings.get('processing_core.msg_broker.heartbeat')?.default);
+  const usual = connectionTo({ virtualHost, heartbeatMs });
+  const short = connectionTo({ virtualHost, heartbeatMs: 1_000 });
+  await Promise.all([usual, short].map(({ connection }) => connection.start()));
+  const lost = short.down();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6_500);
+  await lost;
+  const { fields } = await short.log.line('the connection to the broker is lost');
+  expect(fields['busy']).toMatch(/^this process was held up for [56]\.\d s; its heartbeat is due every 1 s$/);
+  await (await usual.connection.openChannel()).close();
+  expect(usual.downs).toEqual([]);
+  // RabbitMQ and amqplib give up at the third look, one heartbeat apart, that finds nothing.
+  expect(3 * heartbeatMs).toBeLessThan(30_000);
+});
+
+test("a connection that is lost by no one's lateness is not said to be", async () => {
+  const { proxy, connection, log, down } = await proxied({ heartbeatMs: 60_000 });
+  await connection.start();
+  const lost = down();
+  proxy.cut();
+  await lost;
+  expect((await log.line('the connection to the broker is lost')).fields).not.toHaveProperty('busy');
 });
 
 test('a connection that is dropped on purpose is told as lost and made again', async () => {

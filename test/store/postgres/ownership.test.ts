@@ -208,12 +208,13 @@ test('publishes what a killed owner had committed and not published, in order, a
   child.kill('SIGKILL');
   const next = await standby(url);
   const ownership = await take(next);
+  expect(await next.outbox.count(0)).toBe(ids.length);
   const sent: string[] = [];
   const events = createEvents();
   const publisher = new OutboxPublisher({
     outbox: next.outbox,
     index: 0,
-    writer: { send: async (tasks) => void sent.push(...tasks.map(({ id, body }) => `${id} ${body}`)) },
+    writer: { obstacle: null, send: async (tasks) => void sent.push(...tasks.map(({ id, body }) => `${id} ${body}`)) },
     batch: 2,
     clock: systemClock,
     events,
@@ -225,6 +226,7 @@ test('publishes what a killed owner had committed and not published, in order, a
   expect(await next.commit(batchOf(ownership, entry))).toEqual({ kind: 'stored' });
   publisher.wake();
   await expect.poll(() => next.outbox.age(0)).toBe(0);
+  expect(await next.outbox.count(0)).toBe(0);
   await publisher.stop();
   expect(sent).toEqual([...ids, 'own'].map((id) => `of-${id} ${id}`));
 });
