@@ -107,6 +107,10 @@ export function makeSchema() {
         ),
         host: host('localhost', 'Name or address of the RabbitMQ server.'),
         port: whole(5_672, 'Port of the RabbitMQ server.', { least: 1, most: 65_535 }),
+        management_port: unset(
+          whole(15_672, 'Port of the management API of that server.', { least: 1, most: 65_535 }),
+          'not asked',
+        ),
         virtual_host: text('/', 'Virtual host on that server.'),
         username: text('guest', 'User at the RabbitMQ server.'),
         password: text('guest', 'Password of that user.', { sensitive: true }),
