@@ -4,7 +4,9 @@
  * Its rules are those DP3 sets for APScheduler: never two runs of one job at once; of several due times that passed together
  * only the last one counts; a run that would begin too late is left out. When a job is due is the schedule's
  * matter (croner's search); waiting is done here over the clock, because croner's own timers can be neither replaced nor
- * asked why they did not fire. A wait is cut into minutes, so that a clock that was set does not delay a job for hours.
+ * asked why they did not fire. A wait is cut into minutes, so that a clock that was set does not delay a job for hours. One that is set
+ * forward by less makes no job late; where one is set back, what ran already does not run again, unless a job would then be silent for
+ * longer than it ever is.
  */
 import type { Schedule } from '../model/schedule.js';
 import type { Task } from '../model/task.js';
@@ -45,6 +47,8 @@ export class Scheduler implements Service {
   /** What cancels the wait of each job; empty when stopped. */
   readonly #waits = new Map<Job, () => void>();
   readonly #runs = new Map<Job, Promise<void>>();
+  /** The last due time of each job that has come. */
+  readonly #last = new Map<Job, number>();
   #started = false;
 
   constructor(options: SchedulerOptions) {
@@ -76,22 +80,34 @@ export class Scheduler implements Service {
     }
     const { clock } = this.#options;
     const armedAt = clock.now();
+    const offset = armedAt - clock.monotonic();
     const wake = () => {
       const now = clock.now();
-      if (now >= due) this.#due(job, due);
+      if (now >= due) this.#due(job, due, now - clock.monotonic() - offset);
       // Where the clock was set back, another time may come first.
-      else this.#wait(job, now < armedAt ? job.schedule.next(now) : due);
+      else this.#wait(job, now < armedAt ? this.#nextAfterSetBack(job, now) : due);
     };
     this.#waits.set(job, clock.after(Math.min(Math.max(due - armedAt, 0), LONGEST_WAIT_MS), wake));
   }
 
-  #due(job: Job, first: number): void {
+  #nextAfterSetBack(job: Job, now: number): number | null {
+    const next = job.schedule.next(now);
+    const last = this.#last.get(job);
+    if (last === undefined || next === null || next > last) return next;
+    const following = job.schedule.next(last);
+    return following !== null && following - last > last - now ? following : next;
+  }
+
+  /** `setMs`: by how much the clock was set forward while the job waited. */
+  #due(job: Job, first: number, setMs: number): void {
     const { clock, events, log, misfireGraceMs } = this.#options;
     const now = clock.now();
     const { due, next } = lastDue(job.schedule, first, now, misfireGraceMs);
+    this.#last.set(job, due);
     this.#wait(job, next);
     const { module, name } = job;
-    if (now - due > misfireGraceMs) {
+    const excusedMs = Math.min(Math.max(setMs, 0), LONGEST_WAIT_MS);
+    if (now - due - excusedMs > misfireGraceMs) {
       log.warn('a scheduled job is left out: it comes too late', { module, job: name, lateMs: now - due });
       events.emit('job-skipped', { module, job: name, why: 'misfire' });
     } else if (this.#runs.has(job)) {

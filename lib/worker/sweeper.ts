@@ -13,6 +13,7 @@ import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Deadline } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service.js';
+import { TrustedTime } from '../runtime/trusted-time.js';
 import type { Store } from '../store/store.js';
 
 /** Records of one entity type that one look may find, and expiries of it that are remembered as sent. */
@@ -42,6 +43,7 @@ interface Sent {
 export class Sweeper implements Service {
   readonly name = 'sweeper';
   private readonly etypes: readonly string[];
+  private readonly time: TrustedTime;
   /** What was sent and is still due, by entity type and id. */
   private readonly sent = new Map<string, ReadonlyMap<string, Sent>>();
   private looking: Promise<void> = Promise.resolve();
@@ -50,12 +52,14 @@ export class Sweeper implements Service {
 
   constructor(private readonly options: SweeperOptions) {
     const mortal = [...options.spec.entities.values()].filter(({ lifetime }) => lifetime.type === 'ttl');
+    this.time = new TrustedTime(options.clock);
     this.etypes = mortal.map(({ id }) => id);
   }
 
   async start(): Promise<void> {
     if (this.running || this.etypes.length === 0) return;
     this.running = true;
+    this.time.now();
     this.wait(this.options.intervalMs);
   }
 
@@ -74,8 +78,8 @@ export class Sweeper implements Service {
   }
 
   private async look(): Promise<void> {
-    const { intervalMs, clock, log } = this.options;
-    const at = instantOfMs(clock.now());
+    const { intervalMs, log } = this.options;
+    const at = instantOfMs(this.time.now());
     let more = false;
     for (const etype of this.etypes) {
       if (!this.running) return;

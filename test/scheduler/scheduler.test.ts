@@ -161,8 +161,8 @@ describe('the scheduler', () => {
   ])('leaves out a run that comes more than a second late: %i ms late', async (lateMs, runs, misfires) => {
     const inner = manualClock();
     let stalledMs = 0;
-    // A process that was blocked: the wait ends on time, the wall clock has gone on.
-    const clock = { ...inner, now: () => inner.now() + stalledMs };
+    // A process that was blocked: the wait ends on time, the clocks have gone on.
+    const clock = { ...inner, now: () => inner.now() + stalledMs, monotonic: () => inner.monotonic() + stalledMs };
     const dues: string[] = [];
     const { scheduler, skipped } = scheduling(
       [
@@ -203,6 +203,62 @@ describe('the scheduler', () => {
     inner.pass(1_000);
     expect(dues).toEqual(['2026-01-01T01:00:01.000000Z', '2026-01-01T01:00:02.000000Z']);
     expect(skipped).toEqual([]);
+  });
+
+  it.each([
+    [30_000, ['2026-01-01T00:01:00.000000Z'], []],
+    [1_800_000, [], [{ module: 'm', job: 'j', why: 'misfire' }]],
+  ])(
+    'runs a job that is late only because the clock was set forward a little: by %i ms',
+    async (setMs, runs, misfires) => {
+      const inner = manualClock();
+      let forwardMs = 0;
+      const clock = { ...inner, now: () => inner.now() + forwardMs };
+      const dues: string[] = [];
+      const run = (due: string) => {
+        dues.push(due);
+        return [];
+      };
+      const { scheduler, skipped } = scheduling([job({ hour: '*', minute: 1 }, run)], clock as typeof inner);
+      await scheduler.start();
+      forwardMs = setMs;
+      inner.pass(60_000);
+      await settled();
+      expect([dues, skipped]).toEqual([runs, misfires]);
+    },
+  );
+
+  it.each([
+    ['does not run again what ran before it was set back', { hour: 0, minute: 30 }, 10 * 60_000, []],
+    [
+      'goes on after it was set back by more than a period',
+      { minute: '*' },
+      10 * 60_000,
+      ['00:25', '00:26', '00:27', '00:28', '00:29', '00:30', '00:31'],
+    ],
+  ])('%s', async (_, cron, backMs, again) => {
+    const inner = manualClock();
+    let setBackMs = 0;
+    const clock = { ...inner, now: () => inner.now() - setBackMs };
+    const dues: string[] = [];
+    const run = (due: string) => {
+      dues.push(due.slice(11, 16));
+      return [];
+    };
+    const { scheduler } = scheduling([job(cron, run)], clock as typeof inner);
+    await scheduler.start();
+    for (let minute = 0; minute < 33; minute++) {
+      inner.pass(60_000);
+      await settled();
+    }
+    expect(dues).toContain('00:30');
+    dues.length = 0;
+    setBackMs = backMs;
+    for (let minute = 0; minute < 8; minute++) {
+      inner.pass(60_000);
+      await settled();
+    }
+    expect(dues).toEqual(again);
   });
 
   it('follows a clock that was set back: what comes first then comes first', async () => {

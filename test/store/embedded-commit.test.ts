@@ -242,6 +242,23 @@ describe('the upkeep of the embedded store', () => {
     expect(sizes()).toMatchObject({ history: 10, raw: 1 });
   });
 
+  it('removes nothing before its time because the clock was set forward', async () => {
+    const kept = { rawRetentionMs: 3_600_000, histories: [{ etype: 'ip', attr: 'a', maxAgeMs: 60_000 }] };
+    const { store, ownership, sizes, clock } = await owning(dataFolder(), 0, kept);
+    const state = observed(stateOf('e'), [row('a', 0, LONG)]);
+    const raw = [{ etype: 'ip', eid: 'e', attr: 'a', v: 1, t1: null, t2: null, c: 1, src: '' }];
+    await store.commit(batchOf(ownership, stored('1', state, { history: [row('a', 0, LONG)], raw })));
+    const before = sizes();
+    clock.set(400 * 86_400_000);
+    while (await store.purge());
+    expect(sizes()).toEqual({ ...before, inbox: 1, raw: 1, history: 1 });
+    clock.pass(86_400_000);
+    while (await store.purge());
+    clock.pass(86_400_000);
+    while (await store.purge());
+    expect(sizes()).toMatchObject({ inbox: 0, raw: 0, history: 0 });
+  });
+
   it('forgets a deleted record with its last history, and not one that was deleted again since', async () => {
     const { store, ownership, sizes } = await owning(dataFolder());
     const [first, second] = [

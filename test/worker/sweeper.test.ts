@@ -72,6 +72,13 @@ async function started() {
 }
 
 describe('the sweeper', () => {
+  it('expires nothing before its time because the clock was set forward', async () => {
+    const { clock, asked, pass } = await started();
+    clock.set(400 * 86_400_000);
+    await pass(INTERVAL_MS);
+    expect(new Set(asked.map(({ before }) => before))).toEqual(new Set(['2026-01-01T00:01:00.000000Z']));
+  });
+
   it('asks for entity types that expire, and sends each expired entity a delete for the time of the look', async () => {
     const { due, asked, sent, pass } = await started();
     due.push({ eid: '192.0.2.1', until: UNTIL });

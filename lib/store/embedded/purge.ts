@@ -9,6 +9,7 @@ import { indexOfName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
 import { waitingSince } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
+import { TrustedTime } from '../../runtime/trusted-time.js';
 import { behind, following, incarnationOf, readIncarnationValue, readTimeValue, recordOfIncarnation } from './keys.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { Tables } from './tables.js';
@@ -21,6 +22,7 @@ export class Purge {
   private inboxAt: Buffer | null = null;
   private inboxDueAt = 0;
   private readonly retention: Retention;
+  private readonly time: TrustedTime;
 
   constructor(
     private readonly member: Member,
@@ -28,7 +30,9 @@ export class Purge {
     private readonly clock: Clock,
     retention: RetentionOptions,
   ) {
-    this.retention = new Retention(member.environment, retention, clock);
+    this.time = new TrustedTime(clock);
+    this.time.now();
+    this.retention = new Retention(member.environment, retention, clock, this.time);
   }
 
   /** True while there is more to do. */
@@ -80,7 +84,7 @@ export class Purge {
   private forgottenBefore(): number {
     const { environment, neighbours } = this.member;
     const index = indexOfName(environment.name) ?? 0;
-    return Math.min(this.clock.now(), waitingSince(environment, neighbours, index)) - this.inboxRetentionMs;
+    return Math.min(this.time.now(), waitingSince(environment, neighbours, index)) - this.inboxRetentionMs;
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Environment } from '../../embedded/env.js';
 import { type Instant, instantOfMs } from '../../model/time.js';
 import type { Clock } from '../../runtime/clock.js';
+import type { TrustedTime } from '../../runtime/trusted-time.js';
 import type { HistoryRetention } from '../history-retention.js';
 import { attributeOfChunk, following, INSTANT_BYTES, recordRange, storedKey } from './keys.js';
 import type { Tables } from './tables.js';
@@ -32,6 +33,7 @@ export class Retention {
     private readonly environment: Environment,
     private readonly options: RetentionOptions,
     private readonly clock: Clock,
+    private readonly time: TrustedTime,
   ) {
     for (const { etype, attr, maxAgeMs } of options.histories) {
       const ages = this.ages.get(etype) ?? new Map<string, number>();
@@ -48,7 +50,7 @@ export class Retention {
   private removeRaw({ raw }: Tables): boolean {
     const { rawRetentionMs } = this.options;
     if (rawRetentionMs === null) return false;
-    const end = storedKey(Math.max(0, this.clock.now() - rawRetentionMs), 0, 0);
+    const end = storedKey(Math.max(0, this.time.now() - rawRetentionMs), 0, 0);
     const old = Array.from(raw.getKeys({ end, limit: STEP_ROWS }));
     this.remove(raw, old);
     return old.length === STEP_ROWS;
@@ -81,7 +83,7 @@ export class Retention {
 
   /** Of each attribute of the type that has a max_age: the t2 from which on its rows stay. */
   private keptFrom(etype: string): ReadonlyMap<string, Instant> {
-    const now = this.clock.now();
+    const now = this.time.now();
     const ages = this.ages.get(etype) ?? new Map<string, number>();
     return new Map(Array.from(ages, ([attr, maxAgeMs]) => [attr, instantOfMs(Math.max(0, now - maxAgeMs))]));
   }

@@ -60,6 +60,8 @@ export class Owner {
   private backend = 0;
   /** Those whose connections may hold the lock: they asked for it, and how that ended may be unknown. */
   private readonly holders = new Set<string>();
+  /** The lease of another owner, and since when it was seen. */
+  private watched: { readonly lease: string | null; readonly since: number } | null = null;
   /** When the last statement was sent that found the row of this owner. */
   private foundAt = Number.NEGATIVE_INFINITY;
 
@@ -224,14 +226,24 @@ export class Owner {
   /** Ends the connection of an owner whose lease has passed. */
   private async endOther(query: Query, index: number): Promise<void> {
     const [row] = await query(
-      'select leased > now(), holder, ceil(extract(epoch from leased - now())) from owners where index = $1',
+      'select leased > now(), holder, ceil(extract(epoch from leased - now())), leased from owners where index = $1',
       [index],
     );
-    const [leased, holder, seconds] = row ?? [];
-    if (leased === 't') {
+    const [leased, holder, seconds, lease = null] = row ?? [];
+    if (leased === 't' && !this.standsStill(lease)) {
       throw elsewhere(index, `${holder || 'a process that takes it'}, whose lease runs for ${seconds} s more`);
     }
     await this.end(query, index);
+  }
+
+  /**
+   * Whether the lease of another owner was not renewed for twice its length: then it has passed, whatever the server's clock says, which
+   * may have been set back.
+   */
+  private standsStill(lease: string | null): boolean {
+    const now = this.clock.monotonic();
+    if (this.watched?.lease !== lease) this.watched = { lease, since: now };
+    return now - this.watched.since > 2_000 * this.leaseSeconds;
   }
 
   /** Takes the lock away from whoever holds it. */

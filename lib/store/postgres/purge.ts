@@ -9,6 +9,7 @@
  * passed since, by the server's clock, which also says when an id was stored: hosts need not agree. A copy that is published after the look is one of a row that was seen, or a producer's.
  */
 import type { Clock } from '../../runtime/clock.js';
+import { TrustedTime } from '../../runtime/trusted-time.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { Session } from './session.js';
@@ -43,6 +44,7 @@ export class Purge {
   private readonly clock: Clock;
   private readonly own: FenceParameters;
   private readonly retention: Retention;
+  private readonly trusted: TrustedTime;
   private look: Look | null = null;
   /** Ids before this are being forgotten; null between two looks. */
   private forgetBefore: string | null = null;
@@ -54,7 +56,8 @@ export class Purge {
   ) {
     this.clock = options.clock;
     this.own = fenceOf(options.ownership);
-    this.retention = new Retention(session, options);
+    this.trusted = new TrustedTime(options.clock);
+    this.retention = new Retention(session, options, () => this.time());
   }
 
   /** True while there is more to do. */
@@ -99,11 +102,18 @@ export class Purge {
   private async lookAtOutbox(): Promise<Look> {
     const at = this.clock.monotonic();
     const [row] = await this.session.query(
-      `select least(now(), min(stored)) - $2::float8 * interval '1 millisecond' from outbox where destination = $1`,
-      [this.options.ownership.index, this.options.inboxRetentionMs],
+      `select least(to_timestamp($3::float8 / 1000), min(stored)) - $2::float8 * interval '1 millisecond'
+       from outbox where destination = $1`,
+      [this.options.ownership.index, this.options.inboxRetentionMs, await this.time()],
       'purge outbox',
     );
     return { at, before: row?.[0] ?? '-infinity' };
+  }
+
+  /** By the server's clock, as far as it is believed, in milliseconds since 1970: hosts need not agree. */
+  private async time(): Promise<number> {
+    const [row] = await this.session.query('select extract(epoch from now()) * 1000', [], 'purge time');
+    return this.trusted.of(Number(row?.[0]));
   }
 
   /** Of each grave all incarnations up to its own. The grave goes with the last of them, unless the entity was deleted once more. */

@@ -40,6 +40,8 @@ interface Visit {
 export class Retention {
   private readonly own: FenceParameters;
   private roundDueAt = 0;
+  /** When the round began. */
+  private nowMs = 0;
   private readonly waiting: Partition[] = [];
   private visit: Visit | null = null;
   /** When each partition of history was last walked, Infinity where only rows that stay are left. */
@@ -49,6 +51,8 @@ export class Retention {
   constructor(
     private readonly session: Pick<Session, 'query'>,
     private readonly options: RetentionOptions,
+    /** What time it is by the server's clock, as far as it is believed, in milliseconds since 1970. */
+    private readonly time: () => Promise<number>,
   ) {
     const { histories, ownership } = options;
     this.own = fenceOf(ownership);
@@ -70,17 +74,17 @@ export class Retention {
   private async beginRound(): Promise<void> {
     const { partitions, clock, histories, rawRetentionMs } = this.options;
     await partitions.ensure().catch(unlessToldThere);
-    const now = clock.now();
+    this.nowMs = await this.time();
     if (rawRetentionMs !== null) {
       for (const partition of await partitionsOf(this.session, 'raw')) {
-        if (partition.toMs + rawRetentionMs < now) await this.drop(partition);
+        if (partition.toMs + rawRetentionMs < this.nowMs) await this.drop(partition);
       }
     }
     if (histories.length > 0) {
       const least = Math.min(...this.ages[2]);
       for (const partition of await partitionsOf(this.session, 'history')) {
         const last = this.visited.get(partition.name) ?? Number.NEGATIVE_INFINITY;
-        if (partition.fromMs + least < now && last + VISIT_MS <= now) this.waiting.push(partition);
+        if (partition.fromMs + least < this.nowMs && last + VISIT_MS <= clock.monotonic()) this.waiting.push(partition);
       }
     }
     this.roundDueAt = clock.monotonic() + ROUND_MS;
@@ -107,8 +111,8 @@ export class Retention {
     } else if (visit.removing) {
       await this.session.query(
         `with ${FENCE} delete from ${partition.name} h using own, ${ages(3)}
-         where ${range(6)} and h.etype = age.etype and h.attr = age.attr and ${TOO_OLD}`,
-        [...this.own, ...this.ages, ...rangeOf(visit)],
+         where ${range(6)} and h.etype = age.etype and h.attr = age.attr and ${tooOld(8)}`,
+        [...this.own, ...this.ages, ...rangeOf(visit), this.nowMs],
       );
       visit.block += STEP_BLOCKS;
     } else if (await this.holdsMore(visit)) {
@@ -121,20 +125,20 @@ export class Retention {
   private async holdsMore(visit: Visit): Promise<boolean> {
     const [row] = await this.session.query(
       `select exists (select from ${visit.partition.name} h where ${range(4)} and not exists (
-         select from ${ages(1)} where h.etype = age.etype and h.attr = age.attr and ${TOO_OLD}))`,
-      [...this.ages, ...rangeOf(visit)],
+         select from ${ages(1)} where h.etype = age.etype and h.attr = age.attr and ${tooOld(6)}))`,
+      [...this.ages, ...rangeOf(visit), this.nowMs],
     );
     return row?.[0] === 't';
   }
 
   private async endVisit({ partition, removing }: Visit): Promise<void> {
-    const now = this.options.clock.now();
     if (!removing) {
       if (await this.drop(partition)) this.visited.delete(partition.name);
       return;
     }
     const most = Math.max(...this.ages[2]);
-    this.visited.set(partition.name, partition.toMs + most < now ? Number.POSITIVE_INFINITY : now);
+    const emptied = partition.toMs + most < this.nowMs;
+    this.visited.set(partition.name, emptied ? Number.POSITIVE_INFINITY : this.options.clock.monotonic());
   }
 
   private drop(partition: Partition): Promise<boolean> {
@@ -142,7 +146,7 @@ export class Retention {
   }
 
   private isClosed({ toMs }: Partition): boolean {
-    return toMs + CLOSED_AFTER_MS < this.options.clock.now();
+    return toMs + CLOSED_AFTER_MS < this.nowMs;
   }
 }
 
@@ -154,7 +158,8 @@ function unlessToldThere(error: unknown): void {
 /** From a parameter on. */
 const ages = (n: number) => `unnest($${n}::text[], $${n + 1}::text[], $${n + 2}::float8[]) as age (etype, attr, ms)`;
 const range = (n: number) => `h.ctid >= $${n}::tid and h.ctid < $${n + 1}::tid`;
-const TOO_OLD = `h.t2 < now() - age.ms * interval '1 millisecond'`;
+/** At a time in milliseconds since 1970. */
+const tooOld = (n: number) => `h.t2 < to_timestamp($${n}::float8 / 1000) - age.ms * interval '1 millisecond'`;
 
 function rangeOf({ block }: Visit): readonly [string, string] {
   return [`(${block},0)`, `(${block + STEP_BLOCKS},0)`];

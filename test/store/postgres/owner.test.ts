@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { Owner } from '../../../lib/store/postgres/owner.js';
 import type { Query } from '../../../lib/store/postgres/session.js';
+import { manualClock } from '../../support/clock.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { plainState, stored } from '../../support/results.js';
 import { askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
@@ -115,6 +116,29 @@ test('an owner that has nothing to do renews its lease again and again, and one 
     await expect(waiting.own(0)).rejects.toMatchObject({ code: 'OWNED_ELSEWHERE' });
   }
   expect(await store.own(0)).toEqual({ index: 0, epoch: 2 });
+});
+
+test('an index whose lease is never renewed is taken, though the clock of the server was set back', async () => {
+  const { url, session } = await prepare();
+  const clock = manualClock();
+  const settings = { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' };
+  const waiting = new Owner(clock, 15, settings, () => {});
+  const other = await sessionOf(url);
+  await waiting.connected(other.query, Number(await askOne(other, 'select pg_backend_pid()')));
+  const take = () => waiting.take(other.query, 0);
+  // As it looks when the clock was set back by an hour after the last renewal.
+  await session.query(`update owners set leased = now() + interval '1 hour'`);
+  for (const ms of [0, 29_000]) {
+    clock.pass(ms);
+    await expect(take()).rejects.toMatchObject({ code: 'OWNED_ELSEWHERE' });
+  }
+  await session.query(`update owners set leased = leased + interval '1 s'`);
+  for (const ms of [2_000, 29_000]) {
+    clock.pass(ms);
+    await expect(take()).rejects.toMatchObject({ code: 'OWNED_ELSEWHERE' });
+  }
+  clock.pass(2_000);
+  expect(await take()).toEqual({ index: 0, epoch: 2 });
 });
 
 test('an owner knows that it owns without asking, and asks after a time without a sign of it', async () => {

@@ -5,8 +5,10 @@ import {
   dropPartition,
   ensurePartitions,
   makePartition,
+  Partitions,
   partitionsOf,
 } from '../../../lib/store/postgres/partitions.js';
+import { Purge } from '../../../lib/store/postgres/purge.js';
 import type { Session } from '../../../lib/store/postgres/session.js';
 import { nothing } from '../../contract/store-bed.js';
 import { manualClock } from '../../support/clock.js';
@@ -200,6 +202,40 @@ test.each([-10, 10])(
     expect(await store.known(0, ['a'])).toEqual(new Set());
   },
 );
+
+test('removes nothing before its time because the clock of the server was set forward', async () => {
+  const prepared = await prepare({ rawRetentionMs: WEEK_MS, histories: KEPT_A_WEEK });
+  const { session, commit, clock, ownership } = prepared;
+  await commit(nothing('a'));
+  await put(session, 'week', 0);
+  let setMs = 0;
+  const query: Session['query'] = async (text, values, name) => {
+    const rows = await session.query(text, values, name);
+    return name === 'purge time' ? [[String(Number(rows[0]?.[0]) + setMs)]] : rows;
+  };
+  const options = {
+    ownership,
+    clock,
+    partitions: new Partitions(session, clock, () => {}),
+    histories: KEPT_A_WEEK,
+    rawRetentionMs: WEEK_MS,
+    inboxRetentionMs: WEEK_MS,
+    settledBefore: async () => clock.monotonic(),
+  };
+  const purge = new Purge({ query }, options);
+  while (await purge.step());
+  setMs = 400 * DAY_MS;
+  const weeks = await namesOf(session, 'raw');
+  clock.pass(DAY_MS - 1);
+  while (await purge.step());
+  const left = () => askOne(session, 'select (select count(*) from inbox) + (select count(*) from history)');
+  expect([await namesOf(session, 'raw'), await left()]).toEqual([weeks, '2']);
+  clock.pass(DAY_MS);
+  while (await purge.step());
+  clock.pass(DAY_MS);
+  while (await purge.step());
+  expect([await namesOf(session, 'raw'), await left()]).toEqual([[], '0']);
+});
 
 test('empties the histories of many deleted records, long and short, in bounded steps', async () => {
   const { store, session, commit } = await prepare();

@@ -1,0 +1,38 @@
+/**
+ * Trusted time: the time of day for whatever removes or expires what is old. A clock that is set forward would make everything old at
+ * once; so a jump is believed only when it has lasted for a day. One that is set back is believed at once: then things go later.
+ *
+ * The first time that is read is believed, for nobody can know better: so it is read once when whoever uses it begins. Refused: to count only the time that a process has run, which keeps
+ * everything too long where programs are restarted every day.
+ */
+import type { Clock } from './clock.js';
+
+/** Clocks are corrected by less all the time. */
+const JUMP_MS = 60_000;
+const BELIEVED_AFTER_MS = 86_400_000;
+
+export class TrustedTime {
+  /** Of the time of day over the time that only grows, as it is believed; null before anything was read. */
+  private offset: number | null = null;
+  private jumpedAt: number | null = null;
+
+  constructor(private readonly clock: Pick<Clock, 'now' | 'monotonic'>) {}
+
+  /** Milliseconds since 1970 by the clock of this computer. */
+  now(): number {
+    return this.of(this.clock.now());
+  }
+
+  /** What is to be believed where a clock, always the same one, shows this time now. */
+  of(shownMs: number): number {
+    const passed = this.clock.monotonic();
+    const offset = shownMs - passed;
+    const jumped = this.offset !== null && offset > this.offset + JUMP_MS;
+    this.jumpedAt = jumped ? (this.jumpedAt ?? passed) : null;
+    if (this.offset === null || this.jumpedAt === null || passed - this.jumpedAt >= BELIEVED_AFTER_MS) {
+      this.offset = offset;
+      this.jumpedAt = null;
+    }
+    return passed + this.offset;
+  }
+}
