@@ -5,7 +5,7 @@ import type { ProgramStatus } from '../../lib/ipc/status.js';
 import type { Application, CommandResult } from '../support/application.js';
 
 export async function runInside(
-  application: Application,
+  application: Pick<Application, 'configDir'>,
   args: readonly string[],
   input: string | Buffer = '',
 ): Promise<CommandResult> {

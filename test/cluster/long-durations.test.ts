@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { showDuration } from '../../lib/config/formats.js';
 import { makeKeys } from '../../lib/config/keys.js';
 import { loadConfiguration } from '../../lib/config/load.js';
+import { runInside } from '../cli/inside.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
 
@@ -34,22 +35,22 @@ describe('a duration of 30 days', () => {
   });
 
   it('fires nothing at once: with all of them a program starts, works, waits before a respawn, and drains', async () => {
-    counting = new CountingApplication();
+    counting = new CountingApplication('', 1);
     const { application } = counting;
     const lines = DURATIONS.map(({ key, longest }) => `${key}: ${FITTING[key] ?? longest}`);
     // 60 s, the longest age of a commit, would be waited for.
     const settings = nested(lines.filter((line) => !line.includes('.commit.age:')));
     writeFileSync(join(application.configDir, 'test.yml'), settings);
     const program = application.start();
-    await program.line('worker ready', 2);
-    application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]);
+    await program.line('worker ready');
+    await runInside(application, ['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
 
-    process.kill(program.workers().get(1) ?? 0, 'SIGKILL');
+    process.kill(program.workers().get(0) ?? 0, 'SIGKILL');
     const { pauseMs } = await program.line('worker crashed');
     expect(pauseMs).toBeGreaterThanOrEqual(DAYS_30_MS / 2);
-    application.succeed(['reload']);
+    expect(await runInside(application, ['reload'])).toMatchObject({ code: 0 });
     program.signal('SIGTERM');
     expect(await program.exited).toEqual({ code: 0, signal: null });
     // Node.js would warn of a timer that is too long for it, and fire it at once.

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterEach, expect, it } from 'vitest';
 import { RunningProgram } from '../support/application.js';
 import { CountingApplication } from '../support/counters.js';
@@ -29,16 +30,16 @@ function install(): void {
   symlinkSync('../dp3-cluster/dist/bin/dp3-cluster.js', join(folder, 'node_modules', '.bin', 'dp3-cluster'));
 }
 
-function spawned(command: string, args: readonly string[]): ChildProcess {
+function spawned(command: string, args: readonly string[], input: 'ignore' | Readable = 'ignore'): ChildProcess {
   const env = { ...process.env, NODE_ENV: 'test', npm_lifecycle_event: 'start' };
-  const child = spawn(command, args, { cwd: counting.application.folder, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { cwd: counting.application.folder, env, stdio: [input, 'pipe', 'pipe'] });
   children.push(child);
   return child;
 }
 
 /** The shell that npm runs a script in, which alone gets the signals that npm gets. */
-function shell(script: string): ChildProcess {
-  return spawned('sh', ['-c', `PATH="$PWD/node_modules/.bin:$PATH"; ${script}; :`]);
+function shell(script: string, input?: Readable): ChildProcess {
+  return spawned('sh', ['-c', `PATH="$PWD/node_modules/.bin:$PATH"; ${script}; :`], input);
 }
 
 it.each([
@@ -59,8 +60,10 @@ it.each([
 
 it('SIGTERM to a script that sends from a pipe ends it, with its summary', async () => {
   install();
-  const script = shell('{ echo no data-point; exec sleep 10; } | dp3-cluster send -');
-  const run = new Run(script);
+  const feeder = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.push(feeder);
+  feeder.stdin.write('no data-point\n');
+  const run = new Run(shell('dp3-cluster send -', feeder.stdout));
   await run.prints('line 1: ');
   run.signal('SIGTERM');
   await run.prints('interrupted: 0 data-points sent');

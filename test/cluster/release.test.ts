@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { runInside } from '../cli/inside.js';
 import { RunningProgram } from '../support/application.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -52,26 +53,32 @@ afterEach(async () => {
   rmSync(root, { recursive: true });
 });
 
-/** A release as it is deployed: its own code, modules, model and configuration; the data are shared. */
-function deploy(n: number): string {
-  const folder = join(root, 'releases', String(n));
-  const installed = join(folder, 'node_modules', 'dp3-cluster');
-  for (const name of ['config/db_entities', 'modules', 'node_modules'])
-    mkdirSync(join(folder, name), { recursive: true });
-  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
-    if (!name.startsWith('.')) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
-  }
-  for (const name of ['lib', 'bin', 'package.json'])
-    cpSync(join(ROOT, 'dist', name), join(installed, 'dist', name), { recursive: true });
-  cpSync(join(ROOT, 'package.json'), join(installed, 'package.json'));
+const release = (n: number) => join(root, 'releases', String(n));
+
+/** Configuration, model and a module of a release; the data are shared. */
+function configure(n: number): string {
+  const folder = release(n);
+  for (const name of ['config/db_entities', 'modules']) mkdirSync(join(folder, name), { recursive: true });
   symlinkSync('../../data', join(folder, 'data'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   writeFileSync(join(folder, 'config', 'default.yml'), SETTINGS);
-  writeFileSync(
-    join(folder, 'config', 'db_entities', 'item.yml'),
-    `${ITEM}  release_${n}: { name: Release, type: plain, data_type: int }\n`,
-  );
+  const model = `${ITEM}  release_${n}: { name: Release, type: plain, data_type: int }\n`;
+  writeFileSync(join(folder, 'config', 'db_entities', 'item.yml'), model);
   writeFileSync(join(folder, 'modules', 'own.ts'), module(n));
+  return folder;
+}
+
+/** The same with the program's own code, as npm installs it. */
+function deploy(n: number): string {
+  const folder = configure(n);
+  const installed = join(folder, 'node_modules', 'dp3-cluster');
+  mkdirSync(installed, { recursive: true });
+  for (const name of readdirSync(join(ROOT, 'node_modules'))) {
+    if (!name.startsWith('.')) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+  }
+  for (const name of ['dist/lib', 'dist/bin', 'dist/package.json', 'package.json']) {
+    cpSync(join(ROOT, name), join(installed, name), { recursive: true });
+  }
   return folder;
 }
 
@@ -81,15 +88,18 @@ function link(n: number): void {
 }
 
 /** In the folder that the link leads to, as a shell enters it. */
-const inCurrent = (args: readonly string[]) => [
-  '-c',
-  `cd '${root}/current' && exec '${process.execPath}' ${PROGRAM} ${args.join(' ')}`,
-];
-const env = { ...process.env, NODE_ENV: 'test' };
+function start(): RunningProgram {
+  const line = `cd '${root}/current' && exec '${process.execPath}' ${PROGRAM} start`;
+  const env = { ...process.env, NODE_ENV: 'test' };
+  const program = new RunningProgram(spawn('sh', ['-c', line], { env, stdio: ['pipe', 'pipe', 'pipe'] }));
+  programs.push(program);
+  return program;
+}
 
-function run(args: readonly string[], input = ''): string {
-  const { status, stdout, stderr } = spawnSync('sh', inCurrent(args), { input, encoding: 'utf8', env });
-  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${stdout}${stderr}`);
+/** A command on the configuration of this folder. */
+async function run(folder: string, args: readonly string[], input = ''): Promise<string> {
+  const { code, stdout, stderr } = await runInside({ configDir: join(folder, 'config') }, args, input);
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stdout}${stderr}`);
   return stdout;
 }
 
@@ -106,10 +116,10 @@ function worker(program: RunningProgram): { file: string; folder: string } {
 it('reloads behind a link that was switched: code, modules and configuration of the new release, and nothing before', async () => {
   mkdirSync(join(root, 'data'));
   const [one, two] = [deploy(1), deploy(2)];
+  const current = join(root, 'current');
   const running = (folder: string) => ({ file: join(folder, 'node_modules/dp3-cluster/dist/bin/worker.js'), folder });
   link(1);
-  const program = new RunningProgram(spawn('sh', inCurrent(['start']), { env, stdio: ['pipe', 'pipe', 'pipe'] }));
-  programs.push(program);
+  const program = start();
   await program.line('worker ready');
   expect(worker(program)).toEqual(running(one));
 
@@ -118,26 +128,25 @@ it('reloads behind a link that was switched: code, modules and configuration of 
   await program.line('worker ready', 2);
   expect(worker(program)).toEqual(running(one));
 
-  expect(run(['reload'])).toContain(`reloaded 1 indexes from ${join(two, 'config')}\n`);
+  expect(await run(current, ['reload'])).toContain(`reloaded 1 indexes from ${join(two, 'config')}\n`);
   await program.line('worker ready', 3);
   expect(worker(program)).toEqual(running(two));
-  run(['send', '-'], '{"type":"item","id":"a","attr":"number","v":1}\n');
+  await run(current, ['send', '-'], '{"type":"item","id":"a","attr":"number","v":1}\n');
 
   // The old one is removed, and with it the working directory of the primary.
   rmSync(one, { recursive: true });
-  expect(run(['reload'])).toContain('reloaded 1 indexes\n');
+  const [from, other] = [join(two, 'config'), join(configure(3), 'config')];
+  expect(await run(release(3), ['reload'])).toContain(
+    `reloaded 1 indexes from ${from}, not from ${other}, which this command was called for`,
+  );
   await program.line('worker ready', 4);
   expect(worker(program)).toEqual(running(two));
-  expect(run(['get', 'item', 'a', '--json'])).toMatch(/"release_2":\{"v":2,/);
-
-  deploy(3);
-  expect(run(['reload', '--config', join(root, 'releases/3/config')])).toContain(
-    `reloaded 1 indexes from ${join(two, 'config')}, not from ${join(root, 'releases/3/config')}, which this command was called for`,
-  );
+  expect(await run(current, ['get', 'item', 'a', '--json'])).toMatch(/"release_2":\{"v":2,/);
 
   // Without a link to the shared data.
-  const four = deploy(4);
+  const four = configure(4);
   rmSync(join(four, 'data'));
+  symlinkSync(join(two, 'node_modules'), join(four, 'node_modules'));
   link(4);
   program.signal('SIGHUP');
   expect(await program.line('reload failed')).toMatchObject({
