@@ -1,4 +1,5 @@
 /** Feeding the corpus, as `dp3-cluster send` does it, at a pace that one can follow. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -8,6 +9,7 @@ import { Pace } from '../lib/cli/send/pace.js';
 import { Rejects } from '../lib/cli/send/rejects.js';
 import { Sender } from '../lib/cli/send/sender.js';
 import type { Configuration } from '../lib/config/configuration.js';
+import { readProducerPoint } from '../lib/model/producer.js';
 import type { ModelSpec } from '../lib/model/spec.js';
 import { openProducer } from '../lib/queue/producer.js';
 import { EXAMPLE } from './place.js';
@@ -42,12 +44,13 @@ export function sizeOf(corpus: Buffer): { readonly points: number; readonly mail
 export async function feed({ configuration, spec, corpus, rate, signal, onSent }: Feeding): Promise<void> {
   const { numProcesses, message } = configuration;
   const { writer, close } = await openProducer(configuration);
+  const read = (raw: unknown) => readProducerPoint(raw, spec);
   const refused: string[] = [];
   // A queue that is full is waited for no longer once everything shall end.
   const stop = () => void writer.stop();
   signal.addEventListener('abort', stop);
   const sender: Sender = new Sender({
-    making: { spec, numProcesses, messageBytes: message.bytes, stream: null },
+    making: { spec, numProcesses, messageBytes: message.bytes, stream: null, read },
     writer,
     pace: new Pace(rate === 0 ? null : rate),
     rejects: new Rejects(CORPUS, undefined),

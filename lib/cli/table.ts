@@ -114,7 +114,7 @@ export const COMMANDS: readonly Command[] = [
     sentence: 'Send data-points of a file, or of stdin (-), as tasks into the queues.',
     details: [
       'FILE holds JSON lines {"type","id","attr","v","t1","t2","c","src"} or one JSON array of these, also gzipped.',
-      'A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as {"line","reason","input"}. When a queue is full, or the broker is away or in alarm, send waits and says why. The order within an entity is kept.',
+      'A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as {"line","reason","input"}. What DP3 ignores without a word, such as a key that the model does not have, is taken, and the summary says how much there was; --strict refuses it. When a queue is full, or the broker is away or in alarm, send waits and says why. The order within an entity is kept.',
       'A file can be sent again, for instance when a send broke off, and nothing is doubled (as long as processing_core.inbox.retention says): the workers know its tasks by their ids and skip them. What send counts is what it sent, repeated or not. The same holds for stdin with the same --stream. To have a file processed once more on purpose, give it another --stream.',
       'Ctrl-C and SIGTERM end it within a second, or it says what it waits for; the summary tells what is in the queues. A second signal ends it at once, without a summary.',
       'Exit code 0 when everything was sent, 1 when something was refused or the send was interrupted; after a second signal that of the signal (130 for Ctrl-C, 143 for SIGTERM).',
@@ -128,6 +128,7 @@ export const COMMANDS: readonly Command[] = [
         flags: '--rejects <file>',
         sentence: 'where to put what is refused (<file>.rejected.jsonl, rejected.jsonl for stdin)',
       },
+      { flags: '--strict', sentence: 'refuse data-points of which something would be ignored, such as an unknown key' },
       { flags: '--stream <name>', sentence: 'name of the stream: the same data under the same name are sent once' },
     ],
     load: () => import('./commands/send.js'),

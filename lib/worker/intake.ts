@@ -12,6 +12,7 @@ import { type Work, workOf } from '../lanes/work.js';
 import type { Delivery } from '../model/delivery.js';
 import type { FutureLimit } from '../model/future.js';
 import { createHashCache } from '../model/hash.js';
+import { type InputCounts, InputRemarks } from '../model/input-remarks.js';
 import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
@@ -25,7 +26,6 @@ import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Store } from '../store/store.js';
-import { type InputCounts, InputRemarks } from './input-remarks.js';
 import { RecentIds } from './recent-ids.js';
 
 export interface IntakeOptions {
@@ -69,7 +69,10 @@ export class Intake {
 
   constructor(private readonly options: IntakeOptions) {
     const { future, clock, log } = options;
-    this.remarks = new InputRemarks(future, clock, log);
+    this.remarks = new InputRemarks(future, () => clock.now(), {
+      ignored: (first) => log.warn('input is ignored, as DP3 does', first),
+      future: (first) => log.warn('data-points come from the future', first),
+    });
   }
 
   /** What the input held that somebody should know of. */
@@ -233,7 +236,8 @@ export class Intake {
         throw new TaskRefused(`Message: given ${length} bytes, allowed are ${messageBytesLimit} (message.bytes).`);
       }
       const task = parseTask(delivery.body, spec, this.remarks.ignored);
-      return delivery.own ? task : this.remarks.inTime(task);
+      // What our own senders send was held against the limit there, by their clocks.
+      return delivery.own ? task : this.remarks.taskInTime(task);
     } catch (error) {
       const refused = error instanceof TaskRefused ? error : this.unreadable(delivery, error);
       if (this.isReloading && refused.cause instanceof UnknownName) {

@@ -12,6 +12,10 @@ import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Configuration } from '../../config/configuration.js';
 import { requireConfiguration } from '../../config/load.js';
+import { IGNORED_KINDS, type IgnoredKind } from '../../model/ignored.js';
+import { type InputCounts, InputRemarks } from '../../model/input-remarks.js';
+import { readProducerPoint } from '../../model/producer.js';
+import { ValueError } from '../../model/value-error.js';
 import { openProducer, type Producer } from '../../queue/producer.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
@@ -44,7 +48,7 @@ interface Source {
 }
 
 export async function run(invocation: Invocation): Promise<ExitCode> {
-  const { args, output, request, option } = invocation;
+  const { args, output, request, option, has } = invocation;
   const controller = new AbortController();
   invocation.onInterrupt(() => controller.abort(new Error('interrupted')));
   const { signal } = controller;
@@ -57,7 +61,15 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const note = (sentence: string) => output.note(sentence);
   const startedAt = clock.monotonic();
   const secondsNow = () => (clock.monotonic() - startedAt) / 1_000;
-  const summarise = (sent: Partial<Sender>) => summary(invocation, sent, { rejects, source, signal, secondsNow });
+  const remarks = new InputRemarks(configuration.datapoint, () => clock.now(), {
+    ignored: ({ kind, place, given }) => note(`${kind} are ignored, as DP3 does (the first: ${given} of ${place})`),
+    future: ({ source, entity, attribute, t1 }) =>
+      note(`data-points of ${source} come from the future (the first: ${entity}, ${attribute}, t1 ${t1})`),
+  });
+  const listener = has('strict') ? refuseIgnored : remarks.ignored;
+  const read = (raw: unknown) => remarks.pointInTime(readProducerPoint(raw, spec, listener));
+  const summarise = (sent: Partial<Sender>) =>
+    summary(invocation, sent, { rejects, source, signal, secondsNow, input: remarks.counts() });
 
   const producer = await open(configuration, note, signal);
   if (producer === null) return summarise({});
@@ -71,7 +83,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
     output.progress(progressLine({ ...progress, points, refused, obstacle: writer.obstacle?.kind ?? null }));
   };
   const sender: Sender = new Sender({
-    making: { spec, numProcesses, messageBytes: message.bytes, stream: source.name },
+    making: { spec, numProcesses, messageBytes: message.bytes, stream: source.name, read },
     writer,
     pace: new Pace(rate, clock),
     rejects,
@@ -131,6 +143,11 @@ function openSource(file: string, { input, option }: Invocation): Source {
   return { stream, path: file, bytes: whole ? found.size : null, name: named ?? (whole ? '' : null) };
 }
 
+/** For `--strict`. */
+function refuseIgnored(kind: IgnoredKind, _place: string, what: string): never {
+  throw ValueError.of(what, `nothing that would be ignored (${IGNORED_KINDS[kind]}; --strict)`);
+}
+
 function refusedTeller({ output }: Invocation): (item: RefusedItem) => void {
   let told = 0;
   return ({ line, reason }) => {
@@ -171,6 +188,7 @@ interface Circumstances {
   readonly rejects: Rejects;
   readonly source: Source;
   readonly signal: AbortSignal;
+  readonly input: InputCounts;
   secondsNow(): number;
 }
 
@@ -178,7 +196,7 @@ interface Circumstances {
 async function summary(
   { output, has }: Invocation,
   { points: sent = 0, tasks = 0, unsure = 0, taken = 0 }: Partial<Sender>,
-  { rejects, source, signal, secondsNow }: Circumstances,
+  { rejects, source, signal, secondsNow, input }: Circumstances,
 ): Promise<ExitCode> {
   const { count: rejected, path: file } = rejects;
   const { aborted: interrupted } = signal;
@@ -186,8 +204,9 @@ async function summary(
   if (has('json')) {
     const rounded = Math.round(seconds * 1_000) / 1_000;
     const counts = { sent, tasks, unconfirmed: unsure, unsent: taken - sent, rejected, rejects_file: file };
-    await output.json({ ...counts, seconds: rounded, interrupted });
+    await output.json({ ...counts, ...input, seconds: rounded, interrupted });
   } else {
+    const future = Object.values(input.future).reduce((sum, n) => sum + n, 0);
     const parts = [
       `${interrupted ? 'interrupted: ' : ''}${counted(sent, 'data-point')} sent in ${counted(tasks, 'task')}`,
       unsure > 0 ? `${counted(unsure, 'task')} more without an answer of the broker, which may have them` : null,
@@ -196,6 +215,8 @@ async function summary(
         ? `${counted(taken - sent, 'data-point')} read and not known to be sent`
         : null,
       file === null ? 'none rejected' : `${rejected} rejected, they are in ${file}`,
+      ...Object.entries(input.ignored).map(([kind, n]) => `${n} ${IGNORED_KINDS[kind as IgnoredKind]} ignored`),
+      future > 0 ? `${counted(future, 'data-point')} from the future` : null,
     ];
     await output.line(`${parts.filter((part) => part !== null).join(', ')} (${seconds.toFixed(1)} s)`);
   }

@@ -1,6 +1,7 @@
 /** What a block becomes: tasks for the writer, and the items that are refused, each with its reason. */
+import type { DataPoint } from '../../model/datapoint.js';
 import { JsonError, parseJson } from '../../model/json.js';
-import { DEFAULT_GROUP_BOUNDS, groupPoints, type PlacedPoint, readProducerPoint } from '../../model/producer.js';
+import { DEFAULT_GROUP_BOUNDS, groupPoints, type PlacedPoint } from '../../model/producer.js';
 import type { ModelSpec } from '../../model/spec.js';
 import type { OutgoingTask } from '../../model/task.js';
 import { idOfPositions, newTaskId } from '../../model/task-id.js';
@@ -30,6 +31,8 @@ export interface TaskMaking {
   readonly messageBytes: number;
   /** Name of the stream that ids are made for; null for ids that no other send has. */
   readonly stream: string | null;
+  /** Reads a data-point. @throws TaskRefused with the reason as one sentence */
+  readonly read: (raw: unknown) => DataPoint;
 }
 
 /** Text of an item that is no JSON is kept up to this length. */
@@ -58,7 +61,7 @@ export function tasksOf(block: Block, making: TaskMaking): { parcels: Parcel[]; 
 }
 
 /** The data-point of an item; null where it is refused. */
-function pointOf(item: Item, { spec, messageBytes }: TaskMaking, refused: RefusedItem[]): PlacedPoint | null {
+function pointOf(item: Item, { messageBytes, read }: TaskMaking, refused: RefusedItem[]): PlacedPoint | null {
   const { position, line, bytes } = item;
   if (bytes === null) {
     refused.push({ line, reason: `It is longer than the ${messageBytes} bytes that a message may have.`, input: null });
@@ -73,7 +76,7 @@ function pointOf(item: Item, { spec, messageBytes }: TaskMaking, refused: Refuse
     return null;
   }
   try {
-    return { point: readProducerPoint(input, spec), position, bytes: bytes.length };
+    return { point: read(input), position, bytes: bytes.length };
   } catch (error) {
     if (!(error instanceof TaskRefused)) throw error;
     refused.push({ line, reason: error.message, input });

@@ -6,6 +6,7 @@ import { Pace } from '../../../lib/cli/send/pace.js';
 import { progressLine } from '../../../lib/cli/send/progress.js';
 import { Rejects } from '../../../lib/cli/send/rejects.js';
 import { Sender } from '../../../lib/cli/send/sender.js';
+import { readProducerPoint } from '../../../lib/model/producer.js';
 import type { OutgoingTask } from '../../../lib/model/task.js';
 import { TasksNotSent } from '../../../lib/queue/queue.js';
 import { manualClock } from '../../support/clock.js';
@@ -59,7 +60,7 @@ function manualWriter() {
 function senderOf(parts: { signal?: AbortSignal; repeatable?: boolean; pace?: Pace } = {}) {
   const manual = manualWriter();
   const sender = new Sender({
-    making: { spec, numProcesses: 1, messageBytes: 100_000, stream: '' },
+    making: { spec, numProcesses: 1, messageBytes: 100_000, stream: '', read: (raw) => readProducerPoint(raw, spec) },
     writer: manual.writer,
     pace: parts.pace ?? new Pace(null),
     rejects: new Rejects(null, undefined),

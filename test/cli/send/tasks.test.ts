@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { Block } from '../../../lib/cli/send/blocks.js';
 import { type TaskMaking, tasksOf } from '../../../lib/cli/send/tasks.js';
 import { indexOf } from '../../../lib/model/hash.js';
+import { readProducerPoint } from '../../../lib/model/producer.js';
 import { loadTestModel } from '../../support/model.js';
 
-const MAKING: TaskMaking = { spec: loadTestModel(), numProcesses: 4, messageBytes: 100_000, stream: '' };
+const spec = loadTestModel();
+const read = (raw: unknown) => readProducerPoint(raw, spec);
+const MAKING: TaskMaking = { spec, numProcesses: 4, messageBytes: 100_000, stream: '', read };
 
 function blockOf(lines: readonly (string | null)[], digest = 'd', origin = 0): Block {
   const items = lines.map((text, n) => ({
