@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,8 @@ export interface PrivateRabbitMq extends RabbitMqService {
   readonly folder: string;
   /** Ends the node at once (SIGKILL), as a crash does. */
   kill(): Promise<void>;
+  /** Ends it in order, as a shutdown of its machine does. */
+  halt(): Promise<void>;
   /** Starts it again on the same ports, with what its disk holds. */
   resume(): Promise<void>;
   /** Stops the process (SIGSTOP) or lets it go on: a broker that answers nothing, with connections that stay open. */
@@ -42,6 +44,14 @@ const LOOK_MS = 50;
 const TRIES = 3;
 const MEMORY = '2GiB';
 
+export interface PrivateRabbitMqOptions {
+  /** Folder of another system whose RabbitMQ is run in it (chroot, as root); the one of this machine where it is not given. */
+  readonly root?: string;
+}
+
+/** Runs a command in another system that sees this one's processes and temporary files; its mounts end with it. */
+const IN_ROOT = 'mount --rbind /proc "$0/proc" && mount --bind "$1" "$0$1" && shift && exec chroot "$0" "$@"';
+
 interface Ports {
   readonly amqp: number;
   readonly management: number;
@@ -50,10 +60,12 @@ interface Ports {
 }
 
 /** Starts a node, installing the package when root. Throws with the end of its log when it does not come up. */
-export async function startPrivateRabbitMq(): Promise<PrivateRabbitMq> {
-  if (!existsSync(join(SCRIPTS, 'rabbitmq-server'))) installPackages(['rabbitmq-server'], 'RabbitMQ');
+export async function startPrivateRabbitMq({ root }: PrivateRabbitMqOptions = {}): Promise<PrivateRabbitMq> {
+  if (root === undefined && !existsSync(join(SCRIPTS, 'rabbitmq-server'))) {
+    installPackages(['rabbitmq-server'], 'RabbitMQ');
+  }
   for (let attempt = 1; ; attempt++) {
-    const node = new Node(await freePorts());
+    const node = new Node(await freePorts(), root);
     try {
       await node.start();
       return node;
@@ -71,7 +83,10 @@ class Node implements PrivateRabbitMq {
   private epmd: ChildProcess | null = null;
   private server: ChildProcess | null = null;
 
-  constructor(private readonly ports: Ports) {
+  constructor(
+    private readonly ports: Ports,
+    private readonly root: string | undefined,
+  ) {
     const managementUrl = `http://127.0.0.1:${ports.management}`;
     this.address = { host: '127.0.0.1', port: ports.amqp, username: 'guest', password: 'guest', managementUrl };
     this.environment = this.writeFiles();
@@ -106,6 +121,10 @@ class Node implements PrivateRabbitMq {
     await ended(this.server, 'SIGKILL');
   }
 
+  async halt(): Promise<void> {
+    await ended(this.server, 'SIGTERM');
+  }
+
   freeze(frozen: boolean): void {
     this.server?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
   }
@@ -115,9 +134,8 @@ class Node implements PrivateRabbitMq {
   }
 
   async ctl(...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(join(SCRIPTS, 'rabbitmqctl'), ['--quiet', ...args], {
-      env: this.environment,
-    });
+    const [command, all] = this.inItsSystem(join(SCRIPTS, 'rabbitmqctl'), ['--quiet', ...args]);
+    const { stdout } = await promisify(execFile)(command, all, { env: this.environment });
     return stdout;
   }
 
@@ -130,12 +148,22 @@ class Node implements PrivateRabbitMq {
     this.epmd?.stdin?.end();
     await ended(this.epmd);
     rmSync(this.folder, { recursive: true, force: true });
+    if (this.root !== undefined) rmdirSync(join(this.root, this.folder));
   }
 
   private run(command: string, args: readonly string[]): ChildProcess {
     const log = openSync(join(this.folder, 'console.log'), 'a');
+    const [first, all] = this.inItsSystem(command, args);
     // In a process group of its own: Ctrl-C is for the program in front, which ends its servers last.
-    return spawn(command, args, { env: this.environment, stdio: ['pipe', log, log], detached: true });
+    return spawn(first, all, { env: this.environment, stdio: ['pipe', log, log], detached: true });
+  }
+
+  /** The same process becomes the command, so that signals and standard input reach it. */
+  private inItsSystem(command: string, args: readonly string[]): readonly [string, readonly string[]] {
+    const { root, folder } = this;
+    if (root === undefined) return [command, args];
+    mkdirSync(join(root, folder), { recursive: true });
+    return ['unshare', ['--mount', 'sh', '-c', IN_ROOT, root, folder, command, ...args]];
   }
 
   private async answers(): Promise<boolean> {

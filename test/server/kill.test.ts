@@ -1,7 +1,4 @@
 /** Two programs as two hosts on RabbitMQ and PostgreSQL, whatever is killed at whatever moment. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { type PrivatePostgres, startPrivatePostgres, type TestDatabase } from '../../services/postgres.js';
@@ -9,15 +6,14 @@ import { type Application, killQuietly, type RunningProgram } from '../support/a
 import { freshDatabase } from '../support/postgres.js';
 import { workersIn } from '../support/programs.js';
 import { freshVirtualHost } from '../support/rabbitmq.js';
-import { expectSameRows, type StoredRows } from '../support/stored-rows.js';
+import { expectSameRows } from '../support/stored-rows.js';
+import { filesOf, lastWords, type Undisturbed, undisturbedRun } from '../support/storm.js';
 import {
   derivedOf,
   eventsOf,
   recordedAddresses,
-  type StreamEvent,
   skewedAddresses,
   streamApplication,
-  writeEvents,
 } from '../support/stream-application.js';
 import { rowsOf, settled } from '../support/stream-run.js';
 
@@ -101,24 +97,11 @@ class Sending {
   }
 }
 
-interface Undisturbed {
-  /** That were sent. */
-  readonly tasks: number;
-  readonly rows: StoredRows;
-}
-
 /** What a run leaves that nothing happens to: one program, and hooks that wait for nothing. */
 async function undisturbed(postgres: PrivatePostgres, files: readonly string[], derived: number): Promise<Undisturbed> {
   const database = await postgres.database();
   const application = await applicationOn(database, 0);
-  const program = application.start();
-  await program.line('worker ready', NUM_PROCESSES);
-  const summaries = files.map((file) => JSON.parse(application.succeed(['send', file, '--json'])) as { tasks: number });
-  const tasks = summaries.reduce((sum, summary) => sum + summary.tasks, 0);
-  await settled(database, tasks + derived, SETTLE_MS);
-  program.signal('SIGTERM');
-  expect((await program.exited).code).toBe(0);
-  return { tasks, rows: await rowsOf(database) };
+  return undisturbedRun({ application, database, numProcesses: NUM_PROCESSES, files, derived, settleMs: SETTLE_MS });
 }
 
 interface Storm {
@@ -171,28 +154,12 @@ async function storm(
   return { kills, workers, busy };
 }
 
-const LAST_LINES = 40;
-
-function lastWords({ lines }: RunningProgram): string {
-  return lines
-    .slice(-LAST_LINES)
-    .map((line) => JSON.stringify(line))
-    .join('\n');
-}
-
-/** The events in files, which are the same for all runs. */
-function filesOf(events: readonly StreamEvent[]): readonly string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'dp3-events-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return writeEvents(folder, events, Math.max(LEAST_EVENTS_A_FILE, Math.ceil(events.length / FILES)));
-}
-
 it(
   'ends as an undisturbed run on two hosts, whatever is killed at whatever moment',
   async () => {
     const count = Math.round(STORM_SECONDS * EVENTS_A_SECOND);
     const events = eventsOf(RECORDINGS === undefined ? skewedAddresses(count) : recordedAddresses(RECORDINGS, count));
-    const files = filesOf(events);
+    const files = filesOf(events, Math.max(LEAST_EVENTS_A_FILE, Math.ceil(events.length / FILES)));
     const postgres = await startPrivatePostgres();
     onTestFinished(() => postgres.stop());
     const derived = derivedOf(events);

@@ -84,8 +84,10 @@ export interface StreamApplicationOptions {
   readonly numProcesses: number;
   /** How long the hook of an event waits, as one does that asks somebody else. */
   readonly waitMs?: number;
-  /** Messages that a normal queue may hold. */
+  /** Messages that a normal queue may hold, and that a worker holds unacknowledged. */
   readonly maxLength?: number;
+  readonly prefetch?: number;
+  readonly queueType?: 'classic' | 'quorum';
   /** Lines of `processing_core`. */
   readonly settings?: string;
   /** Where the program stands that runs it; this checkout's where not given. */
@@ -98,7 +100,9 @@ export function streamApplication({
   path = '../data',
   numProcesses,
   waitMs = 0,
-  maxLength,
+  maxLength: max_length,
+  prefetch,
+  queueType: queue_type,
   settings = '',
   root,
 }: StreamApplicationOptions): Application {
@@ -109,7 +113,7 @@ app: ${APP}
 processing_core:
   worker_processes: ${numProcesses}
   enabled_modules: [traces]
-  msg_broker: ${JSON.stringify({ ...brokerOf(broker), max_length: maxLength })}
+  msg_broker: ${JSON.stringify({ ...brokerOf(broker), max_length, prefetch, queue_type })}
   store: ${JSON.stringify(store)}
   max_chain_depth: 1
   # send packs data-points of an entity into one task up to a quarter of that: here, one.
