@@ -83,17 +83,19 @@ class Undo {
 }
 
 function writeConfiguration(
-  { host, port, username, password, virtualHost }: RabbitMqAddress & { virtualHost: string },
+  { host, port, managementUrl, username, password, virtualHost }: RabbitMqAddress & { virtualHost: string },
   url: string,
 ): void {
   rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER, { recursive: true });
   cpSync(join(EXAMPLE, 'config'), CONFIG, { recursive: true });
+  const management_port = Number(new URL(managementUrl).port);
+  const at = { kind: 'rabbitmq', host, port, management_port, virtual_host: virtualHost, username, password };
   const settings = {
     app: APP,
     processing_core: {
       modules_dir: join(EXAMPLE, 'modules'),
-      msg_broker: { kind: 'rabbitmq', host, port, virtual_host: virtualHost, username, password },
+      msg_broker: at,
       store: { kind: 'postgres', url },
     },
   };

@@ -2,17 +2,36 @@
 import type { Configuration } from '../config/configuration.js';
 import { type ConfigurationRequest, loadConfiguration, problemLine } from '../config/load.js';
 import type { ConfigurationArguments } from '../ipc/messages.js';
+import { queueProblems } from '../queue/inspect.js';
 import type { Output } from './output.js';
 import { printProblems } from './problems.js';
 
-/** Null when there are errors: they have been printed then, as `check` prints them. Warnings are for the log. */
-export function startable(
+export interface Startable {
+  readonly configuration: Configuration;
+  readonly indexes: readonly number[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Null when there are errors, of the configuration or of a broker that would lose tasks: they have been printed then, as `check` prints them.
+ * Warnings are for the log.
+ */
+export async function startable(
   request: ConfigurationRequest,
   output: Output,
-): { readonly configuration: Configuration; readonly warnings: readonly string[] } | null {
+  indexesOf: (configuration: Configuration) => readonly number[],
+): Promise<Startable | null> {
   const { configuration, problems } = loadConfiguration(request);
-  if (configuration !== null) return { configuration, warnings: problems.map(problemLine) };
-  printProblems(output, problems);
+  if (configuration === null) {
+    printProblems(output, problems);
+    return null;
+  }
+  const indexes = indexesOf(configuration);
+  const all = [...problems, ...(await queueProblems({ configuration, indexes, byAmqp: false }))];
+  if (!all.some(({ severity }) => severity === 'error')) {
+    return { configuration, indexes, warnings: all.map(problemLine) };
+  }
+  printProblems(output, all);
   return null;
 }
 

@@ -57,8 +57,10 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'setup',
     sentence: 'Make what a start needs: data folder, or tables, exchanges and queues. Changes nothing the second time.',
+    details:
+      'With --repair, queues that lose tasks as they were declared are made anew with all that waits in them. Stop senders and programs first. When it was broken off, run it again: it goes on.',
     example: 'setup --config config',
-    options: [JSON_OUTPUT, PROCESSES],
+    options: [JSON_OUTPUT, PROCESSES, { flags: '--repair', sentence: 'make queues anew that lose tasks as they are' }],
     load: () => import('./commands/setup.js'),
   },
   {

@@ -12,6 +12,8 @@ export interface BrokerConfiguration {
   readonly kind: (typeof BROKER_KINDS)[number];
   readonly host: string;
   readonly port: number;
+  /** Null where the management API is not to be asked. */
+  readonly managementPort: number | null;
   readonly virtualHost: string;
   readonly username: string;
   readonly password: string;

@@ -108,7 +108,11 @@ export function makeSchema() {
         host: host('localhost', 'Name or address of the RabbitMQ server.'),
         port: whole(5_672, 'Port of the RabbitMQ server.', { least: 1, most: 65_535 }),
         management_port: unset(
-          whole(15_672, 'Port of the management API of that server.', { least: 1, most: 65_535 }),
+          whole(
+            15_672,
+            'Port of its management API, which `check`, `setup` and `start` ask for policies that lose tasks; the user needs the tag management. With `tls` over https.',
+            { least: 1, most: 65_535 },
+          ),
           'not asked',
         ),
         virtual_host: text('/', 'Virtual host on that server.'),
@@ -143,7 +147,11 @@ export function makeSchema() {
           'Unacknowledged messages RabbitMQ hands out to one consumer. With quorum queues the store keeps it, and a smaller one is refused.',
           { least: 1, most: 65_535 },
         ),
-        queue_type: choice(QUEUE_TYPES, 'classic', 'Type of the queues that are declared; DP3 declares classic ones.'),
+        queue_type: choice(
+          QUEUE_TYPES,
+          'quorum',
+          'Type of the queues that are declared; those that are there are used as they are. A bounded classic queue, as DP3 declares it, loses its oldest tasks when the broker restarts; a quorum queue keeps all.',
+        ),
         declare: flag(
           true,
           'Whether `start` and `send` declare missing queues and exchanges; otherwise they must be there, and `setup` makes them.',

@@ -124,6 +124,7 @@ function brokerOf(broker: BrokerValues, kind: Configuration['broker']['kind'], d
     kind,
     host: broker.host,
     port: broker.port,
+    managementPort: broker.management_port,
     virtualHost: broker.virtual_host,
     username: broker.username,
     password: broker.password,

@@ -1,10 +1,13 @@
 /** Opens the queue of a kind. The only file that knows the adapters; everything else knows lib/queue/queue.ts. */
 import type { Configuration } from '../config/configuration.js';
 import type { Member } from '../embedded/member.js';
+import type { Problem } from '../model/problem.js';
 import type { Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { AmqpConnection } from './amqp/connection.js';
+import { type InspectOptions, inspectBroker } from './amqp/inspect.js';
 import { AmqpReader } from './amqp/reader.js';
+import { type Repaired, repairTopology } from './amqp/repair.js';
 import { setUpTopology } from './amqp/setup.js';
 import { AmqpWriter } from './amqp/writer.js';
 import { EmbeddedReader } from './embedded/reader.js';
@@ -62,6 +65,21 @@ export function openWriter(queue: EmbeddedQueue | RabbitMqQueue): TaskWriter {
 export function declareQueues({ configuration, log, tries = 1 }: RabbitMqQueue): Promise<string[]> {
   const { app, numProcesses, broker } = configuration;
   return setUpTopology({ app, numProcesses, broker, log, tries });
+}
+
+/** Makes queues anew that lose tasks as they are, with all that waits in them. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE. */
+export function repairQueues({ configuration, log, tries = 1 }: RabbitMqQueue): Promise<readonly Repaired[]> {
+  const { app, numProcesses, broker } = configuration;
+  return repairTopology({ app, numProcesses, broker, log, tries });
+}
+
+/** What the broker would do to tasks. */
+export function inspectQueues(
+  { configuration, log }: RabbitMqQueue,
+  how: Pick<InspectOptions, 'indexes' | 'byAmqp' | 'asWanted'>,
+): Promise<readonly Problem[]> {
+  const { app, broker } = configuration;
+  return inspectBroker({ app, broker, log, ...how });
 }
 
 function clockOf(queue: EmbeddedQueue | RabbitMqQueue): { clock?: Clock } {

@@ -51,21 +51,6 @@ describe('check', () => {
     ]);
   });
 
-  it('refuses, as a start does, what no connection could be made with', async () => {
-    const broker = { host: 'rabbit:5672', tls: true, tls_ca_file: 'ca.pem' };
-    const store = { url: 'postgres://me:geheim@db/dp3?sslmode=bogus' };
-    const processing_core = { worker_processes: 1, msg_broker: broker, store };
-    const dir = makeFolder({ 'production.yml': JSON.stringify({ processing_core }) });
-    for (const command of ['check', 'start']) {
-      const { code, stdout, stderr } = await dp3([command, '--config', dir, '--env', 'production']);
-      expect([code, stdout]).toEqual([2, '']);
-      expect(stderr).toMatch(/production\.yml:1 processing_core\.msg_broker\.host: .*the port has a key of its own/);
-      expect(stderr).toMatch(/processing_core\.msg_broker\.tls_ca_file: There is no file .*\/ca\.pem\./);
-      expect(stderr).toMatch(/processing_core\.store\.url: Allowed is disable, .* as sslmode; given was "bogus"\./);
-      expect(stderr).not.toContain('geheim');
-    }
-  });
-
   it('prints one document with --json, for a good and for a bad configuration', async () => {
     const good = await dp3(['check', '--config', 'config', '--json']);
     expect([good.code, good.stderr]).toEqual([0, '']);

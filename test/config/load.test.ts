@@ -310,10 +310,8 @@ describe('a folder of DP3', () => {
   });
 
   it('of its newest version is read without an error, and only what has no effect here is told', () => {
-    const { problems, configuration, spec, settings } = loadConfiguration({ dir: NEWEST_DP3_FOLDER }, {});
+    const { problems, configuration, spec } = loadConfiguration({ dir: NEWEST_DP3_FOLDER }, {});
     expect(problems.filter(({ severity }) => severity === 'error')).toEqual([]);
-    const port = settings.find(({ key }) => key === 'processing_core.msg_broker.management_port');
-    expect(port?.value).toBe(15_672);
     expect(spec?.entity('bee')?.description).toBe('What hums');
     expect(configuration).toMatchObject({ numProcesses: 1, workerThreads: 16, enabledModules: ['hive'] });
     const python = problems.filter(({ sentence }) => sentence.startsWith('Only the Python program'));
@@ -345,7 +343,6 @@ describe('a folder of DP3', () => {
 
   it.each([
     ['telemetry', 'attribute_bson_size_schedul'],
-    ['processing_core', 'worker_proceses'],
     ['history_manager', 'snapshots_cleaning'],
     ['updater', 'cache_max_entrys'],
     ['database', 'storag'],

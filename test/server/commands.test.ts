@@ -29,11 +29,12 @@ beforeAll(async () => {
   broker = await makeVirtualHost(inject('rabbitMq'));
   database = await postgresAt(inject('postgres')).database();
   const { host, port, virtualHost, username, password } = broker;
+  const management_port = Number(new URL(broker.managementUrl).port);
   const settings = {
     app: 'buses',
     processing_core: {
       worker_processes: 2,
-      msg_broker: { kind: 'rabbitmq', host, port, virtual_host: virtualHost, username, password },
+      msg_broker: { kind: 'rabbitmq', host, port, management_port, virtual_host: virtualHost, username, password },
       store: { kind: 'postgres', url: database.url },
     },
     logging: { format: 'json' },
@@ -60,6 +61,23 @@ it('setup makes the tables once, and never for other settings', async () => {
   expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/num_processes 2, configured is 3/)]);
   expect(await run(['list', 'bus', '--json'])).toEqual({ code: 0, stdout: '', stderr: '' });
   expect(await run(['get', 'bus', '1'])).toMatchObject({ code: 1, stderr: 'dp3-cluster: no record of bus 1\n' });
+});
+
+it('check, setup and start refuse a broker that loses tasks by a policy, and name it', async () => {
+  expect(await run(['check'])).toMatchObject({ code: 0, stderr: '0 errors, 0 warnings\n' });
+  const definition = { 'message-ttl': 60_000 };
+  await broker.manage('PUT', '/policies/%v/site-wide', { pattern: '', definition, 'apply-to': 'queues' });
+  const sentence =
+    'queue buses-worker-0, buses-worker-0-pri, buses-worker-1, buses-worker-1-pri: Can not be used: the broker drops tasks that wait too long (message-ttl 60000 of the policy "site-wide"); change the policy "site-wide", or let it not match.';
+  for (const command of ['check', 'setup', 'start']) {
+    const { code, stderr } = await run([command]);
+    expect([command, code]).toEqual([command, 2]);
+    expect(stderr).toContain(sentence);
+  }
+  const { code, stderr } = await run(['worker', '1']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('queue buses-worker-1, buses-worker-1-pri: Can not')]);
+  await broker.manage('DELETE', '/policies/%v/site-wide');
+  expect(await run(['check'])).toMatchObject({ code: 0 });
 });
 
 it('get, list and status show what the workers have stored', async () => {

@@ -180,7 +180,7 @@ async function freshServers(): Promise<Servers> {
 }
 
 async function writerTo({ virtualHost: address }: Servers): Promise<TaskWriter> {
-  const bed = new AmqpBed({ app: APP, address, numProcesses: NUM_PROCESSES });
+  const bed = new AmqpBed({ app: APP, address, numProcesses: NUM_PROCESSES, broker: { queueType: 'quorum' } });
   onTestFinished(() => bed.close());
   return bed.writer();
 }

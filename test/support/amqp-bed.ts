@@ -36,6 +36,7 @@ export function brokerAt(
     port,
     username,
     password,
+    managementPort: null,
     virtualHost,
     tls: false,
     tlsFiles: NO_TLS_FILES,

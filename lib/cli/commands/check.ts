@@ -1,6 +1,7 @@
 /**
  * `check`: every mistake of the configuration, then what holds in the end. Problems go to stderr, what holds to stdout; with --json
- * everything is one document on stdout. A database is asked whether it can be used; nothing is started or changed.
+ * everything is one document on stdout. A database is asked whether it can be used, a broker what it does with its queues; nothing is
+ * started or changed.
  */
 import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
@@ -11,6 +12,7 @@ import { typeScriptFiles } from '../../hooks/loader.js';
 import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
+import { queueProblems } from '../../queue/inspect.js';
 import { systemClock } from '../../runtime/clock.js';
 import { storeProblems } from '../../store/inspect.js';
 import type { ExitCode, Invocation, Run } from '../command.js';
@@ -56,6 +58,7 @@ export function checkWith(checkModules: CheckModules): Run {
       const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
       problems.push(...typesProblems(configuration, spec, typescript));
       problems.push(...(await storeProblems(configuration)));
+      problems.push(...(await queueProblems({ configuration, byAmqp: true })));
     }
     return report(invocation, loaded, problems);
   };

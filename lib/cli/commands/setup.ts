@@ -10,8 +10,9 @@ import type { ExitCode, Invocation } from '../command.js';
 export async function run({ request, output, has }: Invocation): Promise<ExitCode> {
   const { configuration, spec } = requireConfiguration(request);
   const store = await setUpStore(configuration, spec);
-  const queue = await setUpQueue(configuration, (sentence) => output.note(sentence));
-  const done = queue === null ? [store] : [store, queue];
+  const repair = has('repair');
+  const queues = await setUpQueue({ configuration, repair, note: (sentence) => output.note(sentence) });
+  const done = [store, ...queues];
   if (has('json')) {
     await output.json({
       made: done.some(({ made }) => made),

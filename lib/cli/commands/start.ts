@@ -9,10 +9,9 @@ import { argumentsOf, startable } from '../startable.js';
 
 export async function run({ request, option, output, onLauncherGone }: Invocation): Promise<number> {
   const stopExitCode = readStopExitCode(option);
-  const found = startable(request, output);
+  const found = await startable(request, output, ({ numProcesses }) => parseIndexes(option('indexes'), numProcesses));
   if (found === null) return 2;
-  const { configuration, warnings } = found;
-  const indexes = parseIndexes(option('indexes'), configuration.numProcesses);
+  const { configuration, indexes, warnings } = found;
   const log = new PrimaryLog(configuration.logging);
   try {
     for (const warning of warnings) log.warn(warning);

@@ -9,10 +9,10 @@ import { argumentsOf, startable } from '../startable.js';
 
 export async function run({ args, request, option, output, onLauncherGone }: Invocation): Promise<number> {
   const stopExitCode = readStopExitCode(option);
-  const found = startable(request, output);
+  const found = await startable(request, output, ({ numProcesses }) => [parseIndex(args[0] ?? '', numProcesses)]);
   if (found === null) return 2;
-  const { configuration, warnings } = found;
-  const index = parseIndex(args[0] ?? '', configuration.numProcesses);
+  const { configuration, indexes, warnings } = found;
+  const [index = 0] = indexes;
   await refuseSharedIndexes(configuration.runtimeDir, [index]);
   for (const warning of warnings) output.note(`warning  ${warning}`);
   const assignment = {

@@ -14,6 +14,7 @@ import { Acknowledger } from './acknowledger.js';
 import type { AmqpConnection } from './connection.js';
 import { Fifo } from './fifo.js';
 import type { MessageSizes } from './prefetch.js';
+import type { QueueType } from './queue-safety.js';
 import type { Look } from './settled.js';
 
 /** Bytes of all messages that are in memory, of both queues of a pair. */
@@ -21,6 +22,9 @@ export interface HeldBytes {
   bytes: number;
   readonly limit: number;
 }
+
+/** Null where the broker does not tell. */
+export type FoundType = QueueType | null;
 
 /** Messages that are set aside may take up this much, or as much as the window. */
 const LEAST_ASIDE_BYTES = 16 * 2 ** 20;
@@ -33,6 +37,7 @@ export function noBytesHeld(windowBytes: number): HeldBytes {
 export interface ConsumptionParts {
   readonly queue: string;
   readonly priority: boolean;
+  readonly type: FoundType;
   readonly prefetch: number;
   readonly connection: AmqpConnection;
   readonly channel: Channel;
@@ -53,6 +58,7 @@ const COPIED_BELOW = 4;
 export class Consumption {
   readonly queue: string;
   readonly priority: boolean;
+  readonly type: FoundType;
   readonly prefetch: number;
   readonly sizes: MessageSizes;
   /** Messages that arrived. */
@@ -73,9 +79,10 @@ export class Consumption {
   private endedWhy = '';
 
   constructor(private readonly parts: ConsumptionParts) {
-    const { queue, priority, prefetch, sizes, channel } = parts;
+    const { queue, priority, type, prefetch, sizes, channel } = parts;
     this.queue = queue;
     this.priority = priority;
+    this.type = type;
     this.prefetch = prefetch;
     this.sizes = sizes;
     this.acks = acksOf(channel);
@@ -87,9 +94,10 @@ export class Consumption {
     channel.on('close', () => this.end(`the channel of queue ${queue} has ended: ${why}`));
   }
 
-  /** Begins; throws what the server answers. */
-  async consume(exclusive: boolean): Promise<void> {
-    const { connection, channel, queue, prefetch } = this.parts;
+  /** Begins; throws what the server answers. On a quorum queue `exclusive` means nothing. */
+  async consume(): Promise<void> {
+    const { connection, channel, queue, prefetch, type } = this.parts;
+    const exclusive = type !== 'quorum';
     const limited = channel.prefetch(prefetch);
     const consuming = channel.consume(queue, (message) => this.receive(message), { exclusive, noAck: false });
     await connection.answer(Promise.all([limited, consuming]), `the queue ${queue} is to be consumed`);

@@ -13,8 +13,8 @@ export interface HandOutOptions {
   readonly window: { readonly tasks: number; readonly bytes: number };
   readonly attempts: BrokerAttempts;
   onDelivery(delivery: AmqpDelivery): void;
-  /** The first message came that a restart of the broker would lose. */
-  onTransient(): void;
+  /** The first message came that a restart of the broker would have lost. */
+  onTransient(from: Consumption): void;
   /** Deliveries of it were settled, and are acknowledged. */
   settled(from: Consumption): void;
 }
@@ -148,9 +148,10 @@ export class HandOut implements DeliveryOwner {
   private handOut(from: Consumption): void {
     const { attempts, onDelivery, onTransient } = this.options;
     const message = from.take();
-    if (!this.transient && isTransient(message)) {
+    // A quorum queue keeps them.
+    if (!this.transient && from.type !== 'quorum' && isTransient(message)) {
       this.transient = true;
-      onTransient();
+      onTransient(from);
     }
     const identity = identityOf(message);
     this.order.taken(from.priority);

@@ -5,7 +5,8 @@
  * one queue each; the one without the second lets go of the first. On a quorum queue `exclusive` means nothing: there the queue has
  * a single active consumer, and a process waits as long as anybody consumes. Single active consumers on classic queues were refused:
  * a cancel with a backlog crashed the queue's process (3.10). A quorum queue that does not tell in 250 ms what it holds and who
- * consumes it is said to hold nothing and to have no consumer; so that counts only where it came sooner.
+ * consumes it is said to hold nothing and to have no consumer; so that counts only where it came sooner. A queue whose type nobody tells
+ * is treated as both: what means nothing to the other kind does no harm there.
  *
  * A classic queue with a backlog is first asked for a few messages, whose size says how many to ask for; they go back to their places.
  */
@@ -14,9 +15,10 @@ import type { Clock } from '../../runtime/clock.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { PairNames } from '../names.js';
 import type { AmqpConnection } from './connection.js';
-import { Consumption, type HeldBytes } from './consumption.js';
+import { Consumption, type FoundType, type HeldBytes } from './consumption.js';
 import type { Pair } from './handout.js';
 import { ENOUGH_MESSAGES, MessageSizes, type PrefetchLimits, prefetchFor } from './prefetch.js';
+import type { QueueTypes } from './topology.js';
 
 export class QueueInUse extends Error {
   override readonly name = 'QueueInUse';
@@ -29,7 +31,8 @@ export class QueueInUse extends Error {
 /** What holds for both queues. */
 export interface Opening {
   readonly connection: AmqpConnection;
-  readonly classic: boolean;
+  /** By the names of the queues; one that the broker does not tell is missing. */
+  readonly types: QueueTypes;
   readonly limits: PrefetchLimits;
   readonly held: HeldBytes;
   readonly clock: Clock;
@@ -38,6 +41,7 @@ export interface Opening {
 export interface QueueToOpen extends Opening {
   readonly queue: string;
   readonly priority: boolean;
+  readonly type: FoundType;
   /** What is known of its messages. */
   readonly sizes: MessageSizes;
 }
@@ -53,11 +57,12 @@ const UNKNOWN_MS = 10_000;
 
 /** Throws QueueInUse, or why it can not be opened. */
 export async function openPair(options: Opening, names: PairNames): Promise<Pair> {
-  const { clock } = options;
-  const sizes = () => new MessageSizes();
-  const priority = await openQueue({ ...options, queue: names.priority, priority: true, sizes: sizes() });
+  const { clock, types } = options;
+  const open = (queue: string, priority: boolean) =>
+    openQueue({ ...options, queue, priority, type: types.get(queue) ?? null, sizes: new MessageSizes() });
+  const priority = await open(names.priority, true);
   try {
-    const normal = await openQueue({ ...options, queue: names.normal, priority: false, sizes: sizes() });
+    const normal = await open(names.normal, false);
     await Promise.all([filled(priority, FILLED_WITH, clock), filled(normal, FILLED_WITH, clock)]);
     return { priority: priority.consumption, normal: normal.consumption, held: options.held };
   } catch (error) {
@@ -74,7 +79,8 @@ export interface OpenQueue {
 
 /** Throws QueueInUse, or why it can not be opened. */
 export async function openQueue(options: QueueToOpen): Promise<OpenQueue> {
-  const { classic, sizes, limits, clock } = options;
+  const { type, sizes, limits, clock } = options;
+  const classic = type === 'classic';
   let opened: OpenQueue | null = null;
   if (classic && sizes.meanBytes === null && limits.most > ENOUGH_MESSAGES) {
     opened = await consume(options, limits.most, ENOUGH_MESSAGES);
@@ -87,14 +93,14 @@ export async function openQueue(options: QueueToOpen): Promise<OpenQueue> {
 
 /** Where more wait than `probe`, it is the prefetch. */
 async function consume(options: QueueToOpen, prefetch: number, probe?: number): Promise<OpenQueue> {
-  const { connection, queue, priority, classic, sizes, held } = options;
+  const { connection, queue, priority, type, sizes, held } = options;
   const channel = await connection.openChannel(() => {});
   try {
-    const { messageCount: waiting, consumerCount } = await known(options, channel);
-    if (!classic && consumerCount > 0) throw new QueueInUse(queue);
+    const { messageCount: waiting, consumerCount } = await countsOf(options, channel);
+    if (type !== 'classic' && consumerCount > 0) throw new QueueInUse(queue);
     const chosen = probe !== undefined && waiting > probe ? probe : prefetch;
-    const consumption = new Consumption({ queue, priority, prefetch: chosen, connection, channel, sizes, held });
-    await consumption.consume(classic);
+    const consumption = new Consumption({ queue, priority, type, prefetch: chosen, connection, channel, sizes, held });
+    await consumption.consume();
     return { consumption, waiting };
   } catch (error) {
     await connection.closeChannel(channel);
@@ -103,13 +109,16 @@ async function consume(options: QueueToOpen, prefetch: number, probe?: number): 
 }
 
 /** What the queue really holds and who consumes it. Throws where the broker does not get to know it. */
-async function known({ connection, queue, classic, clock }: QueueToOpen, channel: Channel) {
+export async function countsOf(
+  { connection, queue, type, clock }: Pick<QueueToOpen, 'connection' | 'queue' | 'type' | 'clock'>,
+  channel: Channel,
+) {
   const giveUpAt = clock.monotonic() + UNKNOWN_MS;
   for (;;) {
     const askedAt = clock.monotonic();
     const answer = await connection.answer(channel.checkQueue(queue), `the queue ${queue} is looked for`);
     const nothing = answer.messageCount === 0 && answer.consumerCount === 0;
-    if (classic || !nothing || clock.monotonic() - askedAt < UNKNOWN_AFTER_MS) return answer;
+    if (type === 'classic' || !nothing || clock.monotonic() - askedAt < UNKNOWN_AFTER_MS) return answer;
     if (clock.monotonic() > giveUpAt) throw new Error(`the broker does not know who consumes the queue ${queue}`);
   }
 }

@@ -31,7 +31,7 @@ import { PairWatch } from './pair-watch.js';
 import { Replacing } from './replacing.js';
 import { Standby } from './standby.js';
 import { Sweep } from './sweep.js';
-import { ensureTopology } from './topology.js';
+import { ensureTopology, type QueueTypes, type Topology } from './topology.js';
 
 export interface AmqpReaderOptions {
   readonly app: string;
@@ -74,6 +74,7 @@ export class AmqpReader implements TaskReader {
   /** While the owner settles down before we end the pair ourselves. */
   private settlingDown: Promise<void> | null = null;
   private stopped = false;
+  private types: QueueTypes = new Map();
 
   constructor(private readonly options: AmqpReaderOptions) {
     const { app, index, window, broker, runtimeDir, connection, clock, log } = options;
@@ -85,7 +86,7 @@ export class AmqpReader implements TaskReader {
       window,
       attempts: this.attempts,
       onDelivery: (delivery) => this.events?.onDelivery(delivery),
-      onTransient: () => this.opening().classic && log.warn(TRANSIENT, { queue: names.normal }),
+      onTransient: ({ queue }) => log.warn(TRANSIENT, { queue }),
       settled: (from) => this.replacing.settled(from),
     });
     this.replacing = new Replacing({
@@ -137,14 +138,15 @@ export class AmqpReader implements TaskReader {
 
   async start(): Promise<void> {
     await this.options.connection.start();
-    await this.ensureQueues();
+    for (const remark of await this.ensureQueues()) remark(this.log);
   }
 
   /** Stands by as long as another process consumes; resolves when this one does. Throws QUEUE_UNAVAILABLE where `stop` comes first. */
   async consume(events: ReaderEvents): Promise<void> {
     if (this.events !== null) throw new Error(`${this.name} consumes already`);
     this.events = events;
-    const pair = await this.standby.open(true);
+    // Looked at anew: who stood by for an index may have done so while its queues were moved.
+    const pair = await this.standby.open();
     if (pair === null) throw new ApplicationError('QUEUE_UNAVAILABLE', `${this.name} was stopped before it consumed`);
     try {
       this.attempts.open();
@@ -208,7 +210,7 @@ export class AmqpReader implements TaskReader {
   private async keepOpen(): Promise<void> {
     while (!this.stopped) {
       await this.over;
-      const pair = this.stopped ? null : await this.standby.open(false);
+      const pair = this.stopped ? null : await this.standby.open();
       if (pair === null) return;
       this.events?.onRestored();
       this.attach(pair);
@@ -287,14 +289,15 @@ export class AmqpReader implements TaskReader {
 
   private opening(): Opening {
     const { connection, clock, window, broker } = this.options;
-    const classic = broker.queueType === 'classic';
     const limits = { most: broker.prefetch, bytes: Math.floor(window.bytes / 2) };
-    return { connection, classic, limits, held: noBytesHeld(window.bytes), clock };
+    return { connection, types: this.types, limits, held: noBytesHeld(window.bytes), clock };
   }
 
-  private ensureQueues(): Promise<unknown> {
+  private async ensureQueues(): Promise<Topology['remarks']> {
     const { connection, app, index, broker, log } = this.options;
-    return ensureTopology(connection, { app, indexes: [index], broker, log });
+    const { types, remarks } = await ensureTopology(connection, { app, indexes: [index], broker, log });
+    this.types = types;
+    return remarks;
   }
 }
 

@@ -56,8 +56,8 @@ export class Replacing {
 
   private look(from: Consumption): void {
     const { opening, pump } = this.options;
-    const { classic, limits, clock } = opening();
-    if (!classic || from.holding || clock.monotonic() < this.restUntil) return;
+    const { limits, clock } = opening();
+    if (from.type !== 'classic' || from.holding || clock.monotonic() < this.restUntil) return;
     if (!isOutOfScale(from.prefetch, from.sizes.meanBytes, limits)) return;
     this.restUntil = clock.monotonic() + REST_MS;
     from.holding = true;
@@ -73,10 +73,10 @@ export class Replacing {
     const { opening, pair: current, replaced, failed, pump, log } = this.options;
     const pair = current();
     if (pair === null) return;
-    const { queue, priority, sizes, prefetch } = old;
+    const { queue, priority, type, sizes, prefetch } = old;
     await old.close();
     try {
-      const consumption = await this.open(pair, { ...opening(), held: pair.held, queue, priority, sizes });
+      const consumption = await this.open(pair, { ...opening(), held: pair.held, queue, priority, type, sizes });
       if (current() !== pair) {
         await consumption.close();
         return;

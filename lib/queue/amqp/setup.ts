@@ -2,7 +2,7 @@
 import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { Logger } from '../../observability/logger.js';
 import { AmqpConnection } from './connection.js';
-import { declareTopology, missingTopology } from './topology.js';
+import { declareTopology, missingTopology, refuseBrokenOff } from './topology.js';
 
 export interface SetUpOptions {
   readonly app: string;
@@ -20,8 +20,10 @@ export async function setUpTopology({ app, numProcesses, broker, log, tries }: S
   const options = { app, indexes, broker, log };
   try {
     await connection.start();
+    await refuseBrokenOff(connection, options);
     const missing = await missingTopology(connection, options);
-    await declareTopology(connection, options);
+    const { remarks } = await declareTopology(connection, options);
+    for (const remark of remarks) remark(log);
     return missing;
   } finally {
     await connection.stop();

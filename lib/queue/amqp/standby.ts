@@ -41,12 +41,12 @@ export class Standby {
     return this.openingSince === null ? 0 : this.options.opening().clock.monotonic() - this.openingSince;
   }
 
-  /** Null when it was stopped. `ensured`: the queues are known to be there. */
-  async open(ensured: boolean): Promise<Pair | null> {
+  /** Null when it was stopped. */
+  async open(): Promise<Pair | null> {
     const { names, log, opening, ensureQueues } = this.options;
     const pauses = steps();
     let inUse = false;
-    let missing = !ensured;
+    let missing = true;
     while (!this.stopped) {
       const options = opening();
       const { connection } = options;

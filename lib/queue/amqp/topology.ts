@@ -1,23 +1,23 @@
 /**
- * Exchanges, queues and bindings of an application, named and declared as DP3's script declares them (wire.md).
+ * Exchanges, queues and bindings of an application, named as DP3's script names them (wire.md).
  *
  * What is missing is declared; what exists is used as it is, if tasks are safe there. With `msg_broker.declare: false` nothing is
- * declared: what is missing is waited for, with DP3's pauses. A refused declaration closes its channel, so each gets a fresh one.
+ * declared: what is missing is waited for, with DP3's pauses.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Channel } from 'amqplib';
 import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { Logger } from '../../observability/logger.js';
 import { RECONNECT_STEPS_MS } from '../../runtime/backoff.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
-import { exchangeNames, queueNames } from '../names.js';
+import { exchangeNames } from '../names.js';
+import { Channels, codeOf, explained } from './channels.js';
 import type { AmqpConnection } from './connection.js';
-import { clash, corrected, differenceIn, judge, type QueueShape } from './queue-arguments.js';
+import { type QueueShape, shapeFound } from './queue-arguments.js';
+import { clash, judge, judgeAll, type QueueType, typeOf } from './queue-safety.js';
 import { whereIs } from './refusal.js';
+import { markerOf, queuesOf, shapeOf, type WantedQueue } from './wanted.js';
 
-/** From this version on a quorum queue drops what was delivered 20 times, unless told otherwise. */
-const DELIVERY_LIMIT_SINCE = 4;
-/** More differences than there are arguments: the broker's words were not understood. */
-const MOST_DIFFERENCES = 20;
 /**
  * How long a quorum queue that was just declared is left alone. The broker saves the name of its log after half a second without
  * another, a second at most (seen on 3.10); one that crashes before comes back with a queue that is empty and never answers a consumer.
@@ -32,45 +32,99 @@ export interface TopologyOptions {
   readonly log: Logger;
 }
 
-interface Queue {
-  readonly name: string;
-  readonly exchange: string;
-  readonly routingKey: string;
-  readonly normal: boolean;
+/** The types that the queues really have, by name; one that the broker does not tell us is missing. */
+export type QueueTypes = ReadonlyMap<string, QueueType>;
+
+type Remark = (log: Logger) => void;
+
+export interface Topology {
+  readonly types: QueueTypes;
+  /** What a person should know of queues that somebody else declared. */
+  readonly remarks: readonly Remark[];
 }
 
 /**
  * Makes sure that everything is there. Throws QUEUE_REFUSED for a queue that can not be used, QUEUE_MISSING for what nobody declares,
  * QUEUE_UNAVAILABLE when the connection is lost.
  */
-export async function ensureTopology(connection: AmqpConnection, options: TopologyOptions): Promise<void> {
-  if (options.broker.declare) await declareTopology(connection, options);
-  else await awaitTopology(connection, options);
+export async function ensureTopology(connection: AmqpConnection, options: TopologyOptions): Promise<Topology> {
+  await refuseBrokenOff(connection, options);
+  if (!options.broker.declare) await awaitTopology(connection, options);
+  return options.broker.declare ? declareTopology(connection, options) : lookedAt(connection, options);
 }
 
 /** Declares what is missing, whatever `declare` says. Errors as above, but QUEUE_MISSING. */
-export async function declareTopology(connection: AmqpConnection, options: TopologyOptions): Promise<void> {
+export async function declareTopology(connection: AmqpConnection, options: TopologyOptions): Promise<Topology> {
   const channels = new Channels(connection);
+  const found = new Map<WantedQueue, QueueShape>();
   let fresh = false;
   try {
     for (const name of Object.values(exchangeNames(options.app))) await declareExchange(channels, name, options);
-    for (const queue of queuesOf(options)) {
-      if (options.broker.queueType === 'quorum') fresh ||= await isMissing(channels, queue);
-      await declareQueue(channels, queue, connection, options);
+    for (const queue of queuesOf(options.app, options.indexes)) {
+      if (options.broker.queueType === 'quorum') fresh ||= await isMissing(channels, queue.name, options.broker);
+      found.set(queue, await declareQueue(channels, queue, connection, options));
+      await bindQueue(channels, queue, options);
     }
   } finally {
     await channels.close();
     // Also where something else failed: the next attempt finds them there.
-    if (fresh) {
-      const message = 'quorum queues were declared; they are used once the broker has saved them';
-      options.log.info(message, { pauseMs: SAVED_AFTER_MS });
-      await connection.wait(SAVED_AFTER_MS);
-    }
+    if (fresh) await untilSaved(connection, options.log);
   }
+  return topologyOf(found, connection, options);
 }
 
-async function isMissing(channels: Channels, { name }: Queue): Promise<boolean> {
-  return codeOf(await channels.use((channel) => channel.checkQueue(name))) === 404;
+/** Waits until the broker has saved quorum queues that were just declared. */
+export async function untilSaved(connection: AmqpConnection, log: Logger): Promise<void> {
+  log.info('quorum queues were declared; they are used once the broker has saved them', { pauseMs: SAVED_AFTER_MS });
+  await connection.wait(SAVED_AFTER_MS);
+}
+
+/** How the queues are that are there, found without making any; null where the user may not know. */
+export async function inspectTopology(
+  connection: AmqpConnection,
+  options: TopologyOptions,
+): Promise<ReadonlyMap<WantedQueue, QueueShape | null>> {
+  const channels = new Channels(connection);
+  const found = new Map<WantedQueue, QueueShape | null>();
+  try {
+    for (const queue of queuesOf(options.app, options.indexes)) {
+      if (await isMissing(channels, queue.name, options.broker)) continue;
+      const shape = await shapeFound(channels, queue.name, shapeOf(queue, connection.serverVersion, options.broker));
+      if (shape instanceof Error && codeOf(shape) !== 403)
+        throw explained(shape, `queue "${queue.name}"`, options.broker);
+      found.set(queue, shape instanceof Error ? null : shape);
+    }
+  } finally {
+    await channels.close();
+  }
+  return found;
+}
+
+/** Throws QUEUE_REFUSED while queues are being made anew (repair.ts): what waits may be elsewhere. */
+export async function refuseBrokenOff(connection: AmqpConnection, { app, broker }: TopologyOptions): Promise<void> {
+  const channels = new Channels(connection);
+  const missing = await isMissing(channels, markerOf(app), broker);
+  await channels.close();
+  if (missing) return;
+  const sentence = `queues of ${app} at ${whereIs(broker)} are being made anew, or that was broken off: npx dp3-cluster setup --repair goes on with it`;
+  throw new ApplicationError('QUEUE_REFUSED', sentence);
+}
+
+async function lookedAt(connection: AmqpConnection, options: TopologyOptions): Promise<Topology> {
+  const found = new Map<WantedQueue, QueueShape>();
+  for (const [queue, shape] of await inspectTopology(connection, options)) {
+    if (shape === null) continue;
+    refuseUnsafe(queue, shape, connection, options);
+    found.set(queue, shape);
+  }
+  return topologyOf(found, connection, options);
+}
+
+/** Throws what is said but that it is there or not. */
+export async function isMissing(channels: Channels, name: string, broker: BrokerConfiguration): Promise<boolean> {
+  const error = await channels.use((channel) => channel.checkQueue(name));
+  if (error === null || codeOf(error) === 404) return error !== null;
+  throw explained(error, `queue "${name}"`, broker);
 }
 
 /** Names of what is missing. */
@@ -80,14 +134,16 @@ export async function missingTopology(connection: AmqpConnection, options: Topol
   const look = async (what: string, check: (channel: Channel) => Promise<unknown>) => {
     const error = await channels.use(check);
     if (error === null) return;
-    if (codeOf(error) !== 404) throw explained(error, what, options);
+    if (codeOf(error) !== 404) throw explained(error, what, options.broker);
     missing.push(what);
   };
   try {
     for (const name of Object.values(exchangeNames(options.app))) {
       await look(`exchange "${name}"`, (channel) => channel.checkExchange(name));
     }
-    for (const { name } of queuesOf(options)) await look(`queue "${name}"`, (channel) => channel.checkQueue(name));
+    for (const { name } of queuesOf(options.app, options.indexes)) {
+      await look(`queue "${name}"`, (channel) => channel.checkQueue(name));
+    }
   } finally {
     await channels.close();
   }
@@ -110,119 +166,72 @@ async function awaitTopology(connection: AmqpConnection, options: TopologyOption
   }
 }
 
-function queuesOf({ app, indexes }: TopologyOptions): Queue[] {
-  const exchanges = exchangeNames(app);
-  return indexes.flatMap((index) => {
-    const names = queueNames(app, index);
-    const routingKey = String(index);
-    return [
-      { name: names.normal, exchange: exchanges.normal, routingKey, normal: true },
-      { name: names.priority, exchange: exchanges.priority, routingKey, normal: false },
-    ];
-  });
-}
-
 async function declareExchange(channels: Channels, name: string, options: TopologyOptions): Promise<void> {
   const error = await channels.use((channel) => channel.assertExchange(name, 'direct', { durable: true }));
   if (error === null) return;
-  if (codeOf(error) !== 406) throw explained(error, `exchange "${name}"`, options);
+  if (codeOf(error) !== 406) throw explained(error, `exchange "${name}"`, options.broker);
   const sentence = `the exchange "${name}" at ${whereIs(options.broker)} is not direct and durable: ${messageOf(error)}`;
   throw new ApplicationError('QUEUE_REFUSED', sentence, { cause: error });
 }
 
+/** Makes it where it is missing. Returns how it is; throws QUEUE_REFUSED where tasks are not safe there. */
 async function declareQueue(
   channels: Channels,
-  queue: Queue,
+  queue: WantedQueue,
   connection: AmqpConnection,
   options: TopologyOptions,
-): Promise<void> {
-  const wanted = shapeOf(queue, connection, options.broker);
-  let shape = wanted;
-  for (let differences = 0; ; differences++) {
-    const error = await channels.use((channel) => channel.assertQueue(queue.name, assertOptions(shape)));
-    if (error === null) break;
-    const difference = codeOf(error) === 406 ? differenceIn(error) : null;
-    if (difference === null || differences === MOST_DIFFERENCES) {
-      throw explained(error, `queue "${queue.name}"`, options);
-    }
-    shape = corrected(shape, difference);
-  }
-  if (shape !== wanted) useAsItIs(queue, wanted, shape, options);
+): Promise<QueueShape> {
+  const shape = await shapeFound(channels, queue.name, shapeOf(queue, connection.serverVersion, options.broker));
+  if (shape instanceof Error) throw explained(shape, `queue "${queue.name}"`, options.broker);
+  refuseUnsafe(queue, shape, connection, options);
+  return shape;
+}
+
+async function bindQueue(channels: Channels, queue: WantedQueue, options: TopologyOptions): Promise<void> {
   const { name, exchange, routingKey } = queue;
   const error = await channels.use((channel) => channel.bindQueue(name, exchange, routingKey));
-  if (error !== null) throw explained(error, `binding of queue "${name}"`, options);
+  if (error !== null) throw explained(error, `binding of queue "${name}"`, options.broker);
 }
 
-function useAsItIs(queue: Queue, wanted: QueueShape, found: QueueShape, { broker, log }: TopologyOptions): void {
-  const { refused, warnings } = judge(found, broker.queueType, queue.normal);
+function refuseUnsafe(
+  queue: WantedQueue,
+  shape: QueueShape,
+  { serverVersion: version }: AmqpConnection,
+  { broker }: TopologyOptions,
+): void {
+  const findings = judge({ ...queue, shape }, broker.queueType, { version, policies: [] });
+  const refused = findings.filter((finding) => finding.refused);
   if (refused.length > 0) throw clash(queue.name, whereIs(broker), refused);
+}
+
+function topologyOf(
+  found: ReadonlyMap<WantedQueue, QueueShape>,
+  connection: AmqpConnection,
+  options: TopologyOptions,
+): Topology {
+  const types = new Map([...found].map(([{ name }, shape]) => [name, typeOf(shape)]));
+  return { types, remarks: remarksOn(found, connection, options) };
+}
+
+/** What is to be told of queues that were declared otherwise. */
+function remarksOn(
+  found: ReadonlyMap<WantedQueue, QueueShape>,
+  { serverVersion: version }: AmqpConnection,
+  { broker }: TopologyOptions,
+): readonly Remark[] {
   const shown = (shape: QueueShape) => Object.fromEntries(shape.arguments);
-  log.info('a queue was declared otherwise and is used as it is', {
-    queue: queue.name,
-    found: shown(found),
-    wanted: shown(wanted),
+  const others = [...found].flatMap(([queue, shape]): Remark[] => {
+    const fields = { queue: queue.name, found: shown(shape), wanted: shown(shapeOf(queue, version, broker)) };
+    if (isDeepStrictEqual(fields.found, fields.wanted)) return [];
+    return [(log) => log.info('a queue was declared otherwise and is used as it is', fields)];
   });
-  for (const why of warnings) log.warn('a queue is not as safe as it could be', { queue: queue.name, why });
-}
-
-/** DP3 declares classic queues without a type, and so do we: another argument would be a clash for its script. */
-function shapeOf({ normal }: Queue, connection: AmqpConnection, broker: BrokerConfiguration): QueueShape {
-  const args = new Map<string, string | number | boolean>();
-  if (broker.queueType === 'quorum') {
-    args.set('x-queue-type', 'quorum');
-    args.set('x-single-active-consumer', true);
-    // Before, there is no limit unless one is given, and -1 would be taken for one.
-    if (Number.parseInt(connection.serverVersion, 10) >= DELIVERY_LIMIT_SINCE) args.set('x-delivery-limit', -1);
-  }
-  if (normal) {
-    args.set('x-max-length', broker.maxLength);
-    args.set('x-overflow', 'reject-publish');
-  }
-  return { durable: true, autoDelete: false, arguments: args };
-}
-
-function assertOptions({ durable, autoDelete, arguments: args }: QueueShape) {
-  return { durable, autoDelete, arguments: Object.fromEntries(args) };
-}
-
-/** What a refused operation means: rights that are missing, or something in the way. */
-function explained(error: unknown, what: string, { broker }: TopologyOptions): ApplicationError {
-  if (error instanceof ApplicationError) return error;
-  const code = codeOf(error);
-  const why = `the ${what} at ${whereIs(broker)}: ${messageOf(error)}`;
-  if (code === 403) {
-    const advice = 'with msg_broker.declare: false nothing is declared at start';
-    return new ApplicationError('QUEUE_REFUSED', `the user "${broker.username}" has no right to ${why}; ${advice}`);
-  }
-  if (code === 405 || code === 406) return new ApplicationError('QUEUE_REFUSED', `can not declare ${why}`);
-  return new ApplicationError('QUEUE_UNAVAILABLE', `can not use ${why}`, { cause: error });
-}
-
-/** Reply code of AMQP; null for an error that is none of the broker's. */
-function codeOf(error: unknown): number | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : null;
-}
-
-/** One channel after another: a refused operation takes its channel along. */
-class Channels {
-  private channel: Channel | null = null;
-
-  constructor(private readonly connection: AmqpConnection) {}
-
-  /** The error of the operation, null when it succeeded. Throws QUEUE_UNAVAILABLE when there is no channel. */
-  async use(operation: (channel: Channel) => Promise<unknown>): Promise<unknown> {
-    const { connection } = this;
-    this.channel ??= await connection.openChannel(() => {});
-    try {
-      await connection.answer(operation(this.channel), 'a queue or an exchange is looked for');
-      return null;
-    } catch (error) {
-      this.channel = null;
-      return error;
-    }
-  }
-
-  async close(): Promise<void> {
-    if (this.channel !== null) await this.connection.closeChannel(this.channel);
-  }
+  const judged = [...found].map(([queue, shape]) => ({ ...queue, shape }));
+  const findings = judgeAll(judged, broker.queueType, { version, policies: [] });
+  return [
+    ...others,
+    ...findings.map(({ queues, why, cure }): Remark => {
+      const fields = { queues, why: `${why}; ${cure}` };
+      return (log) => log.warn('queues are not as safe as they could be', fields);
+    }),
+  ];
 }

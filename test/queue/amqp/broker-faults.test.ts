@@ -273,15 +273,16 @@ it('where one side speaks TLS and the other does not, or a certificate is not ac
   onTestFinished(() => {
     for (const { folder } of [certificate, other]) rmSync(folder, { recursive: true });
   });
-  const files = `{certfile,"${certificate.cert}"},{keyfile,"${certificate.key}"},{cacertfile,"${certificate.cert}"}`;
-  const listen = (port: number, given: string) =>
-    `ok = rabbit_networking:start_ssl_listener({"127.0.0.1",${port}}, [${files},${given}], 1)`;
-  const [open, strict] = [await freePort(), await freePort()];
-  const listeners = [
-    listen(open, '{verify,verify_none}'),
-    listen(strict, '{verify,verify_peer},{fail_if_no_peer_cert,true}'),
+  const listen = async (given: string): Promise<number> => {
+    const files = `{certfile,"${certificate.cert}"},{keyfile,"${certificate.key}"},{cacertfile,"${certificate.cert}"}`;
+    const port = await freePort();
+    await broker.ctl('eval', `rabbit_networking:start_ssl_listener({"127.0.0.1",${port}}, [${files},${given}], 1).`);
+    return port;
+  };
+  const [open, strict] = [
+    await listen('{verify,verify_none}'),
+    await listen('{verify,verify_peer},{fail_if_no_peer_cert,true}'),
   ];
-  await broker.ctl('eval', `${listeners.join(', ')}.`);
   const ca = { ...NO_TLS_FILES, ca: certificate.cert };
   const tls = { tls: true, tlsFiles: ca, tlsServerName: 'localhost' };
   const start = async (given: Partial<BrokerConfiguration>) => {

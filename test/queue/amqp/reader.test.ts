@@ -61,6 +61,25 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     expect(taken.told).toEqual(['standby']);
   });
 
+  it('stands by and takes over also where nobody tells it of which type they are', async () => {
+    const host = await freshVirtualHost();
+    const owner = await (await bedOn(host, { broker })).reader(0);
+    await new Taken().consume(owner);
+    const user = `dp3-${host.virtualHost.slice(-12)}`;
+    await host.manage('PUT', `/users/${user}`, { password: 'x', tags: '' });
+    onTestFinished(async () => void (await host.manage('DELETE', `/users/${user}`)));
+    await host.manage('PUT', `/permissions/%v/${user}`, { configure: '^$', write: '.*', read: '.*' });
+    const address = { ...host, username: user, password: 'x' };
+    const bed = await bedOn(host, { address, broker: { declare: false, queueType: 'quorum' } });
+    const taken = new Taken();
+    const consuming = taken.consume(await bed.reader(0));
+    await taken.until(() => taken.told.includes('standby'));
+    await (await bed.writer()).send(numberedTasks(0, 10));
+    await owner.stop();
+    await consuming;
+    expect((await taken.take(10)).map(({ id }) => id)).toEqual(numberedTasks(0, 10).map(({ id }) => id));
+  });
+
   it('has a full window while the broker hands out no more, although there is room', async () => {
     const bed = await bedOn(await freshVirtualHost(), { broker: { ...broker, prefetch: 4 } });
     await (await bed.writer()).send(numberedTasks(0, 8));

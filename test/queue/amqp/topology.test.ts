@@ -21,8 +21,12 @@ async function place(given: Partial<BrokerConfiguration> = {}) {
   const connection = new AmqpConnection({ broker, purpose: 'setting up', app: 'test', log, clock });
   await connection.start();
   onTestFinished(() => connection.stop());
-  const ensure = (changed: Partial<BrokerConfiguration> = {}, indexes = [0, 1]) =>
-    ensureTopology(connection, { app: 'test', indexes, broker: { ...broker, ...changed }, log });
+  const ensure = async (changed: Partial<BrokerConfiguration> = {}, indexes = [0, 1]) => {
+    const options = { app: 'test', indexes, broker: { ...broker, ...changed }, log };
+    const { types, remarks } = await ensureTopology(connection, options);
+    for (const remark of remarks) remark(log);
+    return types;
+  };
   return { host, broker, connection, log, clock, ensure };
 }
 
@@ -96,7 +100,7 @@ test('declares what DP3 declares, and nothing a second time', async () => {
   ]);
   await ensure();
   expect({ queues: await queuesOf(host), bindings: await bindingsOf(host) }).toEqual(declared);
-  expect(log.lines.filter(({ message }) => !message.startsWith('connected'))).toEqual([]);
+  expect(log.lines.filter(({ message }) => message.includes('otherwise'))).toEqual([]);
   // DP3's own script finds nothing in its way either.
   await asDp3(host);
 });
@@ -107,8 +111,39 @@ test('takes what DP3 has declared as its own', async () => {
   const before = await queuesOf(host);
   await ensure();
   expect(await queuesOf(host)).toEqual(before);
-  expect(log.lines.filter(({ message }) => !message.startsWith('connected'))).toEqual([]);
+  expect(log.lines.filter(({ message }) => message.includes('otherwise'))).toEqual([]);
 });
+
+test('uses the queues of DP3 where it would declare safe ones, and says what they lose and what to do', async () => {
+  const { host, ensure, log } = await place({ queueType: 'quorum' });
+  await asDp3(host);
+  const before = await queuesOf(host);
+  const types = await ensure();
+  expect(await queuesOf(host)).toEqual(before);
+  expect([...types.values()]).toEqual(['classic', 'classic', 'classic', 'classic']);
+  const warnings = log.lines.filter(({ level }) => level === 'warn');
+  expect(warnings.map(({ fields }) => fields)).toEqual([
+    {
+      queues: ['test-worker-0', 'test-worker-1'],
+      why: expect.stringMatching(
+        /classic and bounded \(x-max-length 10000\): when the broker restarts, it drops its oldest tasks.*npx dp3-cluster setup --repair/,
+      ),
+    },
+  ]);
+});
+
+test.for([
+  ['may declare them', '.*', ['classic', 'classic']],
+  ['may not', '^$', []],
+] as const)(
+  'finds out the types of queues that it is not to declare where its user %s',
+  async ([, configure, types]) => {
+    const { host, ensure } = await place({ queueType: 'quorum', declare: false });
+    await asDp3(host);
+    await host.manage('PUT', `/permissions/%v/${host.username}`, { configure, write: '.*', read: '.*' });
+    expect([...(await ensure({}, [0])).values()]).toEqual(types);
+  },
+);
 
 test('declares quorum queues with a single active consumer, and uses them once they are saved', async () => {
   const { host, ensure, clock, log } = await place({ queueType: 'quorum', maxLength: 500 });
@@ -146,33 +181,37 @@ test('uses a queue with another bound as it is, and says so', async () => {
     },
   });
   expect(await bindingsOf(host)).toContain('test-main-task-exchange 0 test-worker-0');
-  expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([]);
 });
 
-test('warns of a queue that may drop what was delivered too often', async () => {
+test('warns of a quorum queue that two processes may read', async () => {
   const { host, ensure, log, clock } = await place({ queueType: 'quorum' });
-  const args = { 'x-queue-type': 'quorum', 'x-delivery-limit': 20 };
+  const args = { 'x-queue-type': 'quorum' };
   await byHand(host, (channel) => channel.assertQueue('test-worker-0-pri', { arguments: args }));
   const declaring = ensure({}, [0]);
   await log.line('quorum queues were declared');
   clock.pass(1_500);
   await declaring;
   const warnings = log.lines.filter(({ level }) => level === 'warn');
-  expect(warnings.map(({ fields }) => fields)).toMatchObject([
-    { queue: 'test-worker-0-pri', why: expect.stringContaining('single active consumer') },
-    { queue: 'test-worker-0-pri', why: expect.stringContaining('more than 20 times') },
+  expect(warnings.map(({ fields }) => fields)).toEqual([
+    { queues: ['test-worker-0-pri'], why: expect.stringContaining('no single active consumer') },
   ]);
 });
 
 test.for([
   ['is not durable', { durable: false, autoDelete: false, arguments: {} }, 'not durable'],
   ['is deleted with its last consumer', { autoDelete: true, arguments: {} }, 'deleted with its last consumer'],
-  ['drops its oldest tasks when full', { arguments: { 'x-max-length': 5 } }, 'drops tasks when it is full'],
+  ['drops its oldest tasks when full', { arguments: { 'x-max-length': 5 } }, 'drops its oldest tasks when it is full'],
   ['drops tasks that wait too long', { arguments: { ...NORMAL, 'x-message-ttl': 60_000 } }, 'x-message-ttl'],
   [
     'is of the other type',
     { arguments: { 'x-queue-type': 'quorum' } },
     'of type quorum, and msg_broker.queue_type is classic',
+  ],
+  ['is deleted when nobody uses it', { arguments: { ...NORMAL, 'x-expires': 60_000 } }, 'x-expires 60000'],
+  [
+    'drops what came back too often',
+    { arguments: { ...NORMAL, 'x-queue-type': 'quorum', 'x-delivery-limit': 20 } },
+    'more than 20 times',
   ],
   ['reorders by priority', { arguments: { ...NORMAL, 'x-max-priority': 5 } }, 'x-max-priority'],
   ['has several faults', { durable: false, arguments: { 'x-expires': 60_000, 'x-message-ttl': 9 } }, 'durable'],
@@ -259,9 +298,9 @@ test('setup makes everything once, also where start does not declare', async () 
   const { host, broker } = await place();
   const notes: string[] = [];
   const configuration = { app: 'test', numProcesses: 2, broker: { ...broker, declare: false } };
-  const setUp = () => setUpQueue(configuration, (note) => notes.push(note));
-  expect(await setUp()).toMatchObject({ made: true, sentence: expect.stringContaining('6 were missing') });
+  const setUp = () => setUpQueue({ configuration, repair: false, note: (note) => notes.push(note) });
+  expect(await setUp()).toMatchObject([{ made: true, sentence: expect.stringContaining('6 were missing') }]);
   expect(await queuesOf(host)).toHaveLength(4);
-  expect(await setUp()).toMatchObject({ made: false, sentence: expect.stringContaining('are there already') });
-  expect(notes).toEqual([]);
+  expect(await setUp()).toMatchObject([{ made: false, sentence: expect.stringContaining('are there already') }]);
+  expect(notes.filter((note) => note.includes('otherwise'))).toEqual([]);
 });

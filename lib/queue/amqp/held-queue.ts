@@ -1,0 +1,91 @@
+/**
+ * All that a queue holds, read without taking any of it: nothing is acknowledged, and everything goes back to its place with `close`. A
+ * classic queue is read in parts, each on a channel of its own, so that only one part is in memory; a quorum queue has a single active
+ * consumer, whose prefetch is the most that can be read.
+ */
+import type { Channel, ConsumeMessage } from 'amqplib';
+import { systemClock } from '../../runtime/clock.js';
+import { ApplicationError } from '../../runtime/errors.js';
+import type { AmqpConnection } from './connection.js';
+import { countsOf } from './opening.js';
+import type { QueueType } from './queue-safety.js';
+
+const PART = 2_000;
+/** A broker counts a consumer on a quorum queue for a moment after its channel was closed. */
+const LOOK_MS = 50;
+const LOOKS = 40;
+/** A prefetch has 16 bits. */
+export const MOST_OF_QUORUM = 65_535;
+
+export class HeldQueue {
+  private readonly channels: Channel[] = [];
+  private taken = 0;
+
+  private constructor(
+    private readonly connection: AmqpConnection,
+    readonly name: string,
+    private readonly type: QueueType,
+    /** Messages that were in it at first. */
+    readonly count: number,
+  ) {}
+
+  /** Throws QUEUE_REFUSED where anybody consumes it, or where it holds more than can be read. */
+  static async open(connection: AmqpConnection, name: string, type: QueueType): Promise<HeldQueue> {
+    const count = await countAlone(connection, name, type);
+    if (type === 'quorum' && count > MOST_OF_QUORUM) {
+      throw refused(`the quorum queue "${name}" holds ${count} messages: at most ${MOST_OF_QUORUM} can be moved`);
+    }
+    return new HeldQueue(connection, name, type, count);
+  }
+
+  /** The next messages in order; none when all were read. Throws QUEUE_UNAVAILABLE when the connection is lost. */
+  async next(): Promise<readonly ConsumeMessage[]> {
+    const { connection, name, type, count } = this;
+    const wanted = Math.min(count - this.taken, type === 'quorum' ? MOST_OF_QUORUM : PART);
+    if (wanted === 0) return [];
+    const channel = await connection.openChannel(() => {});
+    this.channels.push(channel);
+    const messages: ConsumeMessage[] = [];
+    let arrived = () => {};
+    await connection.answer(channel.prefetch(wanted), `the queue ${name} is to be read`);
+    const consuming = channel.consume(name, (message) => {
+      if (message !== null) messages.push(message);
+      arrived();
+    });
+    await connection.answer(consuming, `the queue ${name} is to be read`);
+    while (messages.length < wanted) {
+      const before = messages.length;
+      const more = new Promise<void>((resolve) => {
+        arrived = () => messages.length > before && resolve();
+      });
+      await connection.answer(more, `messages of ${name} are waited for`);
+    }
+    this.taken += wanted;
+    return messages;
+  }
+
+  async close(): Promise<void> {
+    for (const channel of this.channels.splice(0)) await this.connection.closeChannel(channel);
+  }
+}
+
+/** How many messages it holds. Throws QUEUE_REFUSED where anybody consumes it. */
+export async function countAlone(connection: AmqpConnection, name: string, type: QueueType): Promise<number> {
+  const channel = await connection.openChannel(() => {});
+  try {
+    for (let looks = 1; ; looks++) {
+      const counts = await countsOf({ connection, queue: name, type, clock: systemClock }, channel);
+      if (counts.consumerCount === 0) return counts.messageCount;
+      if (looks === LOOKS) {
+        throw refused(`the queue "${name}" has consumers (${counts.consumerCount}): stop all programs that read it`);
+      }
+      await connection.wait(LOOK_MS);
+    }
+  } finally {
+    await connection.closeChannel(channel);
+  }
+}
+
+export function refused(sentence: string): ApplicationError {
+  return new ApplicationError('QUEUE_REFUSED', sentence);
+}

@@ -1,0 +1,238 @@
+/** Queues that are made anew with what waits in them, whatever happens meanwhile. */
+import amqp, { type Channel } from 'amqplib';
+import { expect, onTestFinished, test } from 'vitest';
+import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
+import { AmqpConnection } from '../../../lib/queue/amqp/connection.js';
+import { type Repaired, repairTopology } from '../../../lib/queue/amqp/repair.js';
+import { ensureTopology } from '../../../lib/queue/amqp/topology.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
+import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
+import { brokerAt } from '../../support/amqp-bed.js';
+import { amqpLength, HoldingProxy } from '../../support/holding-proxy.js';
+import { capturingLogger, silentLogger } from '../../support/logger.js';
+import { freshVirtualHost } from '../../support/rabbitmq.js';
+
+/** At how many moments a repair is broken off, spread over all of them. */
+const MOMENTS = Number(process.env['REPAIR_MOMENTS'] ?? 6);
+const BOUND = 10;
+const BOUNDED = { 'x-max-length': BOUND, 'x-overflow': 'reject-publish' };
+const QUEUE = 'test-worker-0';
+const QUORUM = { 'x-queue-type': 'quorum', 'x-single-active-consumer': true };
+/** The pause after a declaration is not what is tested here. */
+const impatient = {
+  ...systemClock,
+  after: (ms: number, run: () => void) => systemClock.after(ms === 1_500 ? 0 : ms, run, true),
+};
+
+function brokerOf(host: TestVirtualHost, given: Partial<BrokerConfiguration> = {}): BrokerConfiguration {
+  return brokerAt(host, { queueType: 'quorum', maxLength: BOUND, ...given });
+}
+
+function repair(broker: BrokerConfiguration): Promise<readonly Repaired[]> {
+  return repairTopology({ app: 'test', numProcesses: 1, broker, log: silentLogger, tries: 1, clock: impatient });
+}
+
+async function byHand<T>(host: TestVirtualHost, use: (channel: Channel) => Promise<T>): Promise<T> {
+  const connection = await amqp.connect(host.url);
+  try {
+    const channel = await connection.createConfirmChannel();
+    channel.on('error', () => {});
+    return await use(channel);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** As an older version, or DP3, has declared the pair of index 0. */
+async function declareOld(host: TestVirtualHost, normal: object = BOUNDED): Promise<void> {
+  await byHand(host, async (channel) => {
+    for (const [kind, queue, args] of [
+      ['main', QUEUE, normal],
+      ['priority', `${QUEUE}-pri`, {}],
+    ] as const) {
+      await channel.assertExchange(`test-${kind}-task-exchange`, 'direct', { durable: true });
+      await channel.assertQueue(queue, { durable: true, arguments: args });
+      await channel.bindQueue(queue, `test-${kind}-task-exchange`, '0');
+    }
+  });
+}
+
+/** More than its bound: a consumer holds some, and gives them back. */
+async function fill(host: TestVirtualHost, queue: string, held: number, ready: number): Promise<string[]> {
+  return byHand(host, async (channel) => {
+    let taken = 0;
+    await channel.prefetch(held);
+    const all = new Promise<void>((resolve) => {
+      void channel.consume(queue, () => ++taken === held && resolve());
+    });
+    const ids: string[] = [];
+    const publish = async (count: number) => {
+      for (let n = 0; n < count; n++) {
+        const messageId = `${queue} ${ids.length}`;
+        // DP3's messages are transient.
+        const options = { messageId, appId: 'another', headers: { n: ids.length, nested: { x: 'y' } } };
+        channel.publish('', queue, Buffer.from(`body of ${messageId}`), options);
+        ids.push(messageId);
+      }
+      await (channel as amqp.ConfirmChannel).waitForConfirms();
+    };
+    await publish(held);
+    if (held > 0) await all;
+    await publish(ready);
+    return ids;
+  });
+}
+
+interface Found {
+  readonly name: string;
+  readonly arguments: Record<string, unknown>;
+}
+
+async function queuesOf(host: TestVirtualHost): Promise<Map<string, Record<string, unknown>>> {
+  const queues = (await host.manage('GET', '/queues/%v')) as Found[];
+  return new Map(queues.map(({ name, arguments: args }) => [name, args]));
+}
+
+/** Takes everything out. */
+async function contentOf(host: TestVirtualHost, queue: string) {
+  return byHand(host, async (channel) => {
+    const { messageCount } = await channel.checkQueue(queue);
+    const messages: amqp.ConsumeMessage[] = [];
+    await channel.prefetch(2_000);
+    await new Promise<void>((resolve) => {
+      if (messageCount === 0) resolve();
+      void channel.consume(queue, (message) => {
+        if (message === null) return;
+        channel.ack(message);
+        messages.push(message);
+        if (messages.length === messageCount) resolve();
+      });
+    });
+    return messages;
+  });
+}
+
+const idsOf = (messages: readonly amqp.ConsumeMessage[]) => messages.map(({ properties }) => properties.messageId);
+
+async function asWanted(host: TestVirtualHost): Promise<void> {
+  expect(await queuesOf(host)).toEqual(
+    new Map<string, object>([
+      [QUEUE, expect.objectContaining({ ...QUORUM, ...BOUNDED })],
+      [`${QUEUE}-pri`, expect.objectContaining(QUORUM)],
+    ]),
+  );
+  const bindings = (await host.manage('GET', '/bindings/%v')) as { source: string; routing_key: string }[];
+  const ours = bindings.filter(({ source }) => source !== '');
+  expect(ours.map(({ source, routing_key }) => `${source} ${routing_key}`).sort()).toEqual([
+    'test-main-task-exchange 0',
+    'test-priority-task-exchange 0',
+  ]);
+}
+
+test('makes bounded classic queues anew as quorum queues, with more in them than their bound, in order', async () => {
+  const host = await freshVirtualHost();
+  await declareOld(host);
+  const ids = await fill(host, QUEUE, 40, BOUND);
+  const derived = await fill(host, `${QUEUE}-pri`, 0, 3);
+  expect(await repair(brokerOf(host))).toEqual([
+    { queue: QUEUE, messages: ids.length },
+    { queue: `${QUEUE}-pri`, messages: derived.length },
+  ]);
+  await asWanted(host);
+  expect(await repair(brokerOf(host))).toEqual([]);
+  const messages = await contentOf(host, QUEUE);
+  expect(idsOf(messages)).toEqual(ids);
+  const { properties, content } = messages[7]!;
+  expect(content.toString()).toBe(`body of ${ids[7]}`);
+  expect(properties).toMatchObject({ appId: 'another', deliveryMode: 2, headers: { n: 7, nested: { x: 'y' } } });
+  expect(idsOf(await contentOf(host, `${QUEUE}-pri`))).toEqual(derived);
+});
+
+test.for([
+  ['drops its oldest tasks', { 'x-max-length': BOUND }],
+  ['drops what waits too long', { ...BOUNDED, 'x-message-ttl': 3_600_000 }],
+  ['drops what came back too often', { ...BOUNDED, ...QUORUM, 'x-delivery-limit': 20 }],
+] as const)('makes a queue anew that %s', async ([, args]) => {
+  const host = await freshVirtualHost();
+  await declareOld(host, args);
+  const ids = await fill(host, QUEUE, 0, BOUND);
+  await repair(brokerOf(host));
+  await asWanted(host);
+  expect(idsOf(await contentOf(host, QUEUE))).toEqual(ids);
+});
+
+test('changes nothing while a process consumes, and names the queue', async () => {
+  const host = await freshVirtualHost();
+  await declareOld(host);
+  await fill(host, QUEUE, 0, 3);
+  const before = await queuesOf(host);
+  await byHand(host, async (channel) => {
+    await channel.consume(`${QUEUE}-pri`, () => {});
+    await expect(repair(brokerOf(host))).rejects.toMatchObject({
+      code: 'QUEUE_REFUSED',
+      message: expect.stringContaining(`"${QUEUE}-pri" has consumers`),
+    });
+  });
+  expect(await queuesOf(host)).toEqual(before);
+  expect(await contentOf(host, QUEUE)).toHaveLength(3);
+});
+
+test('a second repair beside it is refused', async () => {
+  const host = await freshVirtualHost();
+  await declareOld(host);
+  await fill(host, QUEUE, 0, 3);
+  await byHand(host, async (channel) => {
+    await channel.assertQueue('test-worker-repair');
+    await channel.consume('test-worker-repair', () => {}, { exclusive: true });
+    await expect(repair(brokerOf(host))).rejects.toThrow('another repair');
+  });
+});
+
+/** What the client has sent in methods when a repair is over. */
+async function methodsOf(host: TestVirtualHost, breakOffAt: number): Promise<number> {
+  const proxy = await HoldingProxy.to(host, amqpLength);
+  let methods = 0;
+  const held = proxy.hold(
+    () => (direction, message) => direction === 'up' && message[0] === 1 && ++methods === breakOffAt,
+  );
+  void held.then(() => proxy.cut());
+  // Near its end it may have been over before.
+  await repair(brokerOf(host, { port: proxy.port })).catch((error) =>
+    expect(error).toMatchObject({ code: 'QUEUE_UNAVAILABLE' }),
+  );
+  return methods;
+}
+
+test('loses, doubles and reorders nothing when it is broken off at any moment and run again', async () => {
+  const whole = await freshVirtualHost();
+  await declareOld(whole);
+  await fill(whole, QUEUE, 5, BOUND);
+  const all = await methodsOf(whole, Number.POSITIVE_INFINITY);
+  // The first methods are those of the connection, the last ones say goodbye.
+  const [first, last] = [6, all - 3];
+  for (let n = 0; n < MOMENTS; n++) {
+    const moment = Math.round(first + ((last - first) * n) / (MOMENTS - 1));
+    const host = await freshVirtualHost();
+    await declareOld(host);
+    const ids = await fill(host, QUEUE, 5, BOUND);
+    await methodsOf(host, moment);
+    await refusesToStartOrHasAll(host);
+    await repair(brokerOf(host));
+    await asWanted(host);
+    expect(idsOf(await contentOf(host, QUEUE)), `broken off at method ${moment} of ${all}`).toEqual(ids);
+  }
+});
+
+/** A program must never run beside queues whose content is elsewhere. */
+async function refusesToStartOrHasAll(host: TestVirtualHost): Promise<void> {
+  const broker = brokerOf(host);
+  const log = capturingLogger();
+  const connection = new AmqpConnection({ broker, purpose: 'consuming', app: 'test', log, clock: impatient });
+  await connection.start();
+  onTestFinished(() => connection.stop());
+  const marked = (await queuesOf(host)).has('test-worker-repair');
+  const ensuring = ensureTopology(connection, { app: 'test', indexes: [0], broker, log });
+  if (marked) await expect(ensuring).rejects.toMatchObject({ message: expect.stringContaining('setup --repair') });
+  else await ensuring;
+  await connection.stop();
+}
