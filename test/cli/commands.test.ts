@@ -66,7 +66,8 @@ describe('commands without a running program', () => {
     ['send', ['send', '-', '--rate', '0'], 2, /--rate/],
     ['send', ['send', '-', '--stream', ''], 2, /--stream: the name of a stream must not be empty/],
     ['get', ['get', 'train', '1'], 2, /given was "train", allowed is an entity type: bus\./],
-    ['get', ['get', 'bus', ''], 1, /there is no data in/],
+    ['get', ['get', 'bus', ''], 2, /given was "", allowed is a string that is not empty/],
+    ['get', ['get', 'bus', '1'], 1, /there is no data in/],
     [
       'get',
       ['get', 'bus', '1', '--attr', 'stp'],
