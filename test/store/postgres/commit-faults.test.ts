@@ -1,7 +1,7 @@
 /** How a commit ends when the server refuses it, does not answer, or goes away. */
 import { randomBytes } from 'node:crypto';
 import { DatabaseError } from 'pg';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { readPostgresUrl } from '../../../lib/config/postgres-url.js';
 import type { ApplicationError } from '../../../lib/runtime/errors.js';
 import { connectFailure } from '../../../lib/store/postgres/client.js';
@@ -22,6 +22,9 @@ test('stores every batch once while its connection is cut at any moment', async 
   const database = await freshDatabase();
   const { proxy, seen } = await throughProxy(database);
   const { store, session, clock } = await prepare({}, seen);
+  // Where the server has not ended a former connection yet, the store looks again after a pause.
+  const time = setInterval(() => clock.pass(10), 10);
+  onTestFinished(() => clearInterval(time));
   const ownership = await store.own(0);
   const batches = 150;
   let state = stateOf('e');
