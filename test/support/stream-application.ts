@@ -87,7 +87,8 @@ export interface StreamApplicationOptions {
   /** Messages that a normal queue may hold, and that a worker holds unacknowledged. */
   readonly maxLength?: number;
   readonly prefetch?: number;
-  readonly queueType?: 'classic' | 'quorum';
+  /** That a sender publishes without a confirmation; a quorum queue takes so many beyond its bound. */
+  readonly outstanding?: number;
   /** Lines of `processing_core`. */
   readonly settings?: string;
   /** Where the program stands that runs it; this checkout's where not given. */
@@ -102,7 +103,7 @@ export function streamApplication({
   waitMs = 0,
   maxLength: max_length,
   prefetch,
-  queueType: queue_type,
+  outstanding,
   settings = '',
   root,
 }: StreamApplicationOptions): Application {
@@ -113,7 +114,7 @@ app: ${APP}
 processing_core:
   worker_processes: ${numProcesses}
   enabled_modules: [traces]
-  msg_broker: ${JSON.stringify({ ...brokerOf(broker), max_length, prefetch, queue_type })}
+  msg_broker: ${JSON.stringify({ ...brokerOf(broker), max_length, prefetch, outstanding })}
   store: ${JSON.stringify(store)}
   max_chain_depth: 1
   # send packs data-points of an entity into one task up to a quarter of that: here, one.

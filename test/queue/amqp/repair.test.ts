@@ -8,6 +8,7 @@ import { ensureTopology } from '../../../lib/queue/amqp/topology.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { brokerAt } from '../../support/amqp-bed.js';
+import { BROKERS, broker } from '../../support/brokers.js';
 import { amqpLength, HoldingProxy } from '../../support/holding-proxy.js';
 import { capturingLogger, silentLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
@@ -203,25 +204,34 @@ async function methodsOf(host: TestVirtualHost, breakOffAt: number): Promise<num
   return methods;
 }
 
-test('loses, doubles and reorders nothing when it is broken off at any moment and run again', async () => {
-  const whole = await freshVirtualHost();
-  await declareOld(whole);
-  await fill(whole, QUEUE, 5, BOUND);
-  const all = await methodsOf(whole, Number.POSITIVE_INFINITY);
-  // The first methods are those of the connection, the last ones say goodbye.
-  const [first, last] = [6, all - 3];
-  for (let n = 0; n < MOMENTS; n++) {
-    const moment = Math.round(first + ((last - first) * n) / (MOMENTS - 1));
-    const host = await freshVirtualHost();
-    await declareOld(host);
-    const ids = await fill(host, QUEUE, 5, BOUND);
-    await methodsOf(host, moment);
-    await refusesToStartOrHasAll(host);
-    await repair(brokerOf(host));
-    await asWanted(host);
-    expect(idsOf(await contentOf(host, QUEUE)), `broken off at method ${moment} of ${all}`).toEqual(ids);
-  }
-});
+test.each(BROKERS)(
+  'loses, doubles and reorders nothing when it is broken off at any moment and run again (%s)',
+  async (which) => {
+    const service = await broker(which);
+    const fresh = async () => {
+      const host = await service.virtualHost();
+      onTestFinished(() => host.remove().catch(() => {}));
+      return host;
+    };
+    const whole = await fresh();
+    await declareOld(whole);
+    await fill(whole, QUEUE, 5, BOUND);
+    const all = await methodsOf(whole, Number.POSITIVE_INFINITY);
+    // The first methods are those of the connection, the last ones say goodbye.
+    const [first, last] = [6, all - 3];
+    for (let n = 0; n < MOMENTS; n++) {
+      const moment = Math.round(first + ((last - first) * n) / (MOMENTS - 1));
+      const host = await fresh();
+      await declareOld(host);
+      const ids = await fill(host, QUEUE, 5, BOUND);
+      await methodsOf(host, moment);
+      await refusesToStartOrHasAll(host);
+      await repair(brokerOf(host));
+      await asWanted(host);
+      expect(idsOf(await contentOf(host, QUEUE)), `broken off at method ${moment} of ${all}`).toEqual(ids);
+    }
+  },
+);
 
 /** A program must never run beside queues whose content is elsewhere. */
 async function refusesToStartOrHasAll(host: TestVirtualHost): Promise<void> {
