@@ -59,8 +59,9 @@ test('a former owner that goes on runs no jobs, stands by, and takes over again;
   const second = other.start();
   await second.line('worker stands by');
   signal(first, 'SIGSTOP');
-  // Its lease passes.
-  await database.query('update dp3_ticks.owners set leased = now()');
+  // As the server does with the connections of a host that is gone.
+  await database.query(`select pg_terminate_backend(pid) from pg_locks
+    where locktype = 'advisory' and granted and classid = 'dp3_ticks.owners'::regclass`);
   expect(await second.line('worker ready')).toMatchObject({ epoch: 2 });
   await second.line('job ran', 2);
   signal(first, 'SIGCONT');

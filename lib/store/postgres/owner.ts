@@ -5,8 +5,8 @@
  * - a lock of that connection (pg_advisory_lock). When the process dies, the kernel closes its socket and the server lets go of the lock;
  *   whoever waits for the index can have it at once.
  * - a lease in its row, which every commit and a timer renew. A process that is stopped, or a host that is gone, still has its socket
- *   and so its lock, but can not renew; once the lease has passed, the server is told to end that connection, with whatever it is in
- *   the middle of.
+ *   and so its lock, but can not renew; once it has not for a whole lease, the server is told to end that connection, with whatever it
+ *   is in the middle of. Whoever waits measures that himself: the time of day of the server may be set.
  * - the epoch in its row, which alone decides: each take-over raises it, and a commit finds its row only by its own epoch.
  *
  * After a connection was lost, the next one begins by taking the lock again. The server gives it only once the old connection has ended
@@ -60,7 +60,7 @@ export class Owner {
   private backend = 0;
   /** Those whose connections may hold the lock: they asked for it, and how that ended may be unknown. */
   private readonly holders = new Set<string>();
-  /** The lease of another owner, and since when it was seen. */
+  /** The lease of another owner, and since when it was seen as it is. */
   private watched: { readonly lease: string | null; readonly since: number } | null = null;
   /** When the last statement was sent that found the row of this owner. */
   private foundAt = Number.NEGATIVE_INFINITY;
@@ -223,27 +223,23 @@ export class Owner {
     if (locked !== null) await query(`select pg_advisory_unlock(${LOCK})`, [locked]);
   }
 
-  /** Ends the connection of an owner whose lease has passed. */
+  /** Ends the connection of an owner whose lease was not renewed for its length. */
   private async endOther(query: Query, index: number): Promise<void> {
-    const [row] = await query(
-      'select leased > now(), holder, ceil(extract(epoch from leased - now())), leased from owners where index = $1',
-      [index],
-    );
-    const [leased, holder, seconds, lease = null] = row ?? [];
-    if (leased === 't' && !this.standsStill(lease)) {
-      throw elsewhere(index, `${holder || 'a process that takes it'}, whose lease runs for ${seconds} s more`);
+    const askedAt = this.clock.monotonic();
+    const [row] = await query('select holder, leased from owners where index = $1', [index]);
+    const [holder, lease = null] = row ?? [];
+    const seconds = this.leaseSeconds - this.stillMs(lease, askedAt) / 1_000;
+    if (seconds > 0) {
+      const left = Math.ceil(seconds);
+      throw elsewhere(index, `${holder || 'a process that takes it'}, whose lease runs for ${left} s more`);
     }
     await this.end(query, index);
   }
 
-  /**
-   * Whether the lease of another owner was not renewed for twice its length: then it has passed, whatever the server's clock says, which
-   * may have been set back.
-   */
-  private standsStill(lease: string | null): boolean {
-    const now = this.clock.monotonic();
-    if (this.watched?.lease !== lease) this.watched = { lease, since: now };
-    return now - this.watched.since > 2_000 * this.leaseSeconds;
+  /** How long a lease is known to have stood still: from the answer that told it first to the question that finds it unchanged. */
+  private stillMs(lease: string | null, askedAt: number): number {
+    if (this.watched?.lease !== lease) this.watched = { lease, since: this.clock.monotonic() };
+    return Math.max(0, askedAt - this.watched.since);
   }
 
   /** Takes the lock away from whoever holds it. */

@@ -78,7 +78,7 @@ test('takes the index from a process that was stopped in the middle of a commit,
   const { url } = await freshDatabase();
   const child = await owner(url, 1_500);
   const session = await sessionOf(url);
-  const waiting = await standby(url);
+  const waiting = await standby(url, { leaseMs: 1_500 });
   let taken: Ownership | null = null;
   await (await sessionOf(url)).transaction(async (query) => {
     await query('lock table records in share mode');
@@ -106,7 +106,7 @@ test('takes the index from a process that was stopped in the middle of a commit,
 test('tells an owner that was stopped for longer than its lease, and has nothing to commit, that its index is lost', async () => {
   const { url } = await freshDatabase();
   const child = await owner(url, 1_000);
-  const waiting = await standby(url);
+  const waiting = await standby(url, { leaseMs: 1_000 });
   child.kill('SIGSTOP');
   expect(await take(waiting)).toEqual({ index: 0, epoch: 2 });
   const lost = told(child);
@@ -175,10 +175,13 @@ test('says at once why a store can not be opened, without its password', async (
 test('has a take-over wait for a commit under way, and not the other way round', async () => {
   const { url, store, session } = await prepare({ leaseMs: 1_500 });
   await openSchema(session, SETTINGS);
-  const waiting = await standby(url);
+  let passedMs = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passedMs };
+  const waiting = await standby(url, { clock, leaseMs: 1_500 });
   const entry = stored('a', plainState('e', 1));
   const ownership = await store.own(0);
-  await session.query('update owners set leased = now()');
+  await expect(waiting.own(0)).rejects.toMatchObject({ code: 'OWNED_ELSEWHERE' });
+  passedMs = 1_500;
   const [outcome, taken] = await Promise.all([store.commit(batchOf(ownership, entry)), take(waiting)]);
   expect(taken.epoch).toBe(ownership.epoch + 1);
   const known = await waiting.known(0, ['a']);

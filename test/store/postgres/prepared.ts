@@ -66,7 +66,10 @@ export async function prepare(
 }
 
 /** A store of another process, which owns nothing yet. */
-export async function standby(url: string): Promise<PostgresStore> {
+export async function standby(
+  url: string,
+  options: Pick<PostgresStoreOptions, 'leaseMs' | 'clock'> = {},
+): Promise<PostgresStore> {
   const store = new PostgresStore({
     url,
     app: APP,
@@ -74,6 +77,7 @@ export async function standby(url: string): Promise<PostgresStore> {
     delivery: 'effectively-once',
     inboxRetentionMs: 1,
     settledBefore: async () => null,
+    ...options,
   });
   onTestFinished(() => store.stop());
   await store.start();
