@@ -28,8 +28,8 @@ export function quarantinedResult(
 /** The longest reason of a result that is put aside bare. */
 const BARE_LETTERS = 500;
 
-/** The same where the store refuses to note that: what stands in it cannot be the cause. */
-export function bareResult({ code, sentence }: QuarantineReason): TaskResult {
+/** The same where the store refuses to note that: what stands in it cannot be the cause. `withoutId`: nor can its id in the inbox. */
+export function bareResult({ code, sentence }: QuarantineReason, withoutId = false): TaskResult {
   const plain = sentence.replaceAll(/[^ -~]/g, '?').slice(0, BARE_LETTERS);
-  return quarantinedResult({ code, sentence: plain, bare: true });
+  return quarantinedResult({ code, sentence: plain, bare: true, ...(withoutId && { withoutId }) });
 }

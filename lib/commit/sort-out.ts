@@ -3,7 +3,8 @@
  * which can be committed as they are. A pure function: what follows is done by the committer.
  *
  * A task that cannot be stored is put aside with its entity and the reason. Where that is refused too, it is put aside bare: its message and
- * the reason in plain letters. Where even that is refused it is withheld: everything else goes on.
+ * the reason in plain letters; and then without its id in the inbox, so that it may come again. Where even that is refused it is withheld:
+ * everything else goes on.
  */
 import type { CommitOutcome } from '../store/store.js';
 import { bareResult, type Entry, quarantinedResult } from './entry.js';
@@ -40,7 +41,7 @@ export function sortOut<Again>(
   for (const entry of [...batch, ...later]) {
     const reason = guilty.get(entry);
     const again = entry.key === null ? undefined : rewound.get(entry.key);
-    if (reason !== undefined && entry.result.reason?.bare) withheld.set(entry, reason);
+    if (reason !== undefined && entry.result.reason?.withoutId) withheld.set(entry, reason);
     else if (reason !== undefined) kept.push(putAside(entry, reason));
     else if (out.has(entry)) continue;
     else if (again && entry.again !== null) again.push(entry.again);
@@ -65,6 +66,8 @@ function guiltyOf<Again>(outcome: CommitOutcome, batch: readonly Entry<Again>[])
 
 function putAside<Again>(entry: Entry<Again>, why: string): Entry<Again> {
   const reason = { code: 'TASK_UNSTORABLE', sentence: why };
-  const before = entry.result.reason?.code === reason.code;
-  return { ...entry, again: null, result: before ? bareResult(reason) : quarantinedResult(reason, entry.result) };
+  const before = entry.result.reason;
+  const result =
+    before?.code === reason.code ? bareResult(reason, before.bare) : quarantinedResult(reason, entry.result);
+  return { ...entry, again: null, result };
 }

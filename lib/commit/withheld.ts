@@ -2,11 +2,12 @@
  * Withheld: tasks that the store refuses as they are and refuses to put aside, too. Each stays unacknowledged and is tried again after growing
  * pauses, as a note in quarantine; nothing else waits for it.
  */
+import type { Delivery } from '../model/delivery.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Entry } from './entry.js';
+import { bareResult, type Entry } from './entry.js';
 
 export interface WithheldOptions<Again> {
   readonly clock: Clock;
@@ -19,7 +20,7 @@ export interface WithheldOptions<Again> {
 export class Withheld<Again> {
   private readonly entries = new Set<Entry<Again>>();
   /** Those that are tried again just now. */
-  private readonly tried = new Set<Entry<Again>>();
+  private readonly tried = new Set<Delivery>();
   private readonly pauses: Backoff = steps();
   private cancel: (() => void) | null = null;
   private why = '';
@@ -40,8 +41,8 @@ export class Withheld<Again> {
     const { clock, events, log } = this.options;
     this.why = why;
     this.entries.add(entry);
-    if (!this.tried.delete(entry)) {
-      const { delivery, key } = entry;
+    const { delivery, key } = entry;
+    if (!this.tried.delete(delivery)) {
       log.error('a task can be neither stored nor put aside; it waits', { id: delivery.id, entity: key, why });
       events.emit('task-withheld', { id: delivery.id, key, why });
     }
@@ -50,7 +51,7 @@ export class Withheld<Again> {
 
   committed(entries: readonly Entry<Again>[]): void {
     if (this.tried.size === 0) return;
-    for (const entry of entries) this.tried.delete(entry);
+    for (const { delivery } of entries) this.tried.delete(delivery);
     if (this.tried.size + this.entries.size === 0) this.pauses.reset();
   }
 
@@ -66,9 +67,15 @@ export class Withheld<Again> {
 
   private retry(): void {
     this.cancel = null;
-    const entries = [...this.entries];
+    const entries = Array.from(this.entries, withId);
     this.entries.clear();
-    for (const entry of entries) this.tried.add(entry);
+    for (const { delivery } of entries) this.tried.add(delivery);
     this.options.again(entries);
   }
+}
+
+/** What refused its id may be over: noted without it, the task would be run when it comes again. */
+function withId<Again>(entry: Entry<Again>): Entry<Again> {
+  const { reason } = entry.result;
+  return reason === undefined ? entry : { ...entry, result: bareResult(reason) };
 }

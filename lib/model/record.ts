@@ -57,8 +57,10 @@ export interface QuarantineReason {
   readonly code: string;
   /** A sentence: where, what was given, what is allowed. */
   readonly sentence: string;
-  /** The store refuses to note more than this and the message itself: neither entity nor the id of the inbox. */
+  /** The store refuses to note the entity: nothing but this and the message itself. */
   readonly bare?: true;
+  /** It refuses the id in the inbox, too. */
+  readonly withoutId?: true;
 }
 
 /** What one task (and its inline chain) does, as data; stored atomically or not at all. */

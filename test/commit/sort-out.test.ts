@@ -71,22 +71,21 @@ describe('sorting out a refused batch', () => {
     expect([...rewound]).toEqual([['a', ['a4']]]);
   });
 
-  it('notes no more than the message where the note is refused, withholds what is refused even then, and rewinds nothing for it', () => {
+  it('notes no more than the message where the note is refused, then not even its id, withholds what is refused even then, and rewinds nothing for it', () => {
     const named = (guilty: Entry<string>): CommitOutcome => ({
       kind: 'unstorable',
       entries: new Map([[guilty, 'ż is no letter']]),
     });
     const once = sortOut(named(batch[0]!), batch, later)!;
     const twice = sortOut(named(once.kept[0]!), once.kept, [])!;
-    expect(twice.kept[0]!.result).toMatchObject({
-      etype: null,
-      eid: null,
-      reason: { code: 'TASK_UNSTORABLE', sentence: '? is no letter', bare: true },
-    });
-    const last = sortOut(named(twice.kept[0]!), twice.kept, [])!;
-    expect([...last.withheld]).toEqual([[twice.kept[0], 'ż is no letter']]);
-    expect(ids(last.kept)).toEqual(ids(twice.kept.slice(1)));
-    expect([twice.rewound.size, last.rewound.size]).toEqual([0, 0]);
+    const bare = { code: 'TASK_UNSTORABLE', sentence: '? is no letter', bare: true };
+    expect(twice.kept[0]!.result).toEqual({ ...once.kept[0]!.result, etype: null, eid: null, reason: bare });
+    const thrice = sortOut(named(twice.kept[0]!), twice.kept, [])!;
+    expect(thrice.kept[0]!.result).toEqual({ ...twice.kept[0]!.result, reason: { ...bare, withoutId: true } });
+    const last = sortOut(named(thrice.kept[0]!), thrice.kept, [])!;
+    expect([...last.withheld]).toEqual([[thrice.kept[0], 'ż is no letter']]);
+    expect(ids(last.kept)).toEqual(ids(thrice.kept.slice(1)));
+    expect([twice.rewound.size, thrice.rewound.size, last.rewound.size]).toEqual([0, 0, 0]);
   });
 
   it('names nothing where the outcome names nothing', () => {

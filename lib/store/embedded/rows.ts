@@ -51,7 +51,7 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
   for (const entry of batch.entries) {
     const { delivery, result } = entry;
     try {
-      if (batch.inbox && !delivery.once && result.reason?.bare !== true) ids.push(delivery.id);
+      if (batch.inbox && !delivery.once && result.reason?.withoutId !== true) ids.push(delivery.id);
       if (result.record !== undefined) fold(changes, graves, entry, texts);
       if (result.reason) quarantine.push(quarantineRow(entry, nowMs));
       for (const point of result.raw) raw.push(texts.raw(point));

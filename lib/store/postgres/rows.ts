@@ -57,7 +57,7 @@ export function writeRows(
   const quarantined = new Set<string>();
   for (const entry of entries) {
     try {
-      if (inbox && !entry.delivery.once && entry.result.reason?.bare !== true)
+      if (inbox && !entry.delivery.once && entry.result.reason?.withoutId !== true)
         parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
       writeRecordRows(entry, parts, json, entities);
       if (entry.result.reason !== undefined) writeQuarantine(entry, parts, quarantined);
