@@ -47,6 +47,8 @@ export interface StoreEvents {
   lost(why: string): void;
   /** What will keep it from storing one day, for whoever may help; null once that is over. */
   trouble(why: string | null): void;
+  /** At the start: whether a pooler lends its connections to others, too, could not be found out. */
+  poolingUnknown?(why: string): void;
 }
 
 export interface Store extends Service {

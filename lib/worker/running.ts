@@ -87,6 +87,7 @@ export class RunningWorker implements WorkerProgram {
     parts.backend.store.listen({
       lost: (why) => this.lose(why),
       trouble: (why) => this.storeTroubled(why),
+      poolingUnknown: (why) => this.log.warn('whether a pooler shares the connections is not known', { why }),
     });
     let blockedAt: number | null = null;
     parts.backend.writer.onObstacle((obstacle) => {

@@ -9,6 +9,7 @@
 import type pg from 'pg';
 import { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError } from '../../runtime/errors.js';
+import { sentenceOf } from './failures.js';
 
 const ROUNDS = 4;
 /** Where the second session gets no connection, none is lent to it: the first one does nothing meanwhile. */
@@ -16,20 +17,20 @@ const PATIENCE_MS = 2_000;
 /** Process ids of different servers may be the same. */
 const WHO = 'select pg_backend_pid(), pg_postmaster_start_time()';
 
-/** @throws ApplicationError STORE_MISMATCH with what to do. `other`: one more client, not connected; it is ended here. */
-export async function refuseSharedConnections(client: pg.Client, other: pg.Client): Promise<void> {
+/**
+ * Null when each has a connection of its own, else why that could not be found out.
+ * @throws ApplicationError STORE_MISMATCH with what to do. `other`: one more client, not connected; it is ended here.
+ */
+export async function refuseSharedConnections(client: pg.Client, other: pg.Client): Promise<string | null> {
   // The server may end it meanwhile.
   other.on('error', () => {});
-  let shared = false;
-  const probing = other.connect().then(async () => {
-    shared = await areShared(client, other);
-  });
-  try {
-    await Deadline.in(PATIENCE_MS).allows(probing.catch(() => {}));
-  } finally {
-    void other.end().catch(() => {});
-  }
-  if (!shared) return;
+  const probing = other.connect().then(() => areShared(client, other));
+  const answer = probing.catch((error: unknown) => sentenceOf(error));
+  const inTime = await Deadline.in(PATIENCE_MS).allows(answer);
+  void other.end().catch(() => {});
+  const shared = inTime ? await answer : `a second connection was not served within ${PATIENCE_MS} ms`;
+  if (typeof shared === 'string') return shared;
+  if (!shared) return null;
   const { host, port } = client;
   throw new ApplicationError(
     'STORE_MISMATCH',

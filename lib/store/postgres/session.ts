@@ -33,6 +33,8 @@ export interface SessionOptions {
   readonly statementTimeoutMs?: number;
   /** Whether it makes sure, when it starts, that nobody else is lent its connections (pooling.ts). */
   readonly refusesPooling?: boolean;
+  /** That could not be found out, and why; it goes on. */
+  readonly poolingUnknown?: (why: string) => void;
   /** Runs on each new connection before anything else; if it throws, the connection is closed. */
   readonly connected?: (query: Query, backend: number) => Promise<void>;
   /** A connection was lost. */
@@ -169,7 +171,8 @@ export class Session {
       this.connection = connection;
       // Before any setting is made, which would be another client's by then.
       if (this.options.refusesPooling && !this.started) {
-        await refuseSharedConnections(client, this.makeClient(new Socket(), encrypted));
+        const unknown = await refuseSharedConnections(client, this.makeClient(new Socket(), encrypted));
+        if (unknown !== null) this.options.poolingUnknown?.(unknown);
       }
       await this.prepare(connection);
     } catch (error) {

@@ -87,6 +87,7 @@ export class PostgresStore implements Store {
       ...owners,
       purpose: 'commits',
       refusesPooling: true,
+      poolingUnknown: (why) => this.events?.poolingUnknown?.(why),
       connected: (query, backend) => owner.connected(query, backend),
       lost: () => this.lost(),
     });

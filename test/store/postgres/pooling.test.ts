@@ -82,8 +82,24 @@ test.each([{ default_pool_size: 20 }, { default_pool_size: 3, query_wait_timeout
   },
 );
 
-test('works where a pool has no connection left to be compared with', async () => {
+test('works where a pool has no connection left to be compared with, and a worker is told so', async () => {
   const { database, url } = await pooled({ pool_mode: 'session', default_pool_size: 1 });
   expect(await migrateStore({ url, ...SETTINGS })).toMatchObject({ made: true });
   expect(await database.query('select from pg_namespace where nspname like $1', ['dp3%'])).toHaveLength(1);
+  const store = new PostgresStore({ url, ...SETTINGS, settledBefore: async () => null });
+  const unknown = new Promise((resolve) => {
+    store.listen({ lost: () => {}, trouble: () => {}, poolingUnknown: resolve });
+  });
+  // It needs more connections than there are: the start ends with the store.
+  const starting = store.start().catch(() => {});
+  expect(await unknown).toBe('a second connection was not served within 2000 ms');
+  await store.stop();
+  await starting;
+});
+
+test('says nothing of poolers where each connection is one of its own', async () => {
+  const { url } = await freshDatabase();
+  const told: string[] = [];
+  await sessionOf(url, { refusesPooling: true, poolingUnknown: (why) => told.push(why) });
+  expect(told).toEqual([]);
 });
