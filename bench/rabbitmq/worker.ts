@@ -72,6 +72,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
     clock,
     events,
     log,
+    commitsFailed: () => {},
     failed: (reason) => {
       throw reason;
     },

@@ -51,12 +51,13 @@ export async function joinAsIndex(
 
 /**
  * Joins as a producer and owns its environment. Where too many producers run, waits a while for one of them to end, and says so. Throws
- * QUEUE_UNAVAILABLE when none does, RESTART_NEEDED, STORE_FAILED.
+ * QUEUE_UNAVAILABLE when none does, RESTART_NEEDED, STORE_FAILED, and the reason of the signal where that fires first.
  */
 export async function joinAsProducer(
   folder: DataFolder,
   options: EnvironmentOptions = {},
   waiting: (why: string) => void = () => {},
+  signal?: AbortSignal,
 ): Promise<Member> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   const sockets = socketsOf(folder);
@@ -65,7 +66,7 @@ export async function joinAsProducer(
   const giveUpAt = clock.monotonic() + PLACE_PATIENCE_MS;
   const sentence = `${MOST_PRODUCERS} producers send into ${folder.path} already`;
   for (let told = false; ; told = true) {
-    const environment = await freeEnvironment(folder, options);
+    const environment = await freeEnvironment(folder, options, signal);
     if (environment !== null) return memberOf(environment, sockets, options);
     if (clock.monotonic() >= giveUpAt) break;
     if (!told) waiting(`${sentence}; waiting for one of them to end`);
@@ -78,10 +79,15 @@ export async function joinAsProducer(
  * The first environment whose owner is gone, claimed; null where all have one that lives. One that cannot be used (it is damaged, or
  * another process is just making it) is left alone; where that is all there are, what was wrong with the first one is thrown.
  */
-async function freeEnvironment(folder: DataFolder, options: EnvironmentOptions): Promise<Environment | null> {
+async function freeEnvironment(
+  folder: DataFolder,
+  options: EnvironmentOptions,
+  signal: AbortSignal | undefined,
+): Promise<Environment | null> {
   let unusable: ApplicationError | null = null;
   let owned = false;
   for (let n = 0; n < MOST_PRODUCERS; n++) {
+    signal?.throwIfAborted();
     const environment = new Environment(folder, producerName(n), options);
     try {
       await refuseUnusable(environment.path, options);

@@ -40,7 +40,7 @@ async function openEmbedded(
 ): Promise<Producer> {
   const folder = openFolder(store.path, { numProcesses, delivery });
   const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
-  const member = await joinAsProducer(folder, { mapSizeBytes, maxReaders, readerCheckIntervalMs }, note);
+  const member = await joinAsProducer(folder, { mapSizeBytes, maxReaders, readerCheckIntervalMs }, note, signal);
   const writer = openWriter({ kind: 'embedded', member, maxLength: broker.maxLength });
   const close = async () => {
     await writer.stop();

@@ -51,6 +51,8 @@ export interface PipelineOptions {
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
+  /** Nothing is committed any more, also where something else has failed before; called once. */
+  commitsFailed(reason: unknown): void;
   /** This worker can not go on; called once. */
   failed(reason: unknown): void;
 }
@@ -125,7 +127,10 @@ export class Pipeline {
         this.lanes.rewind(key, works);
       },
       away: () => this.giveBack(),
-      failed,
+      failed: (reason) => {
+        options.commitsFailed(reason);
+        this.fail(reason);
+      },
     });
     const uncommitted = () => this.committer.open;
     const left = (works: readonly Work[]) => this.intake.done(works);

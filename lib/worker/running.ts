@@ -286,6 +286,8 @@ export class RunningWorker implements WorkerProgram {
       clock,
       events,
       log: root,
+      // What waits for its commit would wait for ever, and whatever stops would wait for that.
+      commitsFailed: (reason) => this.parts.emissions.end(reason),
       failed: (reason) => this.failed(reason),
     });
   }

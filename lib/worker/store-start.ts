@@ -12,6 +12,7 @@ const SILENT_MS = 2_000;
 export class StoreStart {
   private why: string | null = null;
   private stopped = false;
+  private underWay = false;
   private endPause = () => {};
 
   constructor(
@@ -27,6 +28,25 @@ export class StoreStart {
 
   /** Throws what cannot pass by itself, and STORE_UNAVAILABLE where `stop` comes first. */
   async run(): Promise<void> {
+    this.refuseStopped();
+    this.underWay = true;
+    try {
+      await this.reach();
+    } finally {
+      this.underWay = false;
+    }
+    this.refuseStopped();
+  }
+
+  /** Ends a start that is under way. Once the store has started, others use it: they stop first. */
+  stop(): void {
+    this.stopped = true;
+    if (!this.underWay) return;
+    this.endPause();
+    void this.store.stop().catch(() => {});
+  }
+
+  private async reach(): Promise<void> {
     const { store, clock, log } = this;
     const backoff = steps();
     const reminder = new Reminder(clock, (why) => {
@@ -52,11 +72,9 @@ export class StoreStart {
     this.why = null;
   }
 
-  /** Ends a start that is under way. */
-  stop(): void {
-    this.stopped = true;
-    this.endPause();
-    void this.store.stop().catch(() => {});
+  private refuseStopped(): void {
+    if (this.stopped)
+      throw new ApplicationError('STORE_UNAVAILABLE', `${this.store.name} was not waited for: the worker stops`);
   }
 
   private async pause(ms: number): Promise<void> {

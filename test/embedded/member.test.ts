@@ -50,3 +50,17 @@ it('waits for one of too many to end and says so, but not for ever', async () =>
   clearInterval(passing);
   await member.leave();
 });
+
+it('waits for a place no longer once its signal has fired', async () => {
+  const folder = dataFolder();
+  (await folder.environment(producerName(0))).claim();
+  damage(folder, MOST_PRODUCERS - 1, 1);
+  const clock = manualClock();
+  const controller = new AbortController();
+  const joining = joinAsProducer(folder, { clock }, () => {}, controller.signal);
+  const refused = expect(joining).rejects.toThrow('interrupted');
+  await expect.poll(() => clock.waiting).toBe(1);
+  controller.abort(new Error('interrupted'));
+  clock.pass(1_000);
+  await refused;
+});

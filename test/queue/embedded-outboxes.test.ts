@@ -239,11 +239,16 @@ it('lets a long task not count as a full queue', async () => {
   const { member, take } = await consumer(folder, 0);
   await writer.send([task('slow')]);
   const [slow] = await take(1);
+  const obstacles: unknown[] = [];
+  writer.onObstacle((obstacle) => obstacles.push(obstacle));
   for (let round = 0; round < 4; round++) {
-    await writer.send(Array.from({ length: MAX_LENGTH / 2 }, (_, i) => task(`${round}-${i}`)));
-    const some = await take(MAX_LENGTH / 2);
+    const sent = Array.from({ length: MAX_LENGTH / 2 }, (_, i) => task(`${round}-${i}`));
+    await writer.send(sent);
+    const some = await take(sent.length);
+    expect(ids(some)).toEqual(sent.map(({ id }) => id));
     commit(member, some);
   }
+  expect(obstacles).toEqual([]);
   slow!.settle();
 });
 

@@ -124,6 +124,7 @@ export class CountingPath {
       clock: systemClock,
       events,
       log,
+      commitsFailed: () => {},
       failed: (reason) => {
         this.failures.push(reason);
         this.look();

@@ -153,6 +153,7 @@ export class DataPath {
       clock: this.clock,
       events: this.events,
       log: this.log,
+      commitsFailed: () => {},
       failed: (reason) => this.failures.push(reason),
     });
     this.pipeline = pipeline;

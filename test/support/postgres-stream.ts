@@ -138,6 +138,7 @@ export class Stream {
       clock,
       events,
       log,
+      commitsFailed: () => {},
       failed: (reason) => this.failures.push(reason),
     });
     await pipeline.start();

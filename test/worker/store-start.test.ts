@@ -16,7 +16,9 @@ function failing(...codes: readonly ErrorCode[]) {
     if (code !== undefined) throw new ApplicationError(code, `attempt ${attempts}: ${code}`);
   };
   const start = new StoreStart(store, clock, log);
-  return { start, clock, log, attempts: () => attempts };
+  let stops = 0;
+  store.stop = async () => void stops++;
+  return { start, clock, log, attempts: () => attempts, stops: () => stops };
 }
 
 /** Lets everything happen that waits for no time. */
@@ -44,12 +46,31 @@ it('throws what cannot pass by itself', async () => {
 });
 
 it('ends at once when it is stopped while it waits', async () => {
-  const { start, attempts } = failing('STORE_UNAVAILABLE');
+  const { start, attempts, stops } = failing('STORE_UNAVAILABLE');
   const running = start.run();
   await settle();
   start.stop();
   await expect(running).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-  expect(attempts()).toBe(1);
+  expect([attempts(), stops()]).toEqual([1, 1]);
+});
+
+it('leaves a store alone that has started: others use it', async () => {
+  const { start, stops } = failing();
+  await start.run();
+  start.stop();
+  expect(stops()).toBe(0);
+});
+
+it('starts no store for a worker that has been stopped, and hands out none that was stopped meanwhile', async () => {
+  const early = failing();
+  early.start.stop();
+  await expect(early.start.run()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect([early.attempts(), early.stops()]).toEqual([0, 0]);
+  const meanwhile = failing();
+  const running = meanwhile.start.run();
+  meanwhile.start.stop();
+  await expect(running).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect(meanwhile.stops()).toBe(1);
 });
 
 it('says nothing of a store that answers', async () => {

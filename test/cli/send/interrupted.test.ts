@@ -5,6 +5,7 @@ import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { MOST_PRODUCERS, producerName } from '../../../lib/embedded/folder.js';
 import { busApplication, busPoints, interrupted, NOTHING_SENT, Sending } from '../../support/sending.js';
 
 const MAX_LENGTH = 50;
@@ -64,6 +65,17 @@ it.each([
   const application = busApplication({ host: '127.0.0.1', port }, MAX_LENGTH);
   const sending = new Sending(application, ['-']);
   await sending.says(told);
+  expect(await interrupted(sending)).toMatchObject({ code: 1, summary: NOTHING_SENT });
+});
+
+it('ends where it waits for one of too many senders to end', async () => {
+  const application = busApplication(null, MAX_LENGTH);
+  const first = new Sending(application, ['-', '--rejects', join(application.folder, 'rejects.jsonl')]);
+  first.write('bad\n');
+  await first.says('line 1');
+  for (let n = 1; n < MOST_PRODUCERS; n++) writeFileSync(join(application.dataDir, producerName(n)), 'in the way');
+  const sending = new Sending(application, ['-']);
+  await sending.says('waiting for one of them to end');
   expect(await interrupted(sending)).toMatchObject({ code: 1, summary: NOTHING_SENT });
 });
 

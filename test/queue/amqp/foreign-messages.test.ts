@@ -77,6 +77,7 @@ async function processed(queueType: 'classic' | 'quorum', messages: readonly Mes
     clock: systemClock,
     events: bed.events,
     log: silentLogger,
+    commitsFailed: () => {},
     failed: (reason) => expect.unreachable(String(reason)),
   });
   onTestFinished(() => {
