@@ -10,8 +10,18 @@ import {
 import { comparable, embeddedRows, readContent, readSerials } from '../fixtures/content.js';
 import { deliverToFolder } from '../fixtures/deliver.js';
 import { extract, fixtures } from '../fixtures/files.js';
+import { releases } from '../support/releases.js';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
+
+it('there are fixtures of every release: npm run fixtures -- COMMIT makes them', () => {
+  const made = [...new Set(fixtures('embedded').map(({ version }) => version))];
+  expect(made.sort()).toEqual(
+    releases()
+      .map(({ version }) => version)
+      .sort(),
+  );
+});
 
 it.each(fixtures('embedded'))(
   'opens what $version left of $numProcesses workers, loses nothing, and works off the rest once',

@@ -3,15 +3,17 @@
  * one; from 0.1.0 all workers are stopped once. Senders of both versions go on meanwhile.
  */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { PROTOCOL } from '../../lib/ipc/protocol.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import type { TestDatabase } from '../../services/postgres.js';
 import type { TestVirtualHost } from '../../services/rabbitmq-virtual-host.js';
-import type { Application, RunningProgram } from '../support/application.js';
+import { type Application, killQuietly, type RunningProgram } from '../support/application.js';
 import { freshDatabase } from '../support/postgres.js';
 import { freshVirtualHost } from '../support/rabbitmq.js';
 import { builtAt, type Release, releaseBefore } from '../support/releases.js';
@@ -33,6 +35,7 @@ const before = named(process.env['BEFORE']) ?? releaseBefore();
 const rolled = before.version !== '0.1.0';
 const EVENTS_A_SECOND = 200;
 const SECONDS = 20;
+const ROOT = join(import.meta.dirname, '..', '..');
 const NUM_PROCESSES = 4;
 const HOSTS = ['0-1', '2-3'];
 /** So long the senders go on between two steps. */
@@ -100,6 +103,55 @@ it(`a data folder of ${before.version} is taken over by this version while a sen
   expect((await reader.counts()).quarantined).toBe(tooDeep);
   await ended(second);
 });
+
+it(`files that are replaced under a program of ${before.version} stop no worker, and the commands of both versions say what to do`, async () => {
+  const place = temporary();
+  const put = (from: string) => {
+    rmSync(join(place, 'dist'), { recursive: true, force: true });
+    for (const name of ['dist', 'package.json']) cpSync(join(from, name), join(place, name), { recursive: true });
+  };
+  put(root);
+  symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'));
+  const options = { path: temporary(), numProcesses: 2 };
+  const [running, old, fresh] = [{ ...options, root: place }, { ...options, root }, options].map(streamApplication);
+  for (const application of [running, old, fresh]) onTestFinished(() => application?.dispose());
+  const program = await started(running!, '0-1');
+  put(ROOT);
+
+  // Whoever speaks as the program does may well reload it.
+  const understood = (await protocolOf(root)) === PROTOCOL;
+  const told = understood ? /reloaded 2 indexes/ : /restart needed: .* is dp3-cluster 0\.1\.0, on disk is/;
+  expect(old!.run(['reload'])).toMatchObject({ code: understood ? 0 : 1, stdout: expect.stringMatching(told) });
+  const shown = understood ? /\bready|running\b/ : /is dp3-cluster 0\.1\.0, this command is .* not shown/;
+  expect(fresh!.run(['status'])).toMatchObject({ code: 0, stdout: expect.stringMatching(shown) });
+  if (!understood) {
+    const refused = fresh!.run(['reload']);
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/the program is dp3-cluster 0\.1\.0, this command is/),
+    });
+    killQuietly(program.workers().get(0) ?? 0);
+    expect(await program.line('the worker can not start')).toMatchObject({
+      why: expect.stringMatching(/^restart needed/),
+    });
+  }
+  expect(fresh!.run(['stop'])).toMatchObject({ code: 0 });
+  expect((await program.exited).code).toBe(0);
+
+  const next = await started(fresh!, '0-1');
+  expect(old!.run(['status'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/running/) });
+  expect(old!.run(['reload'])).toMatchObject({ code: understood ? 0 : 1 });
+  expect(old!.run(['stop'])).toMatchObject({ code: 0 });
+  expect((await next.exited).code).toBe(0);
+}, 120_000);
+
+/** 0.1.0 had no number for it. */
+async function protocolOf(of: string): Promise<number> {
+  const file = join(of, 'dist', 'lib', 'ipc', 'protocol.js');
+  if (!existsSync(file)) return 1;
+  const { PROTOCOL: protocol } = (await import(pathToFileURL(file).href)) as { readonly PROTOCOL: number };
+  return protocol;
+}
 
 function named(text: string | undefined): Release | null {
   const [version, commit] = text?.split(' ') ?? [];

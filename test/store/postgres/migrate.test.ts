@@ -1,5 +1,6 @@
 /** Making and changing the tables of an application, and what they were made for. */
 import { expect, onTestFinished, test } from 'vitest';
+import type { StoreConfiguration } from '../../../lib/config/configuration.js';
 import { openSchema, refuseServer, setUpSchema } from '../../../lib/store/postgres/migrate.js';
 import { MIGRATIONS, type Migration } from '../../../lib/store/postgres/migrations/migrations.js';
 import { quoteName, schemaOf } from '../../../lib/store/postgres/names.js';
@@ -7,6 +8,7 @@ import { PostgresStoreReader } from '../../../lib/store/postgres/reader.js';
 import { KNOWN_VERSION } from '../../../lib/store/postgres/schema-version.js';
 import type { Session } from '../../../lib/store/postgres/session.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
+import { rehearseStore } from '../../../lib/worker/backend.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { plainState, quarantined, stored } from '../../support/results.js';
 import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
@@ -95,6 +97,11 @@ test('starting brings no tables up, but says what does', async () => {
   const told = { code: 'STORE_MISMATCH', message: expect.stringContaining('run dp3-cluster setup') };
   await expect(standby(url)).rejects.toMatchObject(told);
   await expect(new PostgresStoreReader({ url, app: APP }).start()).rejects.toMatchObject(told);
+  // Nor does a reload take workers away that the next ones could not follow; a server that is away is waited for later.
+  const reload = (to: string) =>
+    rehearseStore({ app: APP, store: { kind: 'postgres', url: to } as StoreConfiguration });
+  await expect(reload(url)).rejects.toMatchObject(told);
+  await reload('postgres://127.0.0.1:1/none');
 });
 
 test('takes nothing away while a worker runs that needs it, and then all or nothing', async () => {
