@@ -47,24 +47,27 @@ async function programOf(speaker: object) {
   return { request: { dir, env: 'test' }, asked };
 }
 
-it.each([{}, { protocol: 99, version: '9.0.0' }])('a program of another version (%j)', async (speaker) => {
-  const { request, asked } = await programOf(speaker);
-  const version = 'version' in speaker ? speaker.version : '0.1.0';
+it.each([{}, { protocol: 99, version: '9.0.0' }])(
+  'shows and ends a program of another version (%j), and says why it does nothing else',
+  async (speaker) => {
+    const { request, asked } = await programOf(speaker);
+    const version = 'version' in speaker ? speaker.version : '0.1.0';
 
-  const shown = invocation({ request });
-  expect(await status(shown.given)).toBe(0);
-  expect(shown.printed().stdout).toMatch(
-    new RegExp(`process \\d+ is dp3-cluster ${version}, this command is .* not shown`),
-  );
+    const shown = invocation({ request });
+    expect(await status(shown.given)).toBe(0);
+    expect(shown.printed().stdout).toMatch(
+      new RegExp(`process \\d+ is dp3-cluster ${version}, this command is .* not shown`),
+    );
 
-  const why = new RegExp(`^process \\d+: the program is dp3-cluster ${version}, this command is`);
-  await expect(reload(invocation({ request }).given)).rejects.toMatchObject({ message: expect.stringMatching(why) });
-  const { configuration } = requireConfiguration(request);
-  const programs = await runningPrograms(configuration);
-  await expect(askOwner(programs, 0, { type: 'quarantine', action: 'drop', task: 'a' })).rejects.toThrow(why);
-  expect(new Set(asked)).toEqual(new Set(['status']));
+    const why = new RegExp(`^process \\d+: the program is dp3-cluster ${version}, this command is`);
+    await expect(reload(invocation({ request }).given)).rejects.toMatchObject({ message: expect.stringMatching(why) });
+    const { configuration } = requireConfiguration(request);
+    const programs = await runningPrograms(configuration);
+    await expect(askOwner(programs, 0, { type: 'quarantine', action: 'drop', task: 'a' })).rejects.toThrow(why);
+    expect(new Set(asked)).toEqual(new Set(['status']));
 
-  const ended = invocation({ request });
-  expect(await stop(ended.given)).toBe(0);
-  expect(ended.printed().stdout).toMatch(/stopped in order/);
-});
+    const ended = invocation({ request });
+    expect(await stop(ended.given)).toBe(0);
+    expect(ended.printed().stdout).toMatch(/stopped in order/);
+  },
+);

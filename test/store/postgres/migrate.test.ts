@@ -147,7 +147,8 @@ test('a program that needs what was taken away is refused, with the version that
 test('who holds a table that is to be changed holds up no commit: the migration gives way and comes again', async () => {
   const { url, commit } = await prepare();
   const holder = await sessionOf(url);
-  await holder.query('begin; select from records');
+  // As long as it likes.
+  await holder.query('set idle_in_transaction_session_timeout = 0; begin; select from records');
   const change = setUpSchema(await sessionOf(url), SETTINGS, EXPANDED);
   const waiting = `select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'alter table records%'`;
   const looking = await sessionOf(url);
