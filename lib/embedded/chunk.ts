@@ -2,7 +2,7 @@
  * How tasks stand in an outbox: many small ones share a row, which fills one page of LMDB. Writing, reading and deleting a page a
  * row costs a fraction of a row a task; a task that is larger than a page has a row of its own.
  *
- * Key: destination index, kind, first sequence, number of tasks. Value: its stamp (stamps.ts; milliseconds since 1970), then for each task
+ * Key: destination index, kind, first sequence, number of tasks. Value: its stamp (stamps.ts), then for each task
  * flags, length of the id, length of the body, id, body. All numbers big-endian, so that keys sort by destination, kind and
  * sequence.
  */
@@ -90,7 +90,7 @@ export class ChunkBuilder {
 /** No stamp is as high: a row or file with a higher one is damaged (the year 6429). */
 export const STAMPS_END = 2 ** 47;
 
-/** About when the tasks of a row were put there, in milliseconds since 1970, and which of two rows was put there first. */
+/** Which of two rows was put there first. No time: clocks are set, stamps never go back. */
 export function chunkStamp(value: Buffer): number {
   return value.readUIntBE(0, STAMP_BYTES);
 }

@@ -3,27 +3,47 @@ import { chunkKey, chunkStamp, KINDS, type Kind, readChunkKey, STAMPS_END } from
 import { finishedOf } from './cursors.js';
 import type { ReadableEnvironment } from './env.js';
 import { LAST_SEQUENCE } from './finished.js';
+import { type DataFolder, environmentNames, indexOfName } from './folder.js';
 import { BINARY } from './lmdb.js';
 import type { Neighbours } from './neighbours.js';
 import { OUTBOX_TABLE } from './outbox.js';
 
-/**
- * When the oldest task that is not settled was put into its outbox, in milliseconds since 1970; Infinity while there is none. Looks
- * into the folder: not for every task.
- */
-export function waitingSince(own: ReadableEnvironment, neighbours: Neighbours, index: number): number {
-  let oldest = Number.POSITIVE_INFINITY;
-  own.refresh();
-  for (const { name } of neighbours.list()) {
+/** Rows of one kind that an outbox holds for an index, up to sequence `end`. */
+export interface Waiting {
+  /** Of the environment. */
+  readonly name: string;
+  readonly id: string;
+  readonly kind: Kind;
+  readonly end: number;
+}
+
+/** A member. */
+interface Looking {
+  readonly folder: DataFolder;
+  readonly environment: ReadableEnvironment;
+  readonly neighbours: Neighbours;
+}
+
+/** What all outboxes hold now for the index of a member; null while one of them cannot be read. Looks into the folder: not for every task. */
+export function waitingIn({ folder, environment, neighbours }: Looking): Waiting[] | null {
+  const index = indexOfName(environment.name) ?? 0;
+  const waiting: Waiting[] = [];
+  for (const { name, id } of neighbours.list()) {
     neighbours.look(name, (source) => {
-      for (const kind of KINDS) {
-        const { next } = finishedOf(own, source.id, kind);
-        oldest = Math.min(oldest, timeOfFirst(source, index, kind, next));
-      }
+      for (const kind of KINDS) waiting.push({ name, id, kind, end: endOf(source, index, kind) });
     });
   }
-  own.refresh();
-  return oldest;
+  return environmentNames(folder).some((name) => neighbours.troubleOf(name) !== null) ? null : waiting;
+}
+
+/** Whether the member has settled all of that. What stood in an environment that was removed since never comes. */
+export function isSettled({ environment, neighbours }: Looking, waiting: readonly Waiting[]): boolean {
+  const ids = new Set(neighbours.list().map(({ id }) => id));
+  environment.refresh();
+  return waiting.every(({ name, id, kind, end }) => {
+    if (!ids.has(id)) return neighbours.troubleOf(name) === null;
+    return finishedOf(environment, id, kind).next >= end;
+  });
 }
 
 /** The highest stamp of all that stands in the outboxes. Reads each row. */
@@ -41,17 +61,12 @@ export function highestStamp(neighbours: Neighbours): number {
   return highest;
 }
 
-/** Of the first row that ends behind `next`: it may begin before it. */
-function timeOfFirst(source: ReadableEnvironment, index: number, kind: Kind, next: number): number {
+function endOf(source: ReadableEnvironment, index: number, kind: Kind): number {
   const rows = source.readTable<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
-  if (rows === null) return Number.POSITIVE_INFINITY;
-  const key = (first: number) => chunkKey(index, kind, first);
-  const [before] = rows.getRange({ start: key(next), end: key(0), reverse: true, limit: 1 });
-  const [after] = rows.getRange({ start: key(next), end: key(LAST_SEQUENCE), limit: 1 });
-  for (const row of [before, after]) {
-    if (row === undefined) continue;
-    const { first, count } = readChunkKey(row.key);
-    if (first + count > next) return chunkStamp(row.value);
+  const [start, end] = [chunkKey(index, kind, LAST_SEQUENCE), chunkKey(index, kind, 0)];
+  for (const key of rows?.getKeys({ start, end, reverse: true, limit: 1 }) ?? []) {
+    const { first, count } = readChunkKey(key);
+    return first + count;
   }
-  return Number.POSITIVE_INFINITY;
+  return 0;
 }

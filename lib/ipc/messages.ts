@@ -10,6 +10,8 @@ export interface Assignment {
   readonly index: number;
   /** How often to give a sign of life. */
   readonly heartbeatMs: number;
+  /** What time it is as the primary believes it (runtime/trusted-time.ts), in milliseconds since 1970; without it the clock counts. */
+  readonly trustedMs?: number;
   readonly config: ConfigurationArguments;
 }
 

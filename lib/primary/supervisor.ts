@@ -12,6 +12,7 @@ import type { ProgramStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
+import { TrustedTime } from '../runtime/trusted-time.js';
 import type { Exit, Fork, Forks } from './forks.js';
 import type { Release } from './release.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
@@ -51,6 +52,7 @@ export class Supervisor {
   private limits: SupervisorLimits;
   private release: Release;
   private readonly startedAt: number;
+  private readonly time: TrustedTime;
   private readonly pauses = new Map<Slot, () => void>();
   private stopping: { reason: string; exitCode: ExitCode } | null = null;
   private readonly finish: (exitCode: ExitCode) => void;
@@ -69,6 +71,7 @@ export class Supervisor {
     this.limits = options.limits;
     this.release = options.release;
     this.startedAt = clock.monotonic();
+    this.time = new TrustedTime(clock, clock.now());
     const { promise, resolve } = settledFromOutside<ExitCode>();
     this.finished = promise;
     this.finish = resolve;
@@ -162,7 +165,7 @@ export class Supervisor {
 
   private assignmentOf({ index, release }: Slot): Assignment {
     const config = { ...this.options.config, dir: release.configDir };
-    return { index, heartbeatMs: this.limits.heartbeatMs, config };
+    return { index, heartbeatMs: this.limits.heartbeatMs, trustedMs: this.time.now(), config };
   }
 
   private heard(slot: Slot, fork: Fork, message: FromWorker): void {
@@ -174,6 +177,9 @@ export class Supervisor {
         this.greeted(slot, fork, speakerOf(message));
         return;
       case 'heartbeat':
+        // Only who looks all the time knows how long a jump has lasted.
+        this.time.now();
+        return;
       case 'rehearsed':
         return;
       case 'failed':

@@ -27,6 +27,7 @@ import { collectMetrics } from '../observability/metrics.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { Troubles } from '../runtime/troubles.js';
+import { TrustedTime } from '../runtime/trusted-time.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import { Records } from '../store/records.js';
 import { type Backend, openBackend, rehearseStore } from './backend.js';
@@ -41,6 +42,9 @@ export async function assembleWorker(
   orders: Orders,
   importing: Importing,
 ): Promise<WorkerProgram> {
+  const clock = systemClock;
+  // At once: what is read and waited for here takes its time.
+  const time = new TrustedTime(clock, assignment.trustedMs ?? clock.now());
   const { configuration, spec } = requireConfiguration(assignment.config);
   const { index } = assignment;
   if (index >= configuration.numProcesses) {
@@ -49,10 +53,12 @@ export async function assembleWorker(
   }
   const root = openLog(configuration, index);
   const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
-  const clock = systemClock;
   const events = createEvents((name, error) => root.error('a listener failed', { event: name, error }));
-  const backend = await openBackend({ configuration, spec, index, clock, log: root, waiting: orders.waiting });
-  return new RunningWorker(makeParts({ configuration, spec, index, clock, events, root, registry, backend }), orders);
+  const backend = await openBackend({ configuration, spec, index, clock, time, log: root, waiting: orders.waiting });
+  return new RunningWorker(
+    makeParts({ configuration, spec, index, clock, time, events, root, registry, backend }),
+    orders,
+  );
 }
 
 /** Reads and loads all of that and makes nothing. Throws as `assembleWorker` would, and RESTART_NEEDED. */
@@ -79,13 +85,14 @@ interface Given {
   readonly spec: ModelSpec;
   readonly index: number;
   readonly clock: Clock;
+  readonly time: TrustedTime;
   readonly events: Events;
   readonly root: RootLogger;
   readonly registry: Registry;
   readonly backend: Backend;
 }
 
-function makeParts({ configuration, spec, index, clock, events, root, registry, backend }: Given): WorkerParts {
+function makeParts({ configuration, spec, index, clock, time, events, root, registry, backend }: Given): WorkerParts {
   const { numProcesses, hookTimeoutMs, cache, maxChainDepth: maxDepth, maxSets, message } = configuration;
   const log = root;
   const metrics = collectMetrics(events, clock);
@@ -127,7 +134,7 @@ function makeParts({ configuration, spec, index, clock, events, root, registry, 
   const owns = () => store.holds();
   const scheduler = new Scheduler({ jobs, submit, owns, misfireGraceMs, clock, events, log });
   const { sweepIntervalMs: intervalMs } = configuration.ttl;
-  const sweeper = new Sweeper({ index, store, spec, submit, intervalMs, clock, log });
+  const sweeper = new Sweeper({ index, store, spec, submit, intervalMs, clock, time, log });
   return {
     configuration,
     spec,

@@ -12,6 +12,7 @@ import { openReader, openWriter } from '../queue/open.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import type { TrustedTime } from '../runtime/trusted-time.js';
 import { openStore, retentionOf, storeSourceOf } from '../store/open.js';
 import { reading } from '../store/reading.js';
 import type { Store } from '../store/store.js';
@@ -35,6 +36,7 @@ export interface BackendParts {
   readonly spec: ModelSpec;
   readonly index: number;
   readonly clock: Clock;
+  readonly time: TrustedTime;
   readonly log: Logger;
   /** Told that the index has an owner that lives, if that must be waited for. */
   waiting(why: string): void;
@@ -71,7 +73,7 @@ export async function rehearseStore(
   }
 }
 
-async function openEmbedded({ configuration, spec, index, clock, log, waiting }: BackendParts): Promise<Backend> {
+async function openEmbedded({ configuration, spec, index, clock, time, log, waiting }: BackendParts): Promise<Backend> {
   const { store, broker, numProcesses, delivery, window, shutdownTimeMs } = configuration;
   const folder = openFolder(store.path, { numProcesses, delivery });
   const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
@@ -86,13 +88,13 @@ async function openEmbedded({ configuration, spec, index, clock, log, waiting }:
   return {
     reader: openReader(queue, index, window),
     writer: openWriter(queue),
-    store: openStore({ kind: 'embedded', member, ...retentionOf(configuration, spec), clock }),
+    store: openStore({ kind: 'embedded', member, ...retentionOf(configuration, spec), clock, time }),
     patienceMs,
     leave: () => member.leave(),
   };
 }
 
-async function openServers({ configuration, spec, index, clock, log }: BackendParts): Promise<Backend> {
+async function openServers({ configuration, spec, index, clock, time, log }: BackendParts): Promise<Backend> {
   const queue = { kind: 'rabbitmq', configuration, log, clock } as const;
   const reader = openReader(queue, index, configuration.window);
   return {
@@ -102,6 +104,7 @@ async function openServers({ configuration, spec, index, clock, log }: BackendPa
       ...storeSourceOf(configuration, spec),
       settledBefore: () => reader.settledBefore(),
       clock,
+      time,
     }),
     patienceMs: Number.POSITIVE_INFINITY,
     leave: async () => {},

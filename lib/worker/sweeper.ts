@@ -13,7 +13,7 @@ import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Deadline } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service.js';
-import { TrustedTime } from '../runtime/trusted-time.js';
+import type { TrustedTime } from '../runtime/trusted-time.js';
 import type { Store } from '../store/store.js';
 
 /** Records of one entity type that one look may find, and expiries of it that are remembered as sent. */
@@ -31,6 +31,7 @@ export interface SweeperOptions {
   /** `ttl.sweep_interval`. */
   readonly intervalMs: number;
   readonly clock: Clock;
+  readonly time: Pick<TrustedTime, 'now'>;
   readonly log: Pick<Logger, 'debug' | 'warn'>;
 }
 
@@ -43,7 +44,6 @@ interface Sent {
 export class Sweeper implements Service {
   readonly name = 'sweeper';
   private readonly etypes: readonly string[];
-  private readonly time: TrustedTime;
   /** What was sent and is still due, by entity type and id. */
   private readonly sent = new Map<string, ReadonlyMap<string, Sent>>();
   private looking: Promise<void> = Promise.resolve();
@@ -52,14 +52,12 @@ export class Sweeper implements Service {
 
   constructor(private readonly options: SweeperOptions) {
     const mortal = [...options.spec.entities.values()].filter(({ lifetime }) => lifetime.type === 'ttl');
-    this.time = new TrustedTime(options.clock);
     this.etypes = mortal.map(({ id }) => id);
   }
 
   async start(): Promise<void> {
     if (this.running || this.etypes.length === 0) return;
     this.running = true;
-    this.time.now();
     this.wait(this.options.intervalMs);
   }
 
@@ -78,8 +76,8 @@ export class Sweeper implements Service {
   }
 
   private async look(): Promise<void> {
-    const { intervalMs, log } = this.options;
-    const at = instantOfMs(this.time.now());
+    const { intervalMs, time, log } = this.options;
+    const at = instantOfMs(time.now());
     let more = false;
     for (const etype of this.etypes) {
       if (!this.running) return;

@@ -21,6 +21,8 @@ const OPTIONS: SupervisorOptions = {
   },
 };
 
+const DAY_MS = 86_400_000;
+
 const NEW_RELEASE = { worker: 'new/worker.js', workingDir: '/new', configDir: '/new/config' };
 
 function withLimits(limits: Partial<SupervisorLimits>): Pick<SupervisorOptions, 'limits'> {
@@ -330,6 +332,26 @@ describe('supervisor', () => {
     await forks.all[0]!.exit(0);
     await forks.last().exit(1);
     expect(await replaced).toBe(false);
+  });
+
+  it('tells each worker what time it believes, so that a new one does not believe a clock that was set', async () => {
+    const { forks, clock } = await started(withLimits({ hangTimeoutMs: 10 * DAY_MS }));
+    const startMs = clock.now();
+    const [first] = forks.all;
+    const beat = () => first!.say({ type: 'heartbeat' });
+    clock.set(30 * DAY_MS);
+    beat();
+    clock.pass(DAY_MS / 2);
+    // Taken back and set once more: it has not lasted for a day.
+    clock.set(-30 * DAY_MS);
+    beat();
+    clock.set(30 * DAY_MS);
+    clock.pass(DAY_MS / 2);
+    await forks.all[1]!.exit(1);
+    clock.pass(OPTIONS.limits.respawn.backoffMs);
+    forks.last().say({ type: 'hello', ...ownSpeaker() });
+    const trustedMs = startMs + DAY_MS + OPTIONS.limits.respawn.backoffMs;
+    expect(forks.last().received[0]).toMatchObject({ assignment: { index: 1, trustedMs } });
   });
 
   it('forks with new limits from when it is told of them, and treats each worker by its own', async () => {

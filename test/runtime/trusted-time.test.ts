@@ -56,6 +56,17 @@ it('goes back with the clock at once', () => {
   expect(ahead()).toBe(-365 * DAY_MS);
 });
 
+it('begins from what it is given, whatever the clock shows, and believes a clock that is behind', () => {
+  const { now, monotonic, pass, set } = manualClock(START);
+  pass(5_000);
+  set(30 * DAY_MS);
+  const time = new TrustedTime({ now, monotonic }, START);
+  expect(time.now()).toBe(START);
+  pass(DAY_MS);
+  expect(time.now()).toBe(START + 31 * DAY_MS + 5_000);
+  expect(new TrustedTime({ now, monotonic }, START + 90 * DAY_MS).now()).toBe(now());
+});
+
 it('believes the first time that it reads, of whichever clock', () => {
   const time = new TrustedTime({ now: () => 0, monotonic: () => 5 });
   expect(time.of(START)).toBe(START);

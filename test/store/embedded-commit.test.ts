@@ -1,5 +1,5 @@
 /** What the embedded store does beyond the contract of stores: one transaction with the queue, upkeep of its rows, faults of the disk. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -7,6 +7,7 @@ import type { Member } from '../../lib/embedded/member.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
+import { TrustedTime } from '../../lib/runtime/trusted-time.js';
 import type { RetentionOptions } from '../../lib/store/embedded/retention.js';
 import { openTables } from '../../lib/store/embedded/tables.js';
 import { openStore, openStoreReader } from '../../lib/store/open.js';
@@ -259,6 +260,20 @@ describe('the upkeep of the embedded store', () => {
     expect(sizes()).toMatchObject({ inbox: 0, raw: 0, history: 0 });
   });
 
+  it('begins from the time that it is given, when the clock was set forward before', async () => {
+    const folder = dataFolder();
+    const { member, clock, ...first } = await owning(folder);
+    const raw = [{ etype: 'ip', eid: 'e', attr: 'a', v: 1, t1: null, t2: null, c: 1, src: '' }];
+    await first.store.commit(batchOf(first.ownership, stored('1', plainState('e', 1), { raw })));
+    const time = new TrustedTime(clock, clock.now());
+    clock.set(400 * 86_400_000);
+    const kept = { inboxRetentionMs: RETENTION_MS, rawRetentionMs: 3_600_000, clock, time };
+    const store = await folder.run(openStore({ kind: 'embedded', member, ...kept }));
+    await store.own(0);
+    while (await store.purge());
+    expect(first.sizes()).toMatchObject({ inbox: 1, raw: 1 });
+  });
+
   it('forgets a deleted record with its last history, and not one that was deleted again since', async () => {
     const { store, ownership, sizes } = await owning(dataFolder());
     const [first, second] = [
@@ -288,6 +303,58 @@ describe('the upkeep of the embedded store', () => {
     const [repeat] = await consume(folder, member, 1);
     expect(await store.known(0, [repeat!.id])).toEqual(new Set(['a']));
     member.environment.transaction(() => repeat!.settle());
+    clock.pass(RETENTION_MS);
+    while (await store.purge());
+    expect(sizes().inbox).toBe(0);
+  });
+
+  it('keeps an id whose repeat waits with a stamp of a clock that was wrong, however long', async () => {
+    const folder = dataFolder();
+    const { member, store, ownership, clock, sizes } = await owning(folder);
+    clock.set(20 * RETENTION_MS);
+    await send(folder, clock, outgoing('x', 1));
+    clock.set(-20 * RETENTION_MS);
+    await store.commit(batchOf(ownership, { delivery: testDelivery({ id: 'a' }), result: resultOf() }));
+    await send(folder, clock, outgoing('a'));
+    for (let times = 0; times < 3; times++) {
+      clock.pass(10 * RETENTION_MS);
+      while (await store.purge());
+      expect(sizes().inbox).toBe(1);
+    }
+    const [repeat] = await consume(folder, member, 1);
+    member.environment.transaction(() => repeat!.settle());
+    clock.pass(RETENTION_MS);
+    while (await store.purge());
+    expect(sizes().inbox).toBe(0);
+  });
+
+  it('forgets ids while tasks go on to come, once what stood in the outboxes before is settled', async () => {
+    const folder = dataFolder();
+    const { member, store, ownership, clock, sizes } = await owning(folder);
+    await store.commit(batchOf(ownership, { delivery: testDelivery({ id: 'a' }), result: resultOf() }));
+    clock.pass(2 * RETENTION_MS);
+    await send(folder, clock, outgoing('b'));
+    while (await store.purge());
+    await send(folder, clock, outgoing('c'));
+    const [b] = await consume(folder, member, 2);
+    member.environment.transaction(() => b!.settle());
+    clock.pass(RETENTION_MS / 10);
+    while (await store.purge());
+    expect(sizes().inbox).toBe(0);
+    expect((await depthOf(member)).normal).toBe(1);
+  });
+
+  it('forgets no id while an environment cannot be read, where a repeat may wait, and does once it was removed', async () => {
+    const folder = dataFolder();
+    const { store, ownership, clock, sizes } = await owning(folder);
+    await store.commit(batchOf(ownership, { delivery: testDelivery({ id: 'a' }), result: resultOf() }));
+    const environment = join(folder.path, 'producer-0');
+    mkdirSync(environment);
+    writeFileSync(join(environment, 'data.mdb'), 'damaged '.repeat(2_000));
+    clock.pass(2 * RETENTION_MS);
+    while (await store.purge());
+    expect(sizes().inbox).toBe(1);
+    rmSync(environment, { recursive: true });
     clock.pass(RETENTION_MS);
     while (await store.purge());
     expect(sizes().inbox).toBe(0);

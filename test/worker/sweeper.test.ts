@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
+import { TrustedTime } from '../../lib/runtime/trusted-time.js';
 import type { ExpiredRecord } from '../../lib/store/store.js';
 import { SEND_AGAIN_MS, SOON_MS, STEP_RECORDS, Sweeper } from '../../lib/worker/sweeper.js';
 import { manualClock } from '../support/clock.js';
@@ -38,6 +39,7 @@ function bench() {
     },
     intervalMs: INTERVAL_MS,
     clock,
+    time: new TrustedTime(clock, clock.now()),
     log,
   });
   return {

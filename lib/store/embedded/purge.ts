@@ -2,37 +2,50 @@
  * Purge: removes what nobody can ask for any more, a bounded number of rows at a time: histories of deleted records, and ids of the
  * inbox. A settled task is never delivered again by the embedded queue, since the cursor that stands for it moved in its commit; its
  * id is kept only for a sender who sends the same once more within the retention. Such a repeat may wait in a queue for long while
- * no worker runs: an id goes only when all that was sent before its retention ended is settled. What is kept for a time goes after
- * it (retention.ts).
+ * no worker runs: an id goes only when all that was sent before its retention ended is settled. So first all outboxes are looked at, and
+ * what is out of retention then goes once all that stood in them is settled. Refused: to go by the stamps of what waits, which are an order and no
+ * time. What is kept for a time goes after it (retention.ts).
  */
-import { indexOfName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
-import { waitingSince } from '../../embedded/waiting.js';
+import { isSettled, type Waiting, waitingIn } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
-import { TrustedTime } from '../../runtime/trusted-time.js';
+import type { TrustedTime } from '../../runtime/trusted-time.js';
 import { behind, following, incarnationOf, readIncarnationValue, readTimeValue, recordOfIncarnation } from './keys.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { Tables } from './tables.js';
 
 /** Rows looked at or removed in one step. */
 const STEP_ROWS = 2_000;
+/** Between two looks whether all is settled that stood in the outboxes, at most. */
+const INBOX_PAUSE_MS = 60_000;
+
+export interface PurgeOptions extends RetentionOptions {
+  /** The longest that a sender may wait to send the same again. */
+  readonly inboxRetentionMs: number;
+}
+
+/** A look at the outboxes: ids stored before `before` are forgotten once that is settled. */
+interface Look {
+  readonly waiting: readonly Waiting[];
+  readonly before: number;
+}
 
 export class Purge {
+  private look: Look | null = null;
+  /** Ids before this are being forgotten; null between two passes. */
+  private forgetBefore: number | null = null;
   /** Where the look through the inbox goes on; null to begin anew. */
   private inboxAt: Buffer | null = null;
   private inboxDueAt = 0;
   private readonly retention: Retention;
-  private readonly time: TrustedTime;
 
   constructor(
     private readonly member: Member,
-    private readonly inboxRetentionMs: number,
+    private readonly options: PurgeOptions,
     private readonly clock: Clock,
-    retention: RetentionOptions,
+    private readonly time: TrustedTime,
   ) {
-    this.time = new TrustedTime(clock);
-    this.time.now();
-    this.retention = new Retention(member.environment, retention, clock, this.time);
+    this.retention = new Retention(member.environment, options, clock, time);
   }
 
   /** True while there is more to do. */
@@ -62,12 +75,12 @@ export class Purge {
     return true;
   }
 
-  /** A whole look through the inbox, step by step, and then none for a tenth of the retention. */
+  /** A whole pass through the inbox, step by step, and then none for a tenth of the retention. */
   private forgetIds({ inbox }: Tables): boolean {
-    const now = this.clock.monotonic();
-    if (this.inboxAt === null && now < this.inboxDueAt) return false;
+    this.forgetBefore ??= this.nextToForget();
+    const before = this.forgetBefore;
+    if (before === null) return false;
     const rows = Array.from(inbox.getRange({ ...(this.inboxAt && { start: this.inboxAt }), limit: STEP_ROWS }));
-    const before = this.forgottenBefore();
     const old = rows.filter(({ value }) => readTimeValue(value) < before);
     if (old.length > 0) {
       this.member.environment.transaction(() => {
@@ -76,15 +89,29 @@ export class Purge {
     }
     const last = rows.at(-1);
     this.inboxAt = rows.length === STEP_ROWS && last ? following(last.key) : null;
-    if (this.inboxAt === null) this.inboxDueAt = now + this.inboxRetentionMs / 10;
-    return this.inboxAt !== null;
+    if (this.inboxAt !== null) return true;
+    this.forgetBefore = null;
+    this.inboxDueAt = this.clock.monotonic() + this.options.inboxRetentionMs / 10;
+    return false;
   }
 
-  /** Ids that were committed before this time can not come again. */
-  private forgottenBefore(): number {
-    const { environment, neighbours } = this.member;
-    const index = indexOfName(environment.name) ?? 0;
-    return Math.min(this.time.now(), waitingSince(environment, neighbours, index)) - this.inboxRetentionMs;
+  /** Ids that were committed before this time cannot come again; null where nothing can be forgotten for now. */
+  private nextToForget(): number | null {
+    const now = this.clock.monotonic();
+    if (now < this.inboxDueAt) return null;
+    this.inboxDueAt = now + Math.min(this.options.inboxRetentionMs / 10, INBOX_PAUSE_MS);
+    this.look ??= this.lookAtOutboxes();
+    if (this.look === null || !isSettled(this.member, this.look.waiting)) return null;
+    const { before } = this.look;
+    this.look = null;
+    return before;
+  }
+
+  /** Null while one of them cannot be read: a repeat may wait there. */
+  private lookAtOutboxes(): Look | null {
+    const before = this.time.now() - this.options.inboxRetentionMs;
+    const waiting = waitingIn(this.member);
+    return waiting && { waiting, before };
   }
 }
 

@@ -15,6 +15,7 @@ import { asNewChain } from '../../model/task-serialise.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
+import { TrustedTime } from '../../runtime/trusted-time.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { findExpired, noteExpiry } from './expiry.js';
 import { chunksOf, isFull } from './history.js';
@@ -30,6 +31,8 @@ export interface EmbeddedStoreOptions extends Partial<RetentionOptions> {
   /** How long ids of senders are kept, who may send the same again. */
   readonly inboxRetentionMs: number;
   readonly clock?: Clock;
+  /** What is old goes by it; without it, by the clock from now on. */
+  readonly time?: TrustedTime;
 }
 
 export class EmbeddedStore implements Store {
@@ -50,8 +53,9 @@ export class EmbeddedStore implements Store {
   ) {
     this.environment = member.environment;
     this.clock = options.clock ?? systemClock;
-    const { rawRetentionMs = null, histories = [] } = options;
-    this.purging = new Purge(member, options.inboxRetentionMs, this.clock, { rawRetentionMs, histories });
+    const { inboxRetentionMs, rawRetentionMs = null, histories = [] } = options;
+    const time = options.time ?? new TrustedTime(this.clock, this.clock.now());
+    this.purging = new Purge(member, { inboxRetentionMs, rawRetentionMs, histories }, this.clock, time);
     this.quarantine = {
       retry: async (_index, id) => this.retry(id),
       drop: async (_index, id) => this.takeQuarantined(id, () => {}),

@@ -6,10 +6,11 @@
  * Inbox (product.md, rule 14): an id is forgotten when no copy of its task can come again. Copies come out of the queue pair, out of the
  * outbox as long as its row is there (its owner may publish it again), and from a producer who repeats a publish within the
  * retention. So first the outbox is looked at; all that was put into the queues before that must be settled; and the retention must have
- * passed since, by the server's clock, which also says when an id was stored: hosts need not agree. A copy that is published after the look is one of a row that was seen, or a producer's.
+ * passed since, by the server's clock, which also says when an id was stored: hosts need not agree. While a row of the outbox has a time that lies
+ * ahead, since that clock was wrong when it was stored, nobody knows how old it is, and nothing is forgotten. A copy that is published after the look is one of a row that was seen, or a producer's.
  */
 import type { Clock } from '../../runtime/clock.js';
-import { TrustedTime } from '../../runtime/trusted-time.js';
+import type { TrustedTime } from '../../runtime/trusted-time.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { Session } from './session.js';
@@ -28,6 +29,8 @@ const INBOX_PAUSE_MS = 60_000;
 export interface PurgeOptions extends RetentionOptions {
   /** The longest that a producer may repeat a publish. */
   readonly inboxRetentionMs: number;
+  /** Shown the server's clock alone. */
+  readonly trusted: TrustedTime;
   /** Before which moment all that was put into the queue pair is settled for good; null while unknown. */
   readonly settledBefore: () => Promise<number | null>;
 }
@@ -44,7 +47,6 @@ export class Purge {
   private readonly clock: Clock;
   private readonly own: FenceParameters;
   private readonly retention: Retention;
-  private readonly trusted: TrustedTime;
   private look: Look | null = null;
   /** Ids before this are being forgotten; null between two looks. */
   private forgetBefore: string | null = null;
@@ -56,7 +58,6 @@ export class Purge {
   ) {
     this.clock = options.clock;
     this.own = fenceOf(options.ownership);
-    this.trusted = new TrustedTime(options.clock);
     this.retention = new Retention(session, options, () => this.time());
   }
 
@@ -102,8 +103,10 @@ export class Purge {
   private async lookAtOutbox(): Promise<Look> {
     const at = this.clock.monotonic();
     const [row] = await this.session.query(
-      `select least(to_timestamp($3::float8 / 1000), min(stored)) - $2::float8 * interval '1 millisecond'
-       from outbox where destination = $1`,
+      `select case when max(stored) < trusted.at + interval '1 minute' or count(stored) = 0
+           then least(trusted.at, min(stored)) - $2::float8 * interval '1 millisecond' end
+       from (select to_timestamp($3::float8 / 1000) as at) trusted left join outbox on destination = $1
+       group by trusted.at`,
       [this.options.ownership.index, this.options.inboxRetentionMs, await this.time()],
       'purge outbox',
     );
@@ -113,7 +116,7 @@ export class Purge {
   /** By the server's clock, as far as it is believed, in milliseconds since 1970: hosts need not agree. */
   private async time(): Promise<number> {
     const [row] = await this.session.query('select extract(epoch from now()) * 1000', [], 'purge time');
-    return this.trusted.of(Number(row?.[0]));
+    return this.options.trusted.of(Number(row?.[0]));
   }
 
   /** Of each grave all incarnations up to its own. The grave goes with the last of them, unless the entity was deleted once more. */

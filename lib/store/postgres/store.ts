@@ -7,6 +7,7 @@ import type { RecordView } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
+import { TrustedTime } from '../../runtime/trusted-time.js';
 import type { HistoryRetention } from '../history-retention.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { nameOf } from './client.js';
@@ -41,6 +42,8 @@ export interface PostgresStoreOptions extends StoreSettings {
   /** Of one commit. */
   readonly mostBytes?: number;
   readonly clock?: Clock;
+  /** Where it is given, the clock of the server is believed from the beginning only where it agrees. */
+  readonly time?: TrustedTime;
 }
 
 const LEASE_MS = 15_000;
@@ -67,6 +70,8 @@ export class PostgresStore implements Store {
   private readonly partitions: Partitions;
   private events: StoreEvents | null = null;
   private readonly leaseMs: number;
+  /** By the server's clock, however often the index is taken. */
+  private readonly trusted: TrustedTime;
   /** Of the index that was taken last. */
   private purging: Purge | null = null;
   private cancelRenewal = () => {};
@@ -79,6 +84,7 @@ export class PostgresStore implements Store {
     this.name = nameOf(url);
     this.clock = options.clock ?? systemClock;
     this.leaseMs = options.leaseMs ?? LEASE_MS;
+    this.trusted = new TrustedTime(this.clock, options.time?.now());
     const owner = new Owner(this.clock, this.leaseMs / 1_000, options, (why) => this.events?.lost(why));
     this.owner = owner;
     const shared = { url, app, clock: this.clock, statementTimeoutMs };
@@ -208,8 +214,8 @@ export class PostgresStore implements Store {
 
   private purgeOptions(ownership: Ownership): PurgeOptions {
     const { inboxRetentionMs, settledBefore, histories = [], rawRetentionMs = null } = this.options;
-    const { clock, partitions } = this;
-    return { ownership, clock, partitions, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
+    const { clock, trusted, partitions } = this;
+    return { ownership, clock, trusted, partitions, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
   }
 
   private async makeSure(): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** What an owner removes or moves beside its commits, when it was stopped in between and another process has its index by now. */
 import { expect, test } from 'vitest';
 import type { Instant } from '../../../lib/model/time.js';
+import { TrustedTime } from '../../../lib/runtime/trusted-time.js';
 import { findExpired } from '../../../lib/store/postgres/expiry.js';
 import { makePartition, partitionsOf } from '../../../lib/store/postgres/partitions.js';
 import { Purge, type PurgeOptions } from '../../../lib/store/postgres/purge.js';
@@ -21,6 +22,7 @@ function purging(
   return {
     ownership,
     clock,
+    trusted: new TrustedTime(clock),
     partitions: { ensure: async () => {} },
     inboxRetentionMs: 60_000,
     settledBefore: async () => clock.monotonic(),

@@ -1,5 +1,6 @@
 /** Partitions, and what the upkeep of the PostgreSQL store removes: what, when, and what it waits for. */
 import { expect, test } from 'vitest';
+import { TrustedTime } from '../../../lib/runtime/trusted-time.js';
 import type { HistoryRetention } from '../../../lib/store/history-retention.js';
 import {
   dropPartition,
@@ -203,6 +204,37 @@ test.each([-10, 10])(
   },
 );
 
+test('forgets no id while a row of the outbox waits that was stored when the clock of the server was wrong', async () => {
+  const { store, session, commit, pass } = await prepare();
+  await commit(nothing('a'));
+  await session.query(
+    `insert into outbox (index, id, destination, key, priority, body, stored)
+     values (1, 'a', 0, 'k', true, '', now() + interval '30 days')`,
+  );
+  const purgeLater = async () => {
+    await pass(3_600_000);
+    while (await store.purge());
+    return (await store.known(0, ['a'])).has('a');
+  };
+  expect([await purgeLater(), await purgeLater()]).toEqual([true, true]);
+  await session.query('delete from outbox');
+  await purgeLater();
+  expect(await purgeLater()).toBe(false);
+});
+
+test('begins from the time that it is given, and keeps to it when the index is taken again', async () => {
+  const clock = manualClock(Date.now());
+  const time = new TrustedTime(clock, Date.now() - 30 * DAY_MS);
+  const { store, session, ownership } = await prepare({ clock, time, rawRetentionMs: WEEK_MS });
+  // To what is believed, the clock of the server is thirty days ahead.
+  await makePartition(session, 'raw', await monday(session, 3));
+  while (await store.purge());
+  await store.release(ownership);
+  await store.own(0);
+  while (await store.purge());
+  expect(await namesOf(session, 'raw')).toHaveLength(4);
+});
+
 test('removes nothing before its time because the clock of the server was set forward', async () => {
   const prepared = await prepare({ rawRetentionMs: WEEK_MS, histories: KEPT_A_WEEK });
   const { session, commit, clock, ownership } = prepared;
@@ -216,6 +248,7 @@ test('removes nothing before its time because the clock of the server was set fo
   const options = {
     ownership,
     clock,
+    trusted: new TrustedTime(clock),
     partitions: new Partitions(session, clock, () => {}),
     histories: KEPT_A_WEEK,
     rawRetentionMs: WEEK_MS,
