@@ -10,6 +10,7 @@ import { authority } from '../../config/host.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { QueueShape } from './queue-arguments.js';
+import { tlsOptionsOf } from './tls-options.js';
 
 /** A site-wide setting of the broker for the queues whose names match its pattern; of several the one with the highest priority holds. */
 export interface Policy {
@@ -116,10 +117,12 @@ async function answerOf(broker: BrokerConfiguration, path: string, signal: Abort
 
 function exchange(broker: BrokerConfiguration, path: string, signal: AbortSignal): Promise<IncomingMessage> {
   const { host, managementPort: port, tls, username, password } = broker;
-  const request = tls ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     const options = { host, port, path: `/api${path}`, auth: `${username}:${password}`, signal };
-    request(options, resolve).on('error', reject).end();
+    const request = tls
+      ? requestHttps({ ...options, ...tlsOptionsOf(broker) }, resolve)
+      : requestHttp(options, resolve);
+    request.on('error', reject).end();
   });
 }
 

@@ -1,13 +1,17 @@
 /** What the management API of a real broker tells, and what is said where it does not. */
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { rmSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import amqp from 'amqplib';
 import { expect, onTestFinished, test } from 'vitest';
 import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
+import { NO_TLS_FILES } from '../../../lib/config/tls-files.js';
 import { viewOf } from '../../../lib/queue/amqp/management.js';
 import { queueProblems } from '../../../lib/queue/inspect.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { brokerAt } from '../../support/amqp-bed.js';
+import { makeCertificate } from '../../support/certificates.js';
 import { manualClock } from '../../support/clock.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
 
@@ -94,15 +98,19 @@ test('a broker that can not be reached is told, and one that refuses the user is
 
 /** A server that answers in this way where the management API should be. */
 async function inItsPlace(listener: RequestListener): Promise<BrokerConfiguration> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
+  const managementPort = await portOf(createServer(listener));
+  return brokerOf(await freshVirtualHost(), { managementPort, password: 'geheim' });
+}
+
+async function portOf(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
   const address = server.address();
-  const managementPort = typeof address === 'object' && address !== null ? address.port : 0;
-  return brokerOf(await freshVirtualHost(), { managementPort, password: 'geheim' });
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 test.for([
@@ -141,4 +149,34 @@ test('where the connection to the broker is encrypted, the password is never sen
   const [problem] = await problemsAt({ ...broker, tls: true });
   expect(problem).toContain(`https://127.0.0.1:${broker.managementPort}`);
   expect(heard).toEqual([]);
+});
+
+test('over TLS it is asked with the authority, the certificate and the name of the configuration, as AMQP is', async () => {
+  const host = await freshVirtualHost();
+  const [theirs, ours] = [makeCertificate(), makeCertificate('geheim')];
+  onTestFinished(() => {
+    for (const { folder } of [theirs, ours]) rmSync(folder, { recursive: true });
+  });
+  const forward: RequestListener = async ({ url, headers: { authorization = '' } }, answer) => {
+    const from = await fetch(new URL(url ?? '', host.managementUrl), { headers: { authorization } });
+    answer.writeHead(from.status).end(await from.text());
+  };
+  const server = createTlsServer({ ...theirs.pem, ca: ours.pem.cert, requestCert: true }, forward);
+  const files = { ca: theirs.cert, cert: ours.cert, key: ours.key, passphrase: 'geheim' };
+  const broker = brokerOf(host, {
+    managementPort: await portOf(server),
+    tls: true,
+    tlsFiles: files,
+    tlsServerName: 'localhost',
+  });
+  expect(await problemsAt(broker)).toEqual([]);
+  const refused: readonly (readonly [Partial<BrokerConfiguration>, RegExp])[] = [
+    [{ tlsFiles: { ...files, ca: null } }, /self-signed certificate/],
+    [{ tlsFiles: { ...NO_TLS_FILES, ca: theirs.cert } }, /certificate required|socket hang up|ECONNRESET/],
+    [{ tlsServerName: null }, /does not match certificate's altnames/],
+    [{ tlsFiles: { ...files, ca: '/no/ca' } }, /there is no file \/no\/ca/],
+  ];
+  for (const [given, sentence] of refused) {
+    expect(await problemsAt({ ...broker, ...given })).toEqual([expect.stringMatching(sentence)]);
+  }
 });
