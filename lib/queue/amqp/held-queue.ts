@@ -38,30 +38,42 @@ export class HeldQueue {
     return new HeldQueue(connection, name, type, count);
   }
 
+  /** All messages in order, each as it arrives; none is kept. Throws QUEUE_UNAVAILABLE when the connection is lost. */
+  async read(each: (message: ConsumeMessage) => void): Promise<void> {
+    while (this.taken < this.count) await this.readPart(each);
+  }
+
   /** The next messages in order; none when all were read. Throws QUEUE_UNAVAILABLE when the connection is lost. */
   async next(): Promise<readonly ConsumeMessage[]> {
+    const messages: ConsumeMessage[] = [];
+    if (this.taken < this.count) await this.readPart((message) => messages.push(message));
+    return messages;
+  }
+
+  private async readPart(each: (message: ConsumeMessage) => void): Promise<void> {
     const { connection, name, type, count } = this;
     const wanted = Math.min(count - this.taken, type === 'quorum' ? MOST_OF_QUORUM : PART);
-    if (wanted === 0) return [];
     const channel = await connection.openChannel(() => {});
     this.channels.push(channel);
-    const messages: ConsumeMessage[] = [];
+    let received = 0;
     let arrived = () => {};
     await connection.answer(channel.prefetch(wanted), `the queue ${name} is to be read`);
     const consuming = channel.consume(name, (message) => {
-      if (message !== null) messages.push(message);
+      if (message !== null) {
+        received++;
+        each(message);
+      }
       arrived();
     });
     await connection.answer(consuming, `the queue ${name} is to be read`);
-    while (messages.length < wanted) {
-      const before = messages.length;
+    while (received < wanted) {
+      const before = received;
       const more = new Promise<void>((resolve) => {
-        arrived = () => messages.length > before && resolve();
+        arrived = () => received > before && resolve();
       });
       await connection.answer(more, `messages of ${name} are waited for`);
     }
     this.taken += wanted;
-    return messages;
   }
 
   async close(): Promise<void> {

@@ -203,9 +203,7 @@ class Repair {
     const held = await HeldQueue.open(this.connection, name, type);
     const content: string[] = [];
     try {
-      for (let part = await held.next(); part.length > 0; part = await held.next()) {
-        for (const message of part) content.push(digestOf(message));
-      }
+      await held.read((message) => content.push(digestOf(message)));
     } finally {
       await held.close();
     }

@@ -1,6 +1,8 @@
 /** Queues that are made anew with what waits in them, whatever happens meanwhile. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import amqp, { type Channel } from 'amqplib';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
 import { AmqpConnection } from '../../../lib/queue/amqp/connection.js';
 import { type Repaired, repairTopology } from '../../../lib/queue/amqp/repair.js';
@@ -187,6 +189,54 @@ test('a second repair beside it is refused', async () => {
     await channel.consume('test-worker-repair', () => {}, { exclusive: true });
     await expect(repair(brokerOf(host))).rejects.toThrow('another repair');
   });
+});
+
+/**
+ * For each consumer of a queue from now on, how many of its messages were still in memory when the `count`th had come, which it gets
+ * after that was counted.
+ */
+function countHeld(queue: string, count: number): number[] {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const held: number[] = [];
+  const open = AmqpConnection.prototype.openChannel;
+  const spy = vi.spyOn(AmqpConnection.prototype, 'openChannel').mockImplementation(async function (
+    this: AmqpConnection,
+    onEnd,
+  ) {
+    const channel = await open.call(this, onEnd);
+    const consume = channel.consume.bind(channel);
+    channel.consume = (name, listener, options) => {
+      const arrived: WeakRef<amqp.ConsumeMessage>[] = [];
+      const counting: typeof listener = (message) => {
+        if (message !== null) arrived.push(new WeakRef(message));
+        if (arrived.length < count) return listener(message);
+        setImmediate(() => {
+          collect();
+          held.push(arrived.filter((each) => each.deref() !== undefined).length);
+          listener(message);
+        });
+      };
+      return consume(name, name === queue ? counting : listener, options);
+    };
+    return channel;
+  });
+  onTestFinished(() => spy.mockRestore());
+  return held;
+}
+
+test('what is only compared is not kept in memory', async () => {
+  const host = await freshVirtualHost();
+  await declareOld(host, {});
+  const count = 300;
+  const ids = await fill(host, QUEUE, 0, count);
+  const held = countHeld(QUEUE, count);
+  await repair(brokerOf(host, { maxLength: count }));
+  // The old queue is compared, then copied; the new one is filled, then compared.
+  const [compared, , , proved] = held;
+  expect(held).toHaveLength(4);
+  expect(Math.max(compared!, proved!)).toBeLessThan(10);
+  expect(idsOf(await contentOf(host, QUEUE))).toEqual(ids);
 });
 
 /** What the client has sent in methods when a repair is over. */
