@@ -110,7 +110,7 @@ export function makeSchema() {
         management_port: unset(
           whole(
             15_672,
-            'Port of its management API, which `check`, `setup` and `start` ask for policies that lose tasks; the user needs the tag management. With `tls` over https.',
+            'Port of its management API, which `check`, `setup` and `start` ask for policies that lose tasks; the user needs the tag management. With `tls` over https, with the same `tls_` keys.',
             { least: 1, most: 65_535 },
           ),
           'not asked',
@@ -144,7 +144,7 @@ export function makeSchema() {
         ),
         prefetch: whole(
           2_000,
-          'Unacknowledged messages RabbitMQ hands out to one consumer. With quorum queues the store keeps it, and a smaller one is refused.',
+          'Unacknowledged messages RabbitMQ hands out to one consumer. Where the queues are quorum queues the store keeps it, and a smaller one is refused.',
           { least: 1, most: 65_535 },
         ),
         queue_type: choice(

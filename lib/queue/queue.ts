@@ -15,6 +15,11 @@ export interface ReaderEvents {
   /** The reader consumes again only after this has resolved. */
   onLost(): Promise<void>;
   onRestored(): void;
+  /**
+   * A quorum queue is to be consumed with this prefetch for the first time: the reader waits until this has resolved. Where it throws
+   * STORE_MISMATCH, the reader consumes nothing and cannot go on; whatever else it throws passes.
+   */
+  onQuorum?(prefetch: number): Promise<void>;
   /** Another process consumes this pair; the reader waits for its end. */
   onStandby?(why: string): void;
   /** The reader can not go on, whatever it tries: its owner is to end. */

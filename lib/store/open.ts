@@ -41,7 +41,7 @@ export function retentionOf({ inbox, store }: Configuration, spec: ModelSpec) {
 
 /** The store of a configuration in server mode; keeps history as long as the model says. */
 export function storeSourceOf(
-  { app, store, broker, numProcesses, delivery, inbox }: Configuration,
+  { app, store, numProcesses, delivery, inbox }: Configuration,
   spec: ModelSpec,
 ): Omit<PostgresSource, 'settledBefore'> {
   return {
@@ -50,7 +50,6 @@ export function storeSourceOf(
     app,
     numProcesses,
     delivery,
-    prefetch: broker.kind === 'rabbitmq' && broker.queueType === 'quorum' ? broker.prefetch : null,
     inboxRetentionMs: inbox.retentionMs,
     histories: historiesOf(spec),
     rawRetentionMs: store.rawRetentionMs,
@@ -86,7 +85,6 @@ export async function migrateStore({
   app,
   numProcesses,
   delivery,
-  prefetch,
 }: Omit<PostgresSource, 'settledBefore'>): Promise<{
   readonly made: boolean;
   readonly schema: string;
@@ -97,8 +95,7 @@ export async function migrateStore({
   const session = new Session({ url, app, purpose: 'setup', refusesPooling: true });
   try {
     await session.start();
-    const settings = { numProcesses, delivery, ...(prefetch !== undefined && { prefetch }) };
-    return { ...(await setUpSchema(session, settings)), schema: session.schema };
+    return { ...(await setUpSchema(session, { numProcesses, delivery })), schema: session.schema };
   } finally {
     await session.stop();
   }

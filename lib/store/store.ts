@@ -61,6 +61,11 @@ export interface Store extends Service {
    * that stood still) it is asked, however long the store does not answer. Cheap; for whatever acts on its own.
    */
   holds(): boolean | Promise<boolean>;
+  /**
+   * Before quorum queues are consumed: keeps the largest prefetch that they were consumed with. Throws STORE_MISMATCH for a smaller one.
+   * Absent where there is no broker.
+   */
+  holdPrefetch?(prefetch: number): Promise<void>;
   /** Which of these ids are committed already. */
   known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Newest committed state of each key, given as [etype, eid], in the order asked. */

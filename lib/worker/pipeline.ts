@@ -158,6 +158,7 @@ export class Pipeline {
       onDelivery: (delivery) => this.intake.take(delivery),
       onLost: () => this.lost(),
       onRestored: () => this.restored(),
+      onQuorum: async (prefetch) => this.options.store.holdPrefetch?.(prefetch),
       onStandby: (why) => starting && waiting(why),
       onFailed: (reason) => this.fail(reason),
     });

@@ -75,6 +75,7 @@ export class AmqpReader implements TaskReader {
   private settlingDown: Promise<void> | null = null;
   private stopped = false;
   private types: QueueTypes = new Map();
+  private prefetchHeld = false;
 
   constructor(private readonly options: AmqpReaderOptions) {
     const { app, index, window, broker, runtimeDir, connection, clock, log } = options;
@@ -112,7 +113,10 @@ export class AmqpReader implements TaskReader {
       log,
       standsBy: (why) => this.events?.onStandby?.(why),
       opening: () => this.opening(),
-      ensureQueues: () => this.ensureQueues(),
+      ensureQueues: async () => {
+        await this.ensureQueues();
+        await this.holdPrefetch();
+      },
     });
     const { standby, looks, handOut } = this;
     this.watch = new PairWatch({
@@ -141,7 +145,7 @@ export class AmqpReader implements TaskReader {
     for (const remark of await this.ensureQueues()) remark(this.log);
   }
 
-  /** Stands by as long as another process consumes; resolves when this one does. Throws QUEUE_UNAVAILABLE where `stop` comes first. */
+  /** Stands by as long as another process consumes; resolves when this one does. Throws QUEUE_UNAVAILABLE where `stop` comes first, STORE_MISMATCH. */
   async consume(events: ReaderEvents): Promise<void> {
     if (this.events !== null) throw new Error(`${this.name} consumes already`);
     this.events = events;
@@ -298,6 +302,15 @@ export class AmqpReader implements TaskReader {
     const { types, remarks } = await ensureTopology(connection, { app, indexes: [index], broker, log });
     this.types = types;
     return remarks;
+  }
+
+  /** Once: it is the same as long as this process lives. A queue whose type the broker does not tell is what the configuration says. */
+  private async holdPrefetch(): Promise<void> {
+    const { app, index, broker } = this.options;
+    const types = Object.values(queueNames(app, index)).map((name) => this.types.get(name) ?? broker.queueType);
+    if (this.prefetchHeld || !types.includes('quorum')) return;
+    await this.events?.onQuorum?.(broker.prefetch);
+    this.prefetchHeld = true;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../../observability/logger.js';
 import { steps } from '../../runtime/backoff.js';
-import { messageOf } from '../../runtime/errors.js';
+import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { PairNames } from '../names.js';
 import type { AmqpConnection } from './connection.js';
 import type { Pair } from './handout.js';
@@ -19,7 +19,7 @@ export interface StandbyOptions {
   /** Another process consumes; told once each time. */
   standsBy(why: string): void;
   opening(): Opening;
-  /** Declares or checks the queues. */
+  /** Declares or checks the queues, and makes sure that they may be consumed. Where that is STORE_MISMATCH, no further attempt helps. */
   ensureQueues(): Promise<unknown>;
 }
 
@@ -41,7 +41,7 @@ export class Standby {
     return this.openingSince === null ? 0 : this.options.opening().clock.monotonic() - this.openingSince;
   }
 
-  /** Null when it was stopped. */
+  /** Null when it was stopped. Throws STORE_MISMATCH. */
   async open(): Promise<Pair | null> {
     const { names, log, opening, ensureQueues } = this.options;
     const pauses = steps();
@@ -65,6 +65,7 @@ export class Standby {
         await Promise.all([pair.priority.close(), pair.normal.close()]);
       } catch (error) {
         if (this.stopped) return null;
+        if (error instanceof ApplicationError && error.code === 'STORE_MISMATCH') throw error;
         // What a lost connection means is told by the connection.
         if (!connection.isUp) missing = true;
         else if (error instanceof QueueInUse) {

@@ -22,11 +22,6 @@ export interface StoreSettings {
   readonly numProcesses: number;
   /** `processing_core.delivery`. */
   readonly delivery: string;
-  /**
-   * `msg_broker.prefetch` where the queues are quorum queues: a successor with a smaller one than its predecessor, which was killed,
-   * gets what that left behind out of order (measured).
-   */
-  readonly prefetch?: number | null;
 }
 
 /** Ranges of row addresses, by which old rows are found, came with it. */
@@ -93,7 +88,6 @@ async function ready<T>(session: Session, settings: StoreSettings, tables: () =>
     await inspectServer(session);
     const result = await tables();
     await compare(session.query, session.schema, settings);
-    await holdPrefetch(session.query, session.schema, settings.prefetch ?? null);
     await ensurePartitions(session);
     return result;
   } catch (error) {
@@ -209,19 +203,6 @@ async function compare(query: Query, schema: string, given: StoreSettings): Prom
         `or stop the program on every host once its queues are empty and run: ${call}`,
     );
   }
-}
-
-/** The largest one counts: whoever had it may have been killed. */
-async function holdPrefetch(query: Query, schema: string, prefetch: number | null): Promise<void> {
-  if (prefetch === null) return;
-  const [row] = await query('update settings set prefetch = greatest(prefetch, $1) returning prefetch', [prefetch]);
-  const largest = Number(row?.[0]);
-  if (largest <= prefetch) return;
-  throw mismatch(
-    `the quorum queues were consumed with a prefetch of ${largest}, configured is ${prefetch}, and what a killed worker left would come ` +
-      `out of order: set msg_broker.prefetch to ${largest} or more, or once all queues are empty and no program runs: ` +
-      `update ${quoteName(schema)}.settings set prefetch = ${prefetch}`,
-  );
 }
 
 function mismatch(sentence: string): ApplicationError {

@@ -14,6 +14,7 @@ import { nameOf } from './client.js';
 import { Commits, knownIds } from './commits.js';
 import { findExpired } from './expiry.js';
 import { startError, storeError, taskError } from './failures.js';
+import { holdPrefetch } from './held-prefetch.js';
 import { loadRecords } from './load.js';
 import { openSchema, type StoreSettings } from './migrate.js';
 import { PostgresOutbox } from './outbox.js';
@@ -143,6 +144,14 @@ export class PostgresStore implements Store {
   async release(ownership: Ownership): Promise<void> {
     this.cancelRenewal();
     await this.writing.exclusive((query) => this.owner.release(query, ownership)).catch(() => {});
+  }
+
+  async holdPrefetch(prefetch: number): Promise<void> {
+    try {
+      await holdPrefetch(this.reading.query, this.reading.schema, prefetch);
+    } catch (error) {
+      throw startError(error);
+    }
   }
 
   holds(): boolean | Promise<boolean> {

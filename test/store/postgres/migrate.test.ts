@@ -245,25 +245,3 @@ test('an older server is refused by its version', async () => {
   });
   await refuseServer(answering('14', '14.0'));
 });
-
-test('keeps the largest prefetch of quorum queues, and refuses a smaller one with what to do', async () => {
-  const { url } = await freshDatabase();
-  const session = await sessionOf(url);
-  const start = (prefetch: number | null) => openSchema(session, { ...SETTINGS, prefetch });
-  for (const prefetch of [null, 500, 2_000, null]) await start(prefetch);
-  const refusal: Error = await start(1_999).then(
-    () => expect.unreachable(),
-    (error: Error) => error,
-  );
-  expect(refusal).toMatchObject({
-    code: 'STORE_MISMATCH',
-    message: expect.stringMatching(
-      /prefetch of 2000, configured is 1999, .*set msg_broker.prefetch to 2000 or more, or/,
-    ),
-  });
-  await start(2_000);
-  // What it says helps.
-  await session.query(refusal.message.slice(refusal.message.indexOf('update ')));
-  await start(1_999);
-  expect(await askOne(session, 'select prefetch from settings')).toBe('1999');
-});
