@@ -55,6 +55,11 @@ export async function repairTopology(options: RepairOptions): Promise<readonly R
   try {
     await connection.start();
     return await new Repair(connection, options).run();
+  } catch (error) {
+    if (error instanceof ApplicationError) throw error;
+    // What amqplib says of a channel whose connection is gone.
+    const sentence = `the queues were not made anew: ${messageOf(error)}; repeat the command, and it goes on`;
+    throw new ApplicationError('QUEUE_UNAVAILABLE', sentence, { cause: error });
   } finally {
     await connection.stop();
   }

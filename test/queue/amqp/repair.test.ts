@@ -16,7 +16,7 @@ import { capturingLogger, silentLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
 
 /** At how many moments a repair is broken off, spread over all of them. */
-const MOMENTS = Number(process.env['REPAIR_MOMENTS'] ?? 6);
+const MOMENTS = Number(process.env['REPAIR_MOMENTS'] ?? 4);
 const BOUND = 10;
 const BOUNDED = { 'x-max-length': BOUND, 'x-overflow': 'reject-publish' };
 const QUEUE = 'test-worker-0';
@@ -281,6 +281,7 @@ test.each(BROKERS)(
       expect(idsOf(await contentOf(host, QUEUE)), `broken off at method ${moment} of ${all}`).toEqual(ids);
     }
   },
+  120_000 + 3_000 * MOMENTS,
 );
 
 /** A program must never run beside queues whose content is elsewhere. */
