@@ -29,12 +29,16 @@ const idOf = (given: ConsumeMessage) => identityOf(given).id;
 
 it('takes our own ids as they are, whatever they look like', () => {
   for (const messageId of ['t0', '__proto__', 'ä/…'])
-    expect(identityOf(message('a', { messageId, appId: OWN_APP_ID }))).toEqual({ id: messageId, nameless: false });
+    expect(identityOf(message('a', { messageId, appId: OWN_APP_ID }))).toEqual({
+      id: messageId,
+      nameless: false,
+      own: true,
+    });
 });
 
 it('trusts a uuid4 of anybody, which is what DP3 draws', () => {
   const messageId = randomUUID();
-  expect(identityOf(message('a', { messageId }))).toEqual({ id: messageId, nameless: false });
+  expect(identityOf(message('a', { messageId }))).toEqual({ id: messageId, nameless: false, own: false });
   expect(idOf(message('b', { messageId: messageId.toUpperCase() }))).toBe(messageId);
 });
 
