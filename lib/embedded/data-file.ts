@@ -15,11 +15,12 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 const HEADER = 24;
 const MAGIC = 0xbeef_c0de;
 const VERSION = 2;
-const PAGE_SIZE_AT = HEADER + 24;
+/** Where a meta page has the size of pages, and the number of its transaction. */
+export const PAGE_SIZE_AT = HEADER + 24;
 const TREE_BYTES = 48;
 const ROOT_IN_TREE = 40;
 const ROOTS_AT = [PAGE_SIZE_AT + ROOT_IN_TREE, PAGE_SIZE_AT + TREE_BYTES + ROOT_IN_TREE] as const;
-const TRANSACTION_AT = PAGE_SIZE_AT + 2 * TREE_BYTES + 8;
+export const TRANSACTION_AT = PAGE_SIZE_AT + 2 * TREE_BYTES + 8;
 const META_BYTES = TRANSACTION_AT + 8;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 

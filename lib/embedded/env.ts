@@ -20,7 +20,9 @@ import { identityOf, type ProcessIdentity } from '../runtime/liveness.js';
 import type { Service } from '../runtime/service.js';
 import { type DataFolder, indexOfName, readFolder } from './folder.js';
 import { bringingUp, newestFormat, putFormat } from './formats.js';
+import { LastTransaction } from './last-transaction.js';
 import {
+  ABORT,
   type Database,
   explained,
   fileNow,
@@ -33,6 +35,8 @@ import {
 import { type OwnerRow, ownerIn, refuseLiving, SELF_OPTIONS, SELF_TABLE } from './owner.js';
 
 const READER_CHECK_MS = 1_000;
+/** Each begins from an older state only when another process has opened the environment in that very moment. */
+const MOST_TRIES = 100;
 
 export interface EnvironmentOptions extends MapOptions {
   /** How often readers that died are looked for, which would let the files grow; 1 s where not given. */
@@ -70,6 +74,7 @@ export class Environment implements Service, ReadableEnvironment {
   private readonly tables = new Map<string, Database>();
   private readonly participants = new Set<Participant>();
   private readonly clock: Clock;
+  private last: LastTransaction | null = null;
   private cancelCheck = () => {};
   /** Which file is mapped, by device and number. */
   private file: string | null = null;
@@ -119,12 +124,13 @@ export class Environment implements Service, ReadableEnvironment {
   async start(): Promise<void> {
     if (this.root !== null) return;
     this.root = openLmdb(this.path, 'write', this.options);
+    this.last = new LastTransaction(this.path, 'write');
     this.file = fileNow(this.path);
     const self = this.self();
     this.drawnId = self.get('id') ?? '';
     if (this.drawnId === '') {
       this.drawnId = this.guarded(() =>
-        this.opened().transactionSync(() => {
+        this.durably(() => {
           const drawn = self.get('id') ?? randomUUID();
           if (self.get('id') === undefined) {
             self.putSync('id', drawn);
@@ -148,6 +154,8 @@ export class Environment implements Service, ReadableEnvironment {
       this.root = null;
       this.tables.clear();
       await root.close();
+      this.last?.close();
+      this.last = null;
     }
   }
 
@@ -155,6 +163,8 @@ export class Environment implements Service, ReadableEnvironment {
   table<V, K extends Key>(name: string, options: TableOptions): Database<V, K> {
     let table = this.tables.get(name);
     if (table === undefined) {
+      // A missing one is made in a transaction of the library's own.
+      if (!this.transacting) this.guarded(() => this.durably(() => {}));
       table = this.guarded(() => this.opened().openDB({ name, ...options }));
       this.tables.set(name, table);
     }
@@ -171,8 +181,13 @@ export class Environment implements Service, ReadableEnvironment {
 
   /** A look at what is stored now. Throws STORE_FAILED, STORE_REFUSED, and whatever `work` throws. */
   look<T>(work: () => T): T {
-    this.refresh();
-    return this.guarded(work);
+    for (;;) {
+      this.refresh();
+      const found = this.guarded(work);
+      // An owner sees all that he has committed.
+      if (this.transacting || this.heldEpoch === 0 || !this.last?.isBehind) return found;
+      this.guarded(() => this.durably(() => {}));
+    }
   }
 
   /**
@@ -187,7 +202,7 @@ export class Environment implements Service, ReadableEnvironment {
     const kind = indexOfName(this.name) === null ? 'producer' : 'index';
     const bringUp = bringingUp(this, kind, this.self(), this.folder.changes);
     const epoch = this.guarded(() =>
-      this.opened().transactionSync(() => {
+      this.durably(() => {
         const previous = this.refuseLivingOwner();
         bringUp();
         const row: OwnerRow = { epoch: previous + 1, identity };
@@ -208,7 +223,7 @@ export class Environment implements Service, ReadableEnvironment {
     const epoch = this.heldEpoch;
     this.heldEpoch = 0;
     this.guarded(() =>
-      this.opened().transactionSync(() => {
+      this.durably(() => {
         if (ownerIn(this.self())?.epoch !== epoch) return;
         const row: OwnerRow = { epoch, identity: null };
         this.self().putSync('owner', JSON.stringify(row));
@@ -233,7 +248,7 @@ export class Environment implements Service, ReadableEnvironment {
     let result: T;
     this.transacting = true;
     try {
-      result = this.opened().transactionSync(() => {
+      result = this.durably(() => {
         this.refuseOutdated();
         this.refuseReplaced();
         const returned = work();
@@ -254,6 +269,23 @@ export class Environment implements Service, ReadableEnvironment {
   /** Frees what readers that died still hold; done on a timer too. Call it when a process of the program has died. */
   checkReaders(): number {
     return this.opened().readerCheck();
+  }
+
+  /** A transaction that begins where the last one has ended (last-transaction.ts). */
+  private durably<T>(work: () => T): T {
+    const root = this.opened();
+    for (let tries = 1; ; tries++) {
+      let begun = false;
+      const result = root.transactionSync(() => {
+        const { last } = this;
+        begun = last === null || root.getWriteTxnId() === last.committed + 1;
+        if (begun) return work();
+        last?.setRight();
+        return ABORT;
+      });
+      if (begun) return result as T;
+      if (tries === MOST_TRIES) throw new Error('no transaction begins where the last one has ended');
+    }
   }
 
   private scheduleCheck(): void {

@@ -7,7 +7,7 @@
  */
 import { accessSync, chownSync, constants, mkdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, type Key, open, type RootDatabase } from 'lmdb';
+import { ABORT, type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { checkDataFile, checkPages, Damage } from './data-file.js';
 
@@ -26,6 +26,7 @@ const MOST_LOOKS = 5;
 const LOOK_AGAIN_MS = 10;
 
 export type { Database, Key };
+export { ABORT };
 
 /** How the bytes of a table are made from keys and values; must be the same wherever the table is opened. */
 export interface TableOptions {

@@ -17,6 +17,7 @@ import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Environment, EnvironmentOptions, ReadableEnvironment } from './env.js';
 import { type DataFolder, environmentNames, indexOfName } from './folder.js';
 import { FIRST_FORMAT, type Format, formatIn, newestFormat, refuseUnknown } from './formats.js';
+import { LastTransaction } from './last-transaction.js';
 import {
   contentNow,
   type Database,
@@ -32,6 +33,8 @@ import { bringUpEnvironment } from './upgrade.js';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** An owner who commits shows it sooner. */
+const UNSEEN_MS = 1_000;
 /** For so long all looks into an environment must succeed until it counts as readable again. */
 const GOOD_AGAIN_MS = 3_000;
 
@@ -85,7 +88,10 @@ export class Neighbours {
   /** Every environment that can be read now, this process's own among them, by name. Looks into the folder: not for every task. */
   list(): ReadableEnvironment[] {
     const names = environmentNames(this.folder);
-    for (const [name, environment] of this.opened) if (environment.isReplaced()) this.forget(name);
+    const now = this.clock.monotonic();
+    for (const [name, environment] of this.opened) {
+      if (environment.isReplaced() || environment.staysBehind(now)) this.forget(name);
+    }
     for (const [name, trouble] of this.found) {
       if (!names.includes(name)) this.readable(name);
       else if (contentNow(this.pathOf(name)) !== trouble.content) trouble.againAt = 0;
@@ -140,7 +146,13 @@ export class Neighbours {
     const file = fileNow(path);
     const root = openLmdb(path, 'read', this.options);
     if (root === null) return null;
-    const environment = new ReadOnlyEnvironment(name, path, root, file);
+    let environment: ReadOnlyEnvironment;
+    try {
+      environment = new ReadOnlyEnvironment(name, path, root, file);
+    } catch (error) {
+      this.closes(root.close());
+      throw error;
+    }
     try {
       if (indexOfName(name) === null) environment.check();
       // Without an id its owner is just making it; the next look will find it.
@@ -182,7 +194,11 @@ export class Neighbours {
   }
 
   private closed(environment: ReadOnlyEnvironment): void {
-    const closing = environment.close().finally(() => this.closing.delete(closing));
+    this.closes(environment.close());
+  }
+
+  private closes(done: Promise<void>): void {
+    const closing = done.finally(() => this.closing.delete(closing));
     this.closing.add(closing);
   }
 
@@ -233,13 +249,18 @@ class ReadOnlyEnvironment implements ReadableEnvironment {
   format: Format = { format: FIRST_FORMAT, release: '' };
   private readonly tables = new Map<string, Database>();
   private closed = false;
+  private readonly last: LastTransaction;
+  /** The transaction that was committed and not to be seen, and since when. */
+  private unseen: { readonly number: number; readonly since: number } | null = null;
 
   constructor(
     readonly name: string,
     private readonly path: string,
     private readonly root: RootDatabase,
     private readonly file: string | null,
-  ) {}
+  ) {
+    this.last = new LastTransaction(path, 'read');
+  }
 
   /** Throws where reading it would end the process. */
   check(): void {
@@ -259,6 +280,16 @@ class ReadOnlyEnvironment implements ReadableEnvironment {
     return fileNow(this.path) !== this.file;
   }
 
+  /**
+   * Its last transaction is not to be seen, and its owner, who is gone, does not set that right (last-transaction.ts): opening it anew does.
+   */
+  staysBehind(now: number): boolean {
+    const number = this.last.isBehind ? this.last.committed : null;
+    if (number === null) this.unseen = null;
+    else if (this.unseen?.number !== number) this.unseen = { number, since: now };
+    return this.unseen !== null && now - this.unseen.since >= UNSEEN_MS;
+  }
+
   readTable<V, K extends Key>(name: string, options: TableOptions): Database<V, K> | null {
     let table = this.tables.get(name);
     if (table === undefined) {
@@ -275,9 +306,10 @@ class ReadOnlyEnvironment implements ReadableEnvironment {
     if (!this.closed) this.root.resetReadTxn();
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.closed = true;
-    return this.root.close();
+    await this.root.close();
+    this.last.close();
   }
 
   private guarded<T>(work: () => T): T {

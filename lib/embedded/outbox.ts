@@ -95,7 +95,8 @@ export class Outbox implements Participant {
 
   claimed(): void {
     this.lanes.clear();
-    for (const { key, value } of this.opened().ends.getRange({})) {
+    const { ends } = this.opened();
+    for (const { key, value } of this.environment.look(() => [...ends.getRange({})])) {
       const lane = this.lane(key.readUInt16BE(0), key[2] === PRIORITY ? PRIORITY : NORMAL);
       lane.end = value.readUIntBE(0, SEQUENCE_BYTES);
     }

@@ -50,7 +50,8 @@ export class Attempts {
       table.putSync(COUNTED, left.id);
     });
     this.counts.clear();
-    for (const { key, value } of table.getRange({})) if (key !== COUNTED) this.counts.set(key, Number(value));
+    const rows = this.environment.look(() => [...table.getRange({})]);
+    for (const { key, value } of rows) if (key !== COUNTED) this.counts.set(key, Number(value));
     this.environment.refresh();
     this.drop([...this.counts.keys()].filter((name) => finished(placeOf(name))));
     this.slots.open();

@@ -69,9 +69,8 @@ export class Source {
     readonly kind: Kind,
     windowTasks: number,
   ) {
-    this.own.refresh();
-    this.done = finishedOf(own, outbox.id, kind);
-    this.own.refresh();
+    this.done = own.look(() => finishedOf(own, outbox.id, kind));
+    own.refresh();
     this.position = this.done.next;
     let seen = this.position;
     for (const [, end] of this.done.ranges()) seen = end;

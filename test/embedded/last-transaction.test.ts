@@ -1,0 +1,91 @@
+/**
+ * What LMDB does to the number of the last transaction when another process opens the environment while its owner commits: it goes back. Here
+ * it is written into the lock file as such a process would.
+ */
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import type { Environment, ReadableEnvironment } from '../../lib/embedded/env.js';
+import { BINARY } from '../../lib/embedded/lmdb.js';
+import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { manualClock } from '../support/clock.js';
+import { dataFolder } from '../support/data-folder.js';
+
+const NUMBER_AT = 8;
+const KEY = Buffer.from('key');
+
+function put(environment: Environment, text: string): void {
+  environment.table<Buffer, Buffer>('rows', BINARY).putSync(KEY, Buffer.from(text));
+}
+
+function textIn(environment: ReadableEnvironment): string | undefined {
+  return environment.readTable<Buffer, Buffer>('rows', BINARY)?.get(KEY)?.toString();
+}
+
+/** Puts the number back by so many transactions. The file stays open: to close it would let go of the locks of this process. */
+function opening({ path }: Environment): (by: number) => void {
+  const file = openSync(join(path, 'lock.mdb'), 'r+');
+  onTestFinished(() => closeSync(file));
+  const bytes = Buffer.alloc(8);
+  return (by) => {
+    readSync(file, bytes, 0, 8, NUMBER_AT);
+    bytes.writeBigUInt64LE(bytes.readBigUInt64LE() - BigInt(by));
+    writeSync(file, bytes, 0, 8, NUMBER_AT);
+  };
+}
+
+async function owned() {
+  const folder = dataFolder();
+  const environment = await folder.environment('producer-0');
+  environment.claim();
+  environment.table('rows', BINARY);
+  for (let n = 0; n < 5; n++) environment.transaction(() => put(environment, `before ${n}`));
+  return { folder, environment, putBack: opening(environment) };
+}
+
+it.each([1, 2, 3])('loses no commit when the number was put back by %i', async (by) => {
+  const { environment, putBack } = await owned();
+  for (let n = 0; n < 4; n++) {
+    environment.transaction(() => put(environment, `${n}`));
+    putBack(by);
+    environment.transaction(() => expect(textIn(environment)).toBe(`${n}`));
+  }
+  putBack(by);
+  expect(environment.look(() => textIn(environment))).toBe('3');
+  putBack(by);
+  environment.table('more', BINARY);
+  putBack(by);
+  environment.release();
+  expect(environment.claim()).toBe(2);
+  expect(environment.look(() => textIn(environment))).toBe('3');
+});
+
+it('runs the work of a transaction once, and tells its participants once', async () => {
+  const { environment, putBack } = await owned();
+  const told: string[] = [];
+  environment.join({
+    write: () => told.push('write'),
+    committed: () => told.push('committed'),
+    rolledBack: () => told.push('rolled back'),
+  });
+  putBack(1);
+  environment.transaction(() => told.push('work'));
+  expect(told).toEqual(['work', 'write', 'committed']);
+});
+
+it('sees the last commit of an owner who is gone, after a pause', async () => {
+  const { folder, environment, putBack } = await owned();
+  const clock = manualClock();
+  const neighbours = new Neighbours(folder, { clock });
+  onTestFinished(() => neighbours.close());
+  expect(neighbours.look('producer-0', textIn)).toBe('before 4');
+  environment.transaction(() => put(environment, 'last'));
+  putBack(1);
+  expect(neighbours.look('producer-0', textIn)).toBe('before 4');
+  await environment.stop();
+  putBack(1);
+  neighbours.list();
+  clock.pass(1_000);
+  neighbours.list();
+  expect(neighbours.look('producer-0', textIn)).toBe('last');
+});
