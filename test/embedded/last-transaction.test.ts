@@ -2,10 +2,11 @@
  * What LMDB does to the number of the last transaction when another process opens the environment while its owner commits: it goes back. Here
  * it is written into the lock file as such a process would.
  */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Environment, ReadableEnvironment } from '../../lib/embedded/env.js';
+import { LastTransaction } from '../../lib/embedded/last-transaction.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { Neighbours } from '../../lib/embedded/neighbours.js';
 import { manualClock } from '../support/clock.js';
@@ -89,3 +90,21 @@ it('sees the last commit of an owner who is gone, after a pause', async () => {
   neighbours.list();
   expect(neighbours.look('producer-0', textIn)).toBe('last');
 });
+
+it('keeps the locks that say to other processes who uses the environment, whoever of this process is done with it', async () => {
+  const { environment } = await owned();
+  const held = locksOf(environment);
+  expect(held.length).toBeGreaterThan(0);
+  for (const mode of ['read', 'write'] as const) new LastTransaction(environment.path, mode).close();
+  expect(locksOf(environment)).toEqual(held);
+});
+
+/** What the kernel knows of: kind, first and last byte. */
+function locksOf({ path }: Environment): string[] {
+  const file = `:${statSync(join(path, 'lock.mdb')).ino}`;
+  const words = readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .map((line) => line.split(/\s+/));
+  const own = words.filter((each) => each[4] === `${process.pid}` && each[5]?.endsWith(file));
+  return own.map((each) => [each[3], ...each.slice(6)].join(' ')).sort();
+}

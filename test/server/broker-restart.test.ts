@@ -16,7 +16,7 @@ import { rowsOf, settled } from '../support/stream-run.js';
 
 /** How often the broker ends, in each of these ways in turn. */
 const RESTARTS = Number(process.env['BROKER_RESTARTS'] ?? 1);
-const EVENTS_A_RESTART = 1_000;
+const EVENTS_A_RESTART = 2_000;
 const NUM_PROCESSES = 2;
 /** A worker holds more than its queue may: what a bounded classic queue loses then shows at once. */
 const PREFETCH = 300;
