@@ -115,11 +115,11 @@ export const COMMANDS: readonly Command[] = [
     args: '[file]',
     sentence: 'Send data-points of a file, or of stdin (-), as tasks into the queues.',
     details: [
-      'FILE holds JSON lines {"type","id","attr","v","t1","t2","c","src"} or one JSON array of these, also gzipped.',
+      'FILE holds objects {"type","id","attr","v","t1","t2","c","src"}, one a line, printed over several lines, or in JSON arrays; also gzipped. Where it is broken (a gzip file that is cut short, an array that is not closed), what stands before is sent, and the place is named.',
       'A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as {"line","reason","input"}. What DP3 ignores without a word, such as a key that the model does not have, is taken, and the summary says how much there was; --strict refuses it. When a queue is full, or the broker is away or in alarm, send waits and says why. The order within an entity is kept.',
       'A file can be sent again, for instance when a send broke off, and nothing is doubled (as long as processing_core.inbox.retention says): the workers know its tasks by their ids and skip them. What send counts is what it sent, repeated or not. The same holds for stdin with the same --stream. To have a file processed once more on purpose, give it another --stream.',
       'Ctrl-C and SIGTERM end it within a second, or it says what it waits for; the summary tells what is in the queues. A second signal ends it at once, without a summary.',
-      'Exit code 0 when everything was sent, 1 when something was refused or the send was interrupted; after a second signal that of the signal (130 for Ctrl-C, 143 for SIGTERM).',
+      'Exit code 0 when everything was sent, 1 when something was refused, the input could not be read to its end or the send was interrupted; after a second signal that of the signal (130 for Ctrl-C, 143 for SIGTERM).',
     ].join('\n\n'),
     example: 'send points.jsonl.gz --rejects bad.jsonl',
     options: [

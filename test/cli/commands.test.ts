@@ -36,7 +36,7 @@ function line(id: string, v: string): string {
 
 describe('commands without a running program', () => {
   const application = makeApplication();
-  const run = (args: readonly string[], input?: string) => runInside(application, args, input);
+  const run = (args: readonly string[], input?: string | Buffer) => runInside(application, args, input);
   afterAll(() => application.dispose());
   const file = (name: string, content: string | Buffer) => {
     const path = join(application.folder, name);
@@ -191,19 +191,32 @@ describe('commands without a running program', () => {
       expect(await run(['send', path, '--rejects', path])).toMatchObject({ code: 2 });
     });
 
-    it('says how far it came where the input is broken', async () => {
+    it('takes what is valid of a broken input, names the rest, and says whether repeating helps', async () => {
       const broken = await run(['send', file('c.json', `[${stop('x', 1)}, ${stop('x', 2)}`)]);
       expect(broken.code).toBe(1);
-      expect(broken.stdout).toMatch(/^0 data-points sent/);
+      expect(broken.stdout).toMatch(/^2 data-points sent/);
       expect(broken.stderr).toMatch(
-        /c\.json was not sent to its end: line 1: the array is broken after 2 items: .*; the same send can be repeated, it doubles nothing\n$/,
+        /c\.json was not sent to its end: line 1: the array is broken after 2 items: .*; what stands before was taken, sending it again finds the same\n$/,
       );
       const packed = gzipSync(`${stop('x', 1)}\n`.repeat(10));
       const half = await run(['send', file('d.gz', packed.subarray(0, 30))]);
       expect([half.code, half.stderr]).toEqual([
         1,
-        expect.stringMatching(/d\.gz was not sent to its end: unexpected end of file/),
+        expect.stringMatching(/d\.gz was not sent to its end: gzip member 1 is cut short: the input ends at byte 30;/),
       ]);
+      const tail = Buffer.concat([packed, Buffer.alloc(512), Buffer.from('tail')]);
+      const behind = await run(['send', '-'], tail);
+      expect([behind.code, behind.stdout, behind.stderr]).toEqual([
+        1,
+        expect.stringMatching(/^10 data-points sent/),
+        expect.stringMatching(/stdin was not sent to its end: behind gzip member 1 stand 4 bytes that are no gzip/),
+      ]);
+    });
+
+    it('takes objects over several lines, as programs print them for people', async () => {
+      const pretty = (value: number) => JSON.stringify(JSON.parse(stop('p', value)), null, 2);
+      const { code, stdout, stderr } = await run(['send', '-'], `${pretty(1)}\n${pretty(2)}\n`);
+      expect([code, stdout, stderr]).toEqual([0, expect.stringMatching(/^2 data-points sent in 1 task/), '']);
     });
   });
 });

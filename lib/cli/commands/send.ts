@@ -24,6 +24,7 @@ import { readNumber } from '../option-values.js';
 import { counted } from '../output.js';
 import { readBlocks } from '../send/blocks.js';
 import { closingDeadline, endWhenInterrupted } from '../send/interruption.js';
+import { InputBroken } from '../send/item.js';
 import { itemCutter, unpacked } from '../send/items.js';
 import { Pace } from '../send/pace.js';
 import { progressLine } from '../send/progress.js';
@@ -97,7 +98,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const endWaiting = endWhenInterrupted({ signal, stream: source.stream, writer, clock, note });
   let exitCode: ExitCode;
   try {
-    await sender.send(readBlocks(unpacked(source.stream), itemCutter(message.bytes), { repeatable }));
+    await sender.send(readBlocks(wholly(source), itemCutter(message.bytes), { repeatable }));
   } catch (error) {
     throw explained(error, source);
   } finally {
@@ -174,14 +175,23 @@ function everyNow(clock: Clock, call: () => void): () => void {
   };
 }
 
+/** The bytes of a source, unpacked. Throws where it became shorter meanwhile. */
+async function* wholly({ stream, bytes }: Source): AsyncIterable<Buffer> {
+  yield* unpacked(stream);
+  const read = bytesRead(stream);
+  if (bytes !== null && read < bytes) throw new Error(`it had ${bytes} bytes, and ${read} when they had been read`);
+}
+
 function bytesRead(stream: Readable): number {
   return 'bytesRead' in stream ? Number(stream.bytesRead) : 0;
 }
 
 function explained(error: unknown, { path, name }: Source): unknown {
-  if (error instanceof ApplicationError && error.code !== 'VALUE_INVALID') return error;
+  const broken = error instanceof InputBroken;
+  if (error instanceof ApplicationError && !broken) return error;
   const again = name === null ? '' : '; the same send can be repeated, it doubles nothing';
-  return new Error(`${path ?? 'stdin'} was not sent to its end: ${messageOf(error)}${again}`, { cause: error });
+  const follows = broken ? '; what stands before was taken, sending it again finds the same' : again;
+  return new Error(`${path ?? 'stdin'} was not sent to its end: ${messageOf(error)}${follows}`, { cause: error });
 }
 
 interface Circumstances {

@@ -1,13 +1,14 @@
 /**
- * A JSON array cut into the texts of its items while it streams by, so that an array of any size needs the memory of one item.
+ * A JSON array, or several one after the other, cut into the texts of their items while they stream by, so that an array of any size
+ * needs the memory of one item.
  *
  * Only what separates items is understood here: brackets, commas and strings. Whether an item is JSON is found by who parses it, so one
  * bad item spoils no other. Where the array itself is broken the cutter throws: what follows could be anything. A streaming JSON parser
  * was refused: it builds values token by token, at many times the cost of the engine's parser.
  */
 import { describe } from '../../model/value-error.js';
-import { ApplicationError } from '../../runtime/errors.js';
-import type { Item, ItemCutter } from './item.js';
+import { InputBroken, type Item, type ItemCutter } from './item.js';
+import { isBlank } from './lines.js';
 
 const QUOTE = 34;
 const COMMA = 44;
@@ -17,7 +18,6 @@ const CLOSE_LIST = 93;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 const LF = 10;
-const SPACE = 32;
 
 /** What may stand at the current byte; `string` and `value` are inside an item. */
 type Place = 'before' | 'first' | 'next' | 'value' | 'string' | 'after' | 'done';
@@ -29,10 +29,10 @@ const ALLOWED: Readonly<Record<Place, string>> = {
   value: 'the rest of an item',
   string: 'the rest of a text',
   after: ', or ]',
-  done: 'nothing more',
+  done: 'another array or nothing',
 };
 
-/** Cuts one array. Throws VALUE_INVALID with the line where the array itself is no JSON. */
+/** Cuts arrays. @throws InputBroken with the line where an array itself is no JSON */
 export function arrayCutter(maxBytes: number): ItemCutter {
   return new ArrayCutter(maxBytes);
 }
@@ -47,11 +47,30 @@ class ArrayCutter implements ItemCutter {
   private startLine = 1;
   private parts: Buffer[] = [];
   private bytes = 0;
+  /** Told after the items before it. */
+  private fault: InputBroken | null = null;
 
   constructor(private readonly maxBytes: number) {}
 
   push(chunk: Buffer): Item[] {
     const items: Item[] = [];
+    if (this.fault !== null) throw this.fault;
+    try {
+      this.cut(chunk, items);
+    } catch (error) {
+      if (!(error instanceof InputBroken) || items.length === 0) throw error;
+      this.fault = error;
+    }
+    return items;
+  }
+
+  end(): Item[] {
+    if (this.fault !== null) throw this.fault;
+    if (this.place === 'done') return [];
+    throw this.broken('the end of the input');
+  }
+
+  private cut(chunk: Buffer, items: Item[]): void {
     let start = this.isInside ? 0 : -1;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at]!;
@@ -74,12 +93,6 @@ class ArrayCutter implements ItemCutter {
       }
     }
     if (start >= 0) this.keep(chunk.subarray(start));
-    return items;
-  }
-
-  end(): Item[] {
-    if (this.place === 'done') return [];
-    throw this.broken('the end of the input');
   }
 
   private get isInside(): boolean {
@@ -88,9 +101,9 @@ class ArrayCutter implements ItemCutter {
 
   /** A byte outside of items; true when an item begins with it. */
   private between(byte: number): boolean {
-    if (byte <= SPACE) return false;
+    if (isBlank(byte)) return false;
     const { place } = this;
-    if (place === 'before' && byte === OPEN_LIST) this.place = 'first';
+    if ((place === 'before' || place === 'done') && byte === OPEN_LIST) this.place = 'first';
     else if (place === 'after' && byte === COMMA) this.place = 'next';
     else if ((place === 'after' || place === 'first') && byte === CLOSE_LIST) this.place = 'done';
     else if ((place === 'first' || place === 'next') && byte !== COMMA && byte !== CLOSE_LIST) {
@@ -132,14 +145,14 @@ class ArrayCutter implements ItemCutter {
     this.bytes = 0;
   }
 
-  private broken(found: string): ApplicationError {
+  private broken(found: string): InputBroken {
     const allowed = ALLOWED[this.place];
     const sentence = `line ${this.line}: the array is broken after ${this.position} items: found ${found}, allowed is ${allowed}`;
-    return new ApplicationError('VALUE_INVALID', sentence);
+    return new InputBroken(sentence);
   }
 }
 
 /** A number or word has no end of its own. */
 function endsScalar(byte: number): boolean {
-  return byte <= SPACE || byte === COMMA || byte === CLOSE_LIST;
+  return isBlank(byte) || byte === COMMA || byte === CLOSE_LIST;
 }

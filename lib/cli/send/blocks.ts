@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type Clock, systemClock } from '../../runtime/clock.js';
-import type { Item, ItemCutter } from './item.js';
+import { InputBroken, type Item, type ItemCutter } from './item.js';
 
 export interface Block {
   readonly items: readonly Item[];
@@ -32,7 +32,7 @@ export interface BlockOptions {
 
 /**
  * The blocks of an input. Where reading fails, the error follows the last whole block: the part of a block that was read is left out
- * where the input can be repeated.
+ * where the input can be repeated. Where its content is broken, all before that place is given: a repeat would find the same.
  */
 export async function* readBlocks(
   chunks: AsyncIterable<Buffer>,
@@ -54,7 +54,7 @@ export async function* readBlocks(
     }
     yield* builder.add(cutter.end());
   } catch (error) {
-    if (!repeatable && builder.size > 0) yield builder.take();
+    if ((!repeatable || error instanceof InputBroken) && builder.size > 0) yield builder.take();
     throw error;
   } finally {
     reading.catch(() => {});

@@ -1,4 +1,5 @@
 /** Item: one value of an input of data-points, not yet read, and what cuts an input into them. */
+import { ApplicationError } from '../../runtime/errors.js';
 
 /** The text of one value of the input. */
 export interface Item {
@@ -10,9 +11,16 @@ export interface Item {
   readonly bytes: Buffer | null;
 }
 
-/** Takes an input piece by piece and gives the items that each piece completes. */
+/** Takes an input piece by piece and gives the items that each piece completes, first of all those before a place where it is broken. */
 export interface ItemCutter {
   push(chunk: Buffer): Item[];
   /** What the end of the input completes. */
   end(): Item[];
+}
+
+/** The input cannot be read beyond some place. It is its content: reading it again finds the same. */
+export class InputBroken extends ApplicationError {
+  constructor(sentence: string) {
+    super('VALUE_INVALID', sentence);
+  }
 }

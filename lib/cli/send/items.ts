@@ -1,36 +1,64 @@
 /**
- * Items of an input of data-points: JSON lines or one JSON array, plain or gzipped, whatever the file is called. What it is shows in
- * its first bytes.
+ * Items of an input of data-points: JSON lines, objects over several lines, or JSON arrays, plain or gzipped, whatever the file is
+ * called. What it is shows in its first bytes; what it cannot be is told.
  */
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { lineCutter } from '../lines.js';
 import { arrayCutter } from './array.js';
-import type { Item, ItemCutter } from './item.js';
+import { GZIP, gunzipped } from './gunzip.js';
+import { InputBroken, type ItemCutter } from './item.js';
+import { isBlank, linesCutter } from './lines.js';
 
-const GZIP = Buffer.from([0x1f, 0x8b]);
+/** How the first bytes of other forms look, and what makes text of them. */
+const FOREIGN: readonly { readonly sign: readonly number[]; readonly what: string; readonly reader: string }[] = [
+  { sign: [0xff, 0xfe], what: 'UTF-16 text', reader: 'iconv -f UTF-16 -t UTF-8' },
+  { sign: [0xfe, 0xff], what: 'UTF-16 text', reader: 'iconv -f UTF-16 -t UTF-8' },
+  { sign: [0xfd, 0x37, 0x7a], what: 'packed with xz', reader: 'xz -dc' },
+  { sign: [0x28, 0xb5, 0x2f], what: 'packed with zstd', reader: 'zstd -dc' },
+  { sign: [0x42, 0x5a, 0x68], what: 'packed with bzip2', reader: 'bzip2 -dc' },
+  { sign: [0x50, 0x4b, 0x03], what: 'a zip archive', reader: 'unzip -p' },
+];
+const TWICE = { what: 'packed with gzip twice', reader: 'gunzip -c' };
+const LONGEST_SIGN = 3;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const OPEN_LIST = 91;
-const SPACE = 32;
 const LF = 10;
-/** What gzip gives at once. */
-const GUNZIP_BYTES = 256 * 1024;
 
-/** The bytes of an input, unpacked where they are gzipped. Leaving the loop over them ends the input. */
+/**
+ * The bytes of an input, unpacked where they are gzipped. Leaving the loop over them ends the input.
+ * @throws InputBroken where it is neither plain nor gzipped UTF-8, or broken; what stands before that place has been given
+ */
 export async function* unpacked(input: Readable): AsyncIterable<Buffer> {
-  const { first, rest } = await peek(input, BYTE_ORDER_MARK.length);
-  const whole = joined(first, rest);
-  if (!first.subarray(0, GZIP.length).equals(GZIP)) {
-    yield* whole;
+  const given = await begun(input);
+  if (!startsWith(given.first, GZIP)) {
+    refuseForeign(given.first);
+    yield* given.whole;
     return;
   }
-  const gunzip = createGunzip({ chunkSize: GUNZIP_BYTES });
-  const feeding = pipeline(whole, gunzip);
-  // Its error is thrown by the loop, too.
-  feeding.catch(() => {});
-  for await (const chunk of gunzip) yield bytesOf(chunk);
-  await feeding;
+  const text = await begun(gunzipped(given.whole));
+  if (startsWith(text.first, GZIP)) throw foreign(TWICE);
+  refuseForeign(text.first);
+  yield* text.whole;
+}
+
+function refuseForeign(first: Buffer): void {
+  const found = FOREIGN.find(({ sign }) => startsWith(first, Buffer.from(sign)));
+  if (found !== undefined) throw foreign(found);
+  const [one, two] = first;
+  if (one === 0 && two !== undefined && two > 0) throw foreign(withoutMark('UTF-16BE'));
+  if (two === 0 && one !== undefined && one > 0) throw foreign(withoutMark('UTF-16LE'));
+}
+
+function withoutMark(encoding: string): { what: string; reader: string } {
+  return { what: `${encoding} text`, reader: `iconv -f ${encoding} -t UTF-8` };
+}
+
+function foreign({ what, reader }: { readonly what: string; readonly reader: string }): InputBroken {
+  const how = `${reader} FILE | npx dp3-cluster send -`;
+  return new InputBroken(`given was ${what}, allowed is UTF-8 text, plain or gzipped once (${how})`);
+}
+
+function startsWith(bytes: Buffer, sign: Buffer): boolean {
+  return bytes.subarray(0, sign.length).equals(sign);
 }
 
 /** Chooses by the first byte that is no blank; an item longer than `maxBytes` is told and not kept. */
@@ -39,7 +67,7 @@ export function itemCutter(maxBytes: number): ItemCutter {
   let lineEnds = 0;
   let atStart = true;
   const choose = (text: Buffer): ItemCutter | null => {
-    const first = text.find((byte) => byte > SPACE);
+    const first = text.find((byte) => !isBlank(byte));
     if (first === undefined) {
       lineEnds += text.filter((byte) => byte === LF).length;
       return null;
@@ -50,7 +78,7 @@ export function itemCutter(maxBytes: number): ItemCutter {
   };
   return {
     push(chunk) {
-      const text = atStart && chunk.subarray(0, 3).equals(BYTE_ORDER_MARK) ? chunk.subarray(3) : chunk;
+      const text = atStart && startsWith(chunk, BYTE_ORDER_MARK) ? chunk.subarray(3) : chunk;
       atStart = false;
       chosen ??= choose(text);
       return chosen?.push(text) ?? [];
@@ -59,35 +87,16 @@ export function itemCutter(maxBytes: number): ItemCutter {
   };
 }
 
-function linesCutter(maxBytes: number): ItemCutter {
-  const cutter = lineCutter(maxBytes);
-  let position = 0;
-  const items = (lines: ReturnType<typeof cutter.push>): Item[] => {
-    const found: Item[] = [];
-    for (const { number, bytes } of lines) {
-      if (bytes !== null && isBlank(bytes)) continue;
-      found.push({ position, line: number, bytes });
-      position += 1;
-    }
-    return found;
-  };
-  return { push: (chunk) => items(cutter.push(chunk)), end: () => items(cutter.end()) };
-}
-
-function isBlank(bytes: Buffer): boolean {
-  return bytes[0]! <= SPACE && bytes.every((byte) => byte <= SPACE);
-}
-
-/** The first piece with at least `bytes` bytes, where there are so many, and what follows it. */
-async function peek(input: Readable, bytes: number): Promise<{ first: Buffer; rest: AsyncIterable<unknown> }> {
-  const iterator = input[Symbol.asyncIterator]();
+/** The first piece, of as many bytes as a sign has, where there are so many; and the whole, which begins with it. */
+async function begun(chunks: AsyncIterable<unknown>): Promise<{ first: Buffer; whole: AsyncIterable<Buffer> }> {
+  const iterator = chunks[Symbol.asyncIterator]();
   let first: Buffer = Buffer.alloc(0);
-  while (first.length < bytes) {
+  while (first.length < LONGEST_SIGN) {
     const { done, value } = await iterator.next();
     if (done === true) break;
     first = first.length === 0 ? bytesOf(value) : Buffer.concat([first, bytesOf(value)]);
   }
-  return { first, rest: { [Symbol.asyncIterator]: () => iterator } };
+  return { first, whole: joined(first, { [Symbol.asyncIterator]: () => iterator }) };
 }
 
 async function* joined(first: Buffer, rest: AsyncIterable<unknown>): AsyncIterable<Buffer> {

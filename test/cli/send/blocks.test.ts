@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Block, type BlockOptions, readBlocks } from '../../../lib/cli/send/blocks.js';
+import { InputBroken } from '../../../lib/cli/send/item.js';
 import { itemCutter } from '../../../lib/cli/send/items.js';
 import { manualClock } from '../../support/clock.js';
 
@@ -65,6 +66,14 @@ describe('blocks', () => {
     expect([again.texts, String(again.error)]).toEqual([['1 2 3'], 'Error: gone']);
     const once = await blocksOf(failing(), { repeatable: false });
     expect([once.texts, String(once.error)]).toEqual([['1 2 3', '4'], 'Error: gone']);
+  });
+
+  it('hold all that stands before the place where the content is broken', async () => {
+    const broken = new InputBroken('no more');
+    for (const text of ['1\n2\n3\n4\n', '[1,2,3,4']) {
+      const { texts, error } = await blocksOf(chunksOf(text, ...(text.startsWith('[') ? [' 5]'] : [broken])));
+      expect([texts, error]).toEqual([['1 2 3', '4'], expect.any(InputBroken)]);
+    }
   });
 
   it('end at a pause of an input that can not be repeated', async () => {
