@@ -5,11 +5,13 @@
  * killed. The map is as large as is allowed from the start (address space, not memory or disk): no process has to follow another
  * one's growth. Keys are at most 1978 bytes.
  */
-import { accessSync, chownSync, constants, mkdirSync, type Stats, statSync } from 'node:fs';
+import { accessSync, chownSync, constants, existsSync, mkdirSync, type Stats, statSync } from 'node:fs';
+import { constants as systemConstants } from 'node:os';
 import { join } from 'node:path';
 import { ABORT, type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { checkDataFile, checkPages, Damage } from './data-file.js';
+import { fullDisk, refuseFullDisk } from './disk.js';
 
 /** Longest key of a table in bytes, as LMDB encodes it. */
 export const LONGEST_KEY_BYTES = 1978;
@@ -21,6 +23,9 @@ export const MAP_BYTES = 2 ** 38;
 const READERS = 512;
 /** LMDB's code for: all of them are taken. It passes when one of those who read ends. */
 const READERS_FULL = -30790;
+/** LMDB's code for: the map is full. The two of the system that a full disk makes of a write. */
+const MAP_FULL = -30792;
+const NO_ROOM: ReadonlySet<unknown> = new Set([systemConstants.errno.EIO, systemConstants.errno.ENOSPC]);
 /** A file that seems damaged is looked at so often, after such pauses: making one takes far less. */
 const MOST_LOOKS = 5;
 const LOOK_AGAIN_MS = 10;
@@ -50,6 +55,7 @@ export function openLmdb(path: string, mode: 'write' | 'read', options: MapOptio
     if (mode === 'write') {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+      if (!existsSync(join(path, 'lock.mdb'))) refuseFullDisk(path);
     }
     const state = settledState(dataFile(path));
     if (mode === 'read' && state !== 'good') return null;
@@ -134,9 +140,22 @@ export function isLmdbError(error: unknown): boolean {
 /** STORE_FAILED that says which environment and why; STORE_REFUSED where that passes. */
 export function explained(path: string, error: unknown): ApplicationError {
   if (error instanceof ApplicationError) return error;
-  const full = error instanceof Error && 'code' in error && error.code === READERS_FULL;
-  const why = error instanceof Damage ? `data.mdb is damaged: ${error.message}` : messageOf(error);
-  return new ApplicationError(full ? 'STORE_REFUSED' : 'STORE_FAILED', `environment ${path} can not be used: ${why}`, {
-    cause: error,
-  });
+  const full = codeOf(error) === READERS_FULL;
+  return new ApplicationError(
+    full ? 'STORE_REFUSED' : 'STORE_FAILED',
+    `environment ${path} can not be used: ${whyOf(path, error)}`,
+    {
+      cause: error,
+    },
+  );
+}
+
+function whyOf(path: string, error: unknown): string {
+  if (error instanceof Damage) return `data.mdb is damaged: ${error.message}`;
+  if (codeOf(error) === MAP_FULL) return 'it has reached processing_core.store.map_size';
+  return (NO_ROOM.has(codeOf(error)) ? fullDisk(path) : null) ?? messageOf(error);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

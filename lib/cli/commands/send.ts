@@ -188,7 +188,7 @@ function bytesRead(stream: Readable): number {
 
 function explained(error: unknown, { path, name }: Source): unknown {
   const broken = error instanceof InputBroken;
-  if (error instanceof ApplicationError && !broken) return error;
+  if (error instanceof ApplicationError && !broken && error.code !== 'STORE_FAILED') return error;
   const again = name === null ? '' : '; the same send can be repeated, it doubles nothing';
   const follows = broken ? '; what stands before was taken, sending it again finds the same' : again;
   return new Error(`${path ?? 'stdin'} was not sent to its end: ${messageOf(error)}${follows}`, { cause: error });
@@ -202,18 +202,26 @@ interface Circumstances {
   secondsNow(): number;
 }
 
+function rejectsShown({ count, unwritten, path }: Rejects): string[] {
+  if (count === 0) return ['none rejected'];
+  const kept = count - unwritten;
+  const where = kept === count ? 'they are' : `${kept} of them are`;
+  return [`${count} rejected`, kept === 0 ? 'in no file' : `${where} in ${path}`];
+}
+
 /** Says what came of it, in every case; returns how the command ends, unless it throws. */
 async function summary(
   { output, has }: Invocation,
   { points: sent = 0, tasks = 0, unsure = 0, taken = 0 }: Partial<Sender>,
   { rejects, source, signal, secondsNow, input }: Circumstances,
 ): Promise<ExitCode> {
-  const { count: rejected, path: file } = rejects;
+  const { count: rejected, unwritten, path: file } = rejects;
   const { aborted: interrupted } = signal;
   const seconds = secondsNow();
   if (has('json')) {
     const rounded = Math.round(seconds * 1_000) / 1_000;
-    const counts = { sent, tasks, unconfirmed: unsure, unsent: taken - sent, rejected, rejects_file: file };
+    const kept = { rejected, rejects_file: file, rejects_unwritten: unwritten };
+    const counts = { sent, tasks, unconfirmed: unsure, unsent: taken - sent, ...kept };
     await output.json({ ...counts, ...input, seconds: rounded, interrupted });
   } else {
     const future = Object.values(input.future).reduce((sum, n) => sum + n, 0);
@@ -224,7 +232,7 @@ async function summary(
       source.name === null && taken > sent
         ? `${counted(taken - sent, 'data-point')} read and not known to be sent`
         : null,
-      file === null ? 'none rejected' : `${rejected} rejected, they are in ${file}`,
+      ...rejectsShown(rejects),
       ...Object.entries(input.ignored).map(([kind, n]) => `${n} ${IGNORED_KINDS[kind as IgnoredKind]} ignored`),
       future > 0 ? `${counted(future, 'data-point')} from the future` : null,
     ];

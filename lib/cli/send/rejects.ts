@@ -2,7 +2,18 @@
  * Rejects: the file that gets what `send` refuses, `{line, reason, input}` a line. It is made when the first item is refused. One that
  * is there already is never written over, unless it was named; the input itself is not even then.
  */
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { stringifyJson } from '../../model/json.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { RefusedItem } from './tasks.js';
@@ -13,6 +24,7 @@ export class Rejects {
   private file: number | null = null;
   private opened: string | null = null;
   private refused = 0;
+  private lost = 0;
 
   /** `named`: the file that was asked for; otherwise the first of `<input>.rejected.jsonl`, `<input>.rejected-2.jsonl` ... that is free. */
   constructor(
@@ -29,10 +41,24 @@ export class Rejects {
     return this.refused;
   }
 
-  /** Refuses a file that was named and can not be meant. @throws ApplicationError USAGE */
+  /** Those of them that could not be written. */
+  get unwritten(): number {
+    return this.lost;
+  }
+
+  /** Refuses a file that was named and cannot be meant or written. @throws ApplicationError USAGE */
   check(): void {
     const { input, named } = this;
-    if (input === null || named === undefined) return;
+    if (named === undefined) return;
+    try {
+      accessSync(existsSync(named) ? named : dirname(named), constants.W_OK);
+    } catch (error) {
+      throw new ApplicationError('USAGE', `--rejects: ${named} cannot be written: ${messageOf(error)}`);
+    }
+    if (statSync(named, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new ApplicationError('USAGE', `--rejects: ${named} is a folder`);
+    }
+    if (input === null) return;
     const [one, other] = [input, named].map((path) => statSync(path, { throwIfNoEntry: false }));
     if (one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev) {
       throw new ApplicationError('USAGE', `--rejects: ${named} is the input itself`);
@@ -42,15 +68,15 @@ export class Rejects {
   add(items: readonly RefusedItem[]): void {
     if (items.length === 0) return;
     const lines = items.map(({ line, reason, input }) => `${stringifyJson({ line, reason, input })}\n`);
+    this.refused += items.length;
     try {
       this.file ??= this.open();
-      writeSync(this.file, lines.join(''));
+      append(this.file, lines.join(''));
     } catch (error) {
-      throw new Error(`what is refused can not be written to ${this.opened ?? this.named}: ${messageOf(error)}`, {
-        cause: error,
-      });
+      this.lost += items.length;
+      const place = `${this.opened ?? this.named ?? this.nameOf(1)}: ${messageOf(error)}`;
+      throw new Error(`what is refused cannot be written to ${place} (--rejects names another file)`, { cause: error });
     }
-    this.refused += items.length;
   }
 
   close(): void {
@@ -60,18 +86,35 @@ export class Rejects {
 
   private open(): number {
     if (this.named !== undefined) {
+      const file = openSync(this.named, 'w');
       this.opened = this.named;
-      return openSync(this.named, 'w');
+      return file;
     }
-    const stem = this.input === null ? 'rejected' : `${this.input}.rejected`;
     for (let n = 1; n <= MOST_NAMES; n++) {
-      this.opened = n === 1 ? `${stem}.jsonl` : `${stem}-${n}.jsonl`;
       try {
-        return openSync(this.opened, 'wx');
+        const file = openSync(this.nameOf(n), 'wx');
+        this.opened = this.nameOf(n);
+        return file;
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
       }
     }
-    throw new Error(`${MOST_NAMES} files ${stem}-*.jsonl are there already`);
+    throw new Error(`there are ${MOST_NAMES} such files already`);
+  }
+
+  private nameOf(n: number): string {
+    const stem = this.input === null ? 'rejected' : `${this.input}.rejected`;
+    return n === 1 ? `${stem}.jsonl` : `${stem}-${n}.jsonl`;
+  }
+}
+
+/** All of the text or, in a regular file, nothing: so it holds whole lines where its disk is full. */
+function append(file: number, text: string): void {
+  const found = fstatSync(file);
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    if (found.isFile()) ftruncateSync(file, found.size);
+    throw error;
   }
 }

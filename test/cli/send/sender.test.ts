@@ -200,7 +200,10 @@ describe('rejects', () => {
     expect(() => new Rejects(join(folder, 'p.jsonl'), join(folder, '.', 'p.jsonl')).check()).toThrow(
       'the input itself',
     );
-    expect(() => new Rejects(null, join(folder, 'no', 'file')).add([item])).toThrow(/can not be written to .*no\/file/);
+    const nowhere = new Rejects(null, join(folder, 'no', 'file'));
+    expect(() => nowhere.check()).toThrow(/no\/file cannot be written: ENOENT/);
+    expect(() => nowhere.add([item])).toThrow(/cannot be written to .*no\/file/);
+    expect([nowhere.count, nowhere.unwritten, nowhere.path]).toEqual([1, 1, null]);
   });
 });
 
