@@ -59,7 +59,7 @@ function run(works: readonly Work[], process: (work: Work) => TaskResult | Promi
       threads: 512,
       tasksPerTurn: 256,
       waitingLimit: WINDOW,
-      order: new PairOrder(),
+      order: new PairOrder(16),
       process,
       done: (work, result) => committer.add({ delivery: work.delivery, result, key: work.task.key, again: work }),
       discarded: () => {},

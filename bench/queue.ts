@@ -84,7 +84,11 @@ async function consumeAll(member: Member, withRows: boolean): Promise<number> {
   const records = environment.table<Buffer, Buffer>('records', BINARY);
   const raw = environment.table<Buffer, Buffer>('raw', BINARY);
   environment.claim();
-  const reader = openReader({ kind: 'embedded', member, maxLength: 10_000 }, 0, { tasks: 4_096, bytes: 64 * 2 ** 20 });
+  const reader = openReader({ kind: 'embedded', member, maxLength: 10_000 }, 0, {
+    tasks: 4_096,
+    bytes: 64 * 2 ** 20,
+    normalEvery: 16,
+  });
   await reader.start();
   const startedAt = performance.now();
   await new Promise<void>((resolve) => {
@@ -159,7 +163,11 @@ async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
 
 /** Cost of noting which task runs, in microseconds a task. */
 async function slots(environment: Environment, member: Member): Promise<number> {
-  const reader = openReader({ kind: 'embedded', member, maxLength: 10 }, 0, { tasks: 1, bytes: 2 ** 20 });
+  const reader = openReader({ kind: 'embedded', member, maxLength: 10 }, 0, {
+    tasks: 1,
+    bytes: 2 ** 20,
+    normalEvery: 16,
+  });
   const writer = openWriter({ kind: 'embedded', member, maxLength: 10 });
   environment.claim();
   await reader.start();

@@ -12,7 +12,7 @@ import { setUpTopology } from './amqp/setup.js';
 import { AmqpWriter } from './amqp/writer.js';
 import { EmbeddedReader } from './embedded/reader.js';
 import { EmbeddedWriter } from './embedded/writer.js';
-import type { TaskReader, TaskWriter } from './queue.js';
+import type { ReadLimits, TaskReader, TaskWriter } from './queue.js';
 
 /** The embedded queue lives in the data folder that this process has joined. */
 export interface EmbeddedQueue {
@@ -38,18 +38,14 @@ export interface RabbitMqReading extends RabbitMqQueue {
   readonly configuration: Pick<Configuration, 'app' | 'numProcesses' | 'broker' | 'delivery' | 'runtimeDir'>;
 }
 
-/** The reader of an index, with the window of deliveries it may hold open. */
-export function openReader(
-  queue: EmbeddedQueue | RabbitMqReading,
-  index: number,
-  window: { readonly tasks: number; readonly bytes: number },
-): TaskReader {
-  if (queue.kind === 'embedded') return new EmbeddedReader(queue.member, { index, window, ...clockOf(queue) });
+/** The reader of an index. */
+export function openReader(queue: EmbeddedQueue | RabbitMqReading, index: number, limits: ReadLimits): TaskReader {
+  if (queue.kind === 'embedded') return new EmbeddedReader(queue.member, { index, limits, ...clockOf(queue) });
   const { configuration, log, clock = systemClock } = queue;
   const { app, broker, delivery, runtimeDir } = configuration;
   const connection = new AmqpConnection({ app, broker, log, purpose: 'consuming', clock });
   const atMostOnce = delivery === 'at-most-once';
-  return new AmqpReader({ app, index, window, broker, atMostOnce, runtimeDir, connection, clock, log });
+  return new AmqpReader({ app, index, limits, broker, atMostOnce, runtimeDir, connection, clock, log });
 }
 
 export function openWriter(queue: EmbeddedQueue | RabbitMqQueue): TaskWriter {

@@ -1,14 +1,12 @@
 /**
- * In which order the two queues of a pair are read: priority first, but where both have tasks, at least one in 16 is a normal one
- * (product.md, Fairness).
+ * In which order the two queues of a pair are read: priority first, but where both have tasks, at least one in `normalEvery` is a
+ * normal one (product.md, Fairness).
  */
-
-const NORMAL_EVERY = 16;
 
 export class PairOrder {
   private priorityInARow = 0;
 
-  constructor(private readonly normalEvery = NORMAL_EVERY) {}
+  constructor(private readonly normalEvery: number) {}
 
   /** Whether the normal queue is asked first for the next task. */
   get normalIsDue(): boolean {

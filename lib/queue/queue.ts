@@ -31,6 +31,15 @@ export interface QueueDepth {
   readonly priority: number;
 }
 
+/** What bounds a reader. */
+export interface ReadLimits {
+  /** Open deliveries, and the bytes of them: together the window. */
+  readonly tasks: number;
+  readonly bytes: number;
+  /** Where both queues have tasks, at least one in this many is a normal one. */
+  readonly normalEvery: number;
+}
+
 /** Reads the queue pair of one index, priority first, within the window (count and bytes of open deliveries). */
 export interface TaskReader extends Service {
   /** Connects and checks that the queue pair is there; hands nothing out yet. */

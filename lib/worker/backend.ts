@@ -74,7 +74,7 @@ export async function rehearseStore(
 }
 
 async function openEmbedded({ configuration, spec, index, clock, time, log, waiting }: BackendParts): Promise<Backend> {
-  const { store, broker, numProcesses, delivery, window, shutdownTimeMs } = configuration;
+  const { store, broker, numProcesses, delivery, window, normalEvery, shutdownTimeMs } = configuration;
   const folder = openFolder(store.path, { numProcesses, delivery });
   const { mapSizeBytes, maxReaders, readerCheckIntervalMs } = store;
   const patienceMs = shutdownTimeMs + SHUTDOWN_SLACK_MS;
@@ -86,7 +86,7 @@ async function openEmbedded({ configuration, spec, index, clock, time, log, wait
   });
   const queue = { kind: 'embedded', member, maxLength: broker.maxLength, clock } as const;
   return {
-    reader: openReader(queue, index, window),
+    reader: openReader(queue, index, { ...window, normalEvery }),
     writer: openWriter(queue),
     store: openStore({ kind: 'embedded', member, ...retentionOf(configuration, spec), clock, time }),
     patienceMs,
@@ -96,7 +96,8 @@ async function openEmbedded({ configuration, spec, index, clock, time, log, wait
 
 async function openServers({ configuration, spec, index, clock, time, log }: BackendParts): Promise<Backend> {
   const queue = { kind: 'rabbitmq', configuration, log, clock } as const;
-  const reader = openReader(queue, index, configuration.window);
+  const { window, normalEvery } = configuration;
+  const reader = openReader(queue, index, { ...window, normalEvery });
   return {
     reader,
     writer: openWriter(queue),

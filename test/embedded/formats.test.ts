@@ -78,7 +78,11 @@ async function joinedAndOwned(folder: DataFolder, index: number): Promise<Member
 
 /** Ids of the tasks that come, until they are as many. */
 async function received(member: Member, index: number, count: number): Promise<string[]> {
-  const reader = openReader({ kind: 'embedded', member, maxLength: 1_000 }, index, { tasks: 100, bytes: 2 ** 20 });
+  const reader = openReader({ kind: 'embedded', member, maxLength: 1_000 }, index, {
+    tasks: 100,
+    bytes: 2 ** 20,
+    normalEvery: 16,
+  });
   await reader.start();
   const ids: string[] = [];
   await new Promise<void>((resolve) => {

@@ -13,7 +13,7 @@ function setUp(given: Partial<DistributorOptions<null>> = {}) {
     threads: 2,
     tasksPerTurn: 100,
     waitingLimit: 1_000,
-    order: new PairOrder(),
+    order: new PairOrder(16),
     process(work) {
       started.push(work.delivery.id);
       return new Promise<null>((resolve) => ends.set(work.delivery.id, () => resolve(null)));

@@ -13,7 +13,7 @@ function bed(threads = 4) {
     threads,
     tasksPerTurn: 100,
     waitingLimit: 100,
-    order: new PairOrder(),
+    order: new PairOrder(16),
     process({ delivery }: Work) {
       beside.push([delivery.id, [...running.keys()]]);
       return new Promise((resolve) => running.set(delivery.id, () => resolve(null)));

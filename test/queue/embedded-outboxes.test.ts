@@ -33,7 +33,11 @@ async function consumer(folder: TestFolder, index: number, member?: Member) {
   const joined = member ?? (await folder.index(index));
   if (joined.environment.epoch === 0) joined.environment.claim();
   const reader = await folder.run(
-    openReader({ kind: 'embedded', member: joined, maxLength: MAX_LENGTH }, index, { tasks: 100, bytes: 2 ** 20 }),
+    openReader({ kind: 'embedded', member: joined, maxLength: MAX_LENGTH }, index, {
+      tasks: 100,
+      bytes: 2 ** 20,
+      normalEvery: 16,
+    }),
   );
   return { member: joined, reader, take: await consume(reader) };
 }
@@ -318,7 +322,7 @@ it('counts an attempt for what ran when the process died, and for nothing else',
     const member = await joinAsIndex(folder, 0);
     member.environment.claim();
     const queue = { kind: 'embedded', member, maxLength: MAX_LENGTH, clock: manualClock() } as const;
-    const reader = openReader(queue, 0, { tasks: 100, bytes: 2 ** 20 });
+    const reader = openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
     await reader.start();
     const got = await (await consume(reader))(life === 0 ? 4 : 3);
     for (const { id, attempts: count } of got) attempts.set(id, [...(attempts.get(id) ?? []), count]);

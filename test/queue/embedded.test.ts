@@ -14,14 +14,14 @@ describeQueue('embedded', async ({ numProcesses, maxLength }): Promise<QueueBed>
   const members: Member[] = [];
   const running: (TaskReader | TaskWriter)[] = [];
   return {
-    async reader(index, window = {}) {
+    async reader(index, given = {}) {
       // The successor is a process of its own: it joins and owns anew.
       await indexes.get(index)?.leave();
       const member = await joinAsIndex(folder, index);
       indexes.set(index, member);
       members.push(member);
       member.environment.claim();
-      const limits = { tasks: 1_000, bytes: 2 ** 26, ...window };
+      const limits = { tasks: 1_000, bytes: 2 ** 26, normalEvery: 16, ...given };
       const reader = openReader({ kind: 'embedded', member, maxLength }, index, limits);
       await reader.start();
       running.push(reader);

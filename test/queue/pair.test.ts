@@ -4,7 +4,7 @@ import { exchangeNames, queueNames } from '../../lib/queue/names.js';
 import { PairOrder } from '../../lib/queue/pair.js';
 
 it('lets one in 16 be a normal task where both queues always have some', () => {
-  const order = new PairOrder();
+  const order = new PairOrder(16);
   const taken = Array.from({ length: 160 }, () => {
     const priority = !order.normalIsDue;
     order.taken(priority);
@@ -18,7 +18,7 @@ it('never makes a waiting normal task wait for more than 15 others', () => {
     fc.property(
       fc.array(fc.record({ normal: fc.boolean(), priority: fc.boolean() }), { maxLength: 200 }),
       (waiting) => {
-        const order = new PairOrder();
+        const order = new PairOrder(16);
         let passed = 0;
         for (const { normal, priority } of waiting) {
           if (!normal && !priority) continue;

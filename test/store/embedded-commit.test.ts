@@ -74,7 +74,7 @@ async function send(
 
 /** Deliveries that can be settled: their reader runs on. */
 async function consume(folder: TestFolder, member: Member, count: number): Promise<Delivery[]> {
-  const limits = { tasks: 100, bytes: 2 ** 20 };
+  const limits = { tasks: 100, bytes: 2 ** 20, normalEvery: 16 };
   const reader = await folder.run(openReader({ kind: 'embedded', member, maxLength: 100 }, 0, limits));
   const deliveries: Delivery[] = [];
   const onDelivery = (delivery: Delivery) => void deliveries.push(delivery);
@@ -84,7 +84,7 @@ async function consume(folder: TestFolder, member: Member, count: number): Promi
 }
 
 const depthOf = (member: Member) =>
-  openReader({ kind: 'embedded', member, maxLength: 1 }, 0, { tasks: 1, bytes: 1 }).depth();
+  openReader({ kind: 'embedded', member, maxLength: 1 }, 0, { tasks: 1, bytes: 1, normalEvery: 16 }).depth();
 
 describe('a commit of the embedded store', () => {
   it('settles deliveries of the queue in its own transaction, and none of them when it fails', async () => {
@@ -130,7 +130,11 @@ describe('a commit of the embedded store', () => {
     expect(await store.commit(batchOf(ownership, ...entries))).toEqual({ kind: 'stored' });
     const other = await folder.index(1);
     other.environment.claim();
-    const reader = openReader({ kind: 'embedded', member: other, maxLength: 9 }, 1, { tasks: 9, bytes: 2 ** 20 });
+    const reader = openReader({ kind: 'embedded', member: other, maxLength: 9 }, 1, {
+      tasks: 9,
+      bytes: 2 ** 20,
+      normalEvery: 16,
+    });
     const got = (await deliveriesOf(reader)).map(({ id, once }) => [id, once]);
     expect(Object.fromEntries(got)).toEqual({ a: false, d: true, c: true });
   });

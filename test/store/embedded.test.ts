@@ -52,6 +52,7 @@ describeStore('embedded', async (): Promise<StoreBed> => {
       const reader = openReader({ kind: 'embedded', member, maxLength: 1_000 }, index, {
         tasks: 1_000,
         bytes: 2 ** 20,
+        normalEvery: 16,
       });
       return deliveriesOf(reader);
     },

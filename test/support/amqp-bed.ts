@@ -7,7 +7,7 @@ import { NO_TLS_FILES } from '../../lib/config/tls-files.js';
 import { createEvents, type Events } from '../../lib/observability/events.js';
 import type { Logger } from '../../lib/observability/logger.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
-import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
+import type { ReadLimits, TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import type { RabbitMqAddress } from '../../services/rabbitmq-virtual-host.js';
 import { silentLogger } from './logger.js';
 
@@ -66,8 +66,8 @@ export class AmqpBed {
   }
 
   /** Started; does not consume yet. */
-  async reader(index: number, window: Partial<{ tasks: number; bytes: number }> = {}): Promise<TaskReader> {
-    const limits = { tasks: 1_000, bytes: 2 ** 26, ...window };
+  async reader(index: number, given: Partial<ReadLimits> = {}): Promise<TaskReader> {
+    const limits = { tasks: 1_000, bytes: 2 ** 26, normalEvery: 16, ...given };
     const reader = openReader(this.source(), index, limits);
     this.running.push(reader);
     await reader.start();

@@ -55,7 +55,11 @@ async function worker(path: string, index: number): Promise<void> {
     wrong: environment.table(TABLES.wrong, TEXT),
   };
   environment.claim();
-  const reader = openReader({ kind: 'embedded', member, maxLength: MAX_LENGTH }, index, { tasks: 200, bytes: 2 ** 20 });
+  const reader = openReader({ kind: 'embedded', member, maxLength: MAX_LENGTH }, index, {
+    tasks: 200,
+    bytes: 2 ** 20,
+    normalEvery: 16,
+  });
   await reader.start();
   let open: Delivery[] = [];
   let scheduled = false;
@@ -188,7 +192,8 @@ async function member(): Promise<void> {
       const folder = openFolder(order.path, FOLDER);
       const joined = await (order.order === 'join' ? joinAsProducer(folder) : joinAsIndex(folder, 0));
       const queue = { kind: 'embedded', member: joined, maxLength: MAX_LENGTH } as const;
-      const reader = order.order === 'join' ? null : openReader(queue, 0, { tasks: 100, bytes: 2 ** 20 });
+      const reader =
+        order.order === 'join' ? null : openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
       writer = reader === null ? openWriter(queue) : null;
       if (reader !== null) await consume(joined, reader);
       await writer?.start();

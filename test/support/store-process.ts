@@ -23,7 +23,11 @@ const RETENTION_MS = 3_600_000;
 await once(process, 'message');
 const member = await joinAsIndex(openFolder(process.argv[2] ?? '', STREAM_FOLDER), 0, { readerCheckIntervalMs: 100 });
 const store = openStore({ kind: 'embedded', member, inboxRetentionMs: RETENTION_MS });
-const reader = openReader({ kind: 'embedded', member, maxLength: 10_000 }, 0, { tasks: 200, bytes: 2 ** 20 });
+const reader = openReader({ kind: 'embedded', member, maxLength: 10_000 }, 0, {
+  tasks: 200,
+  bytes: 2 ** 20,
+  normalEvery: 16,
+});
 await store.start();
 await reader.start();
 const ownership = await store.own(0);

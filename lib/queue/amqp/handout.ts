@@ -3,14 +3,14 @@
  * settles what was handed out. It outlives the channels: after each loss it is given new ones and counts from nothing again.
  */
 import { PairOrder } from '../pair.js';
-import type { TaskReader } from '../queue.js';
+import type { ReadLimits, TaskReader } from '../queue.js';
 import type { BrokerAttempts } from './attempts.js';
 import { Consumption, type HeldBytes } from './consumption.js';
 import { AmqpDelivery, type DeliveryOwner } from './delivery.js';
 import { identityOf, isTransient } from './message.js';
 
 export interface HandOutOptions {
-  readonly window: { readonly tasks: number; readonly bytes: number };
+  readonly limits: ReadLimits;
   readonly attempts: BrokerAttempts;
   onDelivery(delivery: AmqpDelivery): void;
   /** The first message came that a restart of the broker would have lost. */
@@ -36,18 +36,20 @@ export class HandOut implements DeliveryOwner {
   private pumping = false;
   private turnScheduled = false;
   private transient = false;
-  private readonly order = new PairOrder();
+  private readonly order;
 
-  constructor(private readonly options: HandOutOptions) {}
+  constructor(private readonly options: HandOutOptions) {
+    this.order = new PairOrder(options.limits.normalEvery);
+  }
 
   get window(): TaskReader['window'] {
-    const { tasks, bytes } = this.options.window;
+    const { tasks, bytes } = this.options.limits;
     const full = !this.hasRoom || this.isExhausted;
     return { tasks: this.tasks, bytes: this.bytes, tasksLimit: tasks, bytesLimit: bytes, full };
   }
 
   get hasRoom(): boolean {
-    const { tasks, bytes } = this.options.window;
+    const { tasks, bytes } = this.options.limits;
     return this.tasks < tasks && this.bytes < bytes;
   }
 

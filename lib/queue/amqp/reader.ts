@@ -20,7 +20,7 @@ import type { Clock } from '../../runtime/clock.js';
 import { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { queueNames } from '../names.js';
-import type { QueueDepth, ReaderEvents, TaskReader } from '../queue.js';
+import type { QueueDepth, ReaderEvents, ReadLimits, TaskReader } from '../queue.js';
 import { BrokerAttempts } from './attempts.js';
 import type { AmqpConnection } from './connection.js';
 import { type Consumption, noBytesHeld } from './consumption.js';
@@ -36,7 +36,7 @@ import { ensureTopology, type QueueTypes, type Topology } from './topology.js';
 export interface AmqpReaderOptions {
   readonly app: string;
   readonly index: number;
-  readonly window: { readonly tasks: number; readonly bytes: number };
+  readonly limits: ReadLimits;
   readonly broker: BrokerConfiguration;
   /** Deliveries are settled before they run, and must be acknowledged by then. */
   readonly atMostOnce: boolean;
@@ -78,13 +78,13 @@ export class AmqpReader implements TaskReader {
   private prefetchHeld = false;
 
   constructor(private readonly options: AmqpReaderOptions) {
-    const { app, index, window, broker, runtimeDir, connection, clock, log } = options;
+    const { app, index, limits, broker, runtimeDir, connection, clock, log } = options;
     const names = queueNames(app, index);
     this.name = `reader of index ${index}`;
     this.log = log;
     this.attempts = new BrokerAttempts(runtimeDir, index);
     this.handOut = new HandOut({
-      window,
+      limits,
       attempts: this.attempts,
       onDelivery: (delivery) => this.events?.onDelivery(delivery),
       onTransient: ({ queue }) => log.warn(TRANSIENT, { queue }),
@@ -292,9 +292,10 @@ export class AmqpReader implements TaskReader {
   }
 
   private opening(): Opening {
-    const { connection, clock, window, broker } = this.options;
-    const limits = { most: broker.prefetch, bytes: Math.floor(window.bytes / 2) };
-    return { connection, types: this.types, limits, held: noBytesHeld(window.bytes), clock };
+    const { connection, clock, broker } = this.options;
+    const { bytes } = this.options.limits;
+    const limits = { most: broker.prefetch, bytes: Math.floor(bytes / 2) };
+    return { connection, types: this.types, limits, held: noBytesHeld(bytes), clock };
   }
 
   private async ensureQueues(): Promise<Topology['remarks']> {

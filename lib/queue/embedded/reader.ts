@@ -14,7 +14,7 @@ import type { Wakeup } from '../../embedded/wakeup.js';
 import type { Delivery } from '../../model/delivery.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { PairOrder } from '../pair.js';
-import type { QueueDepth, ReaderEvents, TaskReader } from '../queue.js';
+import type { QueueDepth, ReaderEvents, ReadLimits, TaskReader } from '../queue.js';
 import { Attempts } from './attempts.js';
 import { type DeliveryOwner, EmbeddedDelivery } from './delivery.js';
 import { depthOf } from './depth.js';
@@ -26,7 +26,7 @@ const LOOK_AROUND_MS = 1_000;
 
 export interface ReaderOptions {
   readonly index: number;
-  readonly window: { readonly tasks: number; readonly bytes: number };
+  readonly limits: ReadLimits;
   readonly clock?: Clock;
 }
 
@@ -47,7 +47,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   private cancels: (() => void)[] = [];
   private paused = false;
   private pullScheduled = false;
-  private readonly order = new PairOrder();
+  private readonly order;
   private openTasks = 0;
   private openBytes = 0;
 
@@ -57,11 +57,12 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   ) {
     this.name = `embedded reader of index ${options.index}`;
     this.attempts = new Attempts(member.environment);
+    this.order = new PairOrder(options.limits.normalEvery);
     this.clock = options.clock ?? systemClock;
   }
 
   get window(): TaskReader['window'] {
-    const { tasks, bytes } = this.options.window;
+    const { tasks, bytes } = this.options.limits;
     const full = this.openTasks >= tasks || this.openBytes >= bytes;
     return { tasks: this.openTasks, bytes: this.openBytes, tasksLimit: tasks, bytesLimit: bytes, full };
   }
@@ -236,13 +237,13 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
 
   private sourcesOf(name: string, id: string): Source[] {
     const { environment, neighbours } = this.member;
-    const { index, window } = this.options;
+    const { index, limits } = this.options;
     const outbox: SourceOutbox = {
       name,
       id,
       look: (read) => neighbours.look(name, (found) => (found.id === id ? read(found) : null)),
     };
-    return KINDS.map((kind) => new Source(environment, outbox, index, kind, window.tasks));
+    return KINDS.map((kind) => new Source(environment, outbox, index, kind, limits.tasks));
   }
 
   private schedulePull(): void {
@@ -263,7 +264,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   }
 
   private handOut(): void {
-    const { tasks, bytes } = this.options.window;
+    const { tasks, bytes } = this.options.limits;
     for (let handedOut = 0; !this.paused && this.openTasks < tasks && this.openBytes < bytes; handedOut++) {
       if (this.events === null) return;
       if (handedOut === MOST_A_TURN) {

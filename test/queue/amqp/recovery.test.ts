@@ -38,12 +38,12 @@ async function place(host: TestVirtualHost, given: Partial<BrokerConfiguration> 
   onTestFinished(() => bed.close());
   const backoff = steps([20]);
   const connection = new Connection({ app: APP, broker, purpose: 'consuming', log: silentLogger, backoff });
-  const window = { tasks: 1_000, bytes: 2 ** 26 };
+  const limits = { tasks: 1_000, bytes: 2 ** 26, normalEvery: 16 };
   const { runtimeDir } = bed;
   const reader = new AmqpReader({
     app: APP,
     index: 0,
-    window,
+    limits,
     broker,
     atMostOnce: false,
     runtimeDir,
