@@ -157,7 +157,10 @@ function addCommand(
       return typeof value === 'string' ? value : undefined;
     };
     const request = requestOf(command, option);
-    await action({ args: own.args, request, option, has: (long) => given[camelCase(long)] === true });
+    // Commander keeps --no-modules as modules: false.
+    const has = (long: string) =>
+      long.startsWith('no-') ? given[camelCase(long.slice(3))] === false : given[camelCase(long)] === true;
+    await action({ args: own.args, request, option, has });
   });
 }
 

@@ -25,8 +25,14 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'check',
     sentence: 'Read the whole configuration, name every mistake with its file and key, print what holds.',
+    details:
+      'The modules are imported and their hooks registered, as a start would: their code runs. Of their settings, texts are shown by their length alone; what has the name or the form of a secret is never shown.',
     example: 'check --config config --env production',
-    options: [JSON_OUTPUT],
+    options: [
+      JSON_OUTPUT,
+      { flags: '--show-values', sentence: 'show the texts in the settings of modules, too' },
+      { flags: '--no-modules', sentence: 'run no code of modules; their files and hooks are not checked' },
+    ],
     load: () => import('./commands/check.js'),
   },
   {

@@ -1,9 +1,10 @@
 /** Effective settings: what holds in the end and where it was said, under the keys of the files and without secrets, to be printed. */
+import { HIDDEN } from '../runtime/secrets.js';
 import type { Configuration } from './configuration.js';
 import { showDuration, showSize } from './formats.js';
 import type { Keys } from './keys.js';
 import type { Given } from './layers.js';
-import { REDACTED, redacted } from './redact.js';
+import { redacted } from './redact.js';
 import type { Setting } from './settings.js';
 import type { Values } from './values.js';
 
@@ -48,5 +49,5 @@ export function show(setting: Setting, value: unknown): unknown {
   if (setting.format === 'duration') return showDuration(Number(value));
   if (setting.format === 'size') return showSize(Number(value));
   const shown = redacted(value);
-  return setting.sensitive && shown === value ? REDACTED : shown;
+  return setting.sensitive && shown === value ? HIDDEN : shown;
 }

@@ -35,7 +35,7 @@ export interface PostgresUrl {
   readonly files: TlsFiles;
 }
 
-const SHAPE = 'postgres://user@host:port/database, with :password behind the user';
+const SHAPE = 'postgres://host:5432/database, with user:password@ before the host';
 const ENCODED = 'signs such as @ : / ? # % in a name or password are written %40 %3A %2F %3F %23 %25';
 const PARTS = /^postgres(?:ql)?:\/\/(?:([^@/?]*)@)?([^@/?]*)(?:\/([^@?]*))?(?:\?([^@]*))?$/;
 

@@ -58,7 +58,7 @@ function* serverRules(values: Values, env: string, layers: readonly Given[]): It
   }
   if (kinds.store === 'postgres' && store.url === null) {
     const key = 'processing_core.store.url';
-    const sentence = `The store needs a URL, in ${env}.yml or in the variable ${variableOf(key)}: postgres://user@host:port/database, with :password behind the user.`;
+    const sentence = `The store needs a URL, in ${env}.yml or in the variable ${variableOf(key)}: postgres://host:5432/database, with user:password@ before the host.`;
     yield { key, sentence };
   }
   const address = layers.find(({ key }) => key === 'processing_core.msg_broker.host');

@@ -19,8 +19,8 @@ import {
 import type { Problem } from '../model/problem.js';
 import { isStorable } from '../model/text.js';
 import { describe } from '../model/value-error.js';
+import { isSecretName } from '../runtime/secrets.js';
 import { readPlain } from './plain.js';
-import { isSecretName } from './redact.js';
 import { Fault, MAX_DEPTH, parseYaml, TOO_DEEP } from './yaml-source.js';
 
 /** Values that all aliases of a file may unfold to. */

@@ -5,7 +5,8 @@
  * that no field can change what was said. Control characters never reach a terminal: what is logged may come from strangers.
  */
 import { createColors } from 'picocolors';
-import { maskCredentials, type Plain, plainField } from './serialise.js';
+import { withoutSecrets } from '../runtime/secrets.js';
+import { type Plain, plainField } from './serialise.js';
 
 export type Level = 'error' | 'warn' | 'info' | 'debug';
 
@@ -24,7 +25,7 @@ export function jsonLine(entry: Entry): string {
   const line: Record<string, Plain> = Object.create(null);
   line['time'] = new Date(entry.time).toISOString();
   line['level'] = entry.level;
-  line['message'] = maskCredentials(entry.message);
+  line['message'] = withoutSecrets(entry.message);
   for (const [name, value] of fieldsOf(entry)) line[OWN_NAMES.has(name) ? `${name}_` : name] = value;
   return JSON.stringify(line);
 }
@@ -34,7 +35,7 @@ export function prettyLine(entry: Entry, coloured: boolean): string {
   const colours = createColors(coloured);
   const colour = { error: colours.red, warn: colours.yellow, info: colours.green, debug: colours.gray }[entry.level];
   const time = new Date(entry.time).toISOString().slice(11, 23);
-  const parts = [colours.gray(time), colour(entry.level.padEnd(5)), visible(maskCredentials(entry.message))];
+  const parts = [colours.gray(time), colour(entry.level.padEnd(5)), visible(withoutSecrets(entry.message))];
   const below: string[] = [];
   for (const [name, value] of fieldsOf(entry)) {
     parts.push(`${colours.gray(`${visible(name)}=`)}${shown(value)}`);

@@ -6,6 +6,8 @@
  * are kept out of the log where they are known, in the configuration.
  */
 
+import { HIDDEN, isSecretField, withoutSecrets } from '../runtime/secrets.js';
+
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [key: string]: Plain };
 
 /** Characters of a string, entries of a list or object, and levels that are shown; what is beyond is cut and marked. */
@@ -13,30 +15,20 @@ export const MOST_CHARACTERS = 8_192;
 export const MOST_ENTRIES = 100;
 export const MOST_LEVELS = 8;
 
-const MASK = '[redacted]';
-const SECRET_NAME = /passw(or)?d|secret|credential|authorization|api_?key|^pass$/i;
-// The scheme's length is bounded to keep the search linear; a password may itself contain an @.
-const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/"'<>]*@/gi;
-
 /** Plain data of any value; the same data for the same value, whatever it is. */
 export function plainOf(value: unknown): Plain {
   return walk(value, [], MOST_LEVELS);
 }
 
-/** Replaces user and password in every URL of the text. */
-export function maskCredentials(text: string): string {
-  return text.includes('://') ? text.replace(URL_CREDENTIALS, `$1${MASK}@`) : text;
-}
-
 /** Plain data of a named field: masked if the name is one of a secret. */
 export function plainField(name: string, value: unknown): Plain {
-  return value != null && SECRET_NAME.test(name) ? MASK : plainOf(value);
+  return value != null && isSecretField(name) ? HIDDEN : plainOf(value);
 }
 
 function walk(value: unknown, above: readonly object[], levels: number): Plain {
   switch (typeof value) {
     case 'string':
-      return cut(maskCredentials(value));
+      return cut(withoutSecrets(value));
     case 'number':
       return Number.isFinite(value) ? value : String(value);
     case 'boolean':
@@ -96,7 +88,7 @@ function ofEntries(
   const plain: Record<string, Plain> = Object.create(null);
   for (const [key, item] of take(entries)) {
     const name = cut(String(key));
-    if (item !== undefined) plain[name] = item !== null && SECRET_NAME.test(name) ? MASK : walk(item, above, levels);
+    if (item !== undefined) plain[name] = item !== null && isSecretField(name) ? HIDDEN : walk(item, above, levels);
   }
   if (size > MOST_ENTRIES) plain['[more]'] = size - MOST_ENTRIES;
   return plain;

@@ -65,19 +65,52 @@ describe('check', () => {
 
   it('shows no secret, of settings, variables or modules', async () => {
     const secret = 'geheim';
+    const module = [
+      ...['pwd', 'key', 'bearer', 'private-key', 'cookie'].map((name) => `${name}: ${secret}`),
+      `tokens: [${secret}]`,
+      `dsn: host=h user=u password=${secret}`,
+      `url: http://me:${secret}@geo.example.org/${secret}`,
+      `pem: "-----BEGIN PRIVATE KEY-----\\n${secret}\\n-----END PRIVATE KEY-----"`,
+      `text: "connect with password=${secret}"`,
+      'region: europe-west',
+      'n: 12345678901234567890',
+    ];
     const dir = makeFolder({
       'default.yml': `processing_core: {modules_dir: ., enabled_modules: [geo], msg_broker: {password: ${secret}}}`,
       'geo.mjs': moduleText(''),
-      'modules/geo.yml': `api_key: ${secret}\nurl: http://me:${secret}@geo.example.org/\nn: 12345678901234567890\n`,
+      'modules/geo.yml': `${module.join('\n')}\n`,
     });
-    const environment = { DP3_PROCESSING_CORE_STORE_URL: `postgres://u:${secret}@h/d` };
-    for (const args of [[], ['--json']]) {
-      const { stdout, stderr } = await dp3(['check', '--config', dir, ...args], { environment });
-      expect(stdout + stderr).not.toContain(secret);
-      expect(stdout).toContain('http://me:***@geo.example.org/');
-      expect(stdout).toContain('postgres://u:***@h/d');
-      expect(stdout).toContain('"n":12345678901234567890');
+    const environment = { DP3_PROCESSING_CORE_STORE_URL: `postgres://u:${secret}@h/d?password=${secret}` };
+    for (const json of [[], ['--json']]) {
+      for (const values of [[], ['--show-values']]) {
+        const { stdout, stderr } = await dp3(['check', '--config', dir, ...json, ...values], { environment });
+        expect(stdout + stderr).not.toContain(secret);
+        expect(stdout).toContain('postgres://***@h/d?***');
+        expect(stdout).toContain('"n":12345678901234567890');
+        expect(stdout).toContain(values.length === 0 ? '"region":"(text, 11 characters)"' : '"region":"europe-west"');
+      }
     }
+  });
+
+  it('shows no secret that a module throws', async () => {
+    const dir = makeFolder({
+      'default.yml': 'processing_core: {modules_dir: ., enabled_modules: [geo]}',
+      'geo.mjs': "throw new Error('cannot reach amqp://u:geheim@h');",
+    });
+    for (const json of [[], ['--json']]) {
+      const { stdout, stderr } = await dp3(['check', '--config', dir, ...json]);
+      expect(stdout + stderr).toContain('amqp://***@h');
+      expect(stdout + stderr).not.toContain('geheim');
+    }
+  });
+
+  it('runs no code of modules when it is not to', async () => {
+    const dir = makeFolder({
+      'default.yml': 'processing_core: {modules_dir: ., enabled_modules: [geo]}',
+      'geo.mjs': 'process.exit(5);',
+    });
+    expect((await dp3(['check', '--config', dir])).code).toBe(2);
+    expect((await dp3(['check', '--config', dir, '--no-modules'])).code).toBe(0);
   });
 
   it('takes NODE_ENV, variables and --app', async () => {

@@ -237,12 +237,12 @@ const CASES: readonly Case[] = [
     what: 'postgres without a URL',
     request: { env: 'production' },
     error:
-      /store\.url: The store needs a URL, in production\.yml or .* DP3_PROCESSING_CORE_STORE_URL: postgres:\/\/user@host/,
+      /store\.url: The store needs a URL, in production\.yml or .* DP3_PROCESSING_CORE_STORE_URL: postgres:\/\/host:5432/,
   },
   {
     what: 'a URL of something else',
     files: core('store: {url: "mysql://u:geheim@h/d"}'),
-    error: /store\.url: Allowed is postgres:\/\/user@host:port\/database, with :password/,
+    error: /store\.url: Allowed is postgres:\/\/host:5432\/database, with user:password@/,
   },
   {
     what: 'an embedded store behind rabbitmq',

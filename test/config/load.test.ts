@@ -409,7 +409,7 @@ describe('a loaded configuration', () => {
     expect(configuration.store.url).toContain(secret);
     const printed = JSON.stringify([settings, problems]);
     expect(printed).not.toMatch(/geh|40im/);
-    expect(settings.find(({ key }) => key === 'processing_core.store.url')?.value).toBe('postgres://u:***@h/d');
+    expect(settings.find(({ key }) => key === 'processing_core.store.url')?.value).toBe('postgres://***@h/d');
     expect(settings.find(({ key }) => key === 'processing_core.msg_broker.password')?.value).toBe('***');
     const broken = makeFolder({
       'default.yml': 'processing_core: {msg_broker: {password: 2026-11-24}, store: {url: 0777}}',

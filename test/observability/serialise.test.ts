@@ -1,13 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  MOST_CHARACTERS,
-  MOST_ENTRIES,
-  MOST_LEVELS,
-  maskCredentials,
-  plainField,
-  plainOf,
-} from '../../lib/observability/serialise.js';
+import { MOST_CHARACTERS, MOST_ENTRIES, MOST_LEVELS, plainField, plainOf } from '../../lib/observability/serialise.js';
 
 test('whatever it is given becomes data that JSON can hold', () => {
   fc.assert(
@@ -23,7 +16,12 @@ test('whatever it is given becomes data that JSON can hold', () => {
 test('plain JSON data stays as it is', () => {
   const shown = fc
     .jsonValue({ maxDepth: MOST_LEVELS - 2 })
-    .filter((value) => !/passw|secret|cred|auth|key|pass|:\/\//i.test(JSON.stringify(value)));
+    .filter(
+      (value) =>
+        !/passw|pwd|pw|secret|cred|auth|bearer|cookie|key|token|pass|dsn|jwt|otp|pin|pem|:\/\/|=/i.test(
+          JSON.stringify(value),
+        ),
+    );
   fc.assert(
     fc.property(shown, (value) => {
       expect(JSON.stringify(plainOf(value))).toBe(JSON.stringify(value));
@@ -73,7 +71,7 @@ test.each([
   ['bytes', Buffer.from('abc'), '[3 bytes]'],
   ['a set', new Set([1, 2]), [1, 2]],
   ['a symbol', Symbol('s'), 'Symbol(s)'],
-  ['what has a toJSON', new URL('http://host/x'), 'http://host/x'],
+  ['what has a toJSON', new URL('redis://host/x'), 'redis://host/x'],
   ['undefined', undefined, null],
   ['a lone surrogate', '\ud800', '\ud800'],
 ])('%s is shown', (_, value, expected) => {
@@ -130,8 +128,8 @@ test.each([
   'credentials',
   'pass',
 ])('a field called %s is masked wherever it stands', (name) => {
-  expect(plainField(name, 'hunter2')).toBe('[redacted]');
-  expect(plainOf({ broker: [{ [name]: 'hunter2' }] })).toEqual({ broker: [{ [name]: '[redacted]' }] });
+  expect(plainField(name, 'hunter2')).toBe('***');
+  expect(plainOf({ broker: [{ [name]: 'hunter2' }] })).toEqual({ broker: [{ [name]: '***' }] });
 });
 
 test('names that only resemble a secret, and secrets that are not set, stay', () => {
@@ -142,22 +140,4 @@ test('names that only resemble a secret, and secrets that are not set, stay', ()
     passed: true,
     password: null,
   });
-});
-
-test.each([
-  ['amqp://guest:guest@localhost:5672/', 'amqp://[redacted]@localhost:5672/'],
-  [
-    'can not reach postgres://u:p@ss@db/x and amqps://u@h',
-    'can not reach postgres://[redacted]@db/x and amqps://[redacted]@h',
-  ],
-  ['http://host/path?mail=a@b.c', 'http://host/path?mail=a@b.c'],
-  ['mail to a@b.c', 'mail to a@b.c'],
-])('credentials are masked in %s', (text, expected) => {
-  expect(maskCredentials(text)).toBe(expected);
-});
-
-test('masking stays fast for texts made to slow it down', () => {
-  const startedAt = performance.now();
-  for (const part of ['a.', 'a://', '://', 'a-+.']) maskCredentials(`${part.repeat(200_000)}://`);
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
 });

@@ -7,7 +7,7 @@ import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
 import { showSize } from '../../config/formats.js';
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
-import { redacted } from '../../config/redact.js';
+import { outlined, redacted, redactedProblem } from '../../config/redact.js';
 import { typeScriptFiles } from '../../hooks/loader.js';
 import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
@@ -52,7 +52,7 @@ export function checkWith(checkModules: CheckModules): Run {
           void report(invocation, loaded, [...problems, endedBy(file, exitCode)]);
           return 2;
         });
-      problems.push(...(await checkModules(configuration, spec, importing)));
+      if (!invocation.has('no-modules')) problems.push(...(await checkModules(configuration, spec, importing)));
       problems.push(...memoryProblems(configuration, process.memoryUsage.rss()));
       const { dir: configDir, modulesDir, enabledModules: enabled } = configuration;
       const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
@@ -80,17 +80,20 @@ function endedBy(file: string, exitCode: number): Problem {
 async function report(
   { output, has }: Invocation,
   { configuration, spec, settings }: LoadedConfiguration,
-  problems: readonly Problem[],
+  found: readonly Problem[],
 ): Promise<ExitCode> {
+  // Those of modules and servers may quote anything.
+  const problems = found.map(redactedProblem);
   const ok = !problems.some(({ severity }) => severity === 'error');
+  const shownSettings = has('show-values') ? redacted : outlined;
   if (has('json')) {
-    const modules = configuration === null ? null : redacted(configuration.moduleConfigurations);
+    const modules = configuration === null ? null : shownSettings(configuration.moduleConfigurations);
     const model = spec === null ? null : [...spec.entities.values()].map(entityDocument);
     const byKey = settings.map(({ key, value, from }) => [key, { value, from }]);
     await output.json({ ok, problems, configuration: Object.fromEntries(byKey), modules, model });
   } else {
     if (ok && configuration !== null && spec !== null) {
-      await printConfiguration(output, configuration, settings);
+      await printConfiguration(output, configuration, settings, shownSettings);
       await printModel(output, spec);
     }
     printProblems(output, problems);
@@ -102,6 +105,7 @@ async function printConfiguration(
   output: Output,
   configuration: Configuration,
   settings: readonly EffectiveSetting[],
+  shownSettings: (value: unknown) => unknown,
 ): Promise<void> {
   await output.heading(
     `Configuration of ${configuration.app} in ${configuration.dir}, environment ${configuration.env}`,
@@ -110,7 +114,7 @@ async function printConfiguration(
   await output.table(['key', 'value', 'from'], rows);
   for (const [name, module] of configuration.moduleConfigurations) {
     await output.heading(`\nModule ${name}`);
-    await output.json(redacted(module));
+    await output.json(shownSettings(module));
   }
 }
 
