@@ -51,7 +51,7 @@ async function main(): Promise<number> {
     return 2;
   }
   if (options === null) {
-    await output.line(USAGE);
+    await output.page(USAGE);
     return 0;
   }
   try {

@@ -16,17 +16,20 @@ const NAME_CHARACTERS = { ofRelay: 23, claimed: 60 };
 export async function printReport(output: Output, profiles: Profiles): Promise<void> {
   await profiles.refresh();
   const { relays, networks, names } = profiles;
-  await output.heading('\nThe worst relays');
+  await output.line('');
+  await output.heading('The worst relays');
   await output.table(
     ['relay', 'score', 'spam', 'ham', 'names', 'called', 'last spam'],
     worstRelays(relays).map(relayRow),
   );
-  await output.heading('\nThe worst networks');
+  await output.line('');
+  await output.heading('The worst networks');
   await output.table(
     ['network', 'score', 'spam', 'ham', 'relays', 'last mail'],
     worstNetworks(networks).map(networkRow),
   );
-  await output.heading('\nNames that most relays claim to have');
+  await output.line('');
+  await output.heading('Names that most relays claim to have');
   const claimed = [...names].sort((a, b) => b.relays - a.relays || compare(a.name, b.name)).slice(0, MOST_CLAIMED);
   await output.table(
     ['name', 'relays', 'mails'],
@@ -61,7 +64,7 @@ function networkRow({ network, score, spam, ham, relays, lastMail }: Network): C
 async function printCount(output: Output, profiles: Profiles): Promise<void> {
   const { spam, ham, ofNetworks, ofNames, relays, networks, names } = profiles.totals();
   const marked = profiles.relays.filter(({ manyNames }) => manyNames).length;
-  await output.line(
+  await output.page(
     `\n${grouped(relays)} relays, ${grouped(networks)} networks, ${grouped(names)} names; ${marked} relays changed theirs (!).`,
   );
   await output.line(`Mails by relay: ${grouped(spam + ham)} (${grouped(spam)} spam, ${grouped(ham)} ham).`);
@@ -73,18 +76,18 @@ async function printCount(output: Output, profiles: Profiles): Promise<void> {
 /** Where the data are, and commands to paste, as long as there is something to look at. */
 export async function printNext(output: Output, { flags, data, lasting }: Place, worst: string): Promise<void> {
   if (!lasting && !output.onTerminal) {
-    await output.line(`\nThe data were in ${data}.\nIt ends with the demo; on a terminal it stays until Ctrl-C.`);
+    await output.page(`\nThe data were in ${data}.\nIt ends with the demo; on a terminal it stays until Ctrl-C.`);
     return;
   }
   const next = lasting ? 'Next, try:' : 'Ctrl-C ends the demo. Until then try, in another terminal:';
-  await output.line(`\nThe data are in ${data}.\n${next}\n`);
+  await output.page(`\nThe data are in ${data}.\n${next}\n`);
   const steps = [
     ['The worst relay, with every mail:', `get ip ${worst} --history`],
     ['Who calls itself yahoo.com:', 'get helo yahoo.com'],
     ['The cluster again, on these data (Ctrl-C ends it):', 'start'],
   ];
   for (const [sentence, words] of steps) {
-    await output.line(`${sentence}\n  npx dp3-cluster ${words} ${flags.join(' ')}`);
+    await output.page(`${sentence}\n  npx dp3-cluster ${words} ${flags.join(' ')}`);
   }
 }
 

@@ -31,7 +31,7 @@ function tellFirst(output: Output): (sight: Sight) => Promise<void> {
     const relay = newest(profiles.relays, 1)[0];
     if (told || relay === undefined) return;
     told = true;
-    await output.line(`The first profile after ${seconds.toFixed(1)} s:\n     ${relayLine(relay)}`);
+    await output.page(`The first profile after ${seconds.toFixed(1)} s:\n     ${relayLine(relay)}`);
   };
 }
 
@@ -46,7 +46,7 @@ class Picture implements View {
   async show(sight: Sight): Promise<void> {
     // Back to where the last picture began.
     const back = this.height === 0 ? '' : `\u001b[${this.height}A`;
-    await this.output.write(`${back}\u001b[J`);
+    await this.output.draw(`${back}\u001b[J`);
     await this.first(sight);
     const width = (process.stdout.columns || 80) - 1;
     const lines = pictureOf(sight).map((line) => line.slice(0, width));
@@ -55,7 +55,7 @@ class Picture implements View {
     const drawn = lines.map((line) =>
       line.startsWith('[') ? cyan(line) : line.startsWith('worker') ? bold(line) : line,
     );
-    await this.output.write(drawn.map((line) => `${/^(now)? {2}/.test(line) ? dim(line) : line}\n`).join(''));
+    await this.output.draw(drawn.map((line) => `${/^(now)? {2}/.test(line) ? dim(line) : line}\n`).join(''));
   }
 }
 

@@ -116,8 +116,8 @@ function makeProgram(output: Output): Commander {
     .option('--verbose', 'print the stack of an error')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: (text) => void output.line(text.trimEnd()),
-      writeErr: (text) => output.note(text.trimEnd()),
+      writeOut: (text) => void output.page(text.trimEnd()),
+      writeErr: (text) => output.notePage(text.trimEnd()),
       outputError: (text) =>
         output.error(
           `dp3-cluster: ${text

@@ -1,12 +1,15 @@
 /**
- * Output: everything that a command prints. Results go to stdout, mistakes and notes to stderr. Colours only on a terminal; control
- * characters of data never reach it. A reader that goes away (`| head`) ends the printing, not the program with an error.
+ * Output: everything that a command prints. Results go to stdout, mistakes and notes to stderr. Colours only on a terminal; whatever text
+ * it is given, foreign or not, becomes printable here, and a line stays one line. A reader that goes away (`| head`) ends the printing,
+ * not the program with an error.
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import Table from 'cli-table3';
 import picocolors from 'picocolors';
 import { stringifyJson } from '../model/json.js';
+import { printable, printableJson } from '../runtime/printable.js';
+import { withoutSecrets } from '../runtime/secrets.js';
 
 /** A stream that may be a terminal. */
 export type Screen = Writable & { readonly isTTY?: boolean };
@@ -56,34 +59,49 @@ export class Output {
 
   /** A line of the result. A command that prints many awaits each, so that a slow reader holds it up. Throws when it can not be written. */
   line(text: string): Promise<void> {
-    return this.write(`${text}\n`);
+    return this.write(`${printable(text)}\n`);
   }
 
-  /** A part of the result as it is. */
-  async write(text: string): Promise<void> {
-    if (this.failure !== null) throw new Error('the output can not be written', { cause: this.failure });
-    if (!this.gone && !this.stdout.write(text)) await this.drained();
+  /** Text of the program itself, in lines. */
+  page(text: string): Promise<void> {
+    return this.write(`${text.split('\n').map(printable).join('\n')}\n`);
+  }
+
+  /** A line of columns for other programs, separated by tabs. */
+  row(cells: readonly Cell[]): Promise<void> {
+    return this.write(`${cells.map(shown).join('\t')}\n`);
+  }
+
+  /** A picture for a terminal, as it is: whoever draws it has made printable what is foreign in it. */
+  draw(picture: string): Promise<void> {
+    return this.write(picture);
   }
 
   /** Empties the terminal, for a view that is drawn again. */
   clear(): Promise<void> {
-    return this.write('\u001b[H\u001b[2J');
+    return this.draw('\u001b[H\u001b[2J');
   }
 
   /** A line on the terminal that is replaced by the next one and by whatever is told; null removes it. Nothing where no person looks. */
   progress(text: string | null): void {
     if (!this.showsProgress || this.stderr.destroyed) return;
-    if (text !== null || this.progressShown) this.stderr.write(`\r\u001b[2K${text === null ? '' : shown(text)}`);
+    if (text !== null || this.progressShown) this.stderr.write(`\r\u001b[2K${text === null ? '' : printable(text)}`);
     this.progressShown = text !== null;
   }
 
   /** One JSON value on one line. */
-  json(value: unknown): Promise<void> {
-    return this.line(stringifyJson(value));
+  async json(value: unknown): Promise<void> {
+    await this.jsonPart(stringifyJson(value));
+    await this.line('');
+  }
+
+  /** A part of a JSON value that is written piece by piece. */
+  jsonPart(json: string): Promise<void> {
+    return this.write(printableJson(json));
   }
 
   heading(text: string): Promise<void> {
-    return this.line(this.colours.bold(text));
+    return this.write(`${this.colours.bold(printable(text))}\n`);
   }
 
   table(head: readonly string[], rows: readonly (readonly Cell[])[]): Promise<void> {
@@ -93,18 +111,28 @@ export class Output {
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     });
     for (const row of rows) table.push(row.map(shown));
-    return this.line(table.toString().replace(/[ ]+$/gm, ''));
+    return this.write(`${table.toString().replace(/[ ]+$/gm, '')}\n`);
   }
 
   /** One sentence about what went wrong. */
   error(text: string): void {
     const colours = picocolors.createColors(this.stderr.isTTY === true && picocolors.isColorSupported);
-    this.tell(linesOf(text).map(colours.red).join('\n'));
+    this.tell(toldLines(text).map(colours.red).join('\n'));
   }
 
   /** A line that is not part of the result. */
   note(text: string): void {
-    this.tell(linesOf(text).join('\n'));
+    this.tell(toldLines(text).join('\n'));
+  }
+
+  /** Text of the program itself that is not part of the result, in lines. */
+  notePage(text: string): void {
+    this.tell(text.split('\n').map(printable).join('\n'));
+  }
+
+  private async write(text: string): Promise<void> {
+    if (this.failure !== null) throw new Error('the output can not be written', { cause: this.failure });
+    if (!this.gone && !this.stdout.write(text)) await this.drained();
   }
 
   private tell(text: string): void {
@@ -122,21 +150,16 @@ export class Output {
   }
 }
 
-/** Control characters, ends of lines, and what turns the direction of text around. */
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
-
-/** The lines of a text, each as it may be shown. */
-function linesOf(text: string): string[] {
-  return text.split('\n').map(shown);
+/** What is told of several lines: those behind the first are set off, so that none looks like one of its own. */
+function toldLines(text: string): string[] {
+  return withoutSecrets(text)
+    .split('\n')
+    .map((line, at) => (at === 0 ? printable(line) : `  ${printable(line)}`));
 }
 
-/** A value as text for a person: what could move the cursor escaped, - for null. */
+/** A value as text for a person, in one line; - for null. */
 export function shown(value: Cell): string {
-  if (value === null) return '-';
-  return String(value).replace(
-    UNPRINTABLE,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return value === null ? '-' : printable(String(value));
 }
 
 /** `1 task`, `2 tasks`. */

@@ -11,6 +11,7 @@ import type { ModelSpec } from '../model/spec.js';
 import { describe } from '../model/value-error.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { suggestion } from '../runtime/nearest.js';
+import { printable } from '../runtime/printable.js';
 import type { Configuration } from './configuration.js';
 import { type EffectiveSetting, effectiveSettings } from './effective.js';
 import { checkNames, namesIn, readModel, readModules } from './folder.js';
@@ -100,9 +101,9 @@ export function requireConfiguration(
   return { configuration, spec, warnings: problems };
 }
 
-/** `config/default.yml:3 processing_core.worker_threads: sentence` */
+/** `config/default.yml:3 processing_core.worker_threads: sentence`, in one line whatever stands in the file. */
 export function problemLine({ file, line, key, sentence }: Problem): string {
-  return `${file}${line === undefined ? '' : `:${line}`}${key === '' ? '' : ` ${key}`}: ${sentence}`;
+  return printable(`${file}${line === undefined ? '' : `:${line}`}${key === '' ? '' : ` ${key}`}: ${sentence}`);
 }
 
 function refused(problems: readonly Problem[]): LoadedConfiguration {

@@ -2,9 +2,10 @@
  * Lines: how one entry of the log looks, as JSON for programs and in columns for people.
  *
  * The names `time`, `level` and `message` belong to the line itself; a field of such a name gets an underscore behind it, so
- * that no field can change what was said. Control characters never reach a terminal: what is logged may come from strangers.
+ * that no field can change what was said. Everything becomes printable: what is logged may come from strangers.
  */
 import { createColors } from 'picocolors';
+import { printable, printableJson } from '../runtime/printable.js';
 import { withoutSecrets } from '../runtime/secrets.js';
 import { type Plain, plainField } from './serialise.js';
 
@@ -27,7 +28,7 @@ export function jsonLine(entry: Entry): string {
   line['level'] = entry.level;
   line['message'] = withoutSecrets(entry.message);
   for (const [name, value] of fieldsOf(entry)) line[OWN_NAMES.has(name) ? `${name}_` : name] = value;
-  return JSON.stringify(line);
+  return printableJson(JSON.stringify(line));
 }
 
 /** Time of day (UTC), level, message, fields as name=value; the stacks of errors below it. */
@@ -35,13 +36,13 @@ export function prettyLine(entry: Entry, coloured: boolean): string {
   const colours = createColors(coloured);
   const colour = { error: colours.red, warn: colours.yellow, info: colours.green, debug: colours.gray }[entry.level];
   const time = new Date(entry.time).toISOString().slice(11, 23);
-  const parts = [colours.gray(time), colour(entry.level.padEnd(5)), visible(withoutSecrets(entry.message))];
+  const parts = [colours.gray(time), colour(entry.level.padEnd(5)), printable(withoutSecrets(entry.message))];
   const below: string[] = [];
   for (const [name, value] of fieldsOf(entry)) {
-    parts.push(`${colours.gray(`${visible(name)}=`)}${shown(value)}`);
+    parts.push(`${colours.gray(`${printable(name)}=`)}${shown(value)}`);
     collectStacks(value, below);
   }
-  return [parts.join(' '), ...below.map((line) => colours.gray(`    ${visible(line)}`))].join('\n');
+  return [parts.join(' '), ...below.map((line) => colours.gray(`    ${printable(line)}`))].join('\n');
 }
 
 function* fieldsOf(entry: Entry): Generator<readonly [string, Plain]> {
@@ -54,7 +55,7 @@ function* fieldsOf(entry: Entry): Generator<readonly [string, Plain]> {
 function shown(value: Plain): string {
   if (typeof value === 'string' && /^[\w.:/@+-]+$/.test(value)) return value;
   const error = asError(value);
-  return visible(JSON.stringify(error ? error['message'] : value));
+  return printable(JSON.stringify(error ? error['message'] : value));
 }
 
 function collectStacks(value: Plain, lines: string[]): void {
@@ -68,11 +69,4 @@ function asError(value: Plain): Readonly<Record<string, Plain>> | null {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return null;
   const fields = value as Readonly<Record<string, Plain>>;
   return typeof fields['stack'] === 'string' && 'message' in fields ? fields : null;
-}
-
-/** Control characters, also those of Unicode, in writing: `\u001b`. */
-function visible(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 }

@@ -13,6 +13,7 @@ import type { Logger } from '../observability/logger.js';
 import { type Clock, every, systemClock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, isStoreFailure, messageOf } from '../runtime/errors.js';
+import { printableError } from '../runtime/printable.js';
 import { stopSignals } from '../runtime/stop-signals.js';
 import { leaveClosedTerminal, watchTerminal } from '../runtime/terminal.js';
 
@@ -179,7 +180,7 @@ export class WorkerLife {
    */
   async crashed(error: unknown): Promise<void> {
     if (this.program) this.program.log.error('worker crashes on an uncaught error', { error });
-    else console.error(error);
+    else console.error(printableError(error));
     if (this.crashing) return;
     this.crashing = true;
     this.leaving = true;
@@ -194,14 +195,14 @@ export class WorkerLife {
   warned({ name, message }: Error): void {
     const why = `${name}: ${message}`;
     if (this.program) this.program.log.warn('a warning of Node.js', { why });
-    else console.error(why);
+    else console.error(printableError(why));
   }
 
   /** A promise rejected that nobody waits for: a mistake of a module that harms no other task. */
   rejected(error: unknown): void {
     if (isStoreFailure(error)) void this.crashed(error);
     else if (this.program) this.program.rejected(error);
-    else console.error(error);
+    else console.error(printableError(error));
   }
 
   private async finish(program: WorkerProgram, reason: string, exitCode: 0 | 1): Promise<void> {

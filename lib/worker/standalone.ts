@@ -18,6 +18,7 @@ import type { ProgramStatus, WorkerState, WorkerStatus } from '../ipc/status.js'
 import { createLogger, type Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { LAUNCHER_GONE } from '../runtime/launcher.js';
+import { printableError } from '../runtime/printable.js';
 import { type Importing, type MakeProgram, obeySignals, ProcessEnd, WorkerLife } from './process.js';
 
 export interface StandaloneOptions {
@@ -41,7 +42,7 @@ export async function runStandaloneWorker(options: StandaloneOptions): Promise<n
   const control = new ControlServer(place, limits, (asked, reply) => worker.serve(asked, reply));
   await control.start();
   // From here on this process ends by its own word alone.
-  const end = new ProcessEnd((why) => console.error(`dp3-cluster: ${why}`));
+  const end = new ProcessEnd((why) => console.error(printableError(`dp3-cluster: ${why}`)));
   const worker = new StandaloneWorker(configuration, index, make, log, systemClock, end.importing);
   obeySignals(worker.life, end, systemClock);
   onLauncherGone(() => worker.life.drain(LAUNCHER_GONE));

@@ -16,7 +16,7 @@ import { queueProblems } from '../../queue/inspect.js';
 import { systemClock } from '../../runtime/clock.js';
 import { storeProblems } from '../../store/inspect.js';
 import type { ExitCode, Invocation, Run } from '../command.js';
-import { type Cell, type Output, shown } from '../output.js';
+import type { Cell, Output } from '../output.js';
 import { printProblems } from '../problems.js';
 import { typesProblems } from '../types-file.js';
 import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
@@ -113,7 +113,8 @@ async function printConfiguration(
   const rows = settings.map(({ key, value, from }): Cell[] => [key, cellOf(value), from]);
   await output.table(['key', 'value', 'from'], rows);
   for (const [name, module] of configuration.moduleConfigurations) {
-    await output.heading(`\nModule ${name}`);
+    await output.line('');
+    await output.heading(`Module ${name}`);
     await output.json(shownSettings(module));
   }
 }
@@ -121,8 +122,9 @@ async function printConfiguration(
 async function printModel(output: Output, spec: ModelSpec): Promise<void> {
   for (const entity of spec.entities.values()) {
     const snapshot = entity.snapshot ? 'with snapshots' : 'without snapshots';
-    const about = [entity.name, `ids ${entity.idType}`, lifetimeText(entity.lifetime), snapshot].map(shown).join(', ');
-    await output.heading(`\nEntity type ${shown(entity.id)} (${about})`);
+    const about = [entity.name, `ids ${entity.idType}`, lifetimeText(entity.lifetime), snapshot].join(', ');
+    await output.line('');
+    await output.heading(`Entity type ${entity.id} (${about})`);
     await output.table(
       ['attribute', 'type', 'data type', 'settings'],
       [...entity.attributes.values()].map(attributeRow),

@@ -10,7 +10,7 @@ import type { HistoryRange, StoreReader } from '../../store/store.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { attributeNamed, entityNamed, idTyped } from '../entity-names.js';
 import { readNumber, readTime } from '../option-values.js';
-import { type Cell, type Output, shown } from '../output.js';
+import type { Cell, Output } from '../output.js';
 import { attributesOf, documentOf, type RecordAttribute } from '../record-document.js';
 
 /** Text that is written at once. */
@@ -62,11 +62,12 @@ async function printDocument(output: Output, pieces: AsyncIterable<string>): Pro
   for await (const piece of pieces) {
     text += piece;
     if (text.length < WRITE_CHARACTERS) continue;
-    await output.write(text);
+    await output.jsonPart(text);
     text = '';
     if (output.closed) return;
   }
-  await output.line(text);
+  await output.jsonPart(text);
+  await output.line('');
 }
 
 async function print(
@@ -76,9 +77,9 @@ async function print(
   reader: StoreReader,
   range: HistoryRange | null,
 ): Promise<void> {
-  await output.heading(shown(`${state.etype} ${state.eid}`));
+  await output.heading(`${state.etype} ${state.eid}`);
   await output.line(`created ${state.created}, last updated ${state.updated}`);
-  for (const [token, time] of state.ttlTokens) await output.line(`lives until ${time} (${shown(token)})`);
+  for (const [token, time] of state.ttlTokens) await output.line(`lives until ${time} (${token})`);
   const rows: Cell[][] = [];
   const withHistory: RecordAttribute[] = [];
   for await (const attribute of attributes) {
@@ -90,10 +91,11 @@ async function print(
   else await output.table(['attribute', 'type', 'value now', 'rows', 'newest'], rows);
   if (range === null) return;
   for (const { name } of withHistory) {
-    await output.heading(`\n${shown(name)}: t1, t2, c, value`);
+    await output.line('');
+    await output.heading(`${name}: t1, t2, c, value`);
     for await (const { t1, t2, c, v } of reader.history(state.etype, state.eid, { ...range, attr: name })) {
       if (output.closed) return;
-      await output.line(`${t1}  ${t2}  ${c.toFixed(2)}  ${shown(stringifyJson(v))}`);
+      await output.line(`${t1}  ${t2}  ${c.toFixed(2)}  ${stringifyJson(v)}`);
     }
   }
 }

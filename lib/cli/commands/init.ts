@@ -52,8 +52,8 @@ export const run: Run = async ({ args, option, has, output }) => {
     return 0;
   }
   const lines = (commands: readonly string[]) => commands.map((command) => `  ${command}`);
-  await output.line([`The application ${name} stands in ${folder}. Next:`, '', ...lines(next), ''].join('\n'));
-  await output.line(['and, while that runs, in a second terminal there:', '', ...lines(then)].join('\n'));
+  await output.page([`The application ${name} stands in ${folder}. Next:`, '', ...lines(next), ''].join('\n'));
+  await output.page(['and, while that runs, in a second terminal there:', '', ...lines(then)].join('\n'));
   return 0;
 };
 

@@ -5,7 +5,6 @@ import type { StoreReader } from '../../store/store.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { entityNamed } from '../entity-names.js';
 import { readNumber } from '../option-values.js';
-import { shown } from '../output.js';
 
 const PAGE = 1_000;
 
@@ -16,7 +15,7 @@ export async function run({ args, request, output, option, has }: Invocation): P
   await reading(configuration, async (reader) => {
     for await (const { eid, updated } of records(reader, etype, option('after'), limit ?? Number.POSITIVE_INFINITY)) {
       if (output.closed) return;
-      await (has('json') ? output.json({ eid, updated }) : output.line(`${updated}  ${shown(eid)}`));
+      await (has('json') ? output.json({ eid, updated }) : output.line(`${updated}  ${eid}`));
     }
   });
   return 0;

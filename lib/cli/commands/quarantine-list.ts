@@ -2,7 +2,6 @@
 import { requireConfiguration } from '../../config/load.js';
 import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { shown } from '../output.js';
 
 export async function run({ request, output, has }: Invocation): Promise<ExitCode> {
   const { configuration } = requireConfiguration(request);
@@ -12,7 +11,7 @@ export async function run({ request, output, has }: Invocation): Promise<ExitCod
       if (output.closed) return;
       tasks += 1;
       if (has('json')) await output.json({ id, reason, code, time, index, etype, eid });
-      else await output.line(`${id}  ${time}  index ${index}  ${code}  ${shown(reason)}`);
+      else await output.line(`${id}  ${time}  index ${index}  ${code}  ${reason}`);
     }
   });
   if (tasks === 0 && !has('json')) output.note('no task is in quarantine');

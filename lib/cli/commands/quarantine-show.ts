@@ -2,7 +2,6 @@
 import { isUtf8 } from 'node:buffer';
 import { requireConfiguration } from '../../config/load.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { shown } from '../output.js';
 import { quarantinedTask } from '../quarantined.js';
 
 export async function run({ args, request, output, has }: Invocation): Promise<ExitCode> {
@@ -16,7 +15,8 @@ export async function run({ args, request, output, has }: Invocation): Promise<E
   }
   const fields = { id, reason, code, time, index, entity: etype === null ? null : `${etype}:${eid ?? '?'}` };
   await output.table(['field', 'value'], Object.entries(fields));
-  await output.heading('\nMessage');
-  await output.line(shown(Object.values(text)[0] ?? ''));
+  await output.line('');
+  await output.heading('Message');
+  await output.line(Object.values(text)[0] ?? '');
   return 0;
 }

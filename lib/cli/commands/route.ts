@@ -8,7 +8,6 @@ import { ApplicationError } from '../../runtime/errors.js';
 import { suggestion } from '../../runtime/nearest.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { readLines } from '../lines.js';
-import { shown } from '../output.js';
 
 /** One JSON line of the result. */
 interface Route {
@@ -41,7 +40,7 @@ export async function run({ args, input, output, request, has }: Invocation): Pr
     if (output.closed) break;
     try {
       const found = routeOfLine(bytes, routeOf);
-      await output.line(has('json') ? JSON.stringify(found) : Object.values(found).map(shown).join('\t'));
+      await (has('json') ? output.json(found) : output.row(Object.values(found)));
     } catch (error) {
       if (!(error instanceof JsonError || error instanceof ValueError)) throw error;
       refused += 1;

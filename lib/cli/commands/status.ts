@@ -6,7 +6,7 @@ import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { counted, type Output, shown } from '../output.js';
+import { counted, type Output } from '../output.js';
 import { notRunning, runningPrograms } from '../programs.js';
 import { HOOKS_HEAD, hookRows, remarks, STATUS_HEAD, type StoreCounts, slotRow, spanText } from '../status-view.js';
 
@@ -99,7 +99,7 @@ async function print(
   if (programs.length > 0) {
     const rows = programs.flatMap((program) => program.slots).sort((one, other) => one.index - other.index);
     await output.table(STATUS_HEAD, rows.map(slotRow));
-    for (const sentence of remarks(programs)) await output.line(shown(sentence));
+    for (const sentence of remarks(programs)) await output.line(sentence);
   } else output.error(notRunning(configuration).message);
   if (storeTrouble !== null) output.error(`store: ${storeTrouble}`);
   else if (store === null) await output.line('no data yet');

@@ -1,0 +1,181 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Output } from '../../lib/cli/output.js';
+import { createLogger } from '../../lib/observability/logger.js';
+import { printable, printableError, printableJson } from '../../lib/runtime/printable.js';
+import { Application, type RunningProgram } from '../support/application.js';
+import { expectPrintable, HOSTILE } from '../support/hostile-text.js';
+import { idle, runInside } from './inside.js';
+
+const SETTINGS = `
+app: buses
+processing_core:
+  worker_processes: 1
+  msg_broker: { kind: embedded }
+  store: { kind: embedded, path: ../data }
+  modules_dir: ../modules
+  enabled_modules: [geo]
+logging: { format: json }
+`;
+const BUS = (line: string) => `
+entity: { id: bus, name: ${JSON.stringify(HOSTILE)}, snapshot: true }
+attribs:
+  line: { name: Line, type: plain, data_type: ${line} }
+  stop: { name: Stop, type: observations, data_type: string, history_params: { post_validity: 365000d } }
+`;
+const MODULE = `
+import { defineModule } from 'PACKAGE';
+export default defineModule({
+  start({ log }) { log.warn(${JSON.stringify(HOSTILE)}, { ${JSON.stringify(HOSTILE)}: ${JSON.stringify(HOSTILE)} }); },
+  onNewPlain: { bus: { line() { throw new Error(${JSON.stringify(HOSTILE)}); } } },
+});
+`;
+
+describe('foreign text', () => {
+  it('becomes one line in which each character can be seen', () => {
+    expectPrintable(printable(HOSTILE));
+    expect(printable(HOSTILE)).not.toContain('\n');
+    expect(JSON.parse(printableJson(JSON.stringify(HOSTILE)))).toBe(HOSTILE);
+    expectPrintable(printableJson(JSON.stringify(HOSTILE)));
+    expect(printable('ü 日本 👩‍💻 ❤️ é')).toBe('ü 日本 👩‍💻 ❤️ é');
+  });
+
+  it('reaches no terminal through anything that a command can print with', async () => {
+    const [stdout, stderr] = [new PassThrough(), Object.assign(new PassThrough(), { isTTY: true })];
+    const output = new Output(stdout, stderr);
+    const ways: Record<string, () => unknown> = {
+      line: () => output.line(HOSTILE),
+      row: () => output.row([HOSTILE]),
+      json: () => output.json({ [HOSTILE]: HOSTILE }),
+      jsonPart: () => output.jsonPart(JSON.stringify(HOSTILE)),
+      heading: () => output.heading(HOSTILE),
+      table: () => output.table(['a'], [[HOSTILE]]),
+    };
+    for (const print of Object.values(ways)) {
+      await print();
+      expectPrintable(String(stdout.read()));
+    }
+    const told: (() => void)[] = [() => output.error(HOSTILE), () => output.note(HOSTILE)];
+    for (const tell of told) {
+      tell();
+      expectPrintable(String(stderr.read()).replaceAll('\u001b[31m', '').replaceAll('\u001b[39m', ''));
+    }
+    output.progress(HOSTILE);
+    expectPrintable(String(stderr.read()).replace('\r\u001b[2K', ''));
+    // What is left is for text of the program itself, and for pictures.
+    const known = [...Object.keys(ways), 'error', 'note', 'progress', 'page', 'notePage', 'draw', 'clear'];
+    const own = ['constructor', 'closed', 'onTerminal', 'showsProgress', 'write', 'tell', 'drained'];
+    expect(Object.getOwnPropertyNames(Output.prototype).sort()).toEqual([...known, ...own].sort());
+  });
+
+  it.each(['json', 'pretty'] as const)('reaches no line of the log (%s)', async (format) => {
+    const stream = new PassThrough();
+    const log = createLogger({ level: 'debug', format, stream, fields: { [HOSTILE]: HOSTILE } });
+    const error = Object.assign(new Error(HOSTILE, { cause: new Error(HOSTILE) }), { code: HOSTILE });
+    log.child({ child: { [HOSTILE]: [HOSTILE] } }).error(HOSTILE, { error });
+    await log.close();
+    expectPrintable(String(stream.read()));
+  });
+
+  it('reaches no terminal before there is a log', () => {
+    expectPrintable(printableError(new Error(HOSTILE)).replaceAll('\nFORGED', ''));
+  });
+});
+
+describe('foreign text in an application', () => {
+  const application = new Application({
+    settings: SETTINGS,
+    entities: { bus: BUS('string') },
+    modules: { geo: MODULE },
+  });
+  const write = (path: string, text: string) => writeFileSync(join(application.folder, path), text);
+  const run = (args: readonly string[], input?: string) => runInside(application, args, input);
+  const point = (attr: string, v: unknown) =>
+    JSON.stringify({ type: 'bus', id: HOSTILE, attr, v, src: HOSTILE, t1: '2026-01-01T00:00:00Z' });
+  let program: RunningProgram;
+  let log = '';
+
+  beforeAll(async () => {
+    program = application.start();
+    program.child.stderr?.on('data', (chunk: Buffer) => {
+      log += chunk;
+    });
+    await program.line('worker ready');
+    expect((await run(['send', '-'], [point('line', HOSTILE), point('stop', HOSTILE)].join('\n'))).code).toBe(0);
+    await idle(application);
+    expect((await run(['stop'])).code).toBe(0);
+    expect((await run(['send', '-'], point('line', HOSTILE))).code).toBe(0);
+    write('config/db_entities/bus.yml', BUS('int'));
+    program = application.start();
+    program.child.stderr?.on('data', (chunk: Buffer) => {
+      log += chunk;
+    });
+    await program.line('worker ready');
+    await idle(application);
+  });
+  afterAll(() => application.dispose());
+
+  it.each<[string, string[], number, string?]>([
+    ['get', ['get', 'bus', HOSTILE, '--history'], 0],
+    ['get --json', ['get', 'bus', HOSTILE, '--history', '--json'], 0],
+    ['list', ['list', 'bus'], 0],
+    ['list --json', ['list', 'bus', '--json'], 0],
+    ['route', ['route', 'bus', HOSTILE], 0],
+    ['route --json', ['route', 'bus', HOSTILE, '--json'], 0],
+    ['route of a list', ['route', '-', '--json'], 1, [HOSTILE, '{"etype":"bus","eid":5}', point('a', 1)].join('\n')],
+    ['quarantine list', ['quarantine', 'list'], 0],
+    ['quarantine list --json', ['quarantine', 'list', '--json'], 0],
+    ['send', ['send', '-', '--rejects', '/dev/null'], 1, [point(HOSTILE, 1), HOSTILE].join('\n')],
+    ['check', ['check', '--no-modules'], 0],
+    ['check --json', ['check', '--no-modules', '--json'], 0],
+    ['an unknown command', [HOSTILE], 2],
+    ['an unknown option', ['list', `--${HOSTILE}`], 2],
+    ['an unknown entity type', ['get', HOSTILE, '1'], 2],
+    ['an unknown attribute', ['get', 'bus', HOSTILE, '--attr', HOSTILE], 2],
+    ['an unknown task', ['quarantine', 'show', HOSTILE], 1],
+    ['a wrong environment', ['check', '--env', HOSTILE], 2],
+    ['a wrong folder', ['check', '--config', HOSTILE], 2],
+    ['a wrong number', ['list', 'bus', '--limit', HOSTILE], 2],
+  ])('is printable in %s', async (_, args, code, input) => {
+    const result = await run(args, input);
+    expect(result.code).toBe(code);
+    expectPrintable(result.stdout + result.stderr);
+  });
+
+  it('is printable in quarantine show', async () => {
+    const [id = ''] = (await run(['quarantine', 'list'])).stdout.split(' ');
+    for (const json of [[], ['--json']]) {
+      const { code, stdout } = await run(['quarantine', 'show', id, ...json]);
+      expect(code).toBe(0);
+      expectPrintable(stdout);
+    }
+  });
+
+  it('is printable in what a reload and check say of a module', async () => {
+    write('modules/geo.js', `throw new Error(${JSON.stringify(HOSTILE)});`);
+    for (const args of [['reload'], ['reload', '--json'], ['check'], ['check', '--json']]) {
+      const { code, stdout, stderr } = await run(args);
+      expect(code).toBeGreaterThan(0);
+      expectPrintable(stdout + stderr);
+    }
+  });
+
+  it('is printable in what is said of a configuration', async () => {
+    write('config/production.yml', `${JSON.stringify(HOSTILE)}: ${JSON.stringify(HOSTILE)}\n`);
+    for (const json of [[], ['--json']]) {
+      const { code, stdout, stderr } = await run(['check', '--env', 'production', ...json]);
+      expect(code).toBe(2);
+      expectPrintable(stdout + stderr);
+    }
+  });
+
+  it('was printable in every line of the log', async () => {
+    expect((await run(['stop'])).code).toBe(0);
+    await program.exited;
+    expect(program.lines.filter(({ message }) => message.includes('FORGED')).length).toBeGreaterThan(0);
+    expect(program.lines.filter(({ level }) => level === 'raw')).toEqual([]);
+    expectPrintable(log);
+  });
+});
