@@ -38,6 +38,7 @@ function deliveryOf(id: string, priority: boolean): Delivery {
     once: true,
     attempts: 0,
     nameless: false,
+    floor: null,
     own: true,
     rename: nothing,
     started: nothing,

@@ -71,6 +71,7 @@ export function deliveryOf(id: string): Delivery {
     once: false,
     attempts: 0,
     nameless: false,
+    floor: null,
     own: true,
     rename: nothing,
     started: nothing,

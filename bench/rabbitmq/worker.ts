@@ -119,6 +119,7 @@ function nowhere(stored: () => void): Store {
     purge: async () => false,
     expired: async () => ({ expired: [], more: false }),
     outbox: null,
+    streams: null,
     quarantine: { retry: async () => false, drop: async () => false },
   };
 }

@@ -45,7 +45,7 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
     const sentences: string[] = [];
     if (state === 'standby') sentences.push(`${here} waits until the process that owns it has ended`);
     if (worker === null) return sentences;
-    const { window, storeTrouble, storeWarning, queueTrouble, waitsFor, skipped, lanes } = worker;
+    const { window, storeTrouble, storeWarning, queueTrouble, waitsFor, skipped, lost, lanes } = worker;
     if (window.filledBy !== null) {
       const { key, tasks } = window.filledBy;
       sentences.push(`${here}: the window is full; ${tasks} of its ${window.tasks} tasks are of ${key}`);
@@ -55,6 +55,10 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
     for (const why of skipped) sentences.push(`${here}: tasks wait that it cannot read: ${why}`);
     if (storeTrouble !== null) sentences.push(`${here}: work waits for the store: ${storeTrouble}`);
     if (storeWarning !== null) sentences.push(`${here}: the store needs help: ${storeWarning}`);
+    for (const { stream, tasks, from, to } of lost) {
+      const range = `${from.toLocaleString('en')} to ${to.toLocaleString('en')}`;
+      sentences.push(`${here}: ${tasks.toLocaleString('en')} tasks of stream ${stream} never arrived: ${range}`);
+    }
     if (lanes.restarts > 0) sentences.push(`${here}: lanes broke ${lanes.restarts} times; see the log`);
     return sentences;
   });

@@ -17,6 +17,7 @@ import { ApplicationError } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
 import { type Entry, isDelivered } from './entry.js';
+import { Numbering } from './numbering.js';
 import { AFTER_COMMIT } from './outcomes.js';
 import { sortOut } from './sort-out.js';
 import { Withheld } from './withheld.js';
@@ -66,6 +67,7 @@ export class Committer<Again> {
   private away: { readonly since: number; attempts: number; why: string; readonly cancel: () => void } | null = null;
   /** Results in one commit at most, for now. */
   private most: number;
+  private readonly numbering = new Numbering();
   private readonly withheld: Withheld<Again>;
   private readonly pauses: Backoff = steps();
   private flushListeners: (() => void)[] = [];
@@ -194,7 +196,7 @@ export class Committer<Again> {
     }
     this.gatheredBytes -= taken;
     this.sizes.splice(0, count);
-    return this.gathered.splice(0, count);
+    return this.numbering.number(this.gathered.splice(0, count));
   }
 
   private batchOf(entries: readonly Entry<Again>[]): Batch {
@@ -233,6 +235,7 @@ export class Committer<Again> {
   private finish(durationMs: number): void {
     const entries = this.underWay;
     this.most = Math.min(2 * this.most, this.options.limits.tasks);
+    this.numbering.stored(entries);
     this.withheld.committed(entries);
     this.underWay = this.next;
     this.next = [];
@@ -276,6 +279,7 @@ export class Committer<Again> {
 
   /** Nothing is under way any more; these are to be committed. */
   private beginAnew(entries: Entry<Again>[]): void {
+    this.numbering.beginAnew();
     this.underWay = [];
     this.next = [];
     this.gathered = entries;

@@ -5,6 +5,7 @@
  */
 import type { Delivery } from '../model/delivery.js';
 import type { OutgoingTask } from '../model/task.js';
+import { newTaskId } from '../model/task-id.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Entry } from './entry.js';
 
@@ -68,12 +69,13 @@ function entryOf(task: OutgoingTask, emission: Emission): Entry<never> {
   };
 }
 
-/** Nobody delivers it again, so the inbox need not know it. */
-function deliveryOf({ id, body, priority }: OutgoingTask): Delivery {
+/** Nobody delivers it again, so the inbox need not know it; it goes to quarantine under this id where it cannot be stored. */
+function deliveryOf({ body, priority }: OutgoingTask): Delivery {
   return {
-    id,
+    id: newTaskId(),
     nameless: false,
     own: true,
+    floor: null,
     body,
     priority,
     redelivered: false,

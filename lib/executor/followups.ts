@@ -11,12 +11,11 @@ import type { OutgoingTask, Task } from '../model/task.js';
 import { outgoing } from '../model/task-serialise.js';
 import type { Chain } from './chain.js';
 
-/** Makes a derived task ready to be sent; its id is drawn here, once. */
+/** Makes a derived task ready to be sent, but for its id: the commit that holds it gives it one. */
 export type ToOutgoing = (task: Task) => OutgoingTask;
 
-/** `draw` is a seam for simulations. */
-export function derivedTasks(spec: ModelSpec, numProcesses: number, draw?: () => string): ToOutgoing {
-  return (task) => outgoing(task, { spec, numProcesses, priority: true, ...(draw !== undefined && { id: draw() }) });
+export function derivedTasks(spec: ModelSpec, numProcesses: number): ToOutgoing {
+  return (task) => outgoing(task, { spec, numProcesses, priority: true, id: '' });
 }
 
 /**

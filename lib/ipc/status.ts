@@ -47,6 +47,13 @@ export interface WorkerStatus {
   readonly skipped: readonly string[];
   /** What a worker that starts waits for, and why; null where it does not. */
   readonly waitsFor: string | null;
+  /** Tasks of senders that were lost between broker and worker, by stream. */
+  readonly lost: readonly {
+    readonly stream: string;
+    readonly tasks: number;
+    readonly from: number;
+    readonly to: number;
+  }[];
   /** How often messages held what is ignored, by kind, and data-points from the future, by source. */
   readonly input: {
     readonly ignored: Readonly<Record<string, number>>;

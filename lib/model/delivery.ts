@@ -11,6 +11,8 @@ export interface Delivery {
   readonly nameless: boolean;
   /** A program of ours sent it: it was looked at there. */
   readonly own: boolean;
+  /** All positions of its stream below this one were in this queue pair before it, as its sender says; null where it says nothing of it. */
+  readonly floor: number | null;
   /** JSON in UTF-8, unchecked. */
   readonly body: Buffer;
   readonly priority: boolean;

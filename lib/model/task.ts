@@ -21,7 +21,7 @@ export interface Task {
 
 /** A task on its way to a queue pair. */
 export interface OutgoingTask {
-  /** Drawn once; every repeat of the publish uses it again. */
+  /** Given once; every repeat of the publish uses it again. Empty in a result, until the commit that holds it is built. */
   readonly id: string;
   readonly key: string;
   /** Process index whose queue pair it goes to. */
@@ -29,4 +29,6 @@ export interface OutgoingTask {
   readonly priority: boolean;
   /** JSON in UTF-8, as wire.md says. */
   readonly body: Buffer;
+  /** It travels on under the id of another sender. */
+  readonly forwarded?: boolean;
 }

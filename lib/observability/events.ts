@@ -47,6 +47,8 @@ export interface EventMap {
     readonly code: string;
     readonly reason: string;
   };
+  /** Tasks of a stream of a sender were lost between broker and worker. */
+  'tasks-lost': { readonly stream: string; readonly tasks: number };
   /** The store takes neither this task nor a note of it in quarantine; it stays unacknowledged and is tried again and again. */
   'task-withheld': { readonly id: string; readonly key: string | null; readonly why: string };
   /** The drain deadline passed before this task was done; it stays in its queue, or is lost (at-most-once). */

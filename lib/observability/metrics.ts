@@ -42,7 +42,11 @@ const OUTCOMES = [
   'quarantined',
 ] as const satisfies readonly Outcome[];
 
-export type CounterName = (typeof COUNTED)[number];
+/** Counts tasks, of which one event tells many. */
+const LOST = 'tasks-lost';
+const COUNTERS = [...COUNTED, LOST] as const;
+
+export type CounterName = (typeof COUNTERS)[number];
 
 /** Figures of one hook of one module. */
 export interface HookFigures {
@@ -85,7 +89,7 @@ export interface Metrics {
 
 /** Listens to the events until it is closed. */
 export function collectMetrics(events: Events, clock: Clock = systemClock): Metrics {
-  const counters = zeros(COUNTED);
+  const counters = zeros(COUNTERS);
   const outcomes = zeros(OUTCOMES);
   const execution = createHistogram();
   const commits = createHistogram();
@@ -99,6 +103,9 @@ export function collectMetrics(events: Events, clock: Clock = systemClock): Metr
         counters[name] += 1;
       }),
     ),
+    events.on(LOST, ({ tasks }) => {
+      counters[LOST] += tasks;
+    }),
     events.on('task-executed', ({ outcome, durationMs }) => {
       outcomes[outcome] += 1;
       execution.record(durationMs);
@@ -142,8 +149,8 @@ export function collectMetrics(events: Events, clock: Clock = systemClock): Metr
 /** The figures of several processes added up; hooks in the order in which they first appear. */
 export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
   const sum = (of: (snapshot: MetricsSnapshot) => number) => snapshots.reduce((total, next) => total + of(next), 0);
-  const counters = zeros(COUNTED);
-  for (const name of COUNTED) counters[name] = sum((snapshot) => snapshot.counters[name]);
+  const counters = zeros(COUNTERS);
+  for (const name of COUNTERS) counters[name] = sum((snapshot) => snapshot.counters[name]);
   const outcomes = zeros(OUTCOMES);
   for (const outcome of OUTCOMES) outcomes[outcome] = sum((snapshot) => snapshot.outcomes[outcome]);
   const hooks = new Map<string, HookFigures>();

@@ -86,6 +86,8 @@ export interface Store extends Service {
   /** Derived tasks committed and not yet published; null where the commit itself puts them into their queues. */
   readonly outbox: Outbox | null;
   readonly quarantine: QuarantineDesk;
+  /** Which tasks of senders are missing; null where no broker lies between, so that none can be. */
+  readonly streams: StreamDesk | null;
 }
 
 export interface ExpiredRecord {
@@ -108,6 +110,31 @@ export interface Outbox {
   count(index: number): Promise<number>;
   /** Milliseconds since the oldest row was committed, 0 when empty. */
   age(index: number): Promise<number>;
+}
+
+/** Positions of a stream that are not committed, though a later message says that they were in the queue. */
+export interface MissingTasks {
+  readonly stream: string;
+  /** As the store writes them. */
+  readonly positions: string;
+}
+
+/** Tasks of a stream that never arrived: how many, the first and the last position. */
+export interface LostTasks {
+  readonly stream: string;
+  readonly tasks: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What an owner asks of the streams of its senders. All throw STORE_UNAVAILABLE and STORE_REFUSED. */
+export interface StreamDesk {
+  /** What is missing and was not told as lost. */
+  missing(ownership: Ownership): Promise<readonly MissingTasks[]>;
+  /** Keeps as lost what of these is still missing, and returns it. It is lost no more once it is committed. */
+  lose(ownership: Ownership, missing: readonly MissingTasks[]): Promise<readonly LostTasks[]>;
+  /** What is lost, the newest first; of the `known` streams that are kept also those that have lost nothing any more. */
+  lost(ownership: Ownership, known: readonly string[]): Promise<readonly LostTasks[]>;
 }
 
 export interface QuarantinedTask {

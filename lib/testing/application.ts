@@ -70,7 +70,6 @@ export class TestApplication {
   private readonly failures: EventMap['module-error'][] = [];
   /** What is being done: one thing at a time. */
   private last: Promise<unknown> = Promise.resolve();
-  private drawn = 0;
 
   constructor(
     configuration: Configuration,
@@ -92,7 +91,7 @@ export class TestApplication {
       maxDepth: maxChainDepth,
       maxSets,
       slowTaskMs,
-      toOutgoing: derivedTasks(spec, numProcesses, () => `derived-${++this.drawn}`),
+      toOutgoing: derivedTasks(spec, numProcesses),
       records: {
         newest: (_etype, _eid, key = '') => this.records.get(key) ?? NOTHING,
         put: (key, view) => void this.records.set(key, view),

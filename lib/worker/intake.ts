@@ -261,7 +261,7 @@ export class Intake {
   private forward(delivery: Delivery, task: Task, home: number): void {
     const { etype, eid, key } = task;
     const { id, priority, body } = delivery;
-    const derived = [{ id, key, index: home, priority, body }];
+    const derived = [{ id, key, index: home, priority, body, forwarded: true }];
     const result: TaskResult = { outcome: 'forwarded', etype, eid, history: [], raw: [], derived };
     this.options.commit({ delivery, result, key: null, again: null });
   }

@@ -329,7 +329,7 @@ export class Pipeline {
       derived += result.derived.length;
       durable?.();
     }
-    // An emitted task has its own delivery, under the same id, still to come.
+    // What was emitted has its delivery still to come.
     this.intake.done(entries.filter(isDelivered));
     tellCommitted(entries, this.options);
     if (derived > 0) this.outbox.wake();

@@ -20,6 +20,7 @@ import type { Backend } from './backend.js';
 import { abandon, drain } from './drain.js';
 import { keyThatFills } from './full-window.js';
 import { limitsOf } from './limits.js';
+import { Losses } from './losses.js';
 import { takePatiently } from './patience.js';
 import { Pipeline } from './pipeline.js';
 import type { Orders, WorkerProgram } from './process.js';
@@ -57,6 +58,8 @@ interface Consuming {
   readonly ownership: Ownership;
   readonly pipeline: Pipeline;
   readonly watchdog: Watchdog;
+  /** Null where no loss can be seen. */
+  readonly losses: Losses | null;
 }
 
 export class RunningWorker implements WorkerProgram {
@@ -119,8 +122,9 @@ export class RunningWorker implements WorkerProgram {
     await deadline.allows(this.starting);
     let left = 0;
     if (this.consuming) {
-      const { pipeline, ownership, watchdog } = this.consuming;
+      const { pipeline, ownership, watchdog, losses } = this.consuming;
       await watchdog.stop();
+      await losses?.stop(deadline);
       await sweeper.stop(deadline);
       const parts = { pipeline, ownership, emissions, store, scheduler, modules, writer, clock, events, log };
       if (this.lost === null) ({ left } = await drain(parts, deadline));
@@ -178,6 +182,7 @@ export class RunningWorker implements WorkerProgram {
       queueTrouble: reader.trouble ?? null,
       skipped: reader.skipped ?? [],
       waitsFor: consuming === null ? this.waitsFor() : null,
+      lost: consuming?.losses?.known ?? [],
       input: consuming?.pipeline.intake.input ?? { ignored: {}, future: {} },
       counters,
       hooks,
@@ -229,7 +234,8 @@ export class RunningWorker implements WorkerProgram {
     const pipeline = this.makePipeline(ownership);
     pipeline.intake.reloading(this.isReloading);
     const watchdog = this.makeWatchdog(pipeline);
-    this.consuming = { ownership, pipeline, watchdog };
+    const losses = this.makeLosses(ownership);
+    this.consuming = { ownership, pipeline, watchdog, losses };
     emissions.begin((entry) => {
       pipeline.committer.add(entry);
       pipeline.committer.hurry();
@@ -240,6 +246,7 @@ export class RunningWorker implements WorkerProgram {
     if (this.lost !== null) throw new ApplicationError('OWNERSHIP_LOST', this.lost);
     await scheduler.start();
     await sweeper.start();
+    await losses?.start();
     await watchdog.start();
     this.ready = true;
     events.emit('worker-ready', { index, pid: process.pid, startMs: clock.monotonic() - startedAt });
@@ -322,6 +329,14 @@ export class RunningWorker implements WorkerProgram {
     });
   }
 
+  /** Of tasks that leave their queue before they are committed, nobody can say where they were lost. */
+  private makeLosses(ownership: Ownership): Losses | null {
+    const { configuration, backend, clock, events, root: log } = this.parts;
+    const { streams } = backend.store;
+    if (streams === null || configuration.delivery === 'at-most-once') return null;
+    return new Losses({ ownership, streams, reader: backend.reader, clock, events, log });
+  }
+
   /** Nothing more is done for the index from this moment on: its new owner does it. */
   private lose(why: string): void {
     if (this.lost !== null || this.stopping) return;
@@ -333,6 +348,7 @@ export class RunningWorker implements WorkerProgram {
     const { consuming } = this;
     if (consuming !== null) {
       void consuming.watchdog.stop();
+      void consuming.losses?.stop();
       consuming.pipeline.abandon(why);
       events.emit('ownership-lost', { index, epoch: consuming.ownership.epoch });
     }

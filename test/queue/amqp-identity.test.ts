@@ -32,13 +32,14 @@ it('takes our own ids as they are, whatever they look like', () => {
     expect(identityOf(message('a', { messageId, appId: OWN_APP_ID }))).toEqual({
       id: messageId,
       nameless: false,
+      floor: null,
       own: true,
     });
 });
 
 it('trusts a uuid4 of anybody, which is what DP3 draws', () => {
   const messageId = randomUUID();
-  expect(identityOf(message('a', { messageId }))).toEqual({ id: messageId, nameless: false, own: false });
+  expect(identityOf(message('a', { messageId }))).toEqual({ id: messageId, nameless: false, own: false, floor: null });
   expect(idOf(message('b', { messageId: messageId.toUpperCase() }))).toBe(messageId);
 });
 

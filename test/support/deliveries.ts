@@ -18,6 +18,7 @@ export function testDelivery(given: Partial<Delivery> & { readonly id: string })
     once: false,
     attempts: 0,
     nameless: false,
+    floor: null,
     own: true,
     ...given,
     settled: 0,

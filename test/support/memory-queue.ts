@@ -25,6 +25,7 @@ interface Stored {
 
 class MemoryDelivery implements Delivery {
   readonly own = true;
+  readonly floor = null;
   runs = 0;
   private newName: string | null = null;
 

@@ -46,6 +46,7 @@ export class MemoryStore implements Store {
   /** Ids that were asked for in the inbox. */
   readonly asked: string[] = [];
   readonly released: Ownership[] = [];
+  readonly streams = null;
   readonly outbox: Store['outbox'];
   epoch = 0;
   /** Epochs of owners with a commit under way. */

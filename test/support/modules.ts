@@ -89,7 +89,6 @@ export function workbench(definitions: object | readonly object[], options: Benc
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs: HOOK_TIMEOUT_MS });
   const records = new MemoryRecords();
   const troubles = new Troubles();
-  let drawn = 0;
   const executor = new Executor({
     spec,
     records,
@@ -103,7 +102,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
     maxDepth: options.maxDepth ?? 1_000,
     maxSets: options.maxSets ?? 10_000,
     maxInline: options.maxInline ?? 0,
-    toOutgoing: derivedTasks(spec, 4, () => `id-${++drawn}`),
+    toOutgoing: derivedTasks(spec, 4),
     slowTaskMs: 1_000,
   });
   const execute = (task: Task) => executor.execute(task, { id: 'delivery' });

@@ -2,6 +2,7 @@
 import { expect, onTestFinished } from 'vitest';
 import type { HistoryRow, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
+import { sequencedOf } from '../../lib/model/task-id.js';
 import { createEvents } from '../../lib/observability/events.js';
 import { type Clock, systemClock } from '../../lib/runtime/clock.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
@@ -185,7 +186,10 @@ export class Stream {
     const unstorable = spoilt.map((n) => ({ id: `task-${n}`, code: 'TASK_UNSTORABLE' }));
     expect([...aside].sort(byId)).toEqual(unstorable.sort(byId));
     const derived = this.numbers.filter((n) => n % DERIVES === 0 && !spoilt.includes(n));
-    expect([...new Set(this.sent.map(({ id }) => id))].sort()).toEqual(derived.map((n) => `derived-${n}`).sort());
+    const sent = new Map(this.sent.map(({ id, body }) => [id, body.toString()]));
+    expect([...sent.values()].sort()).toEqual(derived.map((n) => `derived-${n}`).sort());
+    const positions = [...sent.keys()].map((id) => sequencedOf(id)?.n ?? 0).sort((one, other) => one - other);
+    expect(positions).toEqual(positions.map((_, at) => at + 1));
   }
 
   async count(table: string): Promise<number> {
@@ -227,7 +231,8 @@ export class Stream {
     const row: HistoryRow = { attr: point.attr, t1: point.t1, t2: point.t2, v, c: point.c };
     const state = observed(before ?? stateOf(eid), [row]);
     this.records.put(key, { state });
-    const of = { id: `derived-${number}`, key: 'ip:203.0.113.1', index: 1, priority: true, body: Buffer.from('{}') };
+    const body = Buffer.from(`derived-${number}`);
+    const of = { id: '', key: 'ip:203.0.113.1', index: 1, priority: true, body };
     const derived = number % DERIVES === 0 ? [of] : [];
     return { outcome: 'applied', etype, eid, record: { state }, history: [row], raw: dataPoints, derived };
   }

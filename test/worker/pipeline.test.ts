@@ -290,7 +290,7 @@ describe('what is not executed here', () => {
     path.queue.put(misrouted);
     await path.settled();
     expect(path.sent).toEqual([
-      { id: 'id-1', key: `ip:${ELSEWHERE[0]}`, index: 1, priority: true, body: misrouted.body },
+      { id: 'id-1', key: `ip:${ELSEWHERE[0]}`, index: 1, priority: true, body: misrouted.body, forwarded: true },
     ]);
     expect(path.store.records.size).toBe(0);
   });

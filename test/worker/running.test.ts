@@ -249,6 +249,6 @@ it('stops the store after its modules, also where they are just starting and wai
   emit();
   expect(await endsAtOnce(stopping)).toEqual({ left: 0 });
   await started;
-  expect(store.stored.map(({ delivery }) => delivery.id)).toEqual(['of-a-start']);
+  expect(store.stored.map(({ result }) => result.derived.map(({ key }) => key))).toEqual([['ip:of-a-start']]);
   expect(steps.slice(-2)).toEqual(['release', 'store']);
 });

@@ -23,6 +23,7 @@ export class AmqpDelivery implements Delivery {
   /** By which attempts are counted: the same each time that it is delivered. */
   readonly name: string;
   readonly own: boolean;
+  readonly floor: number | null;
   id: string;
   nameless: boolean;
   settled = false;
@@ -34,13 +35,14 @@ export class AmqpDelivery implements Delivery {
     /** A tag is valid only in the channel it came by. */
     readonly from: Consumption,
     { content, fields }: ConsumeMessage,
-    { id, nameless, own }: Identity,
+    { id, nameless, own, floor }: Identity,
     public attempts: number,
   ) {
     this.id = id;
     this.name = id;
     this.nameless = nameless;
     this.own = own;
+    this.floor = floor;
     this.body = content;
     this.priority = from.priority;
     this.redelivered = fields.redelivered;

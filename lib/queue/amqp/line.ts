@@ -7,6 +7,7 @@
  */
 import type { OutgoingTask } from '../../model/task.js';
 import { Fifo } from './fifo.js';
+import type { Place } from './floors.js';
 
 /** One call of `send`. */
 export interface Sending {
@@ -24,6 +25,8 @@ export interface Entry {
   readonly task: OutgoingTask;
   readonly sending: Sending;
   readonly line: Line;
+  /** In its stream; null where it is in none. */
+  readonly streamed: Place | null;
   /** Its place among all tasks of the writer. */
   readonly place: number;
   /** The broker has sent it back: no queue takes it. */

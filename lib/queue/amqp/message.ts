@@ -5,6 +5,7 @@
  */
 import type { ConsumeMessage } from 'amqplib';
 import { deliveryIdOf } from '../../model/task-id.js';
+import { floorOf } from './floors.js';
 
 /** The property `appId` of every message this program sends. */
 export const OWN_APP_ID = 'dp3-cluster';
@@ -18,14 +19,17 @@ export interface Identity {
   readonly nameless: boolean;
   /** Sent by a program of ours. */
   readonly own: boolean;
+  /** Of the stream of its sender; null where it says nothing of it. */
+  readonly floor: number | null;
 }
 
 export function identityOf({ properties, content }: ConsumeMessage): Identity {
   const own = properties.appId === OWN_APP_ID;
   const messageId: unknown = properties.messageId;
   if (typeof messageId !== 'string' || messageId === '')
-    return { id: deliveryIdOf(undefined, content), nameless: true, own };
-  return { id: own ? messageId : deliveryIdOf(messageId, content), nameless: false, own };
+    return { id: deliveryIdOf(undefined, content), nameless: true, own, floor: null };
+  const floor = own ? floorOf(properties.correlationId) : null;
+  return { id: own ? messageId : deliveryIdOf(messageId, content), nameless: false, own, floor };
 }
 
 /** True where a restart of the broker loses the message from a classic queue; DP3 sends such messages. */

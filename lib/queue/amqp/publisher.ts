@@ -58,12 +58,13 @@ export class Publisher {
 
   /** False where the channel is about to close and takes nothing any more. Throws what amqplib says against the message itself. */
   publish(entry: Entry): boolean {
-    const { task, line } = entry;
+    const { task, line, streamed } = entry;
     try {
       this.channel?.publish(line.exchange, String(task.index), task.body, {
         messageId: task.id,
         appId: OWN_APP_ID,
         contentType: CONTENT_TYPE,
+        ...(streamed !== null && { correlationId: String(streamed.floor) }),
         persistent: true,
         mandatory: true,
       });

@@ -16,6 +16,7 @@ import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { exchangeNames } from '../names.js';
 import { type Obstacle, TasksNotSent, type TaskWriter } from '../queue.js';
 import { AmqpConnection } from './connection.js';
+import { Floors } from './floors.js';
 import { type Entry, Line, type Refusal, type Sending } from './line.js';
 import { Publisher } from './publisher.js';
 import { ensureTopology } from './topology.js';
@@ -45,6 +46,7 @@ export class AmqpWriter implements TaskWriter {
   private readonly backoff: Backoff = steps();
   /** By exchange and index. */
   private readonly lines = new Map<string, Line>();
+  private readonly floors = new Floors();
   private inTurn: Line[] = [];
   private readonly listeners: ((obstacle: Obstacle | null) => void)[] = [];
   /** As the listeners know it. */
@@ -94,7 +96,8 @@ export class AmqpWriter implements TaskWriter {
       const sending: Sending = { left: tasks.length, queued, done, failed, over: false };
       for (const task of tasks) {
         const line = this.lineOf(task);
-        line.add({ task, sending, line, place: this.places++, unroutable: false, unsure: false });
+        const streamed = this.floors.placeOf(task);
+        line.add({ task, sending, line, streamed, place: this.places++, unroutable: false, unsure: false });
       }
       this.schedule();
     });
@@ -244,7 +247,8 @@ export class AmqpWriter implements TaskWriter {
 
   private confirmed(entry: Entry): void {
     entry.line.confirmed(entry, this.options.broker.outstanding);
-    const { sending } = entry;
+    const { sending, streamed } = entry;
+    streamed?.confirm();
     sending.queued?.(entry.task);
     if (--sending.left === 0) sending.done();
     this.schedule();

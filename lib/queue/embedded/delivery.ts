@@ -21,6 +21,8 @@ export class EmbeddedDelivery implements Delivery {
   readonly once: boolean;
   /** Every sender of ours names what he sends. */
   readonly nameless = false;
+  /** Nothing can be lost on the way. */
+  readonly floor = null;
   readonly own = true;
   readonly sequence: number;
   state: DeliveryState = 'open';

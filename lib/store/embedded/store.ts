@@ -40,6 +40,8 @@ export class EmbeddedStore implements Store {
   /** The commit itself puts derived tasks into their queues. */
   readonly outbox = null;
   readonly quarantine: QuarantineDesk;
+  /** A task waits in the outbox of its sender until it is committed here. */
+  readonly streams = null;
   private readonly environment: Environment;
   private readonly clock: Clock;
   private readonly purging: Purge;

@@ -10,7 +10,7 @@ import type { Session } from './session.js';
 import { readBytes } from './values.js';
 
 /** None for who has lost the index: its successor publishes them. */
-const OLDEST = `select n, id, destination, key, priority, body from outbox
+const OLDEST = `select n, id, destination, key, priority, body, forwarded from outbox
   where index = $1 and exists (select from owners where owners.index = $1 and epoch = $2) order by n limit $3`;
 
 export class PostgresOutbox implements Outbox {
@@ -36,7 +36,7 @@ export class PostgresOutbox implements Outbox {
       const rows = await this.session.query(OLDEST, [index, this.owner.owned?.epoch ?? 0, limit], 'outbox next');
       if (rows.length > 0) this.filled = true;
       this.handedOut.clear();
-      return rows.map(([n, id, destination, key, priority, body]) => {
+      return rows.map(([n, id, destination, key, priority, body, forwarded]) => {
         this.handedOut.set(id ?? '', n ?? '');
         return {
           id: id ?? '',
@@ -44,6 +44,7 @@ export class PostgresOutbox implements Outbox {
           index: Number(destination),
           priority: priority === 't',
           body: readBytes(body ?? ''),
+          ...(forwarded === 't' && { forwarded: true }),
         };
       });
     } catch (error) {

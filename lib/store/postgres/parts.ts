@@ -24,11 +24,26 @@ const HISTORY_TYPES = {
 const HISTORY = 'insert into history (etype, eid, attr, incarnation, n, t1, t2, c, v)';
 const RAW = 'insert into raw (etype, eid, attr, t1, t2, c, src, v)';
 
+/** Of a row of `streams`. More come of tasks that overtake others, in a window that is full: what is missing in the narrowest gaps is not told. */
+const MOST_RANGES = 256;
+/** It says to within so much when it was used, so that an index over that time seldom changes. */
+export const USED_TO = '1 hour';
+
 /** By part: its columns, and what is done with its rows; `rows` stands for them, named `u`. */
 const PARTS = {
   inbox: {
     types: { id: 'uuid' },
     write: (rows) => [`insert into inbox (index, id) select own.index, u.id from own, ${rows}`],
+  },
+  streams: {
+    types: { stream: 'text', first: 'int8', done: 'text', floor: 'int8' },
+    write: (rows) => [
+      `insert into streams as s (index, stream, first, done, floor)
+      select own.index, u.stream, u.first, u.done::int8multirange, u.floor from own, ${rows}
+      on conflict (index, stream) do update set floor = greatest(s.floor, excluded.floor), lost = s.lost - excluded.done,
+        done = few_ranges(s.done + excluded.done * int8multirange(int8range(s.first, null)), ${MOST_RANGES}),
+        used = case when s.used < now() - interval '${USED_TO}' then now() else s.used end`,
+    ],
   },
   records: {
     types: {
@@ -96,10 +111,10 @@ const PARTS = {
     write: (rows) => [`${RAW} select u.etype, u.eid, u.attr, u.t1, u.t2, u.c, u.src, u.v from own, ${rows}`],
   },
   outbox: {
-    types: { id: 'text', destination: 'int4', key: 'text', priority: 'bool', body: 'bytea' },
+    types: { id: 'text', destination: 'int4', key: 'text', priority: 'bool', body: 'bytea', forwarded: 'bool' },
     write: (rows) => [
-      `insert into outbox (index, id, destination, key, priority, body)
-      select own.index, u.id, u.destination, u.key, u.priority, u.body from own, ${rows}`,
+      `insert into outbox (index, id, destination, key, priority, body, forwarded)
+      select own.index, u.id, u.destination, u.key, u.priority, u.body, u.forwarded from own, ${rows}`,
     ],
   },
   quarantine: {

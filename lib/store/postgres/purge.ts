@@ -14,6 +14,7 @@ import type { TrustedTime } from '../../runtime/trusted-time.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { Session } from './session.js';
+import { dropStreams } from './streams.js';
 
 /** Rows removed in one step. */
 const STEP_ROWS = 2_000;
@@ -81,7 +82,8 @@ export class Purge {
       [...this.own, this.forgetBefore, STEP_ROWS],
       'purge inbox',
     );
-    const more = Number(row?.[0]) === STEP_ROWS;
+    const streams = await dropStreams(this.session, this.own, this.forgetBefore, STEP_ROWS);
+    const more = Number(row?.[0]) === STEP_ROWS || streams;
     if (!more) this.forgetBefore = null;
     return more;
   }

@@ -16,6 +16,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   history: ['select', 'insert', 'delete'],
   raw: ['select', 'insert'],
   inbox: ['select', 'insert', 'delete'],
+  streams: ['select', 'insert', 'update', 'delete'],
   outbox: ['select', 'insert', 'delete'],
   quarantine: ['select', 'insert', 'update', 'delete'],
 };

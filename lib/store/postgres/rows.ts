@@ -13,6 +13,7 @@ import { messageOf } from '../../runtime/errors.js';
 import type { Batch, BatchEntry } from '../store.js';
 import { inboxId } from './inbox-id.js';
 import type { Parts } from './parts.js';
+import { StreamRows } from './streams.js';
 import { type JsonWriter, readable } from './values.js';
 
 /** What a batch leaves of one entity. */
@@ -55,10 +56,12 @@ export function writeRows(
   const guilty = new Map<BatchEntry, string>();
   const entities = new Entities();
   const quarantined = new Set<string>();
+  const streams = new StreamRows();
   for (const entry of entries) {
     try {
       if (inbox && !entry.delivery.once && entry.result.reason?.withoutId !== true)
         parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
+      streams.add(entry.delivery);
       writeRecordRows(entry, parts, json, entities);
       if (entry.result.reason !== undefined) writeQuarantine(entry, parts, quarantined);
       writeDerived(entry.result, parts);
@@ -78,6 +81,7 @@ export function writeRows(
     columns.eid.addText(eid);
     columns.incarnation.addInt4(dead);
   });
+  streams.write(parts);
   json.forget();
   return guilty.size > 0 ? guilty : null;
 }
@@ -195,12 +199,13 @@ function writeRaw({ etype, eid, attr, v, t1, t2, c, src }: DataPoint, parts: Par
 
 function writeDerived({ derived }: TaskResult, parts: Parts): void {
   const { columns } = parts.outbox;
-  for (const { id, index, key, priority, body } of derived) {
+  for (const { id, index, key, priority, body, forwarded = false } of derived) {
     columns.id.addText(id);
     columns.destination.addInt4(index);
     columns.key.addText(key);
     columns.priority.addBoolean(priority);
     columns.body.addBytes(body);
+    columns.forwarded.addBoolean(forwarded);
   }
 }
 

@@ -24,6 +24,7 @@ import { Purge, type PurgeOptions } from './purge.js';
 import { PostgresQuarantine } from './quarantine.js';
 import { remedyFor } from './rights.js';
 import { Session, STATEMENT_TIMEOUT_MS } from './session.js';
+import { PostgresStreams } from './streams.js';
 
 export interface PostgresStoreOptions extends StoreSettings {
   /** `processing_core.store.url`. */
@@ -62,6 +63,7 @@ export class PostgresStore implements Store {
   readonly name: string;
   readonly outbox: PostgresOutbox;
   readonly quarantine: QuarantineDesk;
+  readonly streams: PostgresStreams;
   private readonly clock: Clock;
   private readonly owner: Owner;
   private readonly writing: Session;
@@ -103,6 +105,7 @@ export class PostgresStore implements Store {
     this.outbox = new PostgresOutbox(this.reading, owner);
     this.partitions = new Partitions(this.reading, this.clock, (why) => this.events?.trouble(why));
     this.commits = new Commits(this.writing, owner, this.partitions, this.clock, options.mostBytes);
+    this.streams = new PostgresStreams(this.upkeep);
     this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
   }
 

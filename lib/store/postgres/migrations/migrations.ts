@@ -9,6 +9,7 @@
  */
 import { FOUNDATION } from './001-foundation.js';
 import { COMPATIBILITY } from './002-compatibility.js';
+import { STREAMS } from './003-streams.js';
 
 export interface Migration {
   readonly number: number;
@@ -24,4 +25,4 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [FOUNDATION, COMPATIBILITY];
+export const MIGRATIONS: readonly Migration[] = [FOUNDATION, COMPATIBILITY, STREAMS];

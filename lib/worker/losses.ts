@@ -1,0 +1,108 @@
+/**
+ * Losses: tells of tasks that were lost between broker and worker (a purged queue, a policy that drops messages). A message says below which
+ * position of its stream all were in the queue before it; what is not committed of them is missing.
+ *
+ * Missing is not lost: it may be on its way here, run, or wait for a key, and after a lost connection it comes again. So what is missing is
+ * looked at again after a minute, and only once all that was in the queues at the first look is settled.
+ */
+import type { Events } from '../observability/events.js';
+import type { Logger } from '../observability/logger.js';
+import type { TaskReader } from '../queue/queue.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Deadline } from '../runtime/deadline.js';
+import type { Service } from '../runtime/service.js';
+import type { LostTasks, MissingTasks, Ownership, StreamDesk } from '../store/store.js';
+
+/** Between two looks, and at least for so long it is missing. */
+export const LOOK_AGAIN_MS = 60_000;
+
+export interface LossesOptions {
+  readonly ownership: Ownership;
+  readonly streams: StreamDesk;
+  readonly reader: Pick<TaskReader, 'settledBefore'>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly log: Logger;
+}
+
+/** What was missing at a moment (milliseconds of Clock.monotonic()). */
+interface Look {
+  readonly at: number;
+  readonly missing: readonly MissingTasks[];
+}
+
+export class Losses implements Service {
+  readonly name = 'losses';
+  /** As the store has it. */
+  known: readonly LostTasks[] = [];
+  private look: Look | null = null;
+  private looking: Promise<void> = Promise.resolve();
+  private running = false;
+  private cancel = () => {};
+
+  constructor(private readonly options: LossesOptions) {}
+
+  async start(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    this.looking = this.lookAgain();
+  }
+
+  async stop(deadline?: Deadline): Promise<void> {
+    this.running = false;
+    this.cancel();
+    if (deadline === undefined) await this.looking;
+    else await deadline.allows(this.looking);
+  }
+
+  private async lookAgain(): Promise<void> {
+    const { clock, log } = this.options;
+    try {
+      await this.conclude();
+      await this.refresh();
+    } catch (error) {
+      log.warn('looking for tasks that never arrived failed and is tried again', { error });
+    }
+    if (!this.running) return;
+    this.cancel = clock.after(LOOK_AGAIN_MS, () => {
+      this.looking = this.lookAgain();
+    });
+  }
+
+  /** What was missing, and is still though all that was in the queues then is settled, is lost. */
+  private async conclude(): Promise<void> {
+    const { ownership, streams, reader, clock } = this.options;
+    const settled = await reader.settledBefore();
+    const { look } = this;
+    if (look !== null && look.missing.length > 0) {
+      if (settled === null || settled < look.at || clock.monotonic() < look.at + LOOK_AGAIN_MS) return;
+      this.tell(await streams.lose(ownership, look.missing));
+    }
+    const at = clock.monotonic();
+    this.look = { at, missing: await streams.missing(ownership) };
+  }
+
+  private tell(lost: readonly LostTasks[]): void {
+    const { events, log } = this.options;
+    for (const { stream, tasks, from, to } of lost) {
+      events.emit('tasks-lost', { stream, tasks });
+      log.warn('tasks never arrived: they were lost between broker and worker', { stream, tasks, from, to });
+    }
+  }
+
+  /** What has arrived after all is no loss. */
+  private async refresh(): Promise<void> {
+    const { ownership, streams, log } = this.options;
+    const before = this.known;
+    const found = await streams.lost(
+      ownership,
+      before.map(({ stream }) => stream),
+    );
+    this.known = found.filter(({ tasks }) => tasks > 0);
+    for (const { stream, tasks } of before) {
+      const now = found.find((each) => each.stream === stream);
+      if (now === undefined || now.tasks >= tasks) continue;
+      log.info('tasks that were told as lost have arrived', { stream, tasks: tasks - now.tasks });
+    }
+  }
+}
