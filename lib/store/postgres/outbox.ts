@@ -44,7 +44,7 @@ export class PostgresOutbox implements Outbox {
           index: Number(destination),
           priority: priority === 't',
           body: readBytes(body ?? ''),
-          ...(forwarded === 't' && { forwarded: true }),
+          ...(forwarded !== 'f' && { forwarded: true }),
         };
       });
     } catch (error) {

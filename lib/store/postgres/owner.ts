@@ -23,6 +23,7 @@ import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Ownership } from '../store.js';
 import type { StoreSettings } from './migrate.js';
+import { STREAMS } from './migrations/003-streams.js';
 import { KNOWN_VERSION, refuseContracted, schemaVersion, usableBy } from './schema-version.js';
 import type { Query } from './session.js';
 
@@ -101,8 +102,11 @@ export class Owner {
     if (this.locked === null && !(await this.lock(query, index))) await this.endOther(query, index);
     const sentAt = this.clock.monotonic();
     const [row] = await query(
-      `update owners set epoch = epoch + 1, ${LEASED}, backend = pg_backend_pid(), holder = $3, taken = now(), knows = $4
-       where index = $1 and ${AS_KNOWN} returning epoch, batch`,
+      `with was as (select index, knows from owners where index = $1),
+       taken as (update owners set epoch = epoch + 1, ${LEASED}, backend = pg_backend_pid(), holder = $3, taken = now(), knows = $4
+         where index = $1 and ${AS_KNOWN} returning epoch, batch),
+       dropped as (delete from streams using was, taken where streams.index = was.index and was.knows < ${STREAMS.number})
+       select epoch, batch from taken`,
       [index, this.leaseSeconds, `${hostname()}:${process.pid}`, ...this.known()],
     );
     if (row === undefined) {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Ranges } from '../../../lib/model/ranges.js';
 import { newStream, newTaskId, sequencedId } from '../../../lib/model/task-id.js';
+import { KNOWN_VERSION } from '../../../lib/store/postgres/schema-version.js';
 import { testDelivery } from '../../support/deliveries.js';
 import { plainState, quarantined, type TestEntry } from '../../support/results.js';
 import { askOne, type Prepared, prepare, standby } from './prepared.js';
@@ -151,4 +152,26 @@ test('a record is stored with the position of its task, or neither', async () =>
   expect(await commit({ ...entry, result: { ...entry.result, record: { state } } })).toEqual({ kind: 'stored' });
   expect(await commit(entryOf(stream, 2), entryOf(stream, 1))).toMatchObject({ kind: 'done-before' });
   expect(await askOne(session, 'select done from streams')).toBe('{[1,2)}');
+});
+
+test('what an owner committed that knew nothing of streams is not taken for missing', async () => {
+  const prepared = await prepare();
+  const { url, store, ownership, commit, session } = prepared;
+  const [here, elsewhere] = [newStream(), newStream()];
+  await commit(entryOf(here, 1));
+  await session.query(`insert into streams (index, stream, first, done, floor) values (1, $1, 1, '{[1,2)}', 1)`, [
+    elsewhere,
+  ]);
+  const again = async () => {
+    await store.release(await store.own(0));
+    return (await session.query('select stream from streams order by index')).map(([stream]) => stream);
+  };
+  await store.release(ownership);
+  expect(await again()).toEqual([here, elsewhere]);
+  // As a program of 0.2.0 takes it.
+  await session.query('update owners set epoch = epoch + 1, knows = 2 where index = 0');
+  expect(await again()).toEqual([elsewhere]);
+  const successor = await standby(url);
+  await successor.own(0);
+  expect(await askOne(session, 'select knows from owners where index = 0')).toBe(String(KNOWN_VERSION));
 });

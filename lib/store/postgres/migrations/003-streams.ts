@@ -1,11 +1,13 @@
 /**
  * Streams: what an index has committed of each stream of a sender, so that a loss between broker and worker is seen (wire.md, "A loss is
  * told"). A row is changed with every commit: no index covers what changes each time, and pages have room.
+ *
+ * An owner of 0.2.0 commits without them: the next one that knows them drops those of its index.
  */
 export const STREAMS = {
   number: 3,
   name: 'streams',
-  release: '0.2.0',
+  release: '0.3.0',
   compatibleSince: 2,
   sql: `
 create table streams (
@@ -20,7 +22,7 @@ create table streams (
 ) with (fillfactor = 30, autovacuum_vacuum_scale_factor = 0.05);
 create index streams_used on streams (index, used);
 
-alter table outbox add column forwarded boolean not null default false;
+alter table outbox add column forwarded boolean;
 
 -- The same positions in at most so many ranges: beyond them, the narrowest gaps are closed.
 create function few_ranges(positions int8multirange, most integer) returns int8multirange
@@ -39,7 +41,7 @@ comment on column streams.done is 'Positions that are committed. Its first range
 comment on column streams.floor is 'All positions below it were in the queue, as the sender says.';
 comment on column streams.lost is 'Positions that never arrived, and were told of.';
 comment on column streams.used is 'When a commit last changed it, to the hour.';
-comment on column outbox.forwarded is 'Whether it keeps the id of another sender.';
+comment on column outbox.forwarded is 'Whether it keeps the id of another sender; null where nobody said.';
 comment on function few_ranges is 'The same positions in at most so many ranges; beyond them, the narrowest gaps are closed.';
 
 create or replace function reconfigure(new_num_processes integer, new_delivery text) returns void
