@@ -11,9 +11,10 @@
  * what is stored, so it is refused. Refused too was to remove environments of dead producers: their number is bounded by how many
  * producers run at once, and what nobody removes nobody can remove too early.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { openFresh, ownFolder } from '../runtime/own-files.js';
 import { FORMAT_CHANGES, type Format, type FormatChange, newestFormat, refuseUnknown } from './formats.js';
 
 const META = 'meta.json';
@@ -43,9 +44,9 @@ export interface DataFolder extends FolderSettings {
 export function openFolder(path: string, settings: FolderSettings, changes = FORMAT_CHANGES): DataFolder {
   const absolute = resolve(path);
   try {
-    mkdirSync(absolute, { recursive: true, mode: 0o700 });
+    ownFolder(absolute);
   } catch (error) {
-    throw new ApplicationError('STORE_FAILED', `data folder ${absolute} can not be made: ${messageOf(error)}`, {
+    throw new ApplicationError('STORE_FAILED', `data folder ${absolute} cannot be used: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -162,7 +163,7 @@ function writeMeta(path: string, { numProcesses, delivery }: FolderSettings, for
   const meta = { ...format, num_processes: numProcesses, delivery };
   const beside = join(path, `${META}.${process.pid}`);
   try {
-    const file = openSync(beside, 'w', 0o600);
+    const file = openFresh(beside);
     try {
       writeSync(file, `${JSON.stringify(meta)}\n`);
       fsyncSync(file);

@@ -14,11 +14,12 @@
  *
  * The file: the identity of the boot, then the stamps, those of the indexes first.
  */
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { bootId } from '../runtime/liveness.js';
+import { openKept } from '../runtime/own-files.js';
 import { STAMPS_END } from './chunk.js';
 import { type DataFolder, indexName, indexOfName, MOST_PRODUCERS, producerName, producerOfName } from './folder.js';
 
@@ -50,7 +51,7 @@ export class Stamps {
   /** Writes nothing yet. `waiting`: the highest stamp in all outboxes; asked for only where the file does not count. */
   open(waiting: () => number): void {
     this.guarded(() => {
-      this.file = openSync(this.path, constants.O_RDWR | constants.O_CREAT, 0o600);
+      this.file = openKept(this.path);
       const boot = Buffer.alloc(BOOT_BYTES);
       readSync(this.file, boot, 0, BOOT_BYTES, 0);
       this.isCurrent = bootId() !== null && boot.toString('latin1').trimEnd() === bootId();

@@ -6,11 +6,13 @@
  * and its check of the level costs microseconds. Logging never throws and never ends the program: a log that can not be written
  * is told to the other one, then left out. Refused: a file that several processes write; rotating it loses lines.
  */
-import { basename, dirname, join } from 'node:path';
+import { closeSync, constants, fchmodSync, ftruncateSync, readFileSync, writeSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import winston from 'winston';
 import DailyRotateFile from 'winston-daily-rotate-file';
 import { type Clock, systemClock } from '../runtime/clock.js';
+import { OWNER_ONLY_FILE, openKept, sharedFolder } from '../runtime/own-files.js';
 import { type Entry, jsonLine, type Level, prettyLine } from './lines.js';
 
 export type { Level } from './lines.js';
@@ -53,6 +55,9 @@ export interface LoggerOptions {
   /** Fields of every line. */
   readonly fields?: Fields;
 }
+
+/** Never through a link that was left in its place. */
+const NEW_OR_LONGER = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 const RANKS: Readonly<Record<Level, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
 
@@ -164,9 +169,40 @@ function tryFile(file: LogFile, onError: (error: unknown) => void): OpenFile | u
   }
 }
 
+/**
+ * The rotation removes the files that its audit file names, and writes where that says. Of what is found there only the files of this log
+ * are believed; it may have been written by anybody who could write to the folder once.
+ */
+function claimAudit(path: string, name: string, maxFiles: number): void {
+  const file = openKept(path);
+  try {
+    const files = auditedFiles(readFileSync(file, 'utf8')).filter(
+      (each) => dirname(each.name) === dirname(path) && basename(each.name).startsWith(`${name}.`),
+    );
+    const audit = JSON.stringify({ keep: { days: false, amount: maxFiles }, auditLog: path, files });
+    ftruncateSync(file);
+    writeSync(file, audit, 0);
+    fchmodSync(file, OWNER_ONLY_FILE);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function auditedFiles(text: string): { readonly name: string }[] {
+  try {
+    const { files } = JSON.parse(text) as { files: { name: unknown }[] };
+    return files.filter((each): each is { name: string } => typeof each.name === 'string');
+  } catch {
+    return [];
+  }
+}
+
 function openFile(file: LogFile, onError: (error: unknown) => void): OpenFile {
-  const folder = dirname(file.path);
+  const folder = resolve(dirname(file.path));
   const name = basename(file.path);
+  const auditFile = join(folder, `.${name}.audit.json`);
+  sharedFolder(folder);
+  claimAudit(auditFile, name, file.maxFiles);
   const transport = new DailyRotateFile({
     dirname: folder,
     filename: `${name}.%DATE%`,
@@ -175,7 +211,9 @@ function openFile(file: LogFile, onError: (error: unknown) => void): OpenFile {
     utc: true,
     maxSize: file.maxBytes,
     maxFiles: file.maxFiles,
-    auditFile: join(folder, `.${name}.audit.json`),
+    auditFile,
+    // Its type knows flags as text alone, which follows links.
+    options: { flags: NEW_OR_LONGER as unknown as string, mode: OWNER_ONLY_FILE },
     format: written(jsonLine),
   });
   let open = 1;

@@ -5,8 +5,9 @@
  * single write of about a microsecond.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
+import { openFresh } from '../runtime/own-files.js';
 
 /** The file opens with an id drawn for it. */
 const FILE_ID_BYTES = 36;
@@ -108,7 +109,7 @@ export class RunningSlots {
 function newFile(path: string, id: string): number {
   try {
     const fresh = `${path}.new`;
-    const file = openSync(fresh, 'w', 0o600);
+    const file = openFresh(fresh);
     writeSync(file, id);
     renameSync(fresh, path);
     return file;

@@ -4,10 +4,11 @@
  * a link has one set of sockets, whatever it is called.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { realPathOf } from './real-path.js';
+import { nameOfUser } from './users.js';
 
 /** Longest path that every supported system accepts, in bytes, the closing NUL left out. */
 const LONGEST_SOCKET_PATH = 103;
@@ -15,29 +16,46 @@ const LONGEST_NAME = 40;
 
 /** The folder for sockets that belong to `folder`, made owner-only if it is missing. Throws when it belongs to another user. */
 export function socketFolder(folder: string): string {
-  const chosen = pathFor(folder, userInfo().uid);
+  const { uid } = userInfo();
+  const chosen = pathFor(folder, uid);
   mkdirSync(chosen, { recursive: true, mode: 0o700 });
   const found = lstatSync(chosen);
-  if (!found.isDirectory()) throw new Error(`${chosen} must be a folder, for the sockets of ${folder}`);
-  if (found.uid !== userInfo().uid) throw new Error(`${chosen} belongs to ${userOf(found.uid)}, not to this user`);
+  if (!found.isDirectory() || found.uid !== uid) throw taken(chosen, found.uid, folder);
   chmodSync(chosen, 0o700);
   return chosen;
 }
 
 /**
  * The same where it is only looked into, and not made; null where nobody has made one. Root finds the one of whoever owns `folder`.
- * Throws, with whose it is, where this user may not look.
+ * Throws, with whose it is, where this user may not look, or where another user has put something in its place.
  */
 export function findSocketFolder(folder: string): string | null {
   const { uid } = userInfo();
   const owner = ownerOf(folder);
-  const found = [uid, owner].map((each) => pathFor(folder, each)).find(mayBeThere) ?? null;
-  if (found !== null && uid !== 0 && ownerOf(found) !== uid) {
-    throw new Error(
-      `what runs in ${folder} belongs to ${userOf(ownerOf(found))}: ask as that user (sudo -u), or as root`,
-    );
+  for (const user of [uid, owner]) {
+    const path = pathFor(folder, user);
+    if (!mayBeThere(path)) continue;
+    const holder = holderOf(path);
+    if (owner !== uid && uid !== 0 && holder !== uid) {
+      const whose = nameOfUser(holder);
+      throw new Error(`what runs in ${folder} belongs to ${whose}: ask as that user (sudo -u), or as root`);
+    }
+    if (holder === user || holder === owner) return path;
+    throw taken(path, holder, folder);
   }
-  return found;
+  return null;
+}
+
+/** In a temporary folder anybody may be first to make it. */
+function taken(path: string, uid: number, folder: string): Error {
+  const other = isBelow(path, folder)
+    ? ''
+    : '; a processing_core.runtime_dir or store.path with a shorter path needs no folder there';
+  return new Error(`${path} belongs to ${nameOfUser(uid)}, not to this user, or is no folder${other}`);
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return dirname(path) === realPathOf(folder);
 }
 
 function pathFor(folder: string, uid: number): string {
@@ -56,24 +74,20 @@ function mayBeThere(path: string): boolean {
   }
 }
 
+/** Who put something there, be it a link. */
+function holderOf(path: string): number {
+  try {
+    return lstatSync(path).uid;
+  } catch {
+    return ownerOf(dirname(path));
+  }
+}
+
 /** Who owns a path, or what is above it where that is all that can be seen. */
 function ownerOf(path: string): number {
   try {
     return statSync(path).uid;
   } catch {
     return ownerOf(dirname(path));
-  }
-}
-
-/** A user as a person calls it. */
-function userOf(uid: number): string {
-  const id = `user id ${uid}`;
-  try {
-    const entry = readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .find((line) => line.split(':')[2] === String(uid));
-    return entry === undefined ? id : `${entry.split(':')[0]} (${id})`;
-  } catch {
-    return id;
   }
 }

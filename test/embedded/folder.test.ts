@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { environmentNames, indexOfName, openFolder, readFolder } from '../../lib/embedded/folder.js';
@@ -42,11 +42,20 @@ it.each(['', '{', 'null', '[]', '{"format":1}', '{"format":1,"num_processes":"3"
   },
 );
 
-it('says that it can not be made where a file is in the way', () => {
+it('says that it cannot be used where a file is in the way', () => {
   const { path } = dataFolder();
   const inTheWay = join(path, 'meta.json', 'below');
   expect(() => openFolder(inTheWay, SETTINGS)).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));
   expect(() => openFolder(inTheWay, SETTINGS)).toThrow(inTheWay);
+});
+
+it('refuses a folder that other users may write to, and says how to change that', () => {
+  const { path } = dataFolder();
+  chmodSync(path, 0o770);
+  expect(() => openFolder(path, SETTINGS)).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));
+  expect(() => openFolder(path, SETTINGS)).toThrow(`may write to ${path} (mode 770)`);
+  chmodSync(path, 0o700);
+  expect(openFolder(path, SETTINGS)).toMatchObject({ path });
 });
 
 it('reads nothing where nothing was made', () => {

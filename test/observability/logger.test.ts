@@ -1,6 +1,16 @@
 import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
@@ -146,6 +156,55 @@ test('a second life of a process goes on in its file', async () => {
   }
   expect(readFiles('lives').entries.map((entry) => entry.life)).toEqual([1, 2]);
 });
+
+test('files and their folder are made for their owner alone, whatever the umask', async () => {
+  const umask = process.umask(0);
+  try {
+    const { log, lines } = logging({ file: { path: join(folder, 'new', 'dp3'), maxBytes: 1_000, maxFiles: 2 } });
+    log.info('x'.repeat(2_000));
+    log.info('again');
+    await lines();
+  } finally {
+    process.umask(umask);
+  }
+  const modeOf = (path: string) => (statSync(join(folder, path)).mode & 0o777).toString(8);
+  const files = readdirSync(join(folder, 'new'));
+  expect(files).toHaveLength(3);
+  expect([modeOf('new'), ...files.map((file) => modeOf(join('new', file)))]).toEqual(['700', '600', '600', '600']);
+});
+
+test('of a forged audit file only files of this log are removed, and no other is written', async () => {
+  const victim = join(folder, 'victim');
+  writeFileSync(victim, 'precious');
+  const date = 0;
+  const hash = (name: string) => createHash('sha256').update(`${name}LOG_FILE${date}`).digest('hex');
+  const old = join(folder, 'forged.old.log');
+  writeFileSync(old, '');
+  const files = [victim, old].map((name) => ({ date, name, hash: hash(name), hashType: 'sha256' }));
+  const audit = join(folder, '.forged.audit.json');
+  writeFileSync(audit, JSON.stringify({ keep: { days: false, amount: 1 }, auditLog: victim, files }), { mode: 0o666 });
+  const { log, lines } = logging({ file: { path: join(folder, 'forged'), maxBytes: 1_000, maxFiles: 1 } });
+  log.info('x'.repeat(2_000));
+  log.info('again');
+  await lines();
+  expect([existsSync(old), readFileSync(victim, 'utf8')]).toEqual([false, 'precious']);
+  expect(JSON.parse(readFileSync(audit, 'utf8'))).toMatchObject({ auditLog: audit });
+  expect(statSync(audit).mode & 0o777).toBe(0o600);
+});
+
+test.each(['.linked.audit.json', `linked.${new Date().toISOString().slice(0, 10)}.log`])(
+  'no file is written through a link in the place of %s',
+  async (name) => {
+    const victim = join(folder, 'linked to');
+    symlinkSync(victim, join(folder, name));
+    const { log, entries } = logging({ file: { path: join(folder, 'linked'), maxBytes: 1_000, maxFiles: 1 } });
+    log.info('a line');
+    const messages = (await entries()).map(({ message }) => message);
+    expect(messages).toEqual(expect.arrayContaining(['the log file can not be written', 'a line']));
+    expect(existsSync(victim)).toBe(false);
+    rmSync(join(folder, name));
+  },
+);
 
 test('several processes rotate their own files side by side and lose no line', { timeout: 60_000 }, async () => {
   const writer = new URL('../support/log-writer.ts', import.meta.url);

@@ -63,4 +63,19 @@ describe('the sockets of a folder', () => {
       expect(() => socketFolder(folder)).toThrow(`${made[0]} belongs to nobody (user id ${NOBODY}), not to this user`);
     rmSync(made[1]!, { recursive: true });
   });
+
+  it('say which keys move them where another user was first in the temporary folder', () => {
+    if (process.getuid?.() !== 0) return expect(process.getuid?.()).toBeGreaterThan(0);
+    const deep = join(folder, 'x'.repeat(120));
+    mkdirSync(deep);
+    const made = socketFolder(deep);
+    const keys = /belongs to nobody .*; a processing_core\.runtime_dir or store\.path with a shorter path needs/;
+    chownSync(made, NOBODY, NOBODY);
+    expect(() => socketFolder(deep)).toThrow(keys);
+    expect(() => findSocketFolder(deep)).toThrow(keys);
+    rmSync(made, { recursive: true });
+    symlinkSync(folder, made);
+    expect(() => socketFolder(deep)).toThrow();
+    rmSync(made);
+  });
 });

@@ -16,6 +16,7 @@ import {
 import { dirname } from 'node:path';
 import { stringifyJson } from '../../model/json.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
+import { OWNER_ONLY_FILE } from '../../runtime/own-files.js';
 import type { RefusedItem } from './tasks.js';
 
 const MOST_NAMES = 10_000;
@@ -86,13 +87,13 @@ export class Rejects {
 
   private open(): number {
     if (this.named !== undefined) {
-      const file = openSync(this.named, 'w');
+      const file = openSync(this.named, 'w', OWNER_ONLY_FILE);
       this.opened = this.named;
       return file;
     }
     for (let n = 1; n <= MOST_NAMES; n++) {
       try {
-        const file = openSync(this.nameOf(n), 'wx');
+        const file = openSync(this.nameOf(n), 'wx', OWNER_ONLY_FILE);
         this.opened = this.nameOf(n);
         return file;
       } catch (error) {

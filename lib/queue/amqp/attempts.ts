@@ -7,9 +7,10 @@
  * Refused: `x-delivery-count` of a quorum queue, which counts every task that was open when a connection was lost, however innocent.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
+import { openFresh, ownFolder } from '../../runtime/own-files.js';
 import { ATTEMPTS_LIMIT } from '../attempts-limit.js';
 import { RunningSlots } from '../running-slots.js';
 
@@ -106,7 +107,7 @@ export class BrokerAttempts {
 
   private makeFolder(): void {
     try {
-      mkdirSync(this.folder, { recursive: true });
+      ownFolder(this.folder);
     } catch (error) {
       throw unwritable(this.folder, error);
     }
@@ -126,7 +127,12 @@ export class BrokerAttempts {
   private keep(): void {
     const kept: Kept = { counted: this.counted, counts: [...this.counts] };
     try {
-      writeFileSync(`${this.path}.new`, JSON.stringify(kept), { mode: 0o600 });
+      const file = openFresh(`${this.path}.new`);
+      try {
+        writeFileSync(file, JSON.stringify(kept));
+      } finally {
+        closeSync(file);
+      }
       renameSync(`${this.path}.new`, this.path);
     } catch (error) {
       throw unwritable(this.path, error);
