@@ -1,14 +1,15 @@
 /**
  * All that a queue holds, read without taking any of it: nothing is acknowledged, and everything goes back to its place with `close`. A
  * classic queue is read in parts, each on a channel of its own, so that only one part is in memory; a quorum queue has a single active
- * consumer, whose prefetch is the most that can be read.
+ * consumer, whose prefetch is the most that can be read, and what it gets is put on disk.
  */
-import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Channel } from 'amqplib';
 import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { AmqpConnection } from './connection.js';
 import { countsOf } from './opening.js';
 import type { QueueType } from './queue-safety.js';
+import { type HeldMessage, Spool } from './spool.js';
 
 const PART = 2_000;
 /** A broker counts a consumer on a quorum queue for a moment after its channel was closed. */
@@ -20,6 +21,7 @@ export const MOST_OF_QUORUM = 65_535;
 export class HeldQueue {
   private readonly channels: Channel[] = [];
   private taken = 0;
+  private spool: Spool | null = null;
 
   private constructor(
     private readonly connection: AmqpConnection,
@@ -39,29 +41,44 @@ export class HeldQueue {
   }
 
   /** All messages in order, each as it arrives; none is kept. Throws QUEUE_UNAVAILABLE when the connection is lost. */
-  async read(each: (message: ConsumeMessage) => void): Promise<void> {
+  async read(each: (message: HeldMessage) => void): Promise<void> {
     while (this.taken < this.count) await this.readPart(each);
   }
 
   /** The next messages in order; none when all were read. Throws QUEUE_UNAVAILABLE when the connection is lost. */
-  async next(): Promise<readonly ConsumeMessage[]> {
-    const messages: ConsumeMessage[] = [];
+  async next(): Promise<readonly HeldMessage[]> {
+    if (this.type === 'quorum') return this.nextOfQuorum();
+    const messages: HeldMessage[] = [];
     if (this.taken < this.count) await this.readPart((message) => messages.push(message));
     return messages;
   }
 
-  private async readPart(each: (message: ConsumeMessage) => void): Promise<void> {
+  private async nextOfQuorum(): Promise<readonly HeldMessage[]> {
+    if (this.spool === null) {
+      const spool = new Spool();
+      this.spool = spool;
+      await this.read((message) => spool.add(message));
+    }
+    return this.spool.next(PART);
+  }
+
+  private async readPart(each: (message: HeldMessage) => void): Promise<void> {
     const { connection, name, type, count } = this;
     const wanted = Math.min(count - this.taken, type === 'quorum' ? MOST_OF_QUORUM : PART);
     const channel = await connection.openChannel(() => {});
     this.channels.push(channel);
     let received = 0;
+    let failure: unknown = null;
     let arrived = () => {};
     await connection.answer(channel.prefetch(wanted), `the queue ${name} is to be read`);
     const consuming = channel.consume(name, (message) => {
       if (message !== null) {
         received++;
-        each(message);
+        try {
+          each(message);
+        } catch (error) {
+          failure ??= error;
+        }
       }
       arrived();
     });
@@ -73,10 +90,13 @@ export class HeldQueue {
       });
       await connection.answer(more, `messages of ${name} are waited for`);
     }
+    if (failure !== null) throw failure;
     this.taken += wanted;
   }
 
   async close(): Promise<void> {
+    this.spool?.close();
+    this.spool = null;
     for (const channel of this.channels.splice(0)) await this.connection.closeChannel(channel);
   }
 }

@@ -14,7 +14,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Channel, ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { Channel, ConfirmChannel } from 'amqplib';
 import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { Logger } from '../../observability/logger.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
@@ -24,6 +24,7 @@ import { AmqpConnection } from './connection.js';
 import { countAlone, HeldQueue, MOST_OF_QUORUM, refused } from './held-queue.js';
 import { type QueueShape, shapeFound } from './queue-arguments.js';
 import { needsRepair, type QueueType, typeOf } from './queue-safety.js';
+import type { HeldMessage } from './spool.js';
 import { declareTopology, inspectTopology, isMissing, type TopologyOptions, untilSaved } from './topology.js';
 import { markerOf, queuesOf, shapeOf, spareOf, type WantedQueue } from './wanted.js';
 
@@ -319,17 +320,14 @@ class Outlet {
   }
 }
 
-function publishAgain(channel: ConfirmChannel, queue: string, { properties, content }: ConsumeMessage): void {
+function publishAgain(channel: ConfirmChannel, queue: string, { properties, content }: HeldMessage): void {
   const { userId: _, headers, ...kept } = properties;
   const copied = Object.entries(headers ?? {}).filter(([name]) => !NOT_COPIED.has(name));
   const options = { ...kept, headers: Object.fromEntries(copied), persistent: true, mandatory: true };
   channel.sendToQueue(queue, content, options);
 }
 
-function digestOf({
-  properties: { messageId, appId, correlationId, type, timestamp },
-  content,
-}: ConsumeMessage): string {
+function digestOf({ properties: { messageId, appId, correlationId, type, timestamp }, content }: HeldMessage): string {
   const hash = createHash('sha256').update(JSON.stringify([messageId, appId, correlationId, type, timestamp]));
   return hash.update(content).digest('base64');
 }

@@ -254,6 +254,23 @@ async function methodsOf(host: TestVirtualHost, breakOffAt: number): Promise<num
   return methods;
 }
 
+test('what is copied out of a quorum queue is kept on disk, not in memory', async () => {
+  const host = await freshVirtualHost();
+  await declareOld(host, { ...BOUNDED, ...QUORUM, 'x-max-length': 10_000, 'x-delivery-limit': 20 });
+  const count = 3_000;
+  const ids = await fill(host, QUEUE, 0, count);
+  const held = countHeld(QUEUE, count);
+  await repair(brokerOf(host, { maxLength: 10_000 }));
+  // The old queue is compared, then copied; the new one is filled, then compared.
+  expect(held).toHaveLength(4);
+  expect(Math.max(...held)).toBeLessThan(10);
+  const messages = await contentOf(host, QUEUE);
+  expect(idsOf(messages)).toEqual(ids);
+  const { properties, content } = messages[2_345]!;
+  expect(content.toString()).toBe(`body of ${ids[2_345]}`);
+  expect(properties).toMatchObject({ appId: 'another', headers: { n: 2_345, nested: { x: 'y' } } });
+});
+
 test.each(BROKERS)(
   'loses, doubles and reorders nothing when it is broken off at any moment and run again (%s)',
   async (which) => {
