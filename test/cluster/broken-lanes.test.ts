@@ -35,7 +35,7 @@ it.each(['effectively-once', 'at-least-once', 'at-most-once'])(
     application = breakingApplication({ ...EMBEDDED, delivery, worker_threads: 8 });
     await send(application, mixed(BREAKING));
     const program = startBreaking(application);
-    await expectAside(application, program, BREAKING);
+    await expectAside(application, BREAKING);
     await application.idle();
     await expectGood();
     expect(attemptsTold(program)).toEqual(new Map(namesOf(BREAKING).map((eid) => [`item:${eid}`, [1, 2, 3]])));
@@ -57,7 +57,7 @@ it(
       program,
       Array.from({ length: BREAKING / 4 }, (_, n) => 1 + 6 * n),
     );
-    await expectAside(application, program, BREAKING);
+    await expectAside(application, BREAKING);
     await application.idle();
     await expectGood();
     for (const attempts of attemptsTold(program).values()) {

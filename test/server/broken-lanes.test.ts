@@ -38,7 +38,7 @@ it.each(MODES)(
     await send(application, mixed(BREAKING));
     const program = startBreaking(application);
     await killAfter(program, kills);
-    await expectAside(application, program, BREAKING);
+    await expectAside(application, BREAKING);
     for (const attempts of attemptsTold(program).values()) {
       // One that ran when it was killed counts that, too, and breaks its lane once less.
       expect([1, 2, 3].filter((attempt) => attempts.includes(attempt))).toEqual(attempts);
