@@ -1,12 +1,16 @@
 /** The file of the model's types: where it lies, and whether it is of this model. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Configuration } from '../config/configuration.js';
 import { declares } from '../hooks/model-declaration.js';
 import type { Problem } from '../model/problem.js';
 import type { ModelSpec } from '../model/spec.js';
+import { readBounded } from '../runtime/bounded-file.js';
 
 /** Beside the configuration folder, where the modules mostly are. */
+/** A thousand times that of a large model. */
+const MAX_TYPES_BYTES = 64 * 1024 * 1024;
+
 export function typesFileOf({ dir }: Pick<Configuration, 'dir'>): string {
   return join(dir, '..', 'dp3-model.d.ts');
 }
@@ -16,7 +20,7 @@ export type TypesState = 'missing' | 'foreign' | 'outdated' | 'current';
 /** `foreign`: a file that `types` has not written. Throws when it can not be read. */
 export function typesState(file: string, spec: ModelSpec): TypesState {
   if (!existsSync(file)) return 'missing';
-  const found = declares(readFileSync(file, 'utf8'), spec);
+  const found = declares(readBounded(file, MAX_TYPES_BYTES).toString(), spec);
   if (found === null) return 'foreign';
   return found ? 'current' : 'outdated';
 }

@@ -4,7 +4,7 @@
  * certificate needs no restart.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readBounded } from '../runtime/bounded-file.js';
 import { messageOf } from '../runtime/errors.js';
 
 /** What a connection is encrypted with, beyond what Node.js trusts: absolute paths, and the passphrase of the key. */
@@ -37,6 +37,9 @@ export interface TlsContents {
 }
 
 export const NO_TLS_FILES: TlsFiles = { ca: null, cert: null, key: null, passphrase: null };
+
+/** The authorities that a system trusts take a quarter of it. */
+const MAX_PEM_BYTES = 1024 * 1024;
 
 const PEM_CERTIFICATE =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
@@ -85,11 +88,10 @@ function keyIn(path: string, passphrase: string | null): { readonly text: string
 
 function textOf(part: TlsPart, path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readBounded(path, MAX_PEM_BYTES).toString();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : '';
     if (code === 'ENOENT' || code === 'ENOTDIR') throw new TlsFileError(part, `there is no file ${path}`);
-    if (code === 'EISDIR') throw new TlsFileError(part, `${path} is a folder`);
     throw new TlsFileError(part, `${path} cannot be read: ${messageOf(error)}`);
   }
 }

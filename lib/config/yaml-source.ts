@@ -2,8 +2,9 @@
  * YAML source: the bytes of one file as a document tree, or a fault. Encodings other than UTF-8 are told apart, and nesting is measured on
  * the flat tree of tokens before the recursive composer sees it: running out of stack in there may end the process.
  */
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { Composer, type CST, type Document, LineCounter, Parser } from 'yaml';
+import { readBounded } from '../runtime/bounded-file.js';
 import { messageOf } from '../runtime/errors.js';
 
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
@@ -51,14 +52,13 @@ export function parseYaml(path: string): { readonly document: Document.Parsed; r
 
 function bytesOf(path: string): Buffer {
   try {
-    // A pipe would be waited for.
-    if (statSync(path).isFile()) return readFileSync(path);
+    return readBounded(path, MAX_FILE_BYTES);
   } catch (error) {
     const target = targetOf(path);
-    const why = target === null ? messageOf(error) : `it is a link to ${target}, and nothing can be read there`;
-    throw new Fault('', undefined, `The file can not be read: ${why}.`);
+    const isNowhere = target !== null && !existsSync(path);
+    const why = isNowhere ? `it is a link to ${target}, and nothing can be read there` : messageOf(error);
+    throw new Fault('', undefined, `The file cannot be read: ${why}.`);
   }
-  throw new Fault('', undefined, 'The file can not be read: it is no file.');
 }
 
 /** Where a link leads to; null where there is none. */
@@ -72,9 +72,6 @@ function targetOf(path: string): string | null {
 
 function decode(path: string): string {
   const bytes = bytesOf(path);
-  if (bytes.length > MAX_FILE_BYTES) {
-    throw new Fault('', undefined, `The file has ${bytes.length} bytes, allowed are at most ${MAX_FILE_BYTES}.`);
-  }
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     throw new Fault('', 1, 'The file is encoded in UTF-16; save it as UTF-8.');

@@ -5,6 +5,7 @@
 import type { AttributeSpec } from '../model/attribute.js';
 import type { DataPoint } from '../model/datapoint.js';
 import type { RawPoint } from '../model/datapoint-rules.js';
+import { withOwnKeys } from '../model/own-keys.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import { makeTask } from '../model/task-parse.js';
@@ -47,7 +48,7 @@ export function createTaskMaker(spec: ModelSpec, messageBytes = Number.POSITIVE_
       if (!Array.isArray(points))
         throw refused(`data-points must be a list (an empty one for none), given was ${describe(points)}`);
       checkKeys(options, OPTION_KEYS, 'option of a task');
-      const { ttlTokens, tags, delete: deletes } = options;
+      const { ttlTokens, tags, delete: deletes } = withOwnKeys(options);
       const task = makeTask(spec, {
         etype,
         eid,
@@ -65,7 +66,8 @@ export function createTaskMaker(spec: ModelSpec, messageBytes = Number.POSITIVE_
       own.add(task);
       return task;
     },
-    ownPoint({ etype, eid }, point, cause, now) {
+    ownPoint({ etype, eid }, given, cause, now) {
+      const point = withOwnKeys(given);
       const attribute = spec.attribute(etype, point.attr);
       const dataPoints = [plainPoint({ ...validityOf(attribute, point, cause, now), ...point })];
       return makeTask(spec, { etype, eid, dataPoints, depth: 0 }).dataPoints[0]!;
@@ -88,8 +90,9 @@ function validityOf(
 }
 
 /** A producer's unknown keys are ignored, an author's are most likely misspelt. What is no object is refused further on. */
-function plainPoint(point: NewDataPoint): RawPoint {
-  if (typeof point !== 'object' || point === null) return point;
+function plainPoint(given: NewDataPoint): RawPoint {
+  if (typeof given !== 'object' || given === null) return given;
+  const point = withOwnKeys(given);
   checkKeys(point, POINT_KEYS, 'key of a data-point');
   const { t1, t2, v } = point;
   if (!(t1 instanceof Date || t2 instanceof Date || v instanceof Date)) return point;

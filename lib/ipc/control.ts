@@ -13,7 +13,8 @@ import { ApplicationError, messageOf } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
 import { findSocketFolder, socketFolder } from '../runtime/socket-path.js';
 import type { ControlReply, ControlRequest } from './messages.js';
-import { otherCommand, ownSpeaker, speakerOf, understands } from './protocol.js';
+import { ownSpeaker } from './protocol.js';
+import { readAsked } from './request.js';
 
 /** Bounds of a socket: connections open at once, of which the idlest makes room for another, and the length of a request in bytes. */
 export interface ControlLimits {
@@ -130,12 +131,13 @@ export class ControlServer implements Service {
       if (socket.writable) socket.write(lineOf(message));
     };
     try {
-      const request = JSON.parse(line) as ControlRequest;
-      const refusal = refusalOf(request);
-      if (refusal === null) await this.handle(request, reply);
-      else reply(refusal);
+      const asked = readAsked(line);
+      if ('refusal' in asked) reply(asked.refusal);
+      else await this.handle(asked.request, reply);
     } catch (error) {
-      reply({ type: 'done', ok: false, sentence: messageOf(error) });
+      const why =
+        error instanceof ApplicationError ? messageOf(error) : `the program failed at it: ${messageOf(error)}`;
+      reply({ type: 'done', ok: false, sentence: why });
     }
     connection.waits = false;
     socket.end();
@@ -166,15 +168,6 @@ export class ControlServer implements Service {
 
 function lineOf(message: ControlReply): string {
   return `${JSON.stringify(message)}\n`;
-}
-
-/** Whoever asks may see what runs, and stop it. All else is for commands that this program understands, in the form that they wait for. */
-function refusalOf(request: ControlRequest): ControlReply | null {
-  const asker = speakerOf(request);
-  if (understands(asker) || request.type === 'status' || request.type === 'stop') return null;
-  const why = otherCommand(ownSpeaker(), asker);
-  if (request.type === 'ask') return { type: 'answer', answer: { ok: false, why } };
-  return { type: 'done', ok: false, sentence: why };
 }
 
 /** The sockets of all living programs of a folder, by first index. */

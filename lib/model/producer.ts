@@ -5,6 +5,7 @@
 import type { DataPoint } from './datapoint.js';
 import { dataPointOf, type RawPoint } from './datapoint-rules.js';
 import { type IgnoredListener, tellIgnoredOfPoint } from './ignored.js';
+import { withOwnKeys } from './own-keys.js';
 import { isObject } from './primitive.js';
 import type { ModelSpec } from './spec.js';
 import type { Task } from './task.js';
@@ -15,12 +16,13 @@ import { describe, ValueError, within } from './value-error.js';
  * The data-point in a producer's form; the caller knows its line. `ignored` is told of what is taken and dropped; what it throws refuses
  * the data-point. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence
  */
-export function readProducerPoint(raw: unknown, spec: ModelSpec, ignored?: IgnoredListener): DataPoint {
+export function readProducerPoint(given: unknown, spec: ModelSpec, ignored?: IgnoredListener): DataPoint {
   let place = 'Data-point';
   let etype: string | null = null;
   let eid: string | null = null;
   try {
-    if (!isObject(raw)) throw ValueError.of(raw, 'an object with type, id, attr and v');
+    if (!isObject(given)) throw ValueError.of(given, 'an object with type, id, attr and v');
+    const raw = withOwnKeys(given);
     const { type, id, attr } = raw as { readonly type?: unknown; readonly id?: unknown } & RawPoint;
     const entity = typeof type === 'string' ? spec.entity(type) : undefined;
     if (entity === undefined) {

@@ -11,6 +11,7 @@ import type { EntitySpec } from './entity.js';
 import { frozenMap } from './frozen-map.js';
 import { type IgnoredListener, tellIgnoredOfMessage, tellIgnoredOfPoint } from './ignored.js';
 import { parseJson } from './json.js';
+import { allWithOwnKeys, withOwnKeys } from './own-keys.js';
 import { booleanOf, isObject, PRIMITIVES } from './primitive.js';
 import type { ModelSpec } from './spec.js';
 import type { Task } from './task.js';
@@ -71,18 +72,19 @@ export function parseTask(body: Buffer, spec: ModelSpec, ignored?: IgnoredListen
     throw new TaskRefused(refusal('Message', error), null, null, error);
   }
   const task = readTask(message, spec, false);
-  if (ignored !== undefined) tellIgnored(message as Message, task, spec, ignored);
+  if (ignored !== undefined) tellIgnored(withOwnKeys(message as Message), task, spec, ignored);
   return task;
 }
 
 /** A task made by module code, checked as one from the wire. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence */
 export function makeTask(spec: ModelSpec, input: TaskInput): Task {
-  const { dataPoints, ttlTokens, expireAt, ...rest } = input;
+  const { dataPoints, ttlTokens, expireAt, ...rest } = withOwnKeys(input);
   return readTask({ ...rest, data_points: dataPoints, ttl_tokens: ttlTokens, expire_at: expireAt }, spec, true);
 }
 
-function readTask(message: unknown, spec: ModelSpec, implied: boolean): Task {
-  if (!isObject(message)) throw refuse('Message', ValueError.of(message, 'an object with etype and eid'), null);
+function readTask(given: unknown, spec: ModelSpec, implied: boolean): Task {
+  if (!isObject(given)) throw refuse('Message', ValueError.of(given, 'an object with etype and eid'), null);
+  const message = withOwnKeys(given);
   const subject = subjectOf(message, spec, implied);
   const dataPoints = pointsOf(message, subject);
   let field = 'tags';
@@ -148,7 +150,7 @@ function pointsOf(message: Message, subject: Subject): readonly DataPoint[] {
   if (!Array.isArray(given)) {
     throw refuse(`${ofEntity(subject)}, data_points`, ValueError.of(given, 'a list of data-points'), subject);
   }
-  const raw: readonly unknown[] = given;
+  const raw = allWithOwnKeys(given);
   const points = new Array<DataPoint>(raw.length);
   let at = 0;
   try {

@@ -14,6 +14,7 @@ import DailyRotateFile from 'winston-daily-rotate-file';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { OWNER_ONLY_FILE, openKept, sharedFolder } from '../runtime/own-files.js';
 import { type Entry, jsonLine, type Level, prettyLine } from './lines.js';
+import { plainOf } from './serialise.js';
 
 export type { Level } from './lines.js';
 
@@ -74,9 +75,7 @@ type Write = (level: Level, message: string, fields: Fields) => void;
 export function makeLogger(write: Write, lowest: Level, own: Fields): Logger {
   const at = (level: Level) => {
     if (RANKS[level] > RANKS[lowest]) return () => {};
-    return (message: string, fields?: Fields) => {
-      write(level, message, fields === undefined ? own : { ...own, ...fields });
-    };
+    return (message: string, fields?: Fields) => write(level, textOf(message), allFields(own, message, fields));
   };
   return {
     debugOn: lowest === 'debug',
@@ -86,6 +85,24 @@ export function makeLogger(write: Write, lowest: Level, own: Fields): Logger {
     warn: at('warn'),
     error: at('error'),
   };
+}
+
+/** A module in JavaScript may log anything: no line is lost for it. */
+function textOf(message: unknown): string {
+  if (typeof message === 'string') return message;
+  return message instanceof Error ? message.message : JSON.stringify(plainOf(message));
+}
+
+function allFields(own: Fields, message: unknown, given: unknown): Fields {
+  const known = message instanceof Error ? { ...own, error: message } : own;
+  if (given === undefined) return known;
+  if (given instanceof Error) return { ...known, error: given };
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return { ...known, value: given };
+  try {
+    return { ...known, ...given };
+  } catch {
+    return { ...known, value: plainOf(given) };
+  }
 }
 
 interface Outlets {

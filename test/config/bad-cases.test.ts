@@ -192,7 +192,7 @@ const CASES: readonly Case[] = [
   {
     what: 'a folder in place of a file',
     files: { 'default.yml/x': '' },
-    error: /default\.yml: The file can not be read/,
+    error: /default\.yml: The file cannot be read/,
   },
   {
     what: 'an unknown key of a Python section',

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { symlinkSync } from 'node:fs';
+import { symlinkSync, truncateSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,7 +80,7 @@ describe('links and what editors leave behind', () => {
     expect(errors).toMatchObject([
       {
         severity: 'error',
-        sentence: 'The file can not be read: it is a link to /nowhere/at.yml, and nothing can be read there.',
+        sentence: 'The file cannot be read: it is a link to /nowhere/at.yml, and nothing can be read there.',
       },
     ]);
   });
@@ -90,11 +90,38 @@ describe('links and what editors leave behind', () => {
     expect(problems).toMatchObject([{ severity: 'error', file: join(dir, 'modules') }]);
   });
 
+  it.each([
+    ['default.yml', 'development', 'default.yml', /: it is a link to default\.yml, and/],
+    ['production.yml', 'production', 'production.yml', /: it is a link to production\.yml, and/],
+    ['default.yml', 'development', '/dev/zero', /: it is no regular file\.$/],
+    ['default.yml', 'development', '/tmp', /: it is a folder\.$/],
+    ['processing_core.yml', 'development', '/dev/zero', /: it is no regular file\.$/],
+    ['db_entities/other.yml', 'development', '/dev/zero', /: it is no regular file\.$/],
+  ])('refuses %s of %s by name where it is a link to %s', (name, env, target, sentence) => {
+    const { dir, problems, configuration } = linked({}, { [name]: target }, env);
+    expect(configuration).toBeNull();
+    const [problem, ...more] = problems.filter(({ file }) => file === join(dir, name));
+    expect(more).toEqual([]);
+    expect(problem).toMatchObject({ severity: 'error', sentence: expect.stringMatching(sentence) });
+  });
+
+  it('refuses a file of a gigabyte without reading it', () => {
+    const dir = makeFolder({ 'default.yml': '' });
+    truncateSync(join(dir, 'default.yml'), 2 ** 30);
+    const before = process.memoryUsage().rss;
+    const { problems } = loadConfiguration({ dir }, {});
+    const sentence = 'The file cannot be read: it has 1073741824 bytes, allowed are at most 4194304.';
+    expect(problems).toMatchObject([{ severity: 'error', sentence }]);
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
+  });
+
   it('does not wait for a pipe in the place of a file', () => {
     const dir = makeFolder({});
     execFileSync('mkfifo', [join(dir, 'default.yml')]);
     const { problems } = loadConfiguration({ dir }, {});
-    expect(problems).toMatchObject([{ severity: 'error', sentence: 'The file can not be read: it is no file.' }]);
+    expect(problems).toMatchObject([
+      { severity: 'error', sentence: 'The file cannot be read: it is no regular file.' },
+    ]);
   });
 });
 

@@ -217,7 +217,7 @@ describe('the files of TLS', () => {
 
   it.each<[string, () => Files, Part, RegExp]>([
     ['a missing authority', () => ({ ca: '/no/ca.pem' }), 'ca', /here is no file \/no\/ca\.pem\.$/],
-    ['a folder', () => ({ ca: '/tmp' }), 'ca', /\/tmp is a folder\.$/],
+    ['a folder', () => ({ ca: '/tmp' }), 'ca', /\/tmp cannot be read: it is a folder\.$/],
     ['what is no PEM', () => ({ ca: join(certificate.folder, 'no-pem') }), 'ca', /holds no certificate in PEM form/],
     ['a damaged one', () => ({ ca: join(certificate.folder, 'damaged.pem') }), 'ca', /holds a damaged certificate/],
     ['a missing certificate', () => ({ cert: '/no/c', key: certificate.key }), 'cert', /here is no file \/no\/c\.$/],

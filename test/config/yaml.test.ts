@@ -124,7 +124,7 @@ describe('a YAML file', () => {
     const dir = makeFolder();
     expect(readYaml(dir, 'x.yml', problems) ?? readYaml(join(dir, 'nowhere.yml'), 'y.yml', problems)).toBeUndefined();
     expect(problems.map(({ sentence }) => sentence.replace(/:.*/, ''))).toEqual(
-      Array(2).fill('The file can not be read'),
+      Array(2).fill('The file cannot be read'),
     );
   });
 

@@ -112,10 +112,14 @@ describe('control socket', () => {
       throw new Error('the handler failed');
     });
     expect(await replies(server.path, { type: 'status' })).toEqual([
-      { type: 'done', ok: false, sentence: 'the handler failed' },
+      { type: 'done', ok: false, sentence: 'the program failed at it: the handler failed' },
     ]);
     for (const text of ['not json\n', 'x'.repeat(5_000)]) {
-      expect(await rawAnswer(server.path, text)).toMatchObject({ type: 'done', ok: false });
+      expect(await rawAnswer(server.path, text)).toMatchObject({
+        type: 'done',
+        ok: false,
+        sentence: expect.stringMatching(/^a request is a JSON object in one line/),
+      });
     }
   });
 

@@ -236,6 +236,32 @@ test.each([
   expect(messages).toEqual(expect.arrayContaining(['the log file can not be written', 'one', 'two']));
 });
 
+test('no line is lost for what a module in JavaScript logs', async () => {
+  const { log, entries } = logging();
+  const info = log.info as (message: unknown, fields?: unknown) => void;
+  const broken = Object.defineProperty({}, 'x', {
+    enumerable: true,
+    get: () => {
+      throw new Error('no');
+    },
+  });
+  const circular: unknown[] = [];
+  circular.push(circular);
+  for (const message of [{}, { a: 1n }, null, undefined, 5, circular, Symbol('s'), broken]) info(message);
+  info(new Error('whole'));
+  for (const fields of [null, 5, 'text', ['a'], new Error('half'), broken, { ok: true }]) info('fields', fields);
+  const lines = (await entries()).map(({ time: _, level: __, ...line }) => line);
+  expect(lines.map(({ message }) => message)).toEqual([
+    ...['{}', '{"a":"1"}', 'null', 'null', '5', '["[circular]"]', '"Symbol(s)"', '{"x":"[unreadable]"}', 'whole'],
+    ...Array(7).fill('fields'),
+  ]);
+  expect(lines[8]).toMatchObject({ error: { message: 'whole', stack: expect.any(String) } });
+  expect(lines.slice(9)).toMatchObject([
+    ...[{ value: null }, { value: 5 }, { value: 'text' }, { value: ['a'] }, { error: { message: 'half' } }],
+    ...[{ value: { x: '[unreadable]' } }, { ok: true }],
+  ]);
+});
+
 test('a stream that breaks does not end the program', async () => {
   const broken = new Writable({
     write: (_chunk, _encoding, done) => done(new Error('EPIPE')),

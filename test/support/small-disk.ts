@@ -5,7 +5,7 @@ import { makeFolder } from './folder.js';
 
 export function smallDisk(bytes: number): string | null {
   const folder = makeFolder();
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]);
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=700`, 'tmpfs', folder]);
   if (status !== 0) return null;
   onTestFinished(() => void spawnSync('umount', ['-l', folder]));
   return folder;
