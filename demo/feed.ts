@@ -5,13 +5,16 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { readBlocks } from '../lib/cli/send/blocks.js';
 import { itemCutter } from '../lib/cli/send/items.js';
+import { lotsWithoutLines } from '../lib/cli/send/lots.js';
 import { Pace } from '../lib/cli/send/pace.js';
 import { Rejects } from '../lib/cli/send/rejects.js';
 import { Sender } from '../lib/cli/send/sender.js';
+import { TaskStreams } from '../lib/cli/send/task-streams.js';
 import type { Configuration } from '../lib/config/configuration.js';
 import { readProducerPoint } from '../lib/model/producer.js';
 import type { ModelSpec } from '../lib/model/spec.js';
 import { openProducer } from '../lib/queue/producer.js';
+import { systemClock } from '../lib/runtime/clock.js';
 import { EXAMPLE } from './place.js';
 
 const CORPUS = join(EXAMPLE, 'corpus', 'points.jsonl.gz');
@@ -50,17 +53,18 @@ export async function feed({ configuration, spec, corpus, rate, signal, onSent }
   const stop = () => void writer.stop();
   signal.addEventListener('abort', stop);
   const sender: Sender = new Sender({
-    making: { spec, numProcesses, messageBytes: message.bytes, stream: null, read },
+    making: { spec, numProcesses, messageBytes: message.bytes, streams: new TaskStreams(), read },
     writer,
     pace: new Pace(rate === 0 ? null : rate),
     rejects: new Rejects(CORPUS, undefined),
     signal,
-    repeatable: true,
+    journal: null,
+    clock: systemClock,
     onRefused: ({ line, reason }) => refused.push(`line ${line}: ${reason}`),
     onProgress: () => onSent(sender.points),
   });
   try {
-    await sender.send(readBlocks(once(corpus), itemCutter(message.bytes), { repeatable: true, bounds: BLOCK }));
+    await sender.send(lotsWithoutLines(readBlocks(once(corpus), itemCutter(message.bytes), BLOCK)));
   } finally {
     signal.removeEventListener('abort', stop);
     await close();

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
-import { idOfPositions } from '../../lib/model/task-id.js';
+import { newStream, sequencedId } from '../../lib/model/task-id.js';
 import { inArena } from './arena.js';
 import { ownMemory, processorTime } from './processes.js';
 import { inTemporary } from './program.js';
@@ -82,6 +82,7 @@ export function measureBare({ tasks, keys, allRows = false }: BareSettings): Pro
     let startedAt = 0;
     let cpu = process.cpuUsage();
     const warmUp = tasks * WARM_UP;
+    const stream = newStream();
     for (let n = 0; n < tasks; ) {
       if (startedAt === 0 && n >= warmUp) {
         startedAt = performance.now();
@@ -95,7 +96,7 @@ export function measureBare({ tasks, keys, allRows = false }: BareSettings): Pro
           queue.removeSync(row.key);
           if (allRows) {
             history.putSync(Buffer.concat([numberKey(n % keys), numberKey(n)]), BARE_HISTORY);
-            inbox.putSync(Buffer.from(idOfPositions('bench', [n])), BARE_TIME);
+            inbox.putSync(Buffer.from(sequencedId({ stream, n: n + 1 })), BARE_TIME);
           }
           n++;
         }

@@ -1,7 +1,7 @@
 /** The tasks that are measured with: about 300 bytes, one observation of type array<int>, as performance figures are given for. */
 import { createHashCache } from '../../lib/model/hash.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
-import { idOfPositions } from '../../lib/model/task-id.js';
+import { newStream, sequencedId } from '../../lib/model/task-id.js';
 
 export const ENTITY = `
 entity: { id: ip, id_data_type: ipv4, name: IP address, snapshot: true }
@@ -27,6 +27,7 @@ function portsOf(key: number): number[] {
 /** Makes tasks of the keys 0 .. keys-1 in turn, for so many processes; their ids are as `send` makes them. */
 export function taskMaker(keys: number, numProcesses: number): (n: number) => OutgoingTask {
   const hashOf = createHashCache();
+  const stream = newStream();
   return (n) => {
     const number = n % keys;
     const eid = eidOf(number);
@@ -41,7 +42,7 @@ export function taskMaker(keys: number, numProcesses: number): (n: number) => Ou
       src: 'scanner-01.example.org/tcp',
     };
     const body = Buffer.from(JSON.stringify({ etype: 'ip', eid, data_points: [point], tags: [] }));
-    return { id: idOfPositions('bench', [n]), key, index: hashOf(key) % numProcesses, priority: false, body };
+    return { id: sequencedId({ stream, n: n + 1 }), key, index: hashOf(key) % numProcesses, priority: false, body };
   };
 }
 

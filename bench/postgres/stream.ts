@@ -2,7 +2,7 @@
 import type { Delivery } from '../../lib/model/delivery.js';
 import { hashOf } from '../../lib/model/hash.js';
 import type { HistoryRow, RecordState } from '../../lib/model/record.js';
-import { idOfPositions } from '../../lib/model/task-id.js';
+import { newStream, sequencedId } from '../../lib/model/task-id.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import type { BatchEntry } from '../../lib/store/store.js';
 
@@ -15,6 +15,7 @@ const NOTHING = new Map<string, never>();
 /** Makes batches that follow each other: every state is made from the one before. */
 export class Stream {
   private readonly states = new Map<string, RecordState>();
+  private readonly stream = newStream();
   private n = 0;
 
   /** `prefix`: another stream of the same application takes another one. */
@@ -38,7 +39,7 @@ export class Stream {
     this.states.set(eid, state);
     const raw = [{ etype: ETYPE, eid, src: 'bench', ...row }];
     return {
-      delivery: deliveryOf(idOfPositions(this.prefix, [n])),
+      delivery: deliveryOf(sequencedId({ stream: this.stream, n: n + 1 })),
       result: { outcome: 'applied', etype: ETYPE, eid, record: { state }, history: [row], raw, derived: [] },
     };
   }

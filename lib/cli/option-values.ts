@@ -28,6 +28,15 @@ export function readNumber(
   );
 }
 
+/** One of a few words; null where the option is not given. @throws ApplicationError USAGE */
+export function readChoice<T extends string>(option: GetOption, name: string, choices: readonly T[]): T | null {
+  const text = option(name);
+  if (text === undefined) return null;
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new ApplicationError('USAGE', `--${name}: given was ${describe(text)}, allowed is ${choices.join(' or ')}`);
+}
+
 /** With what a program ends that was stopped in order; the codes of failures are no choice. @throws ApplicationError USAGE */
 export function readStopExitCode(option: GetOption): number {
   return readNumber(option, 'stop-exit-code', { least: 3, most: 125, whole: true }) ?? 0;

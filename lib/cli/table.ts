@@ -123,9 +123,11 @@ export const COMMANDS: readonly Command[] = [
     details: [
       'FILE holds objects {"type","id","attr","v","t1","t2","c","src"}, one a line, printed over several lines, or in JSON arrays; also gzipped. Where it is broken (a gzip file that is cut short, an array that is not closed), what stands before is sent, and the place is named.',
       'A data-point that the model does not allow is refused alone: named with its line on stderr, and kept in a file of rejects as {"line","reason","input"}. What DP3 ignores without a word, such as a key that the model does not have, is taken, and the summary says how much there was; --strict refuses it. When a queue is full, or the broker is away or in alarm, send waits and says why. The order within an entity is kept.',
-      'A file can be sent again, for instance when a send broke off, and nothing is doubled (as long as processing_core.inbox.retention says): the workers know its tasks by their ids and skip them. What send counts is what it sent, repeated or not. The same holds for stdin with the same --stream. To have a file processed once more on purpose, give it another --stream.',
-      'Ctrl-C and SIGTERM end it within a second, or it says what it waits for; the summary tells what is in the queues. A second signal ends it at once, without a summary.',
-      'Exit code 0 when everything was sent, 1 when something was refused, the input could not be read to its end or the send was interrupted; after a second signal that of the signal (130 for Ctrl-C, 143 for SIGTERM).',
+      'send keeps in a journal what it sent of each file (send.state), and compares the file with what was sent of it last. So the same command can be repeated after a send broke off, and a file that has grown be sent again: each line is sent once. A moved file keeps its journal, a copy has its own. A file with none of the lines that were sent last is sent as a whole. Where some lines are others now, nothing is sent, and --changed says what is to be. A corrected file of rejects is read as it is. Stdin is sent as it comes; with --stream NAME it is compared as a file is, whatever comes under that name.',
+      'A send that broke off leaves a block of which nobody knows how much was sent. The next one finishes it under the same ids, and the workers skip what they have. Where they may know them no more (half of processing_core.inbox.retention has passed, the number of processes is another, or the clock stands before that time), nothing is sent, and --open says what becomes of it.',
+      '--follow goes on with what is written to the file, line by line, also when it is rotated or cut short, until Ctrl-C.',
+      'Ctrl-C and SIGTERM end it within a second, or it says what it waits for; the summary tells what is new, what was sent before, and the numbers of its streams, by which a loss is told. A second signal ends it at once, without a summary.',
+      'Exit code 0 when everything was sent, 1 when something was refused, the input could not be read to its end or the send was interrupted; 2 when nothing is sent before --changed or --open is given; after a second signal that of the signal (130 for Ctrl-C, 143 for SIGTERM).',
     ].join('\n\n'),
     example: 'send points.jsonl.gz --rejects bad.jsonl',
     options: [
@@ -137,7 +139,17 @@ export const COMMANDS: readonly Command[] = [
         sentence: 'where to put what is refused (<file>.rejected.jsonl, rejected.jsonl for stdin)',
       },
       { flags: '--strict', sentence: 'refuse data-points of which something would be ignored, such as an unknown key' },
-      { flags: '--stream <name>', sentence: 'name of the stream: the same data under the same name are sent once' },
+      { flags: '--again', sentence: 'send everything once more' },
+      { flags: '--changed <what>', sentence: 'where lines that were sent have changed: send new-lines, or all' },
+      {
+        flags: '--open <what>',
+        sentence: 'a block that an earlier send left open for too long: send it again, or skip it',
+      },
+      { flags: '--follow', sentence: 'go on with what is written to the file, until Ctrl-C' },
+      {
+        flags: '--stream <name>',
+        sentence: 'compare with what was last sent under this name, instead of the path of the file',
+      },
     ],
     load: () => import('./commands/send.js'),
   },

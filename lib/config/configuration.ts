@@ -99,5 +99,7 @@ export interface Configuration {
   readonly ttl: { readonly sweepIntervalMs: number };
   readonly scheduler: { readonly misfireGraceMs: number };
   readonly control: { readonly connections: number; readonly requestBytes: number };
+  /** Folder of the journals of `send`; how long those of files that are gone are kept. */
+  readonly send: { readonly stateDir: string; readonly journalRetentionMs: number };
   readonly logging: LoggingConfiguration;
 }

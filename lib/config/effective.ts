@@ -37,6 +37,7 @@ function derived(key: string, configuration: Configuration): unknown {
   if (key === 'processing_core.worker_processes') return configuration.numProcesses;
   if (key === 'processing_core.msg_broker.kind') return configuration.broker.kind;
   if (key === 'processing_core.store.kind') return configuration.store.kind;
+  if (key === 'send.state') return configuration.send.stateDir;
   return key === 'processing_core.runtime_dir' ? configuration.runtimeDir : undefined;
 }
 

@@ -309,6 +309,20 @@ export function makeSchema() {
         request_bytes: size('64KiB', 'Largest request to the control socket.', { least: 1_024 }),
       },
     },
+    send: {
+      state: unset(
+        text(
+          '../journals',
+          'Folder of the journals of `send`, relative to the configuration folder: what was sent of each input. It must be on a local disk.',
+        ),
+        '`journals` in the folder of the application in processing_core.store.path',
+      ),
+      journal_retention: duration(
+        '365d',
+        'A journal that was not used for so long is removed where its file is gone, or where it is that of a name (`--stream`).',
+        { least: 86_400_000 },
+      ),
+    },
     logging: {
       level: choice(LOG_LEVELS, 'info', 'Lines below this level are not written.'),
       format: choice(LOG_FORMATS, 'auto', 'Form of the lines: auto is pretty on a terminal and JSON lines elsewhere.'),

@@ -102,6 +102,10 @@ export function configurationOf(
     ttl: { sweepIntervalMs: core.ttl.sweep_interval },
     scheduler: { misfireGraceMs: core.scheduler.misfire_grace },
     control: { connections: core.control.connections, requestBytes: core.control.request_bytes },
+    send: {
+      stateDir: values.send.state === null ? join(path, 'journals') : resolve(dir, values.send.state),
+      journalRetentionMs: values.send.journal_retention,
+    },
     logging: loggingOf(values.logging, dir),
   };
 }

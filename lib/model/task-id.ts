@@ -14,19 +14,6 @@ export function newTaskId(draw: () => string = randomUUID): string {
 }
 
 /**
- * The id of a task made of a producer's file: the same for the same file and positions, so that a send that broke off can be
- * repeated. All positions count: were the file cut into tasks differently, ids of equal first positions would drop data-points.
- *
- * The first position leads, so that ids of one file sort as they were sent: their inbox rows lie beside each other, and a commit
- * writes a few pages for them instead of one each.
- */
-export function idOfPositions(fileDigest: string, positions: readonly number[]): string {
-  const hash = createHash('sha256').update(`${fileDigest}\0${positions.join(',')}`);
-  const first = (positions[0] ?? 0).toString(16).padStart(POSITION_DIGITS, '0');
-  return uuidOf(first + hash.digest('hex'));
-}
-
-/**
  * The id of a message as the inbox keeps it. An id that is ours or a uuid4 (DP3 draws one for every publish) is unique; any
  * other says something only together with the body, and none at all leaves the body alone.
  */
@@ -83,9 +70,6 @@ const TAG_START = '5e9';
 const TAG_END = 'ce';
 
 const TRUSTED = /^[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
-
-/** A file has less than 2^48 positions. */
-const POSITION_DIGITS = 12;
 
 /** The first 122 free bits of hexadecimal digits as a uuid of version 8 that never looks sequenced. */
 function uuidOf(hex: string): string {

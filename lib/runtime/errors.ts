@@ -69,6 +69,20 @@ export const ERRORS = {
     sentence: 'Another process has taken over this index. The worker ends as its owner, and stands by.',
     follows: 'exit-1',
   },
+  INPUT_CHANGED: {
+    sentence: 'Lines of an input were sent before and are others now. `--changed` says what is to be sent.',
+    follows: 'exit-2',
+  },
+  SEND_UNDECIDED: {
+    sentence:
+      'A send broke off inside a block, and whether the workers still know its tasks cannot be told. `--open` says what becomes of it.',
+    follows: 'exit-2',
+  },
+  JOURNAL_LOCKED: { sentence: 'Another `send` is at work on the same input.', follows: 'exit-1' },
+  JOURNAL_FAILED: {
+    sentence: 'The journal of an input cannot be read or written (`send.state`). Nothing is sent without it.',
+    follows: 'exit-1',
+  },
   NOT_RUNNING: { sentence: 'No program runs on this data folder.', follows: 'exit-1' },
   TOO_MANY_RESTARTS: {
     sentence:

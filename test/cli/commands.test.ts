@@ -186,7 +186,9 @@ describe('commands without a running program', () => {
       ]);
       const named = join(application.folder, 'bad.jsonl');
       const again = await run(['send', path, '--rejects', named]);
-      expect(again.stdout).toMatch(/^2 data-points sent in 1 task, 2 rejected, they are in .*bad\.jsonl \(/);
+      expect(again.stdout).toMatch(
+        /^0 data-points sent in 0 tasks \(0 new, 2 sent before\), 2 rejected, they are in .*bad\.jsonl \(/,
+      );
       expect(existsSync(named)).toBe(true);
       expect(await run(['send', path, '--rejects', path])).toMatchObject({ code: 2 });
     });

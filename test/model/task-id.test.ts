@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   deliveryIdOf,
-  idOfPositions,
   LAST_POSITION,
   newStream,
   newTaskId,
@@ -21,26 +20,6 @@ describe('a task id', () => {
     expect(ids.size).toBe(1000);
     for (const id of ids) expect(id).toMatch(UUID);
     expect(newTaskId(() => 'drawn')).toBe('drawn');
-  });
-
-  test('made of positions in a file is the same again for the same file and positions alone', () => {
-    const id = idOfPositions('digest', [1, 2, 3]);
-    expect(id).toMatch(UUID);
-    expect(idOfPositions('digest', [1, 2, 3])).toBe(id);
-    const others = [
-      idOfPositions('digest', [1, 2]),
-      idOfPositions('digest', [1]),
-      idOfPositions('digest', [12, 3]),
-      idOfPositions('digest', [1, 2, 3, 4]),
-      idOfPositions('other', [1, 2, 3]),
-    ];
-    expect(new Set([id, ...others]).size).toBe(6);
-    for (const different of others) expect(different).toMatch(UUID);
-  });
-
-  test('made of positions sorts by the first one', () => {
-    const ids = [0, 1, 9, 10, 255, 256, 70_000, 2 ** 40].map((first) => idOfPositions('digest', [first, first + 7]));
-    expect([...ids].sort()).toEqual(ids);
   });
 });
 
@@ -97,7 +76,8 @@ describe('a sequenced id', () => {
 
 describe('the id of a delivery', () => {
   test('is the message id where that is ours or a uuid4', () => {
-    for (const id of [randomUUID(), newTaskId(), idOfPositions('digest', [1])]) expect(deliveryIdOf(id, body)).toBe(id);
+    for (const id of [randomUUID(), newTaskId(), sequencedId({ stream: newStream(), n: 1 })])
+      expect(deliveryIdOf(id, body)).toBe(id);
     const id = randomUUID();
     expect(deliveryIdOf(id.toUpperCase(), body)).toBe(id);
   });

@@ -2,7 +2,6 @@
  * Interruption: how a send ends at Ctrl-C or SIGTERM. Nothing more is read. What was handed over gets a moment to arrive, unless
  * something is in the way of that: then it is waited for no longer. A second signal ends the process (main.ts).
  */
-import type { Readable } from 'node:stream';
 import type { TaskWriter } from '../../queue/queue.js';
 import type { Clock } from '../../runtime/clock.js';
 import { Deadline } from '../../runtime/deadline.js';
@@ -15,9 +14,10 @@ const MOST_MS = 10_000;
 
 export interface InterruptionOptions {
   readonly signal: AbortSignal;
-  readonly stream: Readable;
   readonly writer: TaskWriter;
   readonly clock: Clock;
+  /** Nothing more is to be read. */
+  endReading(): void;
   note(sentence: string): void;
 }
 
@@ -27,11 +27,11 @@ export function closingDeadline(clock: Clock): Deadline {
 }
 
 /** Ends reading and sending when the signal fires; returns what ends the waiting for that. */
-export function endWhenInterrupted({ signal, stream, writer, clock, note }: InterruptionOptions): () => void {
+export function endWhenInterrupted({ signal, writer, clock, endReading, note }: InterruptionOptions): () => void {
   const cancels: (() => void)[] = [];
   const stop = () => void writer.stop(closingDeadline(clock));
   const interrupted = () => {
-    stream.destroy();
+    endReading();
     if (writer.obstacle !== null) {
       stop();
       return;

@@ -2,7 +2,6 @@
  * Items of an input of data-points: JSON lines, objects over several lines, or JSON arrays, plain or gzipped, whatever the file is
  * called. What it is shows in its first bytes; what it cannot be is told.
  */
-import type { Readable } from 'node:stream';
 import { arrayCutter } from './array.js';
 import { GZIP, gunzipped } from './gunzip.js';
 import { InputBroken, type ItemCutter } from './item.js';
@@ -27,7 +26,7 @@ const LF = 10;
  * The bytes of an input, unpacked where they are gzipped. Leaving the loop over them ends the input.
  * @throws InputBroken where it is neither plain nor gzipped UTF-8, or broken; what stands before that place has been given
  */
-export async function* unpacked(input: Readable): AsyncIterable<Buffer> {
+export async function* unpacked(input: AsyncIterable<unknown>): AsyncIterable<Buffer> {
   const given = await begun(input);
   if (!startsWith(given.first, GZIP)) {
     refuseForeign(given.first);

@@ -12,9 +12,11 @@ export class Pace {
     private readonly clock: Clock = systemClock,
   ) {}
 
-  /** Data-points of one portion; one at least. */
+  /** Data-points of one portion, a whole number; one at least. */
   get portion(): number {
-    return this.perSecond === null ? Number.POSITIVE_INFINITY : Math.max(1, this.perSecond / PORTIONS_A_SECOND);
+    return this.perSecond === null
+      ? Number.POSITIVE_INFINITY
+      : Math.max(1, Math.floor(this.perSecond / PORTIONS_A_SECOND));
   }
 
   /** Waits until so many data-points more may be sent. Ends early when the signal fires. */
@@ -27,7 +29,8 @@ export class Pace {
   }
 }
 
-function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
+/** Ends early when the signal fires. */
+export function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const over = () => {

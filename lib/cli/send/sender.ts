@@ -1,11 +1,17 @@
 /**
- * Sender: blocks become tasks and go to the writer, a few portions at a time. The order within an entity is that of the calls: the writer
+ * Sender: lots become tasks and go to the writer, a few portions at a time. The order within an entity is that of the calls: the writer
  * keeps it. What counts as sent is durable in its queue.
+ *
+ * With a journal each lot is a block: opened before its first task is published, marked once the last one is in its queue. One is opened
+ * while the one before is on its way.
  */
-
+import { REFUSED } from '../../journal/digests.js';
+import type { Journal } from '../../journal/journal.js';
+import { OPEN_AT_ONCE, type OpenBlock } from '../../journal/open-blocks.js';
 import type { OutgoingTask } from '../../model/task.js';
 import { TasksNotSent, type TaskWriter } from '../../queue/queue.js';
-import type { Block } from './blocks.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { Lot } from './lots.js';
 import type { Pace } from './pace.js';
 import type { Rejects } from './rejects.js';
 import { type Parcel, type RefusedItem, type TaskMaking, tasksOf } from './tasks.js';
@@ -18,9 +24,11 @@ export interface SenderOptions {
   readonly writer: TaskWriter;
   readonly pace: Pace;
   readonly rejects: Rejects;
-  /** Fires when no more is to be sent; an input that can be repeated is left at once, of another one what was read is still sent. */
+  /** Null for an input that is sent once; then what was read of it is sent even when the signal fires. */
+  readonly journal: Journal | null;
+  /** Fires when no more is to be sent. */
   readonly signal: AbortSignal;
-  readonly repeatable: boolean;
+  readonly clock: Clock;
   /** Told of every refused item, once it is in its file. */
   onRefused(item: RefusedItem): void;
   /** Told after each portion. */
@@ -31,46 +39,111 @@ export class Sender {
   /** Data-points and tasks that are in their queues. */
   points = 0;
   tasks = 0;
+  /** Those of the data-points that an earlier send had begun to send. */
+  repeated = 0;
   /** Tasks that may be in their queues: the broker has not said what became of them. */
   unsure = 0;
-  /** Data-points of the input that were not refused. */
+  /** Data-points of the input that were not refused and not sent before. */
   taken = 0;
+  /** Data-points of the input that were sent before. */
+  known = 0;
   private readonly outstanding: Promise<void>[] = [];
+  private readonly unmarked: Promise<void>[] = [];
 
   constructor(private readonly options: SenderOptions) {}
 
-  /** Sends all blocks; resolves when everything is in its queue. Ends early, without an error, when the signal fires. */
-  async send(blocks: AsyncIterable<Block>): Promise<void> {
+  /** Sends all lots; resolves when everything is in its queue. Ends early, without an error, when the signal fires. */
+  async send(lots: AsyncIterable<Lot>): Promise<void> {
+    await this.whole(async () => {
+      for await (const lot of lots) await this.sendLot(lot);
+    });
+  }
+
+  /** Sends blocks that were opened by an earlier send, under the ids that they were opened with. */
+  async repeat(blocks: readonly OpenBlock[], journal: Journal): Promise<void> {
+    await this.whole(async () => {
+      for (const block of blocks) {
+        await this.sendOpened(block, journal, (points) => {
+          this.repeated += points;
+        });
+      }
+    });
+  }
+
+  private async whole(act: () => Promise<void>): Promise<void> {
     const { signal } = this.options;
     try {
-      for await (const block of blocks) await this.sendBlock(block);
-      while (this.outstanding.length > 0) await this.outstanding.shift();
+      await act();
+      for (const waiting of [this.outstanding, this.unmarked]) while (waiting.length > 0) await waiting.shift();
     } catch (error) {
-      await Promise.allSettled(this.outstanding);
+      await Promise.allSettled([...this.outstanding.splice(0), ...this.unmarked.splice(0)]);
       if (!signal.aborted) throw error;
     }
   }
 
-  private async sendBlock(block: Block): Promise<void> {
-    const { making, rejects, pace, signal, repeatable, onRefused, onProgress } = this.options;
-    const { parcels, refused } = tasksOf(block, making);
+  private async sendLot(lot: Lot): Promise<void> {
+    const { making, rejects, pace, signal, journal, clock, onRefused } = this.options;
+    // What was read of a file is read again.
+    if (journal !== null) signal.throwIfAborted();
+    const { items, lines } = lot;
+    const { parcels, refused } = tasksOf(
+      items.filter((_, at) => lines?.known?.[at] !== true),
+      making,
+    );
     rejects.add(refused);
     for (const item of refused) onRefused(item);
     this.taken += sum(parcels);
-    for (const portion of portionsOf(parcels, pace.portion)) {
-      await pace.take(sum(portion), signal);
-      if (repeatable) signal.throwIfAborted();
-      while (this.outstanding.length >= OUTSTANDING) await this.outstanding.shift();
-      this.outstanding.push(this.sendPortion(portion));
-      onProgress();
+    if (journal === null || lines === null) {
+      await this.publish(parcels);
+      return;
     }
+    await pace.take(sum(parcels), signal);
+    signal.throwIfAborted();
+    this.known += lines.known?.filter((isKnown) => isKnown).length ?? 0;
+    const block = journal.blockOf({
+      lines: withoutRefused(lot, refused),
+      tasks: parcels,
+      range: [items[0]?.line ?? 0, items.at(-1)?.line ?? 0],
+      numProcesses: making.numProcesses,
+      now: clock.now(),
+    });
+    while (this.unmarked.length >= OPEN_AT_ONCE) await this.unmarked.shift();
+    signal.throwIfAborted();
+    if (parcels.length > 0) await journal.open(block);
+    await this.sendOpened(block, journal);
   }
 
-  private sendPortion(portion: readonly Parcel[]): Promise<void> {
+  /** Resolves when it is handed over to the writer. */
+  private async sendOpened(block: OpenBlock, journal: Journal, sent?: (points: number) => void): Promise<void> {
+    const portions = await this.publish(block.tasks, sent);
+    // A block is marked after the one before, whichever is in its queues first.
+    const marked = Promise.all([this.unmarked.at(-1), ...portions]).then(() => journal.mark(block));
+    // It is awaited in turn; until then a failure waits here.
+    marked.catch(() => {});
+    this.unmarked.push(marked);
+  }
+
+  private async publish(parcels: readonly Parcel[], sent?: (points: number) => void): Promise<Promise<void>[]> {
+    const { pace, signal, journal, onProgress } = this.options;
+    const portions: Promise<void>[] = [];
+    for (const portion of portionsOf(parcels, pace.portion)) {
+      if (journal === null) await pace.take(sum(portion), signal);
+      while (this.outstanding.length >= OUTSTANDING) await this.outstanding.shift();
+      const sending = this.sendPortion(portion, sent);
+      portions.push(sending);
+      this.outstanding.push(sending);
+      onProgress();
+    }
+    return portions;
+  }
+
+  private sendPortion(portion: readonly Parcel[], sent: (points: number) => void = () => {}): Promise<void> {
     const pointsOf = new Map(portion.map(({ task, points }) => [task, points]));
     const queued = (task: OutgoingTask) => {
-      this.points += pointsOf.get(task) ?? 0;
+      const points = pointsOf.get(task) ?? 0;
+      this.points += points;
       this.tasks += 1;
+      sent(points);
     };
     const sending = this.options.writer.send([...pointsOf.keys()], queued).then(
       () => this.options.onProgress(),
@@ -79,10 +152,15 @@ export class Sender {
         throw error;
       },
     );
-    // It is awaited in turn; until then a failure waits here.
     sending.catch(() => {});
     return sending;
   }
+}
+
+function withoutRefused({ items, lines }: Lot, refused: readonly RefusedItem[]) {
+  const { digests = [], known = null } = lines ?? {};
+  const positions = new Set(refused.map(({ position }) => position));
+  return { digests: digests.map((digest, at) => (positions.has(items[at]!.position) ? REFUSED : digest)), known };
 }
 
 /** Consecutive tasks with at most so many data-points together, one task at least. */

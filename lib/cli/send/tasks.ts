@@ -1,14 +1,17 @@
-/** What a block becomes: tasks for the writer, and the items that are refused, each with its reason. */
+/**
+ * What a block becomes: tasks for the writer, and the items that are refused, each with its reason. A task gets its id after every check
+ * that can refuse it, so that no position of a stream is left out.
+ */
 import type { DataPoint } from '../../model/datapoint.js';
 import { JsonError, parseJson } from '../../model/json.js';
+import { isObject } from '../../model/primitive.js';
 import { DEFAULT_GROUP_BOUNDS, groupPoints, type PlacedPoint } from '../../model/producer.js';
 import type { ModelSpec } from '../../model/spec.js';
 import type { OutgoingTask } from '../../model/task.js';
-import { idOfPositions, newTaskId } from '../../model/task-id.js';
 import { TaskRefused } from '../../model/task-refused.js';
 import { outgoing } from '../../model/task-serialise.js';
-import type { Block } from './blocks.js';
 import type { Item } from './item.js';
+import type { TaskStreams } from './task-streams.js';
 
 export interface Parcel {
   readonly task: OutgoingTask;
@@ -17,6 +20,7 @@ export interface Parcel {
 }
 
 export interface RefusedItem {
+  readonly position: number;
   readonly line: number;
   /** A sentence. */
   readonly reason: string;
@@ -29,64 +33,74 @@ export interface TaskMaking {
   readonly numProcesses: number;
   /** Largest message that a worker accepts. */
   readonly messageBytes: number;
-  /** Name of the stream that ids are made for; null for ids that no other send has. */
-  readonly stream: string | null;
+  /** Ids of its tasks. */
+  readonly streams: TaskStreams;
   /** Reads a data-point. @throws TaskRefused with the reason as one sentence */
   readonly read: (raw: unknown) => DataPoint;
 }
 
 /** Text of an item that is no JSON is kept up to this length. */
 const KEPT_CHARACTERS = 10_000;
+/** As rejects.ts writes it, sorted. */
+const REJECT_KEYS = 'input,line,reason';
 /** How much larger a data-point may become in a task: its entity's name stands there again, and defaults are written out. */
 const GROWTH = 4;
 
-export function tasksOf(block: Block, making: TaskMaking): { parcels: Parcel[]; refused: RefusedItem[] } {
-  const { spec, numProcesses, messageBytes, stream } = making;
+export function tasksOf(items: readonly Item[], making: TaskMaking): { parcels: Parcel[]; refused: RefusedItem[] } {
+  const { spec, numProcesses, messageBytes, streams } = making;
   const refused: RefusedItem[] = [];
   const points: PlacedPoint[] = [];
-  for (const item of block.items) {
+  for (const item of items) {
     const point = pointOf(item, making, refused);
     if (point !== null) points.push(point);
   }
-  const origin = block.items[0]?.position ?? 0;
   const bounds = { ...DEFAULT_GROUP_BOUNDS, bytes: Math.min(DEFAULT_GROUP_BOUNDS.bytes, messageBytes / GROWTH) };
   const parcels: Parcel[] = [];
   for (const { task, positions } of groupPoints(points, bounds)) {
-    const id = stream === null ? newTaskId() : idOfPositions(`${stream}\0${block.digest}`, positions);
-    const sent = outgoing(task, { spec, numProcesses, priority: false, id });
-    if (sent.body.length <= messageBytes) parcels.push({ task: sent, points: positions.length });
-    else for (const position of positions) refused.push(tooLarge(block.items[position - origin]!, sent, messageBytes));
+    const made = outgoing(task, { spec, numProcesses, priority: false, id: '' });
+    if (made.body.length <= messageBytes) {
+      parcels.push({ task: { ...made, id: streams.nextId(made.index) }, points: positions.length });
+      continue;
+    }
+    const own = new Set(positions);
+    for (const item of items) if (own.has(item.position)) refused.push(tooLarge(item, made, messageBytes));
   }
-  return { parcels, refused: refused.sort((a, b) => a.line - b.line) };
+  return { parcels, refused: refused.sort((a, b) => a.position - b.position) };
 }
 
 /** The data-point of an item; null where it is refused. */
 function pointOf(item: Item, { messageBytes, read }: TaskMaking, refused: RefusedItem[]): PlacedPoint | null {
   const { position, line, bytes } = item;
-  if (bytes === null) {
-    refused.push({ line, reason: `It is longer than the ${messageBytes} bytes that a message may have.`, input: null });
+  const refuse = (reason: string, given: unknown) => {
+    refused.push({ position, line, reason, input: given });
     return null;
-  }
+  };
+  if (bytes === null) return refuse(`It is longer than the ${messageBytes} bytes that a message may have.`, null);
   let input: unknown;
   try {
-    input = parseJson(bytes, messageBytes);
+    input = givenIn(parseJson(bytes, messageBytes), messageBytes);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    refused.push({ line, reason: error.message, input: textOf(bytes) });
-    return null;
+    return refuse(error.message, textOf(bytes));
   }
   try {
     return { point: read(input), position, bytes: bytes.length };
   } catch (error) {
     if (!(error instanceof TaskRefused)) throw error;
-    refused.push({ line, reason: error.message, input });
-    return null;
+    return refuse(error.message, input);
   }
 }
 
-function tooLarge({ line, bytes }: Item, { body }: OutgoingTask, messageBytes: number): RefusedItem {
+/** What a line of a file of rejects was made of, by now corrected; of any other line its value. */
+function givenIn(value: unknown, messageBytes: number): unknown {
+  if (!isObject(value) || Object.keys(value).sort().join() !== REJECT_KEYS) return value;
+  const { input } = value as { readonly input: unknown };
+  return typeof input === 'string' ? parseJson(Buffer.from(input), messageBytes) : input;
+}
+
+function tooLarge({ position, line, bytes }: Item, { body }: OutgoingTask, messageBytes: number): RefusedItem {
   const reason = `Its task would have ${body.length} bytes, allowed are at most ${messageBytes} (message.bytes).`;
-  return { line, reason, input: bytes === null ? null : parseJson(bytes, messageBytes) };
+  return { position, line, reason, input: bytes === null ? null : parseJson(bytes, messageBytes) };
 }
 
 function textOf(bytes: Buffer): string {

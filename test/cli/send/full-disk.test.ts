@@ -9,6 +9,7 @@ import { smallDisk } from '../../support/small-disk.js';
 const DISK_BYTES = 2 ** 20;
 const POINTS = 20_000;
 const BLOCK = 8_192;
+const FEW = 2_000;
 
 async function sent(application: Application, file: string, ...options: string[]) {
   const { code, summary, told } = await new Sending(application, [file, ...options]).ended();
@@ -19,6 +20,7 @@ it('names the disk of the queues, keeps what is there, and goes on when it has r
   const disk = smallDisk(DISK_BYTES);
   if (disk === null) return skip('no disk can be mounted here');
   const application = busApplication(null, POINTS);
+  application.reconfigure((text) => `${text}send: { state: ../journals }\n`);
   mkdirSync(dirname(application.dataDir));
   symlinkSync(disk, application.dataDir);
   const file = join(application.folder, 'points.jsonl');
@@ -42,6 +44,28 @@ it('names the disk of the queues, keeps what is there, and goes on when it has r
   ]);
   expect(summary['sent']).toBeGreaterThan(0);
   expect(summary['sent']).toBe(await application.waiting());
+});
+
+it('sends nothing that its journal has no room for, and all of it once there is room', async ({ skip }) => {
+  const disk = smallDisk(DISK_BYTES);
+  if (disk === null) return skip('no disk can be mounted here');
+  const application = busApplication(null, POINTS);
+  application.reconfigure((text) => `${text}send: { state: ${disk}/journals }\n`);
+  const file = join(application.folder, 'points.jsonl');
+  writeFileSync(file, busPoints(0, FEW));
+  const filler = join(disk, 'filler');
+  writeFileSync(filler, Buffer.alloc(DISK_BYTES - 2 ** 17));
+  const full = await sent(application, file);
+  expect(full).toMatchObject({
+    code: 1,
+    told: expect.stringMatching(
+      /the journal in .*journals\/\w+ cannot be used: its disk is full \(ENOSPC.*is not sent\n$/,
+    ),
+    summary: { ...NOTHING_SENT, interrupted: false, unsent: FEW },
+  });
+  rmSync(filler);
+  expect(await sent(application, file)).toMatchObject({ code: 0, summary: { sent: FEW, repeated: 0 } });
+  expect(await application.waiting()).toBe(FEW);
 });
 
 it('keeps whole lines of what is refused where the disk of that is full, and says how many', async ({ skip }) => {

@@ -1,11 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Block } from '../../../lib/cli/send/blocks.js';
+import type { Lot } from '../../../lib/cli/send/lots.js';
 import { Pace } from '../../../lib/cli/send/pace.js';
 import { progressLine } from '../../../lib/cli/send/progress.js';
 import { Rejects } from '../../../lib/cli/send/rejects.js';
 import { Sender } from '../../../lib/cli/send/sender.js';
+import { TaskStreams } from '../../../lib/cli/send/task-streams.js';
+import { digestOf } from '../../../lib/journal/digests.js';
+import { Journal } from '../../../lib/journal/journal.js';
 import { readProducerPoint } from '../../../lib/model/producer.js';
 import type { OutgoingTask } from '../../../lib/model/task.js';
 import { TasksNotSent } from '../../../lib/queue/queue.js';
@@ -15,15 +18,25 @@ import { loadTestModel } from '../../support/model.js';
 
 const spec = loadTestModel();
 
-async function* blocksOf(count: number, points: number): AsyncIterable<Block> {
+async function* lotsOf(count: number, points: number): AsyncIterable<Lot> {
   for (let n = 0; n < count; n++) {
     const items = Array.from({ length: points }, (_, at) => ({
       position: n * points + at,
       line: n * points + at + 1,
       bytes: Buffer.from(`{"type":"bus","id":"b${at}","attr":"int","v":${n},"t1":"2026-01-01"}`),
     }));
-    yield { items, digest: String(n) };
+    yield { items, lines: null };
   }
+}
+
+async function* digestedLots(count: number, points: number): AsyncIterable<Lot> {
+  for await (const { items } of lotsOf(count, points)) {
+    yield { items, lines: { digests: items.map(({ bytes }) => digestOf(bytes ?? Buffer.alloc(0))), known: null } };
+  }
+}
+
+function makeJournal(): Journal {
+  return Journal.open(join(makeFolder(), 'journal'), { destination: 'test', input: { name: 'sender' } });
 }
 
 /** A writer whose calls are settled by the test. */
@@ -57,15 +70,22 @@ function manualWriter() {
   return { writer, calls, called };
 }
 
-function senderOf(parts: { signal?: AbortSignal; repeatable?: boolean; pace?: Pace } = {}) {
+function senderOf(parts: { signal?: AbortSignal; pace?: Pace; journal?: Journal } = {}) {
   const manual = manualWriter();
   const sender = new Sender({
-    making: { spec, numProcesses: 1, messageBytes: 100_000, stream: '', read: (raw) => readProducerPoint(raw, spec) },
+    making: {
+      spec,
+      numProcesses: 1,
+      messageBytes: 100_000,
+      streams: new TaskStreams(),
+      read: (raw) => readProducerPoint(raw, spec),
+    },
     writer: manual.writer,
     pace: parts.pace ?? new Pace(null),
     rejects: new Rejects(null, undefined),
     signal: parts.signal ?? new AbortController().signal,
-    repeatable: parts.repeatable ?? true,
+    journal: parts.journal ?? null,
+    clock: manualClock(),
     onRefused: () => {},
     onProgress: () => {},
   });
@@ -75,7 +95,7 @@ function senderOf(parts: { signal?: AbortSignal; repeatable?: boolean; pace?: Pa
 describe('the sender', () => {
   it('has a few calls of the writer under way, in order, and counts what is in its queue', async () => {
     const { sender, calls, called } = senderOf();
-    const sending = sender.send(blocksOf(6, 2));
+    const sending = sender.send(lotsOf(6, 2));
     await called(3);
     await new Promise(setImmediate);
     expect(calls).toHaveLength(3);
@@ -92,7 +112,7 @@ describe('the sender', () => {
 
   it('ends with the error of the writer', async () => {
     const { sender, calls, called } = senderOf();
-    const sending = sender.send(blocksOf(2, 1));
+    const sending = sender.send(lotsOf(2, 1));
     await called(2);
     calls[0]?.done();
     calls[1]?.fail(new Error('disk full'));
@@ -100,22 +120,38 @@ describe('the sender', () => {
     expect(sender.points).toBe(1);
   });
 
-  it('ends without an error when it is interrupted, after what is under way', async () => {
+  it('ends without an error when it is interrupted, after the blocks that are open, and marks them', async () => {
     const controller = new AbortController();
-    const { sender, calls, called } = senderOf({ signal: controller.signal });
-    const sending = sender.send(blocksOf(100, 1));
-    await called(3);
+    const journal = makeJournal();
+    const { sender, calls, called } = senderOf({ signal: controller.signal, journal });
+    const sending = sender.send(digestedLots(100, 1));
+    await called(2);
+    expect(journal.opened().map(({ header }) => header.block)).toEqual([1, 2]);
     controller.abort();
-    for (const { done } of calls) done();
+    // The second one is in its queue first.
+    calls[1]?.done();
+    await new Promise(setImmediate);
+    expect(journal.edition.lastBlock).toBe(0);
+    calls[0]?.done();
     await sending;
-    expect(calls).toHaveLength(3);
-    expect(sender.points).toBe(3);
+    expect(calls).toHaveLength(2);
+    expect([sender.points, journal.edition.sent, journal.opened()]).toEqual([2, 2, []]);
+    await journal.close();
+  });
+
+  it('publishes nothing of a block that its journal could not take', async () => {
+    const journal = makeJournal();
+    journal.open = () => Promise.reject(new Error('disk full'));
+    const { sender, calls } = senderOf({ journal });
+    await expect(sender.send(digestedLots(2, 1))).rejects.toThrow('disk full');
+    expect(calls).toEqual([]);
+    await journal.close();
   });
 
   it('counts each task that is in its queue, also where its call comes to nothing, and those that may be', async () => {
     const controller = new AbortController();
     const { sender, calls, called } = senderOf({ signal: controller.signal });
-    const sending = sender.send(blocksOf(1, 5));
+    const sending = sender.send(lotsOf(1, 5));
     await called(1);
     const [{ tasks = [], queued, fail } = {}] = calls;
     for (const task of tasks.slice(0, 3)) queued?.(task);
@@ -127,9 +163,9 @@ describe('the sender', () => {
 
   it('sends what was read of an input that can not be repeated even then', async () => {
     const controller = new AbortController();
-    const { sender, calls, called } = senderOf({ signal: controller.signal, repeatable: false });
+    const { sender, calls, called } = senderOf({ signal: controller.signal });
     controller.abort();
-    const sending = sender.send(blocksOf(1, 2));
+    const sending = sender.send(lotsOf(1, 2));
     await called(1);
     calls[0]?.done();
     await sending;
@@ -139,7 +175,7 @@ describe('the sender', () => {
   it('keeps a pace, in portions of a tenth of a second', async () => {
     const clock = manualClock();
     const { sender, calls, called } = senderOf({ pace: new Pace(20, clock) });
-    const sending = sender.send(blocksOf(1, 5));
+    const sending = sender.send(lotsOf(1, 5));
     for (const n of [1, 2, 3]) {
       await called(n);
       await new Promise(setImmediate);
@@ -167,7 +203,7 @@ describe('the sender', () => {
 });
 
 describe('rejects', () => {
-  const item = { line: 3, reason: 'no.', input: { v: 12345678901234567890n, ['__proto__']: 1 } };
+  const item = { position: 2, line: 3, reason: 'no.', input: { v: 12345678901234567890n, ['__proto__']: 1 } };
 
   it('are kept in a file beside the input, made when there is the first, over no other file', () => {
     const folder = makeFolder();
@@ -176,7 +212,7 @@ describe('rejects', () => {
     first.add([]);
     expect([first.path, existsSync(`${input}.rejected.jsonl`)]).toEqual([null, false]);
     first.add([item]);
-    first.add([{ line: 4, reason: 'neither.', input: null }]);
+    first.add([{ position: 3, line: 4, reason: 'neither.', input: null }]);
     first.close();
     expect([first.path, first.count]).toEqual([`${input}.rejected.jsonl`, 2]);
     expect(readFileSync(`${input}.rejected.jsonl`, 'utf8')).toBe(

@@ -1,22 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Block } from '../../../lib/cli/send/blocks.js';
+import { TaskStreams } from '../../../lib/cli/send/task-streams.js';
 import { type TaskMaking, tasksOf } from '../../../lib/cli/send/tasks.js';
 import { indexOf } from '../../../lib/model/hash.js';
 import { readProducerPoint } from '../../../lib/model/producer.js';
+import { sequencedOf } from '../../../lib/model/task-id.js';
 import { loadTestModel } from '../../support/model.js';
 
 const spec = loadTestModel();
 const read = (raw: unknown) => readProducerPoint(raw, spec);
-const MAKING: TaskMaking = { spec, numProcesses: 4, messageBytes: 100_000, stream: '', read };
+const MAKING: Omit<TaskMaking, 'streams'> = { spec, numProcesses: 4, messageBytes: 100_000, read };
 
-function blockOf(lines: readonly (string | null)[], digest = 'd', origin = 0): Block {
-  const items = lines.map((text, n) => ({
+function blockOf(lines: readonly (string | null)[], origin = 0): Block {
+  return lines.map((text, n) => ({
     position: origin + n,
     line: origin + n + 1,
     bytes: text === null ? null : Buffer.from(text),
   }));
-  return { items, digest };
 }
 
 function stop(id: string, n: number): string {
@@ -24,7 +25,7 @@ function stop(id: string, n: number): string {
 }
 
 function made(block: Block, making: Partial<TaskMaking> = {}) {
-  const { parcels, refused } = tasksOf(block, { ...MAKING, ...making });
+  const { parcels, refused } = tasksOf(block, { ...MAKING, streams: new TaskStreams(), ...making });
   const tasks = parcels.map(({ task, points }) => ({ ...task, points, message: JSON.parse(task.body.toString()) }));
   return { tasks, refused };
 }
@@ -53,16 +54,43 @@ describe('tasks of a block', () => {
     );
   });
 
-  it('have ids that follow from the stream, its content and their positions, or that nobody else has', () => {
-    const lines = [stop('a', 1), stop('b', 2)];
-    const ids = (block: Block, stream: string | null) => made(block, { stream }).tasks.map(({ id }) => id);
-    const first = ids(blockOf(lines), '');
-    expect(new Set(first).size).toBe(2);
-    expect(ids(blockOf(lines), '')).toEqual(first);
-    for (const other of [ids(blockOf(lines), 'x'), ids(blockOf(lines, 'e'), ''), ids(blockOf(lines, 'd', 10), '')]) {
-      expect(other.filter((id) => first.includes(id))).toEqual([]);
+  it('have positions of one stream for each index, without holes where something is refused', () => {
+    const lines = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].flatMap((id, n) => [
+      stop(id, n),
+      '{"type":"bus"',
+      JSON.stringify({ type: 'bus', id: `${id}${id}`, attr: 'text', v: 'x'.repeat(n % 2 === 0 ? 3_000 : 1) }),
+    ]);
+    const streams = new TaskStreams();
+    const making = { streams, messageBytes: 2_000, numProcesses: 2 };
+    const first = made(blockOf(lines), making);
+    const { tasks } = { tasks: [...first.tasks, ...made(blockOf(lines, 24), making).tasks] };
+    expect(first.refused.length).toBeGreaterThan(8);
+    for (const index of [0, 1]) {
+      const positions = tasks.filter((task) => task.index === index).map(({ id }) => sequencedOf(id));
+      expect(positions.length).toBeGreaterThan(2);
+      expect(positions).toEqual(positions.map((_, n) => ({ stream: streams.numbers[index], n: n + 1 })));
     }
-    expect(ids(blockOf(lines), null)).not.toEqual(ids(blockOf(lines), null));
+    expect(streams.numbers['0']).not.toBe(streams.numbers['1']);
+    expect(new TaskStreams().nextId(0)).not.toBe(new TaskStreams().nextId(0));
+  });
+
+  it('are made of a file of rejects as it is written, what is in it corrected', () => {
+    const reject = (input: unknown) => JSON.stringify({ line: 7, reason: 'no.', input });
+    const { tasks, refused } = made(
+      blockOf([
+        reject(JSON.parse(stop('a', 1))),
+        reject(stop('a', 2)),
+        reject('{"type"'),
+        reject(null),
+        reject({ v: 1 }),
+      ]),
+    );
+    expect(tasks.map(({ message }) => message.data_points.map(({ v }: { v: number }) => v))).toEqual([[1, 2]]);
+    expect(refused.map(({ line, input }) => [line, input])).toEqual([
+      [3, reject('{"type"')],
+      [4, null],
+      [5, { v: 1 }],
+    ]);
   });
 
   it('leave out bad data-points, each refused with its line, its reason and what was given', () => {
@@ -79,11 +107,27 @@ describe('tasks of a block', () => {
     );
     expect(tasks.map(({ points }) => points)).toEqual([2]);
     expect(refused).toEqual([
-      { line: 2, reason: expect.stringContaining('given "x"'), input: expect.objectContaining({ v: 'x' }) },
-      { line: 3, reason: expect.stringContaining('not JSON'), input: '{"type":"bus"' },
-      { line: 4, reason: 'It is longer than the 100000 bytes that a message may have.', input: null },
-      { line: 5, reason: expect.stringContaining('an object with type, id, attr and v'), input: [1] },
       {
+        position: expect.any(Number),
+        line: 2,
+        reason: expect.stringContaining('given "x"'),
+        input: expect.objectContaining({ v: 'x' }),
+      },
+      { position: expect.any(Number), line: 3, reason: expect.stringContaining('not JSON'), input: '{"type":"bus"' },
+      {
+        position: expect.any(Number),
+        line: 4,
+        reason: 'It is longer than the 100000 bytes that a message may have.',
+        input: null,
+      },
+      {
+        position: expect.any(Number),
+        line: 5,
+        reason: expect.stringContaining('an object with type, id, attr and v'),
+        input: [1],
+      },
+      {
+        position: 5,
         line: 6,
         reason: expect.stringContaining('"train" is no entity type'),
         input: { type: 'train', id: 'a', v: 12345678901234567890n },
@@ -93,13 +137,14 @@ describe('tasks of a block', () => {
 
   it('are never larger than a message may be', () => {
     const text = (length: number) => JSON.stringify({ type: 'bus', id: 'a', attr: 'text', v: 'x'.repeat(length) });
-    const { tasks, refused } = made(blockOf([...Array.from({ length: 30 }, () => text(100)), text(1_940)], 'd', 7), {
+    const { tasks, refused } = made(blockOf([...Array.from({ length: 30 }, () => text(100)), text(1_940)], 7), {
       messageBytes: 2_000,
     });
     expect(Math.max(...tasks.map(({ body }) => body.length))).toBeLessThanOrEqual(2_000);
     expect(tasks.reduce((sum, { points }) => sum + points, 0)).toBe(30);
     expect(refused).toEqual([
       {
+        position: 37,
         line: 38,
         reason: expect.stringMatching(/^Its task would have \d+ bytes, allowed are at most 2000/),
         input: expect.anything(),
