@@ -7,7 +7,17 @@
  * that runs. When npx asks, errors of types do not count either: it would remember the failure for ever.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,10 +42,29 @@ function build() {
   const bin = join(dist, 'bin', 'dp3-cluster.js');
   if (existsSync(bin)) chmodSync(bin, 0o755);
   if (status === 0) {
+    removeInternalTypes();
     writeFileSync(stamp, '');
     utimesSync(stamp, startedAt, startedAt);
   } else if (process.env.npm_command !== 'exec') {
     process.exitCode = status ?? 1;
+  }
+}
+
+/** Declarations that no exported one leads to are of no use to anybody, and would invite to import what is not exported. */
+function removeInternalTypes() {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const waiting = Object.values(exports).flatMap(({ types }) => (types === undefined ? [] : [join(root, types)]));
+  const kept = new Set();
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (kept.has(file)) continue;
+    kept.add(file);
+    for (const [, path] of readFileSync(file, 'utf8').matchAll(/['"](\.[^'"]+)\.js['"]/g)) {
+      waiting.push(join(dirname(file), `${path}.d.ts`));
+    }
+  }
+  for (const name of readdirSync(dist, { recursive: true })) {
+    const path = join(dist, name);
+    if (name.endsWith('.d.ts') && !kept.has(path)) rmSync(path);
   }
 }
 

@@ -75,6 +75,12 @@ test('the package holds the program, its documents and nothing else', () => {
       ),
     ),
   ).toEqual([]);
+  expect(files).not.toContain('dist/.built');
+  const types = files.filter((file) => file.endsWith('.d.ts'));
+  expect(
+    types.filter((file) => /^dist\/lib\/(queue|store|embedded|worker|primary|commit|lanes|cli)\//.test(file)),
+  ).toEqual([]);
+  expect(types.length).toBeLessThan(60);
 });
 
 test('the installed command runs, with everything it needs among its dependencies', async () => {

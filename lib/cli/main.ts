@@ -8,6 +8,7 @@ import type { ConfigurationRequest } from '../config/load.js';
 import { systemClock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { launchersOf, watchLaunchers } from '../runtime/launcher.js';
+import { suggestion } from '../runtime/nearest.js';
 import { versionOfPackage } from '../runtime/package-version.js';
 import { SAME_SIGNAL_MS } from '../runtime/stop-signals.js';
 import type { Command, ExitCode, Invocation } from './command.js';
@@ -131,7 +132,19 @@ function makeProgram(output: Output): Commander {
       '\nExample:\n  npx dp3-cluster check --config config\n\nEach command has its own: npx dp3-cluster send --help',
     )
     .exitOverride();
+  refuseUnknownInHelp(program);
   return program;
+}
+
+/** Asked for the help of a command that is none, commander prints that of what is above it, as if all were well. */
+function refuseUnknownInHelp(group: Commander): void {
+  group.on('beforeHelp', () => {
+    const known = group.commands.map((command) => command.name());
+    const named = group.args.find((word) => !word.startsWith('-'));
+    if (named === undefined || known.includes(named) || named === 'help') return;
+    const near = suggestion(named, known);
+    group.error(`error: unknown command '${named}'.${near}`);
+  });
 }
 
 function addCommand(
@@ -166,7 +179,11 @@ function addCommand(
 
 /** The commander of a group of commands, made when its first one is added. */
 function groupOf(program: Commander, name: string): Commander {
-  return program.commands.find((each) => each.name() === name) ?? program.command(name).description(GROUPS[name] ?? '');
+  const known = program.commands.find((each) => each.name() === name);
+  if (known !== undefined) return known;
+  const group = program.command(name).description(GROUPS[name] ?? '');
+  refuseUnknownInHelp(group);
+  return group;
 }
 
 function requestOf(command: Command, option: (name: string) => string | undefined): ConfigurationRequest {

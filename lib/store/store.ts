@@ -145,6 +145,10 @@ export interface QuarantinedTask {
   readonly eid: string | null;
   readonly code: string;
   readonly reason: string;
+}
+
+/** The same with the message that it came in. */
+export interface QuarantinedMessage extends QuarantinedTask {
   readonly body: Buffer;
 }
 
@@ -173,6 +177,9 @@ export interface StoreReader extends Service {
   /** Rows of the record's incarnation that overlap the range, by attribute and t1. */
   history(etype: string, eid: string, range: HistoryRange): AsyncIterable<HistoryRow>;
   list(etype: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ListedRecord[]>;
+  /** Without their messages, each of which may be large. */
   quarantined(): AsyncIterable<QuarantinedTask>;
+  /** The message of one of them, as it came; null where it is in quarantine no more. */
+  quarantinedMessage(index: number, id: string): Promise<Buffer | null>;
   counts(): Promise<{ readonly records: number; readonly quarantined: number }>;
 }

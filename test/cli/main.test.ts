@@ -53,6 +53,17 @@ describe('the command line', () => {
     expect(stderr).toMatch(sentence);
   });
 
+  it.each([
+    [['chek', '--help'], /^dp3-cluster: unknown command 'chek'\. Did you mean "check"\?\n$/],
+    [['--help', 'bogus'], /^dp3-cluster: unknown command 'bogus'\.\n$/],
+    [['quarantine', 'lst', '-h'], /^dp3-cluster: unknown command 'lst'\. Did you mean "list"\?\n$/],
+    [['help', 'bogus'], /./],
+  ])('says that a command is not known also where its help is asked for: %j', async (args, sentence) => {
+    const { code, stderr } = await dp3(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(sentence);
+  });
+
   it('prints help on stderr and exits with 2 when no command is named', async () => {
     const { code, stdout, stderr } = await dp3([]);
     expect([code, stdout]).toEqual([2, '']);

@@ -75,7 +75,11 @@ function describeQuarantine(owned: () => OwnedBed): void {
     const bodies = [Buffer.from([0, 255, 254, 0, 128]), Buffer.alloc(0), Buffer.alloc(2 ** 20, '{')];
     const of = { etype: '__proto__', eid: 'constructor' };
     await commit(quarantined('__proto__', bodies[0]!), quarantined('b', bodies[1]!, of), quarantined('c', bodies[2]!));
-    const found = (await all((await bed.reader()).quarantined())).map((task) => ({ ...task, body: digest(task.body) }));
+    const reader = await bed.reader();
+    const listed = await all(reader.quarantined());
+    const messages = await Promise.all(listed.map(({ index, id }) => reader.quarantinedMessage(index, id)));
+    const found = listed.map((task, n) => ({ ...task, body: digest(messages[n]!) }));
+    expect(await reader.quarantinedMessage(0, 'not there')).toBeNull();
     const nobody = { etype: null, eid: null };
     const expected = [nobody, of, nobody].map((entity, n) => {
       const id = ['__proto__', 'b', 'c'][n]!;

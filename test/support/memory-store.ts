@@ -13,7 +13,7 @@ import type {
   CommitOutcome,
   ExpiredRecords,
   Ownership,
-  QuarantinedTask,
+  QuarantinedMessage,
   Store,
 } from '../../lib/store/store.js';
 import { nextTurn } from './deliveries.js';
@@ -39,7 +39,7 @@ export class MemoryStore implements Store {
   readonly inbox = new Set<string>();
   /** Every entry that was ever stored, in commit order. */
   readonly stored: BatchEntry[] = [];
-  readonly quarantined: QuarantinedTask[] = [];
+  readonly quarantined: QuarantinedMessage[] = [];
   readonly rows: OutgoingTask[] = [];
   /** How often commits ended in each way. */
   readonly ends = new Map<CommitOutcome['kind'], number>();

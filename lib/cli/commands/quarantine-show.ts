@@ -2,11 +2,14 @@
 import { isUtf8 } from 'node:buffer';
 import { requireConfiguration } from '../../config/load.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { quarantinedTask } from '../quarantined.js';
+import { quarantinedWithMessage } from '../quarantined.js';
 
 export async function run({ args, request, output, has }: Invocation): Promise<ExitCode> {
   const { configuration } = requireConfiguration(request);
-  const { id, reason, code, time, index, etype, eid, body } = await quarantinedTask(configuration, args[0] ?? '');
+  const { id, reason, code, time, index, etype, eid, body } = await quarantinedWithMessage(
+    configuration,
+    args[0] ?? '',
+  );
   // A message may be anything: what is no text is shown as bytes.
   const text = isUtf8(body) ? { body: body.toString() } : { body_base64: body.toString('base64') };
   if (has('json')) {

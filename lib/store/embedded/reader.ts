@@ -30,7 +30,7 @@ import {
 import { pointsByAttribute, recentOf, stateIn } from './record-row.js';
 import { viewOf } from './store.js';
 import { readTables, type Tables } from './tables.js';
-import { readQuarantined, readRecord } from './values.js';
+import { readQuarantined, readQuarantinedBody, readRecord } from './values.js';
 
 const PAGE_ROWS = 500;
 
@@ -98,14 +98,23 @@ export class EmbeddedStoreReader implements StoreReader {
       .map(({ eid, value }) => ({ eid, updated: readRecord(etype, eid, stateIn(value)).updated }));
   }
 
+  /** Message by message: all of a page would be held at once. */
   async *quarantined(): AsyncIterable<QuarantinedTask> {
     for (const index of this.indexes()) {
       const page = (start?: Buffer) =>
         this.look(index, ({ quarantine }) =>
-          Array.from(quarantine.getRange({ ...(start && { start }), limit: PAGE_ROWS })),
+          Array.from(quarantine.getKeys({ ...(start && { start }), limit: PAGE_ROWS }), (key) => ({ key })),
         ) ?? [];
-      for (const { key, value } of pages(page)) yield readQuarantined(key.toString('utf8'), index, value);
+      for (const { key } of pages(page)) {
+        const value = this.look(index, ({ quarantine }) => quarantine.get(key));
+        if (value !== undefined) yield readQuarantined(key.toString('utf8'), index, value);
+      }
     }
+  }
+
+  async quarantinedMessage(index: number, id: string): Promise<Buffer | null> {
+    const value = this.look(index, ({ quarantine }) => quarantine.get(Buffer.from(id)));
+    return value === undefined ? null : readQuarantinedBody(value);
   }
 
   async counts(): Promise<{ readonly records: number; readonly quarantined: number }> {
@@ -163,7 +172,7 @@ interface StoredRow {
 }
 
 /** Page after page, each begun behind the last row of the one before. */
-function* pages(page: (start?: Buffer) => readonly StoredRow[]): Generator<StoredRow> {
+function* pages<T extends { readonly key: Buffer }>(page: (start?: Buffer) => readonly T[]): Generator<T> {
   for (let rows = page(); ; ) {
     yield* rows;
     const last = rows.at(-1);

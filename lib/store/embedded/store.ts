@@ -25,7 +25,7 @@ import { RecordRows, recentOf, type StoredPoint, stateIn } from './record-row.js
 import type { RetentionOptions } from './retention.js';
 import { type Rows, rowsOf } from './rows.js';
 import { openTables, type Tables } from './tables.js';
-import { readQuarantined, readRecord, writeRawRow } from './values.js';
+import { readQuarantined, readQuarantinedBody, readRecord, writeRawRow } from './values.js';
 
 export interface EmbeddedStoreOptions extends Partial<RetentionOptions> {
   /** How long ids of senders are kept, who may send the same again. */
@@ -187,10 +187,13 @@ export class EmbeddedStore implements Store {
   private retry(id: string): boolean {
     return this.takeQuarantined(id, (value) => {
       const { numProcesses } = this.member.folder;
-      const { etype, eid, body } = readQuarantined(id, 0, value);
+      const { etype, eid } = readQuarantined(id, 0, value);
       const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
       const index = key === '' ? this.ownIndex() : indexOf(key, numProcesses);
-      this.member.outbox.enqueue([{ id: newTaskId(), key, index, priority: true, body: asNewChain(body) }], true);
+      this.member.outbox.enqueue(
+        [{ id: newTaskId(), key, index, priority: true, body: asNewChain(readQuarantinedBody(value)) }],
+        true,
+      );
     });
   }
 

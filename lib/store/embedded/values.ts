@@ -3,7 +3,7 @@ import type { DataPoint } from '../../model/datapoint.js';
 import { parseJson, stringifyJson } from '../../model/json.js';
 import type { HistoryRow, HistorySummary, RecordState } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
-import type { QuarantinedTask } from '../store.js';
+import type { QuarantinedMessage, QuarantinedTask } from '../store.js';
 
 type Point = readonly [t1: Instant, t2: Instant, v: unknown, c: number];
 type Summary = readonly [attr: string, count: number, newest: Point, lastArrived?: Point];
@@ -116,7 +116,7 @@ export function writeRawRow(points: readonly string[]): Buffer {
 }
 
 /** The body may be anything, so it stands behind the JSON as it is. */
-export function writeQuarantined(task: Omit<QuarantinedTask, 'id' | 'index'>): Buffer {
+export function writeQuarantined(task: Omit<QuarantinedMessage, 'id' | 'index'>): Buffer {
   const { time, etype, eid, code, reason, body } = task;
   const head = Buffer.from(stringifyJson({ time, etype, eid, code, reason }), 'utf8');
   const length = Buffer.allocUnsafe(4);
@@ -126,8 +126,13 @@ export function writeQuarantined(task: Omit<QuarantinedTask, 'id' | 'index'>): B
 
 export function readQuarantined(id: string, index: number, bytes: Buffer): QuarantinedTask {
   const bodyAt = 4 + bytes.readUInt32BE(0);
-  const head = read(bytes.subarray(4, bodyAt)) as Omit<QuarantinedTask, 'id' | 'index' | 'body'>;
-  return { ...head, id, index, body: Buffer.from(bytes.subarray(bodyAt)) };
+  const head = read(bytes.subarray(4, bodyAt)) as Omit<QuarantinedTask, 'id' | 'index'>;
+  return { ...head, id, index };
+}
+
+/** A copy of its own. */
+export function readQuarantinedBody(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.subarray(4 + bytes.readUInt32BE(0)));
 }
 
 function readSummary([attr, count, newest, lastArrived]: Summary): readonly [string, HistorySummary] {

@@ -19,8 +19,6 @@ export interface ReaderSource {
 }
 
 const PAGE_ROWS = 500;
-/** Messages of quarantined tasks in one page; one may be larger than that alone. */
-const PAGE_BYTES = 8 * 2 ** 20;
 /** Up to here records are counted; above, the server's estimate is given. */
 const COUNT_ROWS = 1_000_000;
 
@@ -91,19 +89,22 @@ export class PostgresStoreReader implements StoreReader {
     let [index, id] = [-1, ''];
     for (;;) {
       const rows = await this.ask(
-        `select index, id, time, etype, eid, code, reason, body from (
-           select *, sum(octet_length(body)) over (order by index, id) - octet_length(body) as before from (
-             select * from quarantine where (index, id) > ($1, $2) order by index, id limit $3) as page) as sized
-         where before < $4 order by index, id`,
-        [index, id, PAGE_ROWS, PAGE_BYTES],
+        `select index, id, time, etype, eid, code, reason from quarantine
+         where (index, id) > ($1, $2) order by index, id limit $3`,
+        [index, id, PAGE_ROWS],
       );
       for (const row of rows) {
         const task = taskOf(row);
         yield task;
         ({ index, id } = task);
       }
-      if (rows.length === 0) return;
+      if (rows.length < PAGE_ROWS) return;
     }
+  }
+
+  async quarantinedMessage(index: number, id: string): Promise<Buffer | null> {
+    const [row] = await this.ask('select body from quarantine where index = $1 and id = $2', [index, id]);
+    return row === undefined ? null : readBytes(row[0] ?? '\\x');
   }
 
   /** Exact up to a million records; above that what the server believes since it last looked. */
@@ -124,7 +125,7 @@ export async function toReadOnly(query: Query): Promise<void> {
   await query('set default_transaction_read_only = on; set enable_bitmapscan = off');
 }
 
-function taskOf([index, id, time, etype, eid, code, reason, body]: Row): QuarantinedTask {
+function taskOf([index, id, time, etype, eid, code, reason]: Row): QuarantinedTask {
   return {
     id: id ?? '',
     index: Number(index),
@@ -133,7 +134,6 @@ function taskOf([index, id, time, etype, eid, code, reason, body]: Row): Quarant
     eid: eid ?? null,
     code: code ?? '',
     reason: reason ?? '',
-    body: readBytes(body ?? '\\x'),
   };
 }
 
