@@ -13,13 +13,12 @@ import type { Deadline } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service.js';
 import type { LostTasks, MissingTasks, Ownership, StreamDesk } from '../store/store.js';
 
-/** Between two looks, and at least for so long it is missing. */
-export const LOOK_AGAIN_MS = 60_000;
-
 export interface LossesOptions {
   readonly ownership: Ownership;
   readonly streams: StreamDesk;
   readonly reader: Pick<TaskReader, 'settledBefore'>;
+  /** Between two looks; what is lost is missing for at least so long. */
+  readonly intervalMs: number;
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
@@ -56,7 +55,7 @@ export class Losses implements Service {
   }
 
   private async lookAgain(): Promise<void> {
-    const { clock, log } = this.options;
+    const { intervalMs, clock, log } = this.options;
     try {
       await this.conclude();
       await this.refresh();
@@ -64,18 +63,18 @@ export class Losses implements Service {
       log.warn('looking for tasks that never arrived failed and is tried again', { error });
     }
     if (!this.running) return;
-    this.cancel = clock.after(LOOK_AGAIN_MS, () => {
+    this.cancel = clock.after(intervalMs, () => {
       this.looking = this.lookAgain();
     });
   }
 
   /** What was missing, and is still though all that was in the queues then is settled, is lost. */
   private async conclude(): Promise<void> {
-    const { ownership, streams, reader, clock } = this.options;
+    const { ownership, streams, reader, intervalMs, clock } = this.options;
     const settled = await reader.settledBefore();
     const { look } = this;
     if (look !== null && look.missing.length > 0) {
-      if (settled === null || settled < look.at || clock.monotonic() < look.at + LOOK_AGAIN_MS) return;
+      if (settled === null || settled < look.at || clock.monotonic() < look.at + intervalMs) return;
       this.tell(await streams.lose(ownership, look.missing));
     }
     const at = clock.monotonic();

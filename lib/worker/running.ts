@@ -54,6 +54,9 @@ const LOOK_MS = 500;
 /** What other workers would meet, too, and this one again. */
 const STOPS_PROGRAM: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'TOO_MANY_RESTARTS']);
 
+/** A task is lost that was missing for so long. */
+const LOSSES_MS = 60_000;
+
 interface Consuming {
   readonly ownership: Ownership;
   readonly pipeline: Pipeline;
@@ -334,7 +337,7 @@ export class RunningWorker implements WorkerProgram {
     const { configuration, backend, clock, events, root: log } = this.parts;
     const { streams } = backend.store;
     if (streams === null || configuration.delivery === 'at-most-once') return null;
-    return new Losses({ ownership, streams, reader: backend.reader, clock, events, log });
+    return new Losses({ ownership, streams, reader: backend.reader, intervalMs: LOSSES_MS, clock, events, log });
   }
 
   /** Nothing more is done for the index from this moment on: its new owner does it. */

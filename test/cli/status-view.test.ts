@@ -56,7 +56,10 @@ describe('the view of the status', () => {
         lanes: { ...WORKER.lanes, restarts: 2 },
       }),
       slot(3, null, 'standby'),
-      slot(4, { storeWarning: 'no partition can be made' }),
+      slot(4, {
+        storeWarning: 'no partition can be made',
+        lost: [{ stream: '5f3a00000000000a', tasks: 1_204, from: 1_204, to: 2_614 }],
+      }),
     ];
     expect(remarks([program(slots.slice(0, 2), 7), program(slots.slice(2), 7)])).toEqual([
       'index 1: the window is full; 26 of its 50 tasks are of ip:1.2.3.4',
@@ -65,6 +68,7 @@ describe('the view of the status', () => {
       'index 2: lanes broke 2 times; see the log',
       'index 3 waits until the process that owns it has ended',
       'index 4: the store needs help: no partition can be made',
+      'index 4: 1,204 tasks of stream 5f3a00000000000a never arrived: 1,204 to 2,614',
       'served by no program here: index 5, 6',
     ]);
     expect(remarks([program([slot(0)])])).toEqual([]);
