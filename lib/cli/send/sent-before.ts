@@ -72,8 +72,10 @@ export class SentBefore {
   private async sendOther(input: Input, { kind, changedLine, fault }: Comparison<DigestedItem>): Promise<void> {
     const { journal, changed, again, follow, note } = this.options;
     if (kind === 'empty') {
-      if (follow) await this.sendWhole(input);
-      else if (fault !== null) throw fault;
+      if (fault !== null) throw fault;
+      if (!follow) return;
+      note(`${journal.name} is empty by now: what comes is sent from its beginning`);
+      await this.sendWhole(input);
     } else if (kind === 'another') {
       note(`${journal.name} holds other lines than those sent last (${whenSent(journal)}): it is sent as a whole`);
       await this.sendWhole(input);
