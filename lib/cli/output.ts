@@ -111,7 +111,8 @@ export class Output {
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     });
     for (const row of rows) table.push(row.map(shown));
-    return this.write(`${table.toString().replace(/[ ]+$/gm, '')}\n`);
+    const lines = table.toString().split('\n');
+    return this.write(`${lines.map((line) => line.trimEnd()).join('\n')}\n`);
   }
 
   /** One sentence about what went wrong. */

@@ -42,7 +42,7 @@ export const NO_TLS_FILES: TlsFiles = { ca: null, cert: null, key: null, passphr
 const MAX_PEM_BYTES = 1024 * 1024;
 
 const PEM_CERTIFICATE =
-  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
 /** As tls.connect takes them. @throws TlsFileError for the first that cannot be used */
 export function readTlsFiles(files: TlsFiles): TlsContents {

@@ -94,7 +94,8 @@ function write(field: Field, text: string): string {
     case 'year':
       // A list of thousands of years would be slow to read and to search.
       return text
-        .split(/ *, */)
+        .split(',')
+        .map(withoutBlanks)
         .map((part) => rangeOf(field, part).written)
         .join(',');
     case 'day':
@@ -139,7 +140,13 @@ function valuesOf(field: Field, text: string): number[] {
 }
 
 function partsOf<T>(text: string, values: (part: string) => readonly T[]): T[] {
-  return [...new Set(text.split(/ *, */).flatMap(values))];
+  return [...new Set(text.split(',').map(withoutBlanks).flatMap(values))];
+}
+
+/** Blanks around a part mean nothing, several between its words as much as one. */
+function withoutBlanks(part: string): string {
+  const words = part.split(' ').filter((word) => word !== '');
+  return words.join(' ');
 }
 
 function listOf({ first, last, step }: Range): number[] {

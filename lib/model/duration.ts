@@ -65,7 +65,7 @@ function ofIso(text: string): Duration | null {
 
 function ofIsoParts(text: string, units: ReadonlyMap<string, bigint>): Duration {
   let total = 0n;
-  for (const [, whole = '0', fraction = '0', unit = ''] of text.matchAll(/(\d+)(?:[.,](\d+))?([A-Z])/g)) {
+  for (const [, whole = '0', fraction = '0', unit = ''] of text.matchAll(/(?<!\d)(\d+)(?:[.,](\d+))?([A-Z])/g)) {
     total += amount(whole, Number(`0.${fraction}`), units.get(unit) ?? 0n);
   }
   return total;

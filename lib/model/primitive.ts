@@ -20,8 +20,11 @@ export const MAX_VALUE_DEPTH = MAX_JSON_DEPTH - 20;
 /** The first integer that could be written and not be read again. */
 const INTEGER_LIMIT = 10n ** BigInt(MAX_INTEGER_DIGITS);
 const INT64 = 2 ** 63;
+/** Of text that spells a number, the sign and fraction included. */
+export const MAX_NUMBER_CHARACTERS = MAX_INTEGER_DIGITS;
 const ALLOWED_INTEGER = 'an integer';
 const ALLOWED_FLOAT = 'a finite number';
+const ALLOWED_LENGTH = ` of at most ${MAX_NUMBER_CHARACTERS} characters`;
 const ALLOWED_BOOLEAN = 'true or false (or 1, 0, yes, no, on, off, t, f, y, n)';
 
 export const PRIMITIVE_NAMES = [
@@ -101,13 +104,21 @@ export function integerOf(value: unknown): number | bigint {
 /** Digits with sign, blanks around, single underscores between, and a fraction of zeros: as pydantic reads them. */
 function integerOfText(text: string): number | bigint {
   const trimmed = text.trim();
-  const match =
-    trimmed.length <= MAX_INTEGER_DIGITS ? /^([+-]?)(?:0[0_]*(?=\d))?(\d+(?:_\d+)*)(?:\.0+)?$/.exec(trimmed) : null;
-  if (match === null) throw ValueError.of(text, ALLOWED_INTEGER);
-  const digits = (match[2] ?? '').replaceAll('_', '');
+  const match = trimmed.length <= MAX_NUMBER_CHARACTERS ? /^([+-]?)([\d_]+)(?:\.0+)?$/.exec(trimmed) : null;
+  const digits = match === null ? null : digitsOf(match[2] ?? '');
+  if (match === null || digits === null)
+    throw ValueError.of(text, `${ALLOWED_INTEGER}${isTooLong(text) ? ALLOWED_LENGTH : ''}`);
   const size = digits.length < 16 ? Number(digits) : narrow(BigInt(digits));
   // No negative zero.
   return match[1] === '-' && size !== 0 ? -size : size;
+}
+
+/** Without underscores; null where one stands first, last or beside another. Leading zeros may have any between them. */
+function digitsOf(written: string): string | null {
+  const digits =
+    (written.startsWith('0') && written.replace(/^[0_]+/, '')) || written.slice(written.startsWith('0') ? -1 : 0);
+  if (digits.startsWith('_') || digits.endsWith('_') || digits.includes('__')) return null;
+  return digits.replaceAll('_', '');
 }
 
 /** A number where that is exact. @throws ValueError */
@@ -123,15 +134,20 @@ export function floatOf(value: unknown): number {
   if (typeof value === 'number') found = value;
   else if (typeof value === 'bigint' || typeof value === 'boolean') found = Number(value);
   else if (typeof value === 'string') found = floatOfText(value.trim());
-  if (!Number.isFinite(found)) throw ValueError.of(value, ALLOWED_FLOAT);
+  if (!Number.isFinite(found)) throw ValueError.of(value, `${ALLOWED_FLOAT}${isTooLong(value) ? ALLOWED_LENGTH : ''}`);
   // JSON as JavaScript writes it has no negative zero.
   return found + 0;
 }
 
+function isTooLong(value: unknown): boolean {
+  return typeof value === 'string' && value.length > MAX_NUMBER_CHARACTERS;
+}
+
 function floatOfText(text: string): number {
-  if (text.startsWith('_') || text.endsWith('_') || text.includes('__')) return Number.NaN;
+  if (text.length > MAX_NUMBER_CHARACTERS || text.startsWith('_') || text.endsWith('_') || text.includes('__'))
+    return Number.NaN;
   const plain = text.replaceAll('_', '');
-  return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(plain) ? Number(plain) : Number.NaN;
+  return /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(plain) ? Number(plain) : Number.NaN;
 }
 
 /** A list, an object, or text that holds any JSON: the value of that. @throws ValueError */

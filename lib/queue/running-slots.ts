@@ -50,7 +50,7 @@ export class RunningSlots {
     const { length } = this.slot;
     for (let at = FILE_ID_BYTES; at + length <= bytes.length; at += length) {
       if (bytes[at] !== TAKEN) continue;
-      names.push(bytes.toString('latin1', at + 1, at + length).replace(/\0+$/, ''));
+      names.push(bytes.toString('latin1', at + 1, at + length).split('\0', 1)[0] ?? '');
     }
     return { id: bytes.toString('latin1', 0, FILE_ID_BYTES), names };
   }

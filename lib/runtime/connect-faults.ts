@@ -20,7 +20,7 @@ const PLAIN_PEER = new Set([
 const CERTIFICATE =
   /^(?:ERR_TLS_CERT_ALTNAME_INVALID|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_)/;
 /** Alerts of a server about the certificate of its client. */
-const OWN_CERTIFICATE = /ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED|DECRYPT_ERROR)/;
+const OWN_CERTIFICATE = /CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED|DECRYPT_ERROR/;
 const ALERT = /^ERR_SSL_.*ALERT/;
 /** A server that is there answers a handshake within this time. */
 const PROBE_MS = 2_000;
@@ -36,7 +36,7 @@ export function tlsFaultOf(error: unknown): TlsFault | null {
   const code = codeOf(error);
   if (PLAIN_PEER.has(code)) return 'plain-peer';
   if (CERTIFICATE.test(code)) return 'certificate';
-  return OWN_CERTIFICATE.test(code) ? 'own-certificate' : null;
+  return code.includes('ALERT_') && OWN_CERTIFICATE.test(code) ? 'own-certificate' : null;
 }
 
 /** Whether the server ended the conversation, or said what nobody understands: it may be of the other language. */

@@ -33,7 +33,7 @@ const HOSTS = /^(?:\[[0-9a-f:.]{2,45}\]|[\w.-]{1,255})(?::\d{1,5})?(?:,[\w.:-]{1
 
 /** Whether the last part of a dotted name is that of a secret. */
 export function isSecretName(name: string): boolean {
-  const last = name.slice(name.lastIndexOf('.') + 1).replace(/(?:\[\d{1,9}\])+$/, '');
+  const [last = ''] = name.slice(name.lastIndexOf('.') + 1).split('[', 1);
   const words = last
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()

@@ -237,7 +237,7 @@ const VALUES: readonly Bad[] = [
   [
     '10 MiB of text for an int, cut',
     bus('int', { v: 'x'.repeat(10 << 20), t1: T1 }),
-    /v: given "x{95,99}\.\.\., allowed is an integer\.$/,
+    /v: given "x{95,99}\.\.\., allowed is an integer of at most 4300 characters\.$/,
   ],
   ['a key missing in a dict', bus('place', { v: { lat: 1 }, t1: T1 }), 'attribute place, v.lon: given nothing'],
   [

@@ -22,11 +22,17 @@ export interface Difference {
   readonly current: string | number | boolean | null;
 }
 
+const RECEIVED = ': received ';
+const CURRENT = ' but current is ';
+
 /** The difference named by a refused declaration (RabbitMQ, 406 PRECONDITION_FAILED); null where the error says something else. */
 export function differenceIn(error: unknown): Difference | null {
-  const found = /inequivalent arg '([^']+)' for .*: received (.*) but current is (.*?)"?$/s.exec(messageOf(error));
-  if (found === null) return null;
-  const [, name = '', received = '', current = ''] = found;
+  const message = messageOf(error);
+  const name = /inequivalent arg '([^']{1,255})' for /.exec(message)?.[1];
+  const [receivedAt, currentAt] = [message.lastIndexOf(RECEIVED), message.lastIndexOf(CURRENT)];
+  if (name === undefined || receivedAt < 0 || currentAt < receivedAt) return null;
+  const received = message.slice(receivedAt + RECEIVED.length, currentAt);
+  const current = message.slice(currentAt + CURRENT.length).replace(/"$/, '');
   const value = /^(?:the value )?'([^']*)'(?: of type '([^']*)')?$/.exec(current);
   if (value === null) return { name, current: null };
   const type = value[2] ?? /of type '([^']*)'/.exec(received)?.[1] ?? '';

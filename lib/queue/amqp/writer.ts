@@ -304,7 +304,7 @@ export class AmqpWriter implements TaskWriter {
 
 /** The broker closes a channel over a message that it finds too large, and names its bound; null for any other reason. */
 function largestTaken(why: string): number | null {
-  const found = /message size \d+.* is larger than .*max(?:imum)? size (\d+)/.exec(why);
+  const found = / is larger than [a-z ]{0,40}max(?:imum)? size (\d{1,15})/.exec(why);
   return found === null ? null : Number(found[1]);
 }
 
