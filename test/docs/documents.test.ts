@@ -12,6 +12,7 @@ const inFolder = (folder: string) =>
     .map((name) => join(folder, name));
 const DOCUMENTS = [
   'README.md',
+  'SECURITY.md',
   'template/README.md',
   'examples/honeypot/README.md',
   'examples/mail-reputation/README.md',
@@ -48,6 +49,13 @@ describe.each(DOCUMENTS)('%s', (path) => {
       (target) => !/^[a-z]+:/.test(target) && !existsSync(join(ROOT, dirname(path), target)),
     );
     expect(missing).toEqual([]);
+  });
+
+  it('names tests that are there', () => {
+    const named = Array.from(text.matchAll(/`(test\/[^`\s]+\.ts)`/g), ([, file = '']) => file);
+    if (path === 'docs/security.md') expect(named.length).toBeGreaterThan(10);
+    const folder = path === 'template/README.md' ? 'template' : '.';
+    expect(named.filter((file) => !existsSync(join(ROOT, folder, file)))).toEqual([]);
   });
 
   it('names commands and options that exist', () => {

@@ -39,6 +39,15 @@ describe('items of JSON lines', () => {
     expect(cut('')).toEqual([]);
     expect(cut(' \n ')).toEqual([]);
   });
+
+  it('are lines of other signs that show nothing, too: only what JSON calls blank is blank', () => {
+    expect(shownOf(cut('\0\0\n \t\r\n\u000b\n\u000c\n{"a":1}'))).toEqual([
+      [1, '\0\0'],
+      [3, '\u000b'],
+      [4, '\u000c'],
+      [5, '{"a":1}'],
+    ]);
+  });
 });
 
 describe('items over several lines', () => {
