@@ -5,8 +5,6 @@
 import { type ConfirmChannel, connect } from 'amqplib';
 import { loadConfiguration } from '../../lib/config/load.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
-import { sequencedOf } from '../../lib/model/task-id.js';
-import { OWN_APP_ID } from '../../lib/queue/amqp/message.js';
 import { exchangeNames, queueNames } from '../../lib/queue/names.js';
 import { openProducer } from '../../lib/queue/producer.js';
 import { postgresService } from '../../services/postgres.js';
@@ -100,15 +98,12 @@ export function normalQueue(index: number): string {
   return queueNames(APP, index).normal;
 }
 
-/** As the writer publishes: a reader sees a task of ours whose stream is confirmed up to it. */
 export function publishTask(
   channel: ConfirmChannel,
   { id, index, body }: Pick<OutgoingTask, 'id' | 'index' | 'body'>,
   confirmed?: () => void,
 ): void {
-  const correlationId = String(sequencedOf(id)?.n ?? 1);
-  const properties = { persistent: true, messageId: id, appId: OWN_APP_ID, correlationId };
-  channel.publish(exchangeNames(APP).normal, `${index}`, body, properties, confirmed);
+  channel.publish(exchangeNames(APP).normal, `${index}`, body, { persistent: true, messageId: id }, confirmed);
 }
 
 function configuration(servers: Servers, processes: number): string {

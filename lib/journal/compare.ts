@@ -6,6 +6,7 @@
  */
 import { CountedDigests, REFUSED } from './digests.js';
 import type { Edition } from './edition.js';
+import type { Passed } from './spans.js';
 
 /** A line of an input, with its digest. */
 export interface ComparedLine {
@@ -29,13 +30,22 @@ export interface Comparison<L> {
   readonly fault: unknown;
 }
 
-/** `isBroken`: whether an error is of the content of the input, which ends there. `atOnce`: it is known to be grown once all that was sent has come, whatever follows. */
+export interface CompareOptions {
+  /** It is known to be grown once all that was sent has come, whatever follows. */
+  readonly atOnce: boolean;
+  /** What of the input came before these blocks, and is what was sent. */
+  readonly passed?: Passed | null;
+  /** Whether an error is of the content of the input, which ends there. */
+  isBroken(error: unknown): boolean;
+}
+
 export async function compare<L extends ComparedLine>(
   blocks: AsyncIterator<readonly L[]>,
   edition: Edition,
-  { atOnce, isBroken }: { readonly atOnce: boolean; isBroken(error: unknown): boolean },
+  { atOnce, isBroken, passed = null }: CompareOptions,
 ): Promise<Comparison<L>> {
-  const alignment = new Alignment(edition.digests());
+  const alignment = new Alignment(edition.digests(passed?.end));
+  alignment.matched = passed?.items ?? 0;
   let firstBlock: readonly L[] | null = null;
   let fault: unknown = null;
   const compared = (kind: Comparison<L>['kind'], rest: readonly L[] = [], changedLine: number | null = null) => ({
@@ -60,7 +70,7 @@ export async function compare<L extends ComparedLine>(
         return { done: true, value: undefined } as const;
       });
       if (done === true) {
-        if (firstBlock === null) return compared('empty');
+        if (firstBlock === null && alignment.matched === 0) return compared('empty');
         if (!alignment.isOver) return otherwise(null);
         return alignment.unmatched > 0 ? asGrown([]) : compared('grown');
       }

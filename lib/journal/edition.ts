@@ -10,7 +10,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { ApplicationError } from '../runtime/errors.js';
 import { DIGEST_BYTES, packDigests, REFUSED, unpackDigests } from './digests.js';
 import { writeDurably } from './durable.js';
-import { encodeRecord, isTorn, readRecord } from './records.js';
+import { encodeRecord, isTorn, readRecord, type StoredRecord } from './records.js';
 
 /** Of a stream, the first and the last position. */
 export type Positions = readonly [stream: string, first: number, last: number];
@@ -23,6 +23,11 @@ export interface BlockHeader {
   readonly at: string;
   /** Its first and its last line. */
   readonly lines: readonly [number, number];
+  /** All of its lines, and those of them that were not refused. */
+  readonly items: number;
+  readonly sent: number;
+  /** What was cut into them: from, to and SHA-256; absent where that is not known. */
+  readonly bytes?: readonly [number, number, string];
   /** Lines in it that were sent with it. */
   readonly points: number;
   readonly tasks: number;
@@ -38,6 +43,17 @@ export interface BlockLines {
   readonly digests: readonly string[];
   /** Which of them were sent before; null where none was. */
   readonly known: readonly boolean[] | null;
+}
+
+/** The bytes that a block was cut from. */
+export interface Span {
+  /** Bytes of the unpacked input before it, and up to its end, which is behind the end of a line. */
+  readonly from: number;
+  readonly to: number;
+  /** SHA-256, hexadecimal. */
+  readonly digest: string;
+  /** Items that were cut from it. */
+  readonly items: number;
 }
 
 /** Lines that were sent and are in the input no more. */
@@ -86,9 +102,22 @@ export class Edition {
     }
   }
 
-  /** In order, those gone not among them. */
-  *digests(): Iterable<string> {
-    for (const { header, payload } of this.records()) if (!('gone' in header)) yield* unpackDigests(linesIn(payload));
+  /** The bytes that its first blocks were cut from, as far as that is known and none of their lines was refused. */
+  *spans(): Iterable<{ readonly span: Span; readonly line: number; readonly end: number }> {
+    let at = 0;
+    for (const { header, end } of this.records()) {
+      if ('gone' in header || header.bytes === undefined || header.sent < header.items) return;
+      const [from, to, digest] = header.bytes;
+      if (from !== at) return;
+      yield { span: { from, to, digest, items: header.items }, line: header.lines[1], end };
+      at = to;
+    }
+  }
+
+  /** In order, those gone not among them. `from`: where a record of it begins. */
+  *digests(from = 0): Iterable<string> {
+    for (const { header, payload } of this.records(from))
+      if (!('gone' in header)) yield* unpackDigests(linesIn(payload));
   }
 
   /** Lines that were sent with it, or with what it is based on. */
@@ -114,7 +143,7 @@ export class Edition {
   async append(header: BlockHeader, { digests, known }: BlockLines): Promise<void> {
     if (header.block <= this.lastBlock) throw new RangeError(`block ${header.block} is not behind ${this.lastBlock}`);
     await this.write({ header, payload: payloadOf(digests, known) });
-    this.count(header, digests);
+    this.count(header);
   }
 
   async appendGone(digests: Iterable<string>): Promise<void> {
@@ -145,10 +174,10 @@ export class Edition {
     for (;;) {
       const record = readRecord<BlockHeader | GoneHeader>(file, this.end);
       if (record === null) break;
-      const { header, payload, end } = record;
+      const { header, end } = record;
       this.end = end;
       if ('gone' in header) this.gone += header.gone;
-      else this.count(header, unpackDigests(linesIn(payload)));
+      else this.count(header);
     }
     if (!isTorn(file, this.end)) {
       const sentence = `${this.path} is damaged at byte ${this.end}: restore it from a copy, or remove its folder, and what it knew is sent once more`;
@@ -156,16 +185,16 @@ export class Edition {
     }
   }
 
-  private count({ block, at }: BlockHeader, digests: Iterable<string>): void {
-    for (const digest of digests) if (digest !== REFUSED) this.sent += 1;
+  private count({ block, at, sent }: BlockHeader): void {
+    this.sent += sent;
     this.lastBlock = block;
     this.lastAt = at;
   }
 
-  private *records(): Iterable<{ readonly header: BlockHeader | GoneHeader; readonly payload: Buffer }> {
+  private *records(from = 0): Iterable<StoredRecord<BlockHeader | GoneHeader> & { readonly end: number }> {
     const file = openSync(this.path, 'r');
     try {
-      for (let at = 0; at < this.end; ) {
+      for (let at = from; at < this.end; ) {
         const record = readRecord<BlockHeader | GoneHeader>(file, at);
         if (record === null) return;
         yield record;

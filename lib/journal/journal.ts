@@ -14,9 +14,9 @@ import { dirname, join } from 'node:path';
 import { sequencedOf } from '../model/task-id.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { openFresh, ownFolder } from '../runtime/own-files.js';
-import { CountedDigests } from './digests.js';
+import { CountedDigests, REFUSED } from './digests.js';
 import { replaceDurably, syncFolder } from './durable.js';
-import { type BlockHeader, type BlockLines, Edition, type Positions } from './edition.js';
+import { type BlockHeader, type BlockLines, Edition, type Positions, type Span } from './edition.js';
 import { takeLock } from './lock.js';
 import { type OpenBlock, OpenBlocks, type OpenTask } from './open-blocks.js';
 
@@ -48,6 +48,8 @@ export interface JournalMeta extends JournalOwner {
 /** What a block is made of. */
 export interface BlockParts {
   readonly lines: BlockLines;
+  /** Null where it is not known, or holds more. */
+  readonly span: Span | null;
   readonly tasks: readonly OpenTask[];
   /** Its first and its last line. */
   readonly range: readonly [number, number];
@@ -91,7 +93,9 @@ export class Journal {
         const edition = Edition.open(editionIn(folder, meta.edition));
         const base = meta.base === null ? null : Edition.open(editionIn(folder, meta.base));
         removeOther(folder, meta);
-        return new Journal(folder, meta, edition, base, () => lock.release(folder));
+        const journal = new Journal(folder, meta, edition, base, () => lock.release(folder));
+        journal.belongTo(owner);
+        return journal;
       } catch (error) {
         lock.release(folder);
         throw error;
@@ -129,12 +133,15 @@ export class Journal {
   }
 
   /** The next block; its number is taken. */
-  blockOf({ lines, tasks, range, numProcesses, now }: BlockParts): OpenBlock {
+  blockOf({ lines, span, tasks, range, numProcesses, now }: BlockParts): OpenBlock {
     this.lastBlock += 1;
     const header: BlockHeader = {
       block: this.lastBlock,
       at: new Date(now).toISOString(),
       lines: range,
+      items: lines.digests.length,
+      sent: lines.digests.filter((digest) => digest !== REFUSED).length,
+      ...(span !== null && { bytes: [span.from, span.to, span.digest] }),
       points: tasks.reduce((sum, { points }) => sum + points, 0),
       tasks: tasks.length,
       numProcesses,
@@ -175,6 +182,11 @@ export class Journal {
     const left = new CountedDigests(base.sentBefore(), base.sent + base.gone);
     for (const digest of this.edition.knownDigests()) left.take(digest);
     await this.finish(left.left());
+  }
+
+  /** A file that was moved has another path now. */
+  private belongTo({ destination, input }: JournalOwner): void {
+    if (JSON.stringify(input) !== JSON.stringify(this.meta.input)) this.replaceMeta({ destination, input });
   }
 
   /** The file is known by this from now on. */
@@ -224,7 +236,7 @@ export function readMeta(folder: string): JournalMeta | null {
   throw new ApplicationError('JOURNAL_FAILED', `${path} is damaged, or of another version: ${text.slice(0, 100)}`);
 }
 
-export function writeMeta(folder: string, meta: JournalMeta): void {
+function writeMeta(folder: string, meta: JournalMeta): void {
   replaceDurably(join(folder, META), `${JSON.stringify(meta)}\n`);
 }
 

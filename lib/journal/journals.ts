@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder } from './durable.js';
-import { type JournalMeta, type JournalOwner, journalFailure, readMeta, writeMeta } from './journal.js';
+import { type JournalMeta, type JournalOwner, journalFailure, readMeta } from './journal.js';
 import { takeLock } from './lock.js';
 
 /** The journal of a file that is not where it was. */
@@ -33,8 +33,14 @@ export class Journals {
     return join(this.path, name);
   }
 
-  has(owner: JournalOwner): boolean {
-    return existsSync(this.folderOf(owner));
+  /** What is known of the journal of this owner; null where there is none yet. Throws JOURNAL_FAILED. */
+  metaOf(owner: JournalOwner): JournalMeta | null {
+    const folder = this.folderOf(owner);
+    try {
+      return readMeta(folder);
+    } catch (error) {
+      throw journalFailure(folder, error);
+    }
   }
 
   /** Journals of the same queues whose file is not where it was; old ones are removed on the way. */
@@ -53,16 +59,23 @@ export class Journals {
     return strays;
   }
 
-  /** From now on it is the journal of this owner. False where another process has it. Throws JOURNAL_FAILED. */
-  adopt({ folder, meta }: Stray, owner: JournalOwner): boolean {
+  /**
+   * From now on it is the journal of this owner, in place of one of a file that is gone. False where another process has either. Throws
+   * JOURNAL_FAILED.
+   */
+  adopt({ folder }: Stray, owner: JournalOwner): boolean {
+    const own = this.folderOf(owner);
+    const locks: { release(folder: string): void }[] = [];
     try {
-      const lock = takeLock(folder);
-      if ('holder' in lock) return false;
-      const own = this.folderOf(owner);
-      writeMeta(folder, { ...meta, ...owner });
+      for (const each of existsSync(own) ? [own, folder] : [folder]) {
+        const lock = takeLock(each);
+        if ('holder' in lock) return false;
+        locks.unshift(lock);
+      }
+      rmSync(own, { recursive: true, force: true });
       renameSync(folder, own);
       syncFolder(this.path);
-      lock.release(own);
+      locks.shift()?.release(own);
       return true;
     } catch (error) {
       throw journalFailure(folder, error);

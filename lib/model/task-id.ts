@@ -65,11 +65,6 @@ export function sequencedOf(id: string): Sequenced | null {
   return n === 0 ? null : { stream: id.slice(0, 8) + id.slice(9, 13) + id.slice(15, 18) + id.charAt(19), n };
 }
 
-/** What all ids of the stream of a sequenced one begin with, and no other id does; what follows is n in hexadecimal digits. */
-export function beginningOf(sequenced: string): string {
-  return sequenced.slice(0, 26);
-}
-
 /** The 20 bits that say "sequenced" stand on both sides of the last hyphen. */
 const TAG_START = '5e9';
 const TAG_END = 'ce';

@@ -15,7 +15,9 @@ async function editionOf(lines: readonly string[], blockSize = 2) {
   for (let at = 0; at < lines.length; at += blockSize) {
     const digests = lines.slice(at, at + blockSize).map((text) => (text.startsWith('!') ? REFUSED : digest(text)));
     const lines_ = { digests, known: null };
-    await journal.mark(journal.blockOf({ lines: lines_, tasks: [], range: [1, 1], numProcesses: 1, now: 0 }));
+    await journal.mark(
+      journal.blockOf({ lines: lines_, span: null, tasks: [], range: [1, 1], numProcesses: 1, now: 0 }),
+    );
   }
   await journal.close();
   return journal.edition;

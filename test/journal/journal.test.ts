@@ -36,7 +36,14 @@ function taskOf(n: number): OpenTask {
 /** A block of a line, with a task. */
 function blockOf(journal: Journal, n: number) {
   const lines = { digests: [digestOf(Buffer.from(`line ${n}`))], known: null };
-  return journal.blockOf({ lines, tasks: [taskOf(n)], range: [n, n], numProcesses: 4, now: 1_700_000_000_000 });
+  return journal.blockOf({
+    lines,
+    span: null,
+    tasks: [taskOf(n)],
+    range: [n, n],
+    numProcesses: 4,
+    now: 1_700_000_000_000,
+  });
 }
 
 async function send(journal: Journal, ...numbers: readonly number[]): Promise<void> {
@@ -151,7 +158,7 @@ describe('a journal', () => {
     await journal.begin('changed', null);
     const [one, new_] = ['line 1', 'new'].map((text) => digestOf(Buffer.from(text)));
     const lines = { digests: [one!, new_!, REFUSED], known: [true, false, false] };
-    await journal.mark(journal.blockOf({ lines, tasks: [], range: [1, 3], numProcesses: 1, now: 0 }));
+    await journal.mark(journal.blockOf({ lines, span: null, tasks: [], range: [1, 3], numProcesses: 1, now: 0 }));
     await journal.close();
     const again = Journal.open(folder, OWNER);
     await again.settle();
@@ -185,6 +192,7 @@ describe('journals', () => {
     const owner = (file: string): JournalOwner => ({ destination: 'test', input: { file: join(folder, file) } });
     const journal = Journal.open(journals.folderOf(owner('a.jsonl')), owner('a.jsonl'));
     journal.keep(inodeOf(statSync(join(folder, 'a.jsonl'), { bigint: true })));
+    const has = (file: string) => journals.metaOf(owner(file)) !== null;
     const strays = () => journals.strays(owner('b.jsonl'), Date.now());
     expect(strays()).toEqual([]);
     renameSync(join(folder, 'a.jsonl'), join(folder, 'b.jsonl'));
@@ -193,12 +201,14 @@ describe('journals', () => {
     expect(journals.adopt(stray!, owner('b.jsonl'))).toBe(false);
     await journal.close();
     expect(journals.adopt(stray!, owner('b.jsonl'))).toBe(true);
-    expect([journals.has(owner('a.jsonl')), journals.has(owner('b.jsonl'))]).toEqual([false, true]);
+    expect([has('a.jsonl'), has('b.jsonl')]).toEqual([false, true]);
+    await Journal.open(journals.folderOf(owner('b.jsonl')), owner('b.jsonl')).close();
+    expect(journals.metaOf(owner('b.jsonl'))?.input).toEqual(owner('b.jsonl').input);
     expect(journals.strays({ ...owner('c'), destination: 'other' }, Date.now() + 5_000)).toEqual([]);
-    expect(journals.has(owner('b.jsonl'))).toBe(true);
+    expect(has('b.jsonl')).toBe(true);
     renameSync(join(folder, 'b.jsonl'), join(folder, 'c.jsonl'));
     journals.strays(owner('d'), Date.now() + 5_000);
-    expect(journals.has(owner('b.jsonl'))).toBe(false);
+    expect(has('b.jsonl')).toBe(false);
     appendFileSync(join(folder, 'c.jsonl'), 'y');
   });
 });

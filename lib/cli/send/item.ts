@@ -9,6 +9,15 @@ export interface Item {
   readonly line: number;
   /** Null where it is longer than allowed. */
   readonly bytes: Buffer | null;
+  /** Bytes of the input up to behind it, where another item could begin; absent where that is not known. */
+  readonly end?: number;
+}
+
+/** A place behind an item. */
+export interface Place {
+  readonly position: number;
+  readonly line: number;
+  readonly bytes: number;
 }
 
 /** Takes an input piece by piece and gives the items that each piece completes, first of all those before a place where it is broken. */

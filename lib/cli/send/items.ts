@@ -4,7 +4,7 @@
  */
 import { arrayCutter } from './array.js';
 import { GZIP, gunzipped } from './gunzip.js';
-import { InputBroken, type ItemCutter } from './item.js';
+import { InputBroken, type ItemCutter, type Place } from './item.js';
 import { isBlank, linesCutter } from './lines.js';
 
 /** How the first bytes of other forms look, and what makes text of them. */
@@ -19,6 +19,7 @@ const FOREIGN: readonly { readonly sign: readonly number[]; readonly what: strin
 const TWICE = { what: 'packed with gzip twice', reader: 'gunzip -c' };
 const LONGEST_SIGN = 3;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+export const BEGINNING: Place = { position: 0, line: 0, bytes: 0 };
 const OPEN_LIST = 91;
 const LF = 10;
 
@@ -65,19 +66,24 @@ export function itemCutter(maxBytes: number): ItemCutter {
   let chosen: ItemCutter | null = null;
   let lineEnds = 0;
   let atStart = true;
+  /** Nothing was taken away before the first line. */
+  let isPlain = true;
   const choose = (text: Buffer): ItemCutter | null => {
     const first = text.find((byte) => !isBlank(byte));
     if (first === undefined) {
+      isPlain = false;
       lineEnds += text.filter((byte) => byte === LF).length;
       return null;
     }
-    const cutter = first === OPEN_LIST ? arrayCutter(maxBytes) : linesCutter(maxBytes);
+    const cutter = first === OPEN_LIST ? arrayCutter(maxBytes) : linesCutter(maxBytes, isPlain ? BEGINNING : null);
     cutter.push(Buffer.alloc(lineEnds, LF));
     return cutter;
   };
   return {
     push(chunk) {
-      const text = atStart && startsWith(chunk, BYTE_ORDER_MARK) ? chunk.subarray(3) : chunk;
+      const isMarked = atStart && startsWith(chunk, BYTE_ORDER_MARK);
+      const text = isMarked ? chunk.subarray(3) : chunk;
+      if (isMarked) isPlain = false;
       atStart = false;
       chosen ??= choose(text);
       return chosen?.push(text) ?? [];

@@ -5,7 +5,7 @@
  * object and a line begins one, another item begins.
  */
 import { type Line, lineCutter } from '../lines.js';
-import type { Item, ItemCutter } from './item.js';
+import type { Item, ItemCutter, Place } from './item.js';
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const LF = Buffer.from('\n');
@@ -23,12 +23,14 @@ export function isBlank(byte: number): boolean {
   return byte === 32 || byte === 10 || byte === 13 || byte === 9;
 }
 
-export function linesCutter(maxBytes: number): ItemCutter {
-  const cutter = lineCutter(maxBytes);
-  let position = 0;
+/** `from`: where the first line begins; null where that is not known. */
+export function linesCutter(maxBytes: number, from: Place | null): ItemCutter {
+  const cutter = lineCutter(maxBytes, from ?? undefined);
+  let position = from?.position ?? 0;
   let value = new LinesOfValue(maxBytes);
   const take = (items: Item[]): void => {
-    items.push({ position, line: value.line, bytes: value.text });
+    const { line, text: bytes, end } = value;
+    items.push(from === null || end === null ? { position, line, bytes } : { position, line, bytes, end });
     position += 1;
     value = new LinesOfValue(maxBytes);
   };
@@ -55,6 +57,8 @@ export function linesCutter(maxBytes: number): ItemCutter {
 class LinesOfValue {
   /** The first one. */
   line = 0;
+  /** Behind it; null where it has more than one, or where that is not known. */
+  end: number | null = null;
   private readonly texts: Buffer[] = [];
   private bytes = 0;
   /** Those that are open, the innermost last. */
@@ -81,8 +85,9 @@ class LinesOfValue {
     return this.brackets.at(-1) === OPEN_LIST && (this.last === OPEN_LIST || this.last === COMMA);
   }
 
-  add({ number, bytes }: Line): void {
+  add({ number, bytes, end }: Line): void {
     const isFirst = this.texts.length === 0;
+    this.end = isFirst ? end : null;
     if (isFirst) this.line = number;
     const text = isFirst && bytes?.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes;
     this.bytes += text === null ? Number.POSITIVE_INFINITY : text.length;

@@ -27,13 +27,14 @@ export interface OwnJournalOptions {
   /** `--stream`; null for the path of the file. */
   readonly name: string | null;
   readonly clock: Clock;
+  readonly signal: AbortSignal;
   readonly blocksOf: (input: Input) => AsyncGenerator<readonly DigestedItem[]>;
   note(sentence: string): void;
 }
 
-/** Null for an input that nobody could tell from another: it is sent once. Throws JOURNAL_LOCKED, JOURNAL_FAILED. */
+/** Null for an input that nobody could tell from another: it is sent once; and where the signal fires first. Throws JOURNAL_LOCKED, JOURNAL_FAILED. */
 export async function openJournal(input: Input, options: OwnJournalOptions): Promise<Journal | null> {
-  const { configuration, name, clock, note } = options;
+  const { configuration, name, clock, signal, note } = options;
   const path = input.path === null || input.inode === null ? null : realPathOf(input.path);
   if (name === null && path === null) return null;
   const { stateDir, journalRetentionMs } = configuration.send;
@@ -42,8 +43,11 @@ export async function openJournal(input: Input, options: OwnJournalOptions): Pro
     destination: destinationOf(configuration),
     input: name === null ? { file: path ?? '' } : { name },
   };
-  if (name === null && !journals.has(owner)) {
-    const stray = await strayOf(input as FileInput | Content, journals.strays(owner, clock.now()), options);
+  const known = journals.metaOf(owner);
+  if (name === null && known?.inode !== input.inode) {
+    const strays = journals.strays(owner, clock.now());
+    const stray = await strayOf(input as FileInput | Content, strays, known === null, options);
+    if (signal.aborted) return null;
     if (stray !== null && journals.adopt(stray, owner)) note(`${path} was ${stray.path} when it was sent last`);
   }
   return Journal.open(journals.folderOf(owner), owner);
@@ -106,11 +110,12 @@ function renumbered({ task, points }: OpenTask, numProcesses: number, streams: T
 async function strayOf(
   input: FileInput | Content,
   strays: readonly Stray[],
+  byContent: boolean,
   { blocksOf }: OwnJournalOptions,
 ): Promise<Stray | null> {
   const renamed = strays.find(({ meta }) => meta.inode === input.inode);
   if (renamed !== undefined) return renamed;
-  const gone = strays.filter(({ path }) => !existsSync(path));
+  const gone = byContent ? strays.filter(({ path }) => !existsSync(path)) : [];
   if (gone.length === 0) return null;
   const firstBlocks = blocksOf(input);
   const { value: firstBlock = [] } = await firstBlocks.next().catch(() => ({ value: [] }));

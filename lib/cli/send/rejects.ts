@@ -17,7 +17,6 @@ import { dirname } from 'node:path';
 import { stringifyJson } from '../../model/json.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { OWNER_ONLY_FILE } from '../../runtime/own-files.js';
-import { printableJson } from '../../runtime/printable.js';
 import type { RefusedItem } from './tasks.js';
 
 const MOST_NAMES = 10_000;
@@ -69,7 +68,7 @@ export class Rejects {
 
   add(items: readonly RefusedItem[]): void {
     if (items.length === 0) return;
-    const lines = items.map(({ line, reason, input }) => `${printableJson(stringifyJson({ line, reason, input }))}\n`);
+    const lines = items.map(({ line, reason, input }) => `${stringifyJson({ line, reason, input })}\n`);
     this.refused += items.length;
     try {
       this.file ??= this.open();

@@ -1,6 +1,8 @@
 /** One run of `send`, from the open queue to its end: what an earlier one left open, then the input, or its contents one after the other. */
 import type { Configuration } from '../../config/configuration.js';
+import type { Edition } from '../../journal/edition.js';
 import type { Journal } from '../../journal/journal.js';
+import { passSent, SpanReader } from '../../journal/spans.js';
 import type { DataPoint } from '../../model/datapoint.js';
 import type { ModelSpec } from '../../model/spec.js';
 import type { TaskWriter } from '../../queue/queue.js';
@@ -9,7 +11,8 @@ import { BLOCK_BOUNDS, type BlockBounds, readBlocks } from './blocks.js';
 import { contentsOf } from './follow.js';
 import { type Input, PipeInput } from './input.js';
 import { endWhenInterrupted } from './interruption.js';
-import { itemCutter, unpacked } from './items.js';
+import type { Place } from './item.js';
+import { BEGINNING, itemCutter, unpacked } from './items.js';
 import { linesCutter } from './lines.js';
 import { digested, lotsWithoutLines } from './lots.js';
 import { type OPEN, openedBlocks, openJournal } from './own-journal.js';
@@ -98,9 +101,11 @@ export class SendRun {
   private async send(): Promise<void> {
     const { configuration, choices, input, signal, clock, screen } = this.options;
     const { name, follow } = choices;
-    const blocksOf = (from: Input) => digested(this.blocksOf(from));
+    const blocksOf = (from: Input) => this.digestedBlocks(this.unpacked(from), from, null);
+    const blocksBehind = (from: Input, edition: Edition) => this.blocksBehind(from, edition);
     const note = (sentence: string) => screen.note(sentence);
-    this.journal = await openJournal(input, { configuration, name, clock, blocksOf, note });
+    this.journal = await openJournal(input, { configuration, name, clock, signal, blocksOf, note });
+    if (signal.aborted) return;
     const { journal } = this;
     this.sender = this.makeSender();
     if (journal === null) {
@@ -109,10 +114,18 @@ export class SendRun {
     }
     await this.finishOpened(journal, this.sender);
     if (signal.aborted) return;
-    this.sentBefore = new SentBefore({ ...choices, journal, sender: this.sender, signal, blocksOf, note });
+    this.sentBefore = new SentBefore({
+      ...choices,
+      journal,
+      sender: this.sender,
+      signal,
+      blocksOf,
+      blocksBehind,
+      note,
+    });
     if (follow) await this.follow(this.sentBefore);
     else {
-      if (input instanceof PipeInput && journal.edition.sent > 0) await input.keepIn(configuration.send.stateDir);
+      if (input instanceof PipeInput && journal.edition.lastBlock > 0) await input.keepIn(configuration.send.stateDir);
       await this.sentBefore.send(input);
     }
   }
@@ -164,11 +177,31 @@ export class SendRun {
   }
 
   private blocksOf(input: Input) {
+    return this.cut(this.unpacked(input), input, null);
+  }
+
+  private digestedBlocks(chunks: AsyncIterable<Buffer>, input: Input, from: Place | null) {
+    const spans = new SpanReader(from?.bytes ?? 0);
+    return digested(this.cut(spans.pass(chunks), input, from), spans);
+  }
+
+  private async blocksBehind(input: Input, edition: Edition) {
+    const { passed, rest } = await passSent(this.unpacked(input), edition);
+    const from = passed.bytes === 0 ? null : { ...passed, position: passed.items };
+    return { blocks: this.digestedBlocks(rest, input, from), passed };
+  }
+
+  private unpacked(input: Input): AsyncIterable<Buffer> {
+    return this.options.choices.follow ? input.chunks() : unpacked(input.chunks());
+  }
+
+  /** `from`: where it begins, if that is not the beginning of the input. */
+  private cut(chunks: AsyncIterable<Buffer>, input: Input, from: Place | null) {
     const { configuration, choices } = this.options;
     const { bytes } = configuration.message;
-    const chunks = input.chunks();
-    return choices.follow
-      ? readBlocks(chunks, linesCutter(bytes), this.bounds)
-      : readBlocks(unpacked(chunks), itemCutter(bytes), this.bounds);
+    // A file pauses where its disk is slow: more of it comes.
+    const bounds = input instanceof PipeInput ? this.bounds : { ...this.bounds, pauseMs: Number.POSITIVE_INFINITY };
+    const areLines = choices.follow || from !== null;
+    return readBlocks(chunks, areLines ? linesCutter(bytes, from ?? BEGINNING) : itemCutter(bytes), bounds);
   }
 }

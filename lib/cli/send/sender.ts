@@ -102,6 +102,7 @@ export class Sender {
     this.known += lines.known?.filter((isKnown) => isKnown).length ?? 0;
     const block = journal.blockOf({
       lines: withoutRefused(lot, refused),
+      span: lot.span,
       tasks: parcels,
       range: [items[0]?.line ?? 0, items.at(-1)?.line ?? 0],
       numProcesses: making.numProcesses,

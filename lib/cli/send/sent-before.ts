@@ -3,7 +3,9 @@
  * sent before it is known whether lines that were sent have changed.
  */
 import { type Comparison, compare, Sorter } from '../../journal/compare.js';
+import type { Edition } from '../../journal/edition.js';
 import type { Journal } from '../../journal/journal.js';
+import type { Passed } from '../../journal/spans.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Input } from './input.js';
 import { InputBroken } from './item.js';
@@ -24,6 +26,8 @@ export interface SentBeforeOptions {
   readonly follow: boolean;
   /** From its beginning at each call. */
   blocksOf(input: Input): Blocks;
+  /** What of it does not begin with what was sent, and what does. */
+  blocksBehind(input: Input, edition: Edition): Promise<{ readonly blocks: Blocks; readonly passed: Passed }>;
   note(sentence: string): void;
 }
 
@@ -47,8 +51,8 @@ export class SentBefore {
       await this.sendWhole(input, 'again');
       return;
     }
-    const blocks = this.options.blocksOf(input);
-    const found = await compare(blocks, journal.edition, { atOnce: follow, isBroken });
+    const { blocks, passed } = await this.options.blocksBehind(input, journal.edition);
+    const found = await compare(blocks, journal.edition, { atOnce: follow, isBroken, passed });
     if (signal.aborted) return;
     if (found.kind === 'grown') {
       journal.keep(input.inode);

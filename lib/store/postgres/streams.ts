@@ -6,7 +6,7 @@
  */
 import type { Delivery } from '../../model/delivery.js';
 import { Ranges } from '../../model/ranges.js';
-import { beginningOf, type Sequenced, sequencedOf } from '../../model/task-id.js';
+import { sequencedOf } from '../../model/task-id.js';
 import type { LostTasks, MissingTasks, Ownership, StreamDesk } from '../store.js';
 import { storeError } from './failures.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
@@ -16,32 +16,22 @@ import type { Row, Session } from './session.js';
 /** Streams with losses that are named. */
 const MOST_NAMED = 100;
 
-interface StreamRow {
-  first: number;
-  floor: number;
-  readonly done: Ranges;
-}
-
 /** Positions of a commit, by stream. */
 export class StreamRows {
-  private readonly streams = new Map<string, StreamRow>();
-  /** That of the task before, and what its ids begin with: most tasks are of the same stream. */
-  private last: StreamRow | null = null;
-  private beginning = '';
+  private readonly streams = new Map<string, { first: number; floor: number; readonly done: Ranges }>();
 
   add({ id, floor }: Pick<Delivery, 'id' | 'floor'>): void {
-    if (floor === null) return;
-    if (this.last === null || !id.startsWith(this.beginning)) {
-      const sequenced = sequencedOf(id);
-      if (sequenced === null) return;
-      this.last = this.rowOf(sequenced, floor);
-      this.beginning = beginningOf(id);
+    const sequenced = floor === null ? null : sequencedOf(id);
+    if (sequenced === null || floor === null) return;
+    const { stream: name, n } = sequenced;
+    let stream = this.streams.get(name);
+    if (stream === undefined) {
+      stream = { first: n, floor, done: new Ranges() };
+      this.streams.set(name, stream);
     }
-    const { last: row, beginning } = this;
-    const n = Number.parseInt(id.slice(beginning.length), 16);
-    if (n < row.first) row.first = n;
-    if (floor > row.floor) row.floor = floor;
-    row.done.add(n);
+    if (n < stream.first) stream.first = n;
+    if (floor > stream.floor) stream.floor = floor;
+    stream.done.add(n);
   }
 
   write(parts: Pick<Parts, 'streams'>): void {
@@ -52,12 +42,6 @@ export class StreamRows {
       columns.done.addText(`{${done.list().map(([from, end]) => `[${from},${end})`)}}`);
       columns.floor.addInt8(floor);
     }
-  }
-
-  private rowOf({ stream, n }: Sequenced, floor: number): StreamRow {
-    const row = this.streams.get(stream) ?? { first: n, floor, done: new Ranges() };
-    this.streams.set(stream, row);
-    return row;
   }
 }
 

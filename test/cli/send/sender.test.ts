@@ -25,13 +25,17 @@ async function* lotsOf(count: number, points: number): AsyncIterable<Lot> {
       line: n * points + at + 1,
       bytes: Buffer.from(`{"type":"bus","id":"b${at}","attr":"int","v":${n},"t1":"2026-01-01"}`),
     }));
-    yield { items, lines: null };
+    yield { items, lines: null, span: null };
   }
 }
 
 async function* digestedLots(count: number, points: number): AsyncIterable<Lot> {
   for await (const { items } of lotsOf(count, points)) {
-    yield { items, lines: { digests: items.map(({ bytes }) => digestOf(bytes ?? Buffer.alloc(0))), known: null } };
+    yield {
+      items,
+      lines: { digests: items.map(({ bytes }) => digestOf(bytes ?? Buffer.alloc(0))), known: null },
+      span: null,
+    };
   }
 }
 

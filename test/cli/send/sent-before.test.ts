@@ -175,6 +175,9 @@ describe('a file that was sent', () => {
     appendFileSync(at('log.1.jsonl'), lines(310, 311));
     expect((await send([at('log.1.jsonl')])).figures).toEqual([1, 10, 0]);
     expect((await send([log])).figures).toEqual([1, 0, 0]);
+    // Onto another one that was sent.
+    renameSync(at('log.1.jsonl'), log);
+    expect((await send([log])).figures).toEqual([0, 11, 0]);
   });
 
   it('is another one where a few equal lines were written after those were sent', async () => {
@@ -254,6 +257,7 @@ describe('what comes through a pipe', () => {
   it('is sent as it comes, and under a name compared as a file is', async () => {
     for (let n = 0; n < 2; n++) expect((await send(['-'], lines(0, 3))).figures).toEqual([3, 0, 0]);
     const name = ['-', '--stream', `s-${count}`];
+    for (let n = 0; n < 2; n++) expect((await send(name, 'bad\n')).figures).toEqual([0, 0, 1]);
     const long = lines(0, BLOCK + 10);
     expect((await send(name, long)).figures).toEqual([BLOCK + 10, 0, 0]);
     expect((await send(name, long)).figures).toEqual([0, BLOCK + 10, 0]);
@@ -303,7 +307,7 @@ describe('a journal', () => {
     const { code, told, figures } = await send([file]);
     application.reconfigure((text) => text.replace(/^send: .*\n/m, ''));
     expect([code, figures]).toEqual([1, [0, 0, 0]]);
-    expect(told).toMatch(/the journal in .*in-the-way cannot be used: .*; what it cannot hold is not sent\n$/);
+    expect(told).toMatch(/the journal in .*in-the-way\/\w+ cannot be used: .*; what it cannot hold is not sent\n$/);
     expect((await send([file])).figures).toEqual([2, 0, 0]);
     expect(statSync(join(application.dataDir, 'journals')).mode & 0o777).toBe(0o700);
   });
