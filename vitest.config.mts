@@ -11,7 +11,7 @@ const RELEASES = 'test/releases/**';
 export default defineConfig({
   test: {
     // Most tests wait for processes and servers most of the time.
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       { test: { ...shared, name: 'unit', include: ['test/**/*.test.ts'], exclude: [...SERVICES, RELEASES] } },
       { test: { ...shared, name: 'services', include: SERVICES, globalSetup: 'test/support/services.ts' } },
