@@ -9,6 +9,7 @@
  * task: so the search always ends, and no task keeps the others from their commit. Refused: committing each task on its own (the store's sync costs more than a hundred
  * tasks).
  */
+import type { Delivery } from '../model/delivery.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
@@ -31,6 +32,8 @@ export interface CommitterOptions<Again> {
   readonly limits: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
   /** Estimated size of the record that results of a key leave. */
   readonly recordBytes: (key: string) => number;
+  /** Told what is committed at the moment. */
+  readonly reader: { committing(deliveries: readonly Delivery[]): void };
   /** Told why commits wait for the store. */
   readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
@@ -115,6 +118,11 @@ export class Committer<Again> {
     else this.startTimer();
   }
 
+  /** Whether nothing is committed any more. */
+  get isStopped(): boolean {
+    return this.stopped;
+  }
+
   /** Nothing more will come for now: what is gathered need not wait. */
   hurry(): void {
     if (this.gathered.length > 0) this.scheduleCommit();
@@ -162,6 +170,7 @@ export class Committer<Again> {
         void this.commit();
       } else if (this.nextIsFull) {
         this.next = this.takeBatch();
+        this.noteUnderWay();
         this.options.store.prepare(this.batchOf(this.next));
       }
     });
@@ -207,12 +216,19 @@ export class Committer<Again> {
   private async commit(): Promise<void> {
     const { store, clock } = this.options;
     const startedAt = clock.monotonic();
+    this.noteUnderWay();
     try {
       const outcome = await store.commit(this.batchOf(this.underWay));
       if (!this.stopped) this.ended(outcome, clock.monotonic() - startedAt);
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** One that cannot be stored may end the process: who comes next is to know which ones it can have been. */
+  private noteUnderWay(): void {
+    const entries = [...this.underWay, ...this.next].filter(isDelivered);
+    this.options.reader.committing(entries.map(({ delivery }) => delivery));
   }
 
   private ended(outcome: CommitOutcome, durationMs: number): void {
@@ -241,6 +257,7 @@ export class Committer<Again> {
     this.next = [];
     // First of all: the store need not wait for what else is done here.
     if (this.underWay.length > 0) void this.commit();
+    else this.noteUnderWay();
     this.options.committed(entries);
     this.options.events.emit('commit-stored', { tasks: entries.filter(isDelivered).length, durationMs });
     this.goOn();
@@ -282,6 +299,7 @@ export class Committer<Again> {
     this.numbering.beginAnew();
     this.underWay = [];
     this.next = [];
+    this.noteUnderWay();
     this.gathered = entries;
     this.sizes = entries.map((entry) => this.bytesOf(entry));
     this.gatheredBytes = this.sizes.reduce((bytes, size) => bytes + size, 0);

@@ -274,7 +274,10 @@ export function makeSchema() {
         backoff_max: duration('30s', 'Longest pause before a respawn.'),
       },
       quarantine: {
-        max_attempts: whole(3, 'A task that broke its lane or its process this often goes to quarantine.'),
+        max_attempts: whole(
+          3,
+          'A task that broke its lane or its process this often goes to quarantine, also while its message was read or its result committed.',
+        ),
       },
       heartbeat: {
         interval: duration('1s', 'How often a worker gives the primary a sign of life.', { least: 100 }),

@@ -4,9 +4,7 @@
  * task in `normalEvery` is a normal one where both wait.
  *
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
- * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. A task that ran
- * when a process was killed runs alone, so that the one that kills the next process is known for sure and those that ran beside it
- * are not blamed. Tasks that broke their lanes run one after another, before what is new: whichever of them breaks for ever is found out
+ * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. Tasks that broke their lanes run one after another, before what is new: whichever of them breaks for ever is found out
  * at once, however many there are. What is to run again and has left its queue (at-most-once) goes first, also while all else is halted.
  * The lanes know neither executor nor committer: they are handed `process` and hand on what that returned.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
@@ -57,7 +55,6 @@ export class Distributor<Result> {
   private busy = 0;
   /** Works in the lanes that have left their queue. */
   private left = 0;
-  private suspectRuns = false;
   private brokenRun = 0;
   private waiting = 0;
   private restarts = 0;
@@ -65,6 +62,7 @@ export class Distributor<Result> {
   private stopped = false;
   private turnScheduled = false;
   private quietListeners: (() => void)[] = [];
+  private emptyListeners: (() => void)[] = [];
 
   constructor(private readonly options: DistributorOptions<Result>) {}
 
@@ -119,6 +117,7 @@ export class Distributor<Result> {
       this.dropIfEmpty(lane);
     }
     this.waiting -= cleared;
+    this.tellEmpty();
     return cleared;
   }
 
@@ -126,6 +125,16 @@ export class Distributor<Result> {
   quiet(): Promise<void> {
     if (this.isQuiet) return Promise.resolve();
     return new Promise((resolve) => this.quietListeners.push(resolve));
+  }
+
+  /** Resolves when nothing runs or waits. */
+  emptied(): Promise<void> {
+    if (this.isEmpty) return Promise.resolve();
+    return new Promise((resolve) => this.emptyListeners.push(resolve));
+  }
+
+  get isEmpty(): boolean {
+    return this.busy === 0 && this.waiting === 0;
   }
 
   /** What runs now. */
@@ -154,8 +163,7 @@ export class Distributor<Result> {
 
   /** Sets going what could go on and was not told to; true if there was something. Only a mistake of ours leads to it. */
   revive(): boolean {
-    const next = this.next();
-    const startable = this.busy < this.options.threads && next !== null && !this.mustWait(next);
+    const startable = this.busy < this.options.threads && this.next() !== null;
     let stuck = startable && !this.turnScheduled;
     for (const lane of this.lanes.values()) {
       if (lane.running || lane.ready || lane.turn === null) continue;
@@ -215,7 +223,7 @@ export class Distributor<Result> {
     const lanes: Lane[] = [];
     while (lanes.length < most && this.busy < this.options.threads) {
       const lane = this.next();
-      if (lane === null || this.mustWait(lane)) break;
+      if (lane === null) break;
       this.take(lane);
       lanes.push(lane);
     }
@@ -226,11 +234,6 @@ export class Distributor<Result> {
     const { threads, admits, idle } = this.options;
     if (this.halted || this.busy >= threads) return;
     if ((this.busy === 0 && this.waiting === 0) || !admits(this.busy + this.left)) idle();
-  }
-
-  /** Whether its task waits until nothing else runs, or until the one that runs alone has ended. */
-  private mustWait(lane: Lane): boolean {
-    return this.busy > 0 && (this.suspectRuns || (lane.head?.suspect ?? false));
   }
 
   /** The lane whose turn it is, if any may start. */
@@ -253,7 +256,6 @@ export class Distributor<Result> {
     if (work === null) throw new Error(`the lane of ${lane.key} was ready without a task`);
     lane.running = work;
     lane.rewound = false;
-    this.suspectRuns = work.suspect;
     if (work.breaks > 0) this.brokenRun++;
     this.waiting--;
     this.left += lane.left - left;
@@ -309,6 +311,11 @@ export class Distributor<Result> {
     this.dropIfEmpty(lane);
     this.scheduleTurn();
     if (this.isQuiet) for (const listener of this.quietListeners.splice(0)) listener();
+    this.tellEmpty();
+  }
+
+  private tellEmpty(): void {
+    if (this.isEmpty) for (const listener of this.emptyListeners.splice(0)) listener();
   }
 
   private dropIfEmpty(lane: Lane): void {

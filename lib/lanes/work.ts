@@ -5,8 +5,6 @@ import type { Task } from '../model/task.js';
 export interface Work {
   readonly delivery: Delivery;
   readonly task: Task;
-  /** It had attempts when it came: a process may have died of it. */
-  readonly suspect: boolean;
   /** How often its lane broke on it in this process. */
   breaks: number;
   /** It has left its queue before it ran (at-most-once): if it does not finish, it is lost. */
@@ -16,7 +14,7 @@ export interface Work {
 }
 
 export function workOf(delivery: Delivery, task: Task): Work {
-  return { delivery, task, suspect: delivery.attempts > 0, breaks: 0, acknowledged: false, next: null };
+  return { delivery, task, breaks: 0, acknowledged: false, next: null };
 }
 
 /** First in, first out, with a way back to the front. The links are in the works: a line costs nothing to make and to keep. */

@@ -20,9 +20,15 @@ export interface Delivery {
   readonly redelivered: boolean;
   /** True when the queue itself never delivers a settled id again, so that no inbox row is needed. */
   readonly once: boolean;
-  /** How often a process or a lane broke while it ran this message, as far as the queue knows; `broke` counts one more. */
+  /** How often a process or a lane broke on this message, as far as the queue knows; `broke` counts one more. */
   readonly attempts: number;
-  /** A lane begins to run it: should the process die before `ended`, the next delivery counts an attempt more. Cheap; may do nothing. */
+  /** It was under way when a process ended: it is to be under way alone, so that the next end tells whether it is to blame. */
+  readonly suspect: boolean;
+  /** The last of its attempts ended while it was read. */
+  readonly unread: boolean;
+  /** It is read, until the event loop goes on: should the process die meanwhile, the next delivery knows. Cheap; may do nothing. */
+  reading(): void;
+  /** A lane begins to run it, until `ended`; as `reading`. */
   started(): void;
   /** It no longer runs, whatever came of it; its commit may still be to come. */
   ended(): void;

@@ -59,7 +59,9 @@ export interface TaskReader extends Service {
    * QUEUE_UNAVAILABLE where a connection is lost in that moment.
    */
   settle(deliveries: readonly Delivery[]): void;
-  /** This process ends, and no task is to blame: what runs counts no attempt. */
+  /** These are committed, and nothing else, until the next call; as `Delivery.reading`. */
+  committing(deliveries: readonly Delivery[]): void;
+  /** This process ends, and no task is to blame: what is under way counts no attempt. */
   absolve(): void;
   depth(): Promise<QueueDepth>;
   /** Why nothing can be consumed although that is tried again and again, for whoever may help; null or absent where nothing is in the way. */

@@ -6,6 +6,9 @@
  * so that no task overtakes another. That happens after a restart only, and where senders give no ids. Refused: asking for every id
  * (the inbox's own check at the commit finds the rest), and letting other keys pass meanwhile (a second order to keep right, for
  * milliseconds after a start).
+ *
+ * A suspect, which was under way when a process ended, is under way alone: it is read when nothing else is in the lanes or on its way into
+ * the store, and what stands behind it waits until it is committed. Should this process end, too, it is known by which message.
  */
 import { type Entry, quarantinedResult } from '../commit/entry.js';
 import { type Work, workOf } from '../lanes/work.js';
@@ -35,6 +38,8 @@ export interface IntakeOptions {
   /** Whether committed ids are kept in the store (effectively-once). */
   readonly inbox: boolean;
   readonly messageBytesLimit: number;
+  /** A message that ended its process this often while it was read is not read again. */
+  readonly maxAttempts: number;
   readonly future: FutureLimit;
   readonly store: Pick<Store, 'known'>;
   /** Told why deliveries wait for the store. */
@@ -46,6 +51,8 @@ export interface IntakeOptions {
   run(work: Work): void;
   /** A result without an execution. */
   commit(entry: Entry<Work>): void;
+  /** Resolves with true once nothing is in the lanes or on its way into the store; with false when nothing is committed any more. */
+  alone(): Promise<boolean>;
   /** Nothing of these is to be committed. */
   settle(deliveries: readonly Delivery[]): void;
   /** The store failed for good; a broken promise of ours ends the worker. */
@@ -58,9 +65,9 @@ export class Intake {
   private readonly hashOf = createHashCache();
   private readonly ids = new RecentIds();
   private readonly remarks: InputRemarks;
-  /** What waits for an answer of the inbox, or stands behind such a one or the stuck one; bounded by the window of the reader. */
+  /** What waits for an answer of the inbox or is to be alone, or stands behind such a one or the stuck one; bounded by the window of the reader. */
   private held: Delivery[] = [];
-  private asking = false;
+  private handingOn = false;
   private isReloading = false;
   /** What this model does not know, and a new one may: new as far as the inbox knows, and not read yet. */
   private stuck: Delivery | null = null;
@@ -95,16 +102,16 @@ export class Intake {
     if (underWay || stuck === null) return;
     this.stuck = null;
     this.route(stuck);
-    if (this.held.length > 0) void this.askInbox();
+    if (this.held.length > 0) void this.handOn();
   }
 
   take(delivery: Delivery): void {
     const { priority, redelivered, body } = delivery;
     const { events } = this.options;
     if (events.hears('task-received')) events.emit('task-received', { bytes: body.length, priority, redelivered });
-    if (this.asking || this.stuck !== null || this.mustAsk(delivery)) {
+    if (this.handingOn || this.stuck !== null || delivery.suspect || this.mustAsk(delivery)) {
       this.held.push(delivery);
-      if (!this.asking && this.stuck === null) void this.askInbox();
+      if (!this.handingOn && this.stuck === null) void this.handOn();
     } else this.pass(delivery);
   }
 
@@ -133,8 +140,9 @@ export class Intake {
     return this.options.inbox && (delivery.redelivered || delivery.nameless) && !delivery.once;
   }
 
-  private async askInbox(): Promise<void> {
-    this.asking = true;
+  /** What is held, in its order. */
+  private async handOn(): Promise<void> {
+    this.handingOn = true;
     try {
       while (this.held.length > 0 && this.stuck === null) {
         // In the next turn, so that one question holds many ids.
@@ -147,18 +155,20 @@ export class Intake {
         // What came meanwhile was not asked for; it stays until the next question.
         let passed = 0;
         for (const delivery of held.slice(0, asked)) {
-          if (this.stuck !== null) break;
+          if (delivery.suspect && !(await this.options.alone())) return;
+          if (this.stuck !== null || this.held !== held) break;
           passed++;
           if (!known.has(delivery.id)) this.pass(delivery);
           else if (isAnother(delivery)) this.pass(this.named(delivery));
           else this.known([delivery]);
+          if (delivery.suspect && !(await this.options.alone())) return;
         }
         held.splice(0, passed);
       }
     } catch (error) {
       this.options.failed(error);
     } finally {
-      this.asking = false;
+      this.handingOn = false;
     }
   }
 
@@ -229,7 +239,14 @@ export class Intake {
   }
 
   private read(delivery: Delivery): Task | null {
-    const { spec, messageBytesLimit } = this.options;
+    const { spec, messageBytesLimit, maxAttempts } = this.options;
+    const { attempts, unread } = delivery;
+    if (unread && attempts >= maxAttempts) {
+      const sentence = `Message: its process ended ${attempts} times, the last time while it was read; allowed are ${maxAttempts} (quarantine.max_attempts).`;
+      this.putAside(delivery, quarantinedResult({ code: 'ATTEMPTS_EXHAUSTED', sentence }));
+      return null;
+    }
+    delivery.reading();
     try {
       const { length } = delivery.body;
       if (length > messageBytesLimit) {
@@ -245,10 +262,13 @@ export class Intake {
         this.options.log.warn('deliveries wait for the end of the reload', { id: delivery.id, why: refused.message });
         return null;
       }
-      const result = quarantinedResult({ code: refused.code, sentence: refused.message }, refused);
-      this.options.commit({ delivery, result, key: null, again: null });
+      this.putAside(delivery, quarantinedResult({ code: refused.code, sentence: refused.message }, refused));
       return null;
     }
+  }
+
+  private putAside(delivery: Delivery, result: TaskResult): void {
+    this.options.commit({ delivery, result, key: null, again: null });
   }
 
   /** A mistake of ours must not end the worker: the message would end each of its successors, too. */

@@ -95,6 +95,7 @@ export class Pipeline {
       spec: options.spec,
       inbox,
       messageBytesLimit: limits.messageBytes,
+      maxAttempts: limits.maxAttempts,
       future: limits.future,
       store,
       troubles,
@@ -106,6 +107,7 @@ export class Pipeline {
         this.lanes.push(work);
       },
       commit: (entry) => this.committer.add(entry),
+      alone: () => this.alone(),
       settle: (deliveries) => this.reader.settle(deliveries),
       failed,
     });
@@ -115,6 +117,7 @@ export class Pipeline {
       ownership,
       inbox,
       limits: limits.commit,
+      reader: options.reader,
       recordBytes: (key) => this.options.records.bytesOf(key),
       troubles,
       clock,
@@ -250,6 +253,16 @@ export class Pipeline {
     }
     this.interrupted = null;
     if (!this.resting) this.lanes.resume();
+  }
+
+  /** What was emitted may come in between: no delivery is to blame for that. */
+  private async alone(): Promise<boolean> {
+    while (!this.lanes.isEmpty || this.committer.open > 0) {
+      await this.lanes.emptied();
+      await this.committer.flushed();
+      if (this.committer.isStopped) return false;
+    }
+    return true;
   }
 
   /** Whether the index is still ours for sure. Where that must be asked, nothing starts meanwhile. */

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { runInside } from '../cli/inside.js';
 import { killQuietly } from '../support/application.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
@@ -43,6 +44,7 @@ it(
 
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
+    expect(await runInside(application, ['quarantine', 'list', '--json'])).toMatchObject({ code: 0, stdout: '' });
     application.succeed(['stop']);
     expect((await program.exited).code).toBe(0);
   },

@@ -53,6 +53,7 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     ownership: { index: 3, epoch: 7 },
     inbox: true,
     limits: { tasks: 3, bytes: 1_000, ageMs: AGE_MS },
+    reader: { committing: () => {} },
     recordBytes: () => 0,
     troubles,
     clock,

@@ -16,7 +16,6 @@ type Command =
       readonly do: 'push';
       readonly key: number;
       readonly priority: boolean;
-      readonly suspect: boolean;
       readonly ending: Ending;
     }
   /** The results of a key from the given place on are void; `skip` of them are not executed again. */
@@ -174,8 +173,8 @@ class Simulation {
     );
   }
 
-  private push(key: string, { priority, suspect, ending }: Extract<Command, { do: 'push' }>): void {
-    const work = testWork(key, `${this.all.length}`, { priority, attempts: suspect ? 1 : 0 });
+  private push(key: string, { priority, ending }: Extract<Command, { do: 'push' }>): void {
+    const work = testWork(key, `${this.all.length}`, { priority });
     this.all.push(work);
     this.endings.set(work, ending);
     this.laneOf(key)[priority ? 'priority' : 'normal'].push(work);
@@ -212,7 +211,6 @@ class Simulation {
     expect(lane.running).toBeNull();
     expect(this.running().length).toBeLessThan(this.settings.threads);
     this.starts++;
-    this.checkAlone(work);
     this.checkTurn(lane);
     const next = lane.again.shift() ?? lane.priority.shift() ?? lane.normal.shift();
     expect(next).toBe(work);
@@ -232,13 +230,6 @@ class Simulation {
     return new Promise<string>((resolve, reject) => {
       running!.settle = (fails) => (fails ? reject(OURS) : resolve(work.delivery.id));
     });
-  }
-
-  /** A task that may have killed a process runs alone. */
-  private checkAlone(work: Work): void {
-    const beside = this.running();
-    if (work.suspect) expect(beside).toEqual([]);
-    expect(beside.filter((running) => running.work.suspect)).toEqual([]);
   }
 
   /** Whose turn it is: the longest waiting lane of the list that is due. */
@@ -336,7 +327,6 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       do: fc.constant('push' as const),
       key,
       priority: fc.boolean(),
-      suspect: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
       ending: fc.constantFrom<Ending>('at once', 'at once', 'throws', 'later', 'later'),
     }),
   },

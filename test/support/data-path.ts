@@ -174,6 +174,7 @@ export class DataPath {
       giveBack: ifOwner(() => queue.giveBack()),
       stop: async () => ifOwner(() => void queue.stop())(),
       settle: (deliveries) => queue.settle(deliveries),
+      committing: (deliveries) => queue.committing(deliveries),
       absolve: () => queue.absolve(),
       depth: () => queue.depth(),
       settledBefore: () => queue.settledBefore(),

@@ -17,12 +17,15 @@ export function testDelivery(given: Partial<Delivery> & { readonly id: string })
     redelivered: false,
     once: false,
     attempts: 0,
+    suspect: false,
+    unread: false,
     nameless: false,
     floor: null,
     own: true,
     ...given,
     settled: 0,
     running: 0,
+    reading() {},
     started() {
       this.running++;
     },

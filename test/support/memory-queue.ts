@@ -12,6 +12,8 @@ export interface MemoryMessage {
   readonly priority?: boolean;
   readonly once?: boolean;
   readonly attempts?: number;
+  readonly suspect?: boolean;
+  readonly unread?: boolean;
   readonly redelivered?: boolean;
   readonly nameless?: boolean;
 }
@@ -67,6 +69,16 @@ class MemoryDelivery implements Delivery {
     return this.stored.attempts;
   }
 
+  get suspect(): boolean {
+    return this.stored.message.suspect ?? this.attempts > 0;
+  }
+
+  get unread(): boolean {
+    return this.stored.message.unread ?? false;
+  }
+
+  reading(): void {}
+
   started(): void {
     this.runs++;
   }
@@ -94,6 +106,8 @@ export class MemoryQueue implements TaskReader {
   settlings = 0;
   /** What every `settle` throws. */
   cannotSettle: Error | null = null;
+  /** What was said to be committed last. */
+  committed: readonly string[] = [];
   paused = false;
   stopped = false;
   private readonly ready = { priority: [] as Stored[], normal: [] as Stored[] };
@@ -112,6 +126,10 @@ export class MemoryQueue implements TaskReader {
   settle(deliveries: readonly Delivery[]): void {
     this.settlings++;
     for (const delivery of deliveries) delivery.settle();
+  }
+
+  committing(deliveries: readonly Delivery[]): void {
+    this.committed = deliveries.map(({ id }) => id);
   }
 
   absolve(): void {}

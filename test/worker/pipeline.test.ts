@@ -323,6 +323,61 @@ describe('what is not executed here', () => {
     expect(path.pipeline.status().restarts).toBe(2);
   });
 
+  it('puts a message aside unread that has ended processes as often as is allowed while it was read', async () => {
+    const path = await start({ limits: { maxAttempts: 3 } });
+    const unread = { suspect: true, unread: true };
+    path.queue.put(
+      message(EID, { name: '1' }, { ...unread, attempts: 3 }),
+      message(EID, { name: '2' }, { ...unread, attempts: 2 }),
+      { id: 'no task', body: Buffer.from('{'), ...unread, attempts: 4 },
+    );
+    await path.settled();
+    expect(journalOf(path.store.records.get(`ip:${EID}`))).toEqual(['2']);
+    expect(path.store.quarantined).toMatchObject([
+      {
+        id: 'id-1',
+        code: 'ATTEMPTS_EXHAUSTED',
+        reason: expect.stringMatching(/^Message: .* 3 times, .*read.*allowed are 3/),
+      },
+      { id: 'no task', code: 'ATTEMPTS_EXHAUSTED' },
+    ]);
+  });
+
+  it.each(['effectively-once', 'at-least-once', 'at-most-once'] as const)(
+    'keeps a suspect alone, from before it is read until it is committed (%s)',
+    async (delivery) => {
+      const hand = byHand();
+      const path = await start({ delivery, execute: hand.execute, limits: { threads: 4 }, store: { turns: 3 } });
+      path.queue.put(
+        message(EID, { name: 'before' }),
+        message(OTHER, { name: 'first' }, { suspect: true }),
+        message(OTHER, { name: 'second' }, { suspect: true }),
+        message(EID, { name: 'after' }),
+        message(HERE[2]!, { name: 'beside' }),
+      );
+      const runs = async (...names: readonly string[]) => {
+        await path.until(() => hand.started.length >= names.length, `${names} run`);
+        for (let turn = 0; turn < 20; turn++) await nextTurn();
+        expect(hand.started).toEqual(names);
+      };
+      await runs('before');
+      hand.end('before');
+      await runs('before', 'first');
+      expect(path.store.stored).toHaveLength(1);
+      hand.end('first');
+      await path.until(() => path.queue.committed.length > 0, 'it is committed');
+      expect(path.queue.committed).toEqual(['id-first']);
+      await runs('before', 'first', 'second');
+      expect(path.store.stored).toHaveLength(2);
+      hand.end('second');
+      await runs('before', 'first', 'second', 'after', 'beside');
+      expect(path.queue.committed).toEqual([]);
+      hand.end('after');
+      hand.end('beside');
+      await path.settled();
+    },
+  );
+
   it.each(['effectively-once', 'at-least-once', 'at-most-once'] as const)(
     'blames no task where the store has failed for good: it breaks no lane, and all stays as it is (%s)',
     async (delivery) => {

@@ -1,11 +1,13 @@
 /** A message of a queue, from the moment it is handed out until it is settled. */
 import type { ConsumeMessage } from 'amqplib';
 import type { Delivery } from '../../model/delivery.js';
+import type { Past } from '../past.js';
 import type { Consumption } from './consumption.js';
 import type { Identity } from './message.js';
 
 /** What a delivery asks of its reader. */
 export interface DeliveryOwner {
+  reading(delivery: AmqpDelivery): void;
   started(delivery: AmqpDelivery): void;
   ended(delivery: AmqpDelivery): void;
   /** How many attempts it has by now. */
@@ -29,6 +31,9 @@ export class AmqpDelivery implements Delivery {
   settled = false;
   /** Number of its slot among the running tasks; -1 while it does not run. */
   slot = -1;
+  attempts: number;
+  readonly suspect: boolean;
+  readonly unread: boolean;
 
   constructor(
     private readonly owner: DeliveryOwner,
@@ -36,7 +41,7 @@ export class AmqpDelivery implements Delivery {
     readonly from: Consumption,
     { content, fields }: ConsumeMessage,
     { id, nameless, own, floor }: Identity,
-    public attempts: number,
+    past: Past | null,
   ) {
     this.id = id;
     this.name = id;
@@ -46,12 +51,19 @@ export class AmqpDelivery implements Delivery {
     this.body = content;
     this.priority = from.priority;
     this.redelivered = fields.redelivered;
+    this.attempts = past?.attempts ?? 0;
+    this.suspect = past !== null;
+    this.unread = past?.unread ?? false;
     this.tag = fields.deliveryTag;
   }
 
   rename(id: string): void {
     this.id = id;
     this.nameless = true;
+  }
+
+  reading(): void {
+    this.owner.reading(this);
   }
 
   started(): void {

@@ -104,6 +104,10 @@ export class HandOut implements DeliveryOwner {
     }
   }
 
+  reading(delivery: AmqpDelivery): void {
+    if (!delivery.settled) this.options.attempts.reading(delivery.name);
+  }
+
   /** What is settled already never comes again: nobody will ask whether it ran. */
   started(delivery: AmqpDelivery): void {
     if (delivery.slot < 0 && !delivery.settled) delivery.slot = this.options.attempts.started(delivery.name);
@@ -128,7 +132,7 @@ export class HandOut implements DeliveryOwner {
     const { attempts } = this.options;
     from.settle(tag, body.length);
     this.ended(delivery);
-    if (delivery.attempts > 0) attempts.forget(delivery.name);
+    if (delivery.suspect || delivery.attempts > 0) attempts.forget(delivery.name);
     this.tasks--;
     this.bytes -= body.length;
     this.scheduleTurn();

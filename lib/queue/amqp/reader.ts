@@ -24,6 +24,7 @@ import type { QueueDepth, ReaderEvents, ReadLimits, TaskReader } from '../queue.
 import { BrokerAttempts } from './attempts.js';
 import type { AmqpConnection } from './connection.js';
 import { type Consumption, noBytesHeld } from './consumption.js';
+import { AmqpDelivery } from './delivery.js';
 import { HandOut, type Pair } from './handout.js';
 import { PairLooks } from './looks.js';
 import type { Opening } from './opening.js';
@@ -179,6 +180,11 @@ export class AmqpReader implements TaskReader {
   settle(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) delivery.settle();
     if (this.options.atMostOnce) this.handOut.flushNow();
+  }
+
+  committing(deliveries: readonly Delivery[]): void {
+    const open = deliveries.filter((each) => each instanceof AmqpDelivery).filter(({ settled }) => !settled);
+    this.attempts.committing(open.map(({ name }) => name));
   }
 
   absolve(): void {

@@ -1,5 +1,6 @@
 /** A task that was read from an outbox, until it is settled. */
 import type { Delivery } from '../../model/delivery.js';
+import type { Past } from '../past.js';
 import type { Source, SourceTask } from './source.js';
 
 /** Open; settled in a transaction that is not yet committed; done with (or its reader has stopped). */
@@ -7,6 +8,7 @@ export type DeliveryState = 'open' | 'settling' | 'closed';
 
 /** What a delivery asks of its reader. */
 export interface DeliveryOwner {
+  reading(delivery: EmbeddedDelivery): void;
   started(delivery: EmbeddedDelivery): void;
   ended(delivery: EmbeddedDelivery): void;
   /** How many attempts it has by now. */
@@ -28,12 +30,15 @@ export class EmbeddedDelivery implements Delivery {
   state: DeliveryState = 'open';
   /** Number of its slot among the running tasks; -1 while it does not run. */
   slot = -1;
+  attempts: number;
+  readonly suspect: boolean;
+  readonly unread: boolean;
 
   constructor(
     private readonly owner: DeliveryOwner,
     readonly source: Source,
     readonly priority: boolean,
-    public attempts: number,
+    past: Past | null,
     task: SourceTask,
   ) {
     this.id = task.id;
@@ -41,6 +46,13 @@ export class EmbeddedDelivery implements Delivery {
     this.once = task.once;
     this.redelivered = task.redelivered;
     this.sequence = task.sequence;
+    this.attempts = past?.attempts ?? 0;
+    this.suspect = past !== null;
+    this.unread = past?.unread ?? false;
+  }
+
+  reading(): void {
+    this.owner.reading(this);
   }
 
   started(): void {

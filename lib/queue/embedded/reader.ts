@@ -104,6 +104,12 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     });
   }
 
+  committing(deliveries: readonly Delivery[]): void {
+    if (this.events === null) return;
+    const open = deliveries.filter((each) => each instanceof EmbeddedDelivery).filter(({ state }) => state === 'open');
+    this.attempts.committing(open.map(placeOf));
+  }
+
   absolve(): void {
     this.attempts.close();
   }
@@ -131,6 +137,10 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     if (this.member.environment.epoch > 0) this.attempts.close();
   }
 
+  reading(delivery: EmbeddedDelivery): void {
+    if (delivery.state === 'open' && this.events !== null) this.attempts.reading(placeOf(delivery));
+  }
+
   started(delivery: EmbeddedDelivery): void {
     if (delivery.state !== 'open' || delivery.slot >= 0 || this.events === null) return;
     delivery.slot = this.attempts.started(placeOf(delivery));
@@ -155,7 +165,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
       delivery.state = 'settling';
       this.settling.push(delivery);
       delivery.source.settle(delivery.sequence);
-      if (delivery.attempts > 0) this.attempts.forget(placeOf(delivery));
+      if (delivery.suspect || delivery.attempts > 0) this.attempts.forget(placeOf(delivery));
     });
   }
 
@@ -170,7 +180,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
       delivery.state = 'closed';
       this.openTasks--;
       this.openBytes -= delivery.body.length;
-      if (delivery.attempts > 0) this.attempts.forgotten(placeOf(delivery));
+      if (delivery.suspect || delivery.attempts > 0) this.attempts.forgotten(placeOf(delivery));
       this.untold.add(delivery.source.outbox.name);
     }
     this.settling.length = 0;

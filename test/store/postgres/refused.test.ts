@@ -38,6 +38,7 @@ async function pathOf(prepared: Prepared): Promise<Path> {
     ownership,
     inbox: true,
     limits: { tasks: 100, bytes: 2 ** 20, ageMs: 5 },
+    reader: { committing: () => {} },
     recordBytes: () => 0,
     troubles,
     clock,
