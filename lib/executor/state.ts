@@ -4,7 +4,13 @@
  */
 import type { DataPoint } from '../model/datapoint.js';
 import type { EntitySpec } from '../model/entity.js';
-import type { HistoryRow, HistorySummary, PlainValue, RecordState } from '../model/record.js';
+import {
+  type HistoryRow,
+  type HistorySummary,
+  MAX_TTL_TOKENS,
+  type PlainValue,
+  type RecordState,
+} from '../model/record.js';
 import type { Task } from '../model/task.js';
 import type { Instant } from '../model/time.js';
 
@@ -45,8 +51,15 @@ export class RecordDraft {
         this.state = { ...this.state, ttlTokens: this.ttlTokens };
       }
       this.ttlTokens.set(name, time);
+      if (this.ttlTokens.size > 2 * MAX_TTL_TOKENS) this.keepLastTokens(this.ttlTokens);
     }
     if (this.state.updated !== now) this.state = { ...this.state, updated: now };
+  }
+
+  /** In one go for many, so that each of them costs little. */
+  private keepLastTokens(tokens: Map<string, Instant>): void {
+    const latestFirst = [...tokens].sort(([, one], [, other]) => (one > other ? -1 : one < other ? 1 : 0));
+    for (const [name] of latestFirst.slice(MAX_TTL_TOKENS)) tokens.delete(name);
   }
 
   /** What the record holds of the attribute of a data-point. */

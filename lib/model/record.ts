@@ -29,6 +29,12 @@ export interface HistorySummary {
   readonly lastArrived?: HistoryRow;
 }
 
+/**
+ * TTL tokens that a record keeps at least, those that pass last; it has at most twice as many. An entity lives until the last one has
+ * passed, so that the others say nothing, and each task would write all of them again.
+ */
+export const MAX_TTL_TOKENS = 1_000;
+
 /** Attribute names come from configuration and may be `__proto__`: maps, never objects. */
 export interface RecordState {
   readonly etype: string;

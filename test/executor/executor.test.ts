@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EntityRecord, HookContext, ModuleDefinition } from '../../lib/hooks/types.js';
 import type { DataPoint } from '../../lib/model/datapoint.js';
-import type { RecordState, TaskResult } from '../../lib/model/record.js';
+import { MAX_TTL_TOKENS, type RecordState, type TaskResult } from '../../lib/model/record.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { deferred, HOOK_TIMEOUT_MS, named, observed, settled, workbench } from '../support/modules.js';
 
@@ -106,6 +106,27 @@ describe('executing a task', () => {
       data: '2026-05-01T00:00:00.000000Z',
     });
     expect(created).toEqual([{ key: KEY }]);
+  });
+
+  it('keeps the TTL tokens that pass last, a bounded number of them, however many come', () => {
+    const { executeNow, task } = workbench({});
+    const timeOf = (n: number) => `2026-02-01T00:00:00.${String(100_000 + n)}Z`;
+    const come = (first: number, count: number) => {
+      const entries = Array.from({ length: count }, (_, n) => [`t${first + n}`, timeOf(first + n)] as const);
+      return stateOf(executeNow(task({ etype: 'ip', eid: '192.0.2.1', ttlTokens: new Map(entries) }))).ttlTokens;
+    };
+    const counts = [5_000, 1, 999, 1, 1, 700];
+    let first = 0;
+    for (const count of counts) {
+      const tokens = come(first, count);
+      first += count;
+      const last = Array.from({ length: Math.min(first, MAX_TTL_TOKENS) }, (_, n) => `t${first - 1 - n}`);
+      expect(last.filter((name) => !tokens.has(name))).toEqual([]);
+      expect(tokens.size).toBeLessThanOrEqual(2 * MAX_TTL_TOKENS);
+      expect(tokens.get(`t${first - 1}`)).toBe(timeOf(first - 1));
+    }
+    // One that is too early to be kept changes nothing.
+    expect(come(0, 1).has(`t${first - 1}`)).toBe(true);
   });
 
   it('takes attributes whose names are traps', () => {

@@ -104,6 +104,7 @@ function lastDead(view: RecordView): number {
 
 /** Rows of history, which are those of the state that follows, and accepted data-points. Both are in the order in which the points came. */
 function writePoints({ history, raw }: TaskResult, state: RecordState | null, parts: Parts, json: JsonWriter): void {
+  const numbers = state === null ? NO_NUMBERS : firstNumbers(history, state);
   let at = 0;
   for (const point of raw) {
     if (point.src !== null && !isStorable(point.src))
@@ -111,7 +112,7 @@ function writePoints({ history, raw }: TaskResult, state: RecordState | null, pa
     const row = history[at];
     if (state !== null && row !== undefined && isOf(row, point, state)) {
       const { columns } = parts.observed;
-      writeHistory(history, at, state, columns);
+      writeHistory(row, state, numbers, columns);
       columns.src.addTextOrNull(point.src);
       columns.v.addText(json.value(row.v));
       at++;
@@ -120,9 +121,23 @@ function writePoints({ history, raw }: TaskResult, state: RecordState | null, pa
   if (state === null) return;
   for (; at < history.length; at++) {
     const { columns } = parts.history;
-    writeHistory(history, at, state, columns);
-    columns.v.addJsonb(json.value(history[at]?.v));
+    const row = history[at]!;
+    writeHistory(row, state, numbers, columns);
+    columns.v.addJsonb(json.value(row.v));
   }
+}
+
+const NO_NUMBERS: Map<string, number> = new Map();
+
+/** Of the next row of each attribute, by the record's own count: the rows of a result are the last ones of their attribute. */
+function firstNumbers(history: readonly HistoryRow[], { observations, timeseries }: RecordState): Map<string, number> {
+  const numbers = new Map<string, number>();
+  for (const { attr } of history) numbers.set(attr, (numbers.get(attr) ?? 0) + 1);
+  numbers.forEach((rows, attr) => {
+    const { count } = observations.get(attr) ?? timeseries.get(attr) ?? { count: rows };
+    numbers.set(attr, count - rows);
+  });
+  return numbers;
 }
 
 /** Whether a row of history is this data-point as it was accepted. */
@@ -131,23 +146,20 @@ function isOf(row: HistoryRow, { etype, eid, attr, v, t1, t2, c }: DataPoint, st
   return same && state.eid === eid && state.etype === etype;
 }
 
-/** All but the value. Numbered by the record's own count: the rows of a result are the last ones of their attribute. */
+/** All but the value. */
 function writeHistory(
-  history: readonly HistoryRow[],
-  at: number,
+  row: HistoryRow,
   state: RecordState,
+  numbers: Map<string, number>,
   columns: Omit<Parts['history']['columns'], 'v'>,
 ): void {
-  const row = history[at];
-  if (row === undefined) return;
-  let later = 0;
-  for (let next = at + 1; next < history.length; next++) if (history[next]?.attr === row.attr) later += 1;
-  const { count } = state.observations.get(row.attr) ?? state.timeseries.get(row.attr) ?? { count: later + 1 };
+  const number = numbers.get(row.attr) ?? 0;
+  numbers.set(row.attr, number + 1);
   columns.etype.addText(state.etype);
   columns.eid.addText(state.eid);
   columns.attr.addText(row.attr);
   columns.incarnation.addInt4(state.incarnation);
-  columns.n.addInt8(count - 1 - later);
+  columns.n.addInt8(number);
   columns.t1.addInstant(row.t1);
   columns.t2.addInstant(row.t2);
   columns.c.addFloat8(row.c);

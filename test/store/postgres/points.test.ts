@@ -2,8 +2,21 @@
 import { expect, test } from 'vitest';
 import type { DataPoint } from '../../../lib/model/datapoint.js';
 import type { HistoryRow } from '../../../lib/model/record.js';
+import { CommitStatement } from '../../../lib/store/postgres/parts.js';
+import { writeRows } from '../../../lib/store/postgres/rows.js';
+import { JsonWriter } from '../../../lib/store/postgres/values.js';
 import { at, deleted, observed, row, stateOf, stored } from '../../support/results.js';
 import { prepare } from './prepared.js';
+
+/** A list that counts how often its items are read. */
+function counted<T extends object>(list: readonly T[]): { readonly list: readonly T[]; readonly reads: () => number } {
+  let reads = 0;
+  const get = (target: readonly T[], key: string | symbol) => {
+    if (typeof key === 'string' && /^\d+$/.test(key)) reads++;
+    return Reflect.get(target, key);
+  };
+  return { list: new Proxy(list, { get }), reads: () => reads };
+}
 
 function pointOf(eid: string, { attr, t1, t2, v, c }: HistoryRow, src: string | null): DataPoint {
   return { etype: 'ip', eid, attr, v, t1, t2, c, src };
@@ -45,3 +58,23 @@ test('each data-point and each row of history is stored once, as it is, whether 
     ['of another', 'a', '1', '1', 'elsewhere', '{"list":[1,"ä"]}'],
   ]);
 });
+
+test.each(['observed', 'history'])(
+  'writing rows of %s reads each of them a few times, however many one task brings',
+  (part) => {
+    const readsOf = (length: number) => {
+      const rows = Array.from({ length }, (_, n) => row(`${n % 2}`, n % 60, n));
+      const { list: history, reads } = counted(rows);
+      const raw = part === 'observed' ? rows.map((each) => pointOf('e', each, null)) : [];
+      const { parts } = new CommitStatement();
+      const state = observed(stateOf('e'), rows);
+      const result = { entries: [stored('1', state, { history, raw })], inbox: true };
+      expect(writeRows(result, parts, new JsonWriter())).toBe(null);
+      expect(parts[part as 'observed' | 'history'].columns.n.length).toBe(length);
+      return reads();
+    };
+    const [few, many] = [readsOf(200), readsOf(2_000)];
+    expect(few).toBeGreaterThanOrEqual(200);
+    expect(many).toBeLessThanOrEqual(11 * few);
+  },
+);
