@@ -19,7 +19,7 @@ import { compileQueueProgram, TestProcess } from '../support/queue-programs.js';
 import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
 
 /** How often a process is killed; more is a matter of patience only. */
-const KILLS = 24;
+const KILLS = 12;
 const STREAM = 20_000;
 /** Series of sends under a clock that is set. */
 const ORDER_RUNS = 8;
