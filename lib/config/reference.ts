@@ -48,6 +48,7 @@ export const FIXED_BOUNDS: readonly (readonly [what: string, bound: number])[] =
   ['questions to a worker that are open (`quarantine retry`, `quarantine drop`, `status`)', 1_000],
   ['programs that share an index, all but one of which stand by', 100],
   ['bytes of JSON', 16 * 1024 * 1024],
+  ['values of JSON: objects, lists, texts, numbers and words of one message', 1_000_000],
   ['levels of JSON', 200],
   ['digits of an integer', 4_300],
   ['bytes of an entity id', 1_024],

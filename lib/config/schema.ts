@@ -211,7 +211,10 @@ export function makeSchema() {
       },
       window: {
         tasks: whole(4_096, 'Deliveries a worker holds unacknowledged: waiting, running, or waiting for their commit.'),
-        bytes: size('64MiB', 'The same in bytes of their messages; whichever is reached first stops reading.'),
+        bytes: size(
+          '64MiB',
+          'The same in bytes that their messages take up; whichever is reached first stops reading. A message of at least a kilobyte takes up 64 bytes for each value in it, where that is more than its own.',
+        ),
       },
       commit: {
         tasks: whole(512, 'Results in one commit, at most.', { least: 1, most: 100_000 }),

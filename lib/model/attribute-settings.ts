@@ -2,6 +2,7 @@
  * Reads one section of `attribs` into an AttributeSpec. Keys, defaults and the places where unknown keys are let pass are
  * DP3's; what it would only notice at the first data-point (a regular time series without step) is said here already.
  */
+
 import {
   type AttributeSpec,
   type HistoryParams,
@@ -11,6 +12,7 @@ import {
   TIMESERIES_TYPES,
   type TimeseriesAttribute,
 } from './attribute.js';
+import { bareObject } from './bare.js';
 import { compileDataType, type DataType, listValidator, type ReferenceReader, sameOnWire } from './datatype.js';
 import { type Duration, readDuration } from './duration.js';
 import { MAX_NAME_BYTES } from './entity.js';
@@ -208,7 +210,7 @@ function seriesValidator(series: ReadonlyMap<string, DataType>): (value: unknown
   const allowed = `an object with the series ${[...series.keys()].join(', ')}`;
   return (value) => {
     if (!isObject(value)) throw ValueError.of(value, allowed);
-    const result: Record<string, readonly unknown[]> = Object.create(null);
+    const result = bareObject<readonly unknown[]>();
     let length = -1;
     for (const [id, validate] of validators) {
       if (!Object.hasOwn(value, id)) throw ValueError.missing(allowed, id);

@@ -61,7 +61,7 @@ export interface TimeseriesAttribute extends AttributeBase {
   readonly timeStep: Duration | null;
   /** Every series, the implicit ones (`time`, `time_first`, `time_last`) included. */
   readonly series: ReadonlyMap<string, DataType>;
-  /** An object without prototype: every declared series as a list of canonical values, all of one length, not empty. */
+  /** A bare object: every declared series as a list of canonical values, all of one length, not empty. */
   validate(value: unknown): SeriesValue;
 }
 

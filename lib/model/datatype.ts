@@ -5,6 +5,7 @@
  * record, the raw data-point and every hook share them. Schema libraries were measured at twice to four times the cost.
  * Objects that it makes have no prototype where their keys come from the configuration.
  */
+import { bareObject } from './bare.js';
 import { type Definition, dp3Notes, type LinkDefinition, parseDefinition } from './definition.js';
 import {
   booleanOf,
@@ -143,7 +144,7 @@ function compileDict(definition: Definition & { kind: 'dict' }): Compiled {
   return {
     validate: (value) => {
       if (!isObject(value)) throw ValueError.of(value, allowed);
-      const result: Record<string, unknown> = Object.create(null);
+      const result = bareObject();
       for (const { key, optional, validate } of fields) {
         const given = Object.hasOwn(value, key) ? value[key] : undefined;
         if (optional && (given === undefined || given === null)) {
@@ -162,7 +163,7 @@ function compileDict(definition: Definition & { kind: 'dict' }): Compiled {
     toWire: fields.every((field) => field.toWire === sameOnWire)
       ? sameOnWire
       : (value) => {
-          const result: Record<string, unknown> = Object.create(null);
+          const result = bareObject();
           for (const { key, optional, toWire } of fields) {
             const given = isObject(value) ? value[key] : null;
             result[key] = optional && given === null ? null : toWire(given);

@@ -10,6 +10,7 @@
  * The bounds are DP3's (pydantic's parser): 200 levels, 4,300 digits. A byte order mark and UTF-16 are refused, as there.
  */
 import { isUtf8 } from 'node:buffer';
+import { MAX_JSON_VALUES, valuesIn } from './values.js';
 
 export const MAX_JSON_BYTES = 16 * 1024 * 1024;
 export const MAX_JSON_DEPTH = 200;
@@ -29,6 +30,13 @@ export function parseJson(source: Buffer | string, maxBytes = MAX_JSON_BYTES): u
   if (source.length > maxBytes) {
     throw new JsonError(`The text has ${source.length} bytes, allowed are at most ${maxBytes}.`);
   }
+  // A value takes two characters with its comma.
+  if (source.length > 2 * MAX_JSON_VALUES) checkValues(typeof source === 'string' ? Buffer.from(source) : source);
+  return parseAnyJson(source);
+}
+
+/** The same of any length: of what was within the bounds when it came. @throws JsonError */
+export function parseAnyJson(source: Buffer | string): unknown {
   const text = typeof source === 'string' ? source : decode(source);
   if (isTooDeep(text))
     throw new JsonError(`The JSON is nested deeper than the ${MAX_JSON_DEPTH} levels that are allowed.`);
@@ -39,6 +47,12 @@ export function parseJson(source: Buffer | string, maxBytes = MAX_JSON_BYTES): u
     throw new JsonError(whyNotJson(text, error));
   }
   return hasLongNumber(text) ? readExactly(text) : value;
+}
+
+function checkValues(text: Buffer): void {
+  const values = valuesIn(text);
+  if (values > MAX_JSON_VALUES)
+    throw new JsonError(`The JSON has ${values} values, allowed are at most ${MAX_JSON_VALUES}.`);
 }
 
 /** JSON text of what `parseJson` returns, so that it returns the same again: bigints as bare numbers, large doubles with an exponent. */

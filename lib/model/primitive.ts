@@ -6,6 +6,7 @@
  * stored (text.ts), and no telling 5.0 from 5 in places where DP3 refuses the first (an address given as a number).
  */
 import { canonicalIpv4, canonicalIpv6, canonicalMac } from './address.js';
+import { BARE_PROTOTYPE, bareObject } from './bare.js';
 import { MAX_INTEGER_DIGITS, MAX_JSON_DEPTH, parseJson, stringifyJson } from './json.js';
 import { ALLOWED_TEXT, checkText, isStorable } from './text.js';
 import { instantOf } from './time.js';
@@ -170,7 +171,7 @@ export function jsonToWire(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? value : stringifyJson(value);
 }
 
-/** A frozen copy of anything that JSON can hold, so that no module shares it; objects without prototype. @throws ValueError */
+/** A frozen copy of anything that JSON can hold, so that no module shares it; its objects are bare. @throws ValueError */
 function copyJson(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return checkText(value);
   if (typeof value === 'boolean' || value === null) return value;
@@ -195,7 +196,7 @@ function copyList(list: readonly unknown[], depth: number): readonly unknown[] {
 }
 
 function copyObject(object: Readonly<Record<string, unknown>>, depth: number): unknown {
-  const copy: Record<string, unknown> = Object.create(null);
+  const copy = bareObject();
   for (const key of Object.keys(object)) {
     if (!isStorable(key)) throw ValueError.of(key, `keys of ${ALLOWED_TEXT}`);
     try {
@@ -207,9 +208,9 @@ function copyObject(object: Readonly<Record<string, unknown>>, depth: number): u
   return Object.freeze(copy);
 }
 
-/** A plain object, with or without prototype: what a JSON parser makes. Own keys may be `__proto__`. */
+/** A plain object, with or without prototype: what a JSON parser makes, and what is made of that. Own keys may be `__proto__`. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return prototype === Object.prototype || prototype === null || prototype === BARE_PROTOTYPE;
 }

@@ -8,7 +8,7 @@
 import type { DataPoint } from './datapoint.js';
 import type { EntitySpec } from './entity.js';
 import { indexOf } from './hash.js';
-import { JsonError, parseJson, stringifyJson } from './json.js';
+import { JsonError, parseAnyJson, stringifyJson } from './json.js';
 import { integerOf, isObject } from './primitive.js';
 import type { ModelSpec } from './spec.js';
 import type { OutgoingTask, Task } from './task.js';
@@ -34,7 +34,7 @@ export function serialiseTask(task: Task, spec: ModelSpec): Buffer {
 export function asNewChain(body: Buffer): Buffer {
   if (!body.includes('"depth"')) return body;
   try {
-    const message = parseJson(body, Number.POSITIVE_INFINITY);
+    const message = parseAnyJson(body);
     if (!isObject(message) || !Object.hasOwn(message, 'depth')) return body;
     const { depth, ...first } = message;
     return Buffer.from(stringifyJson(first));

@@ -33,7 +33,7 @@ export interface QueueDepth {
 
 /** What bounds a reader. */
 export interface ReadLimits {
-  /** Open deliveries, and the bytes of them: together the window. */
+  /** Open deliveries, and the bytes that they take up (`weightOf`): together the window. */
   readonly tasks: number;
   readonly bytes: number;
   /** Where both queues have tasks, at least one in this many is a normal one. */

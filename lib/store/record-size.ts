@@ -6,6 +6,8 @@ const ENTRY_BYTES = 200;
 const RECORD_BYTES = 400;
 const ATTRIBUTE_BYTES = 160;
 const NUMBER_BYTES = 16;
+const LIST_BYTES = 32;
+const OBJECT_BYTES = 96;
 /** Deeper values are counted as a lump: the estimate must not cost more than the record. */
 const DEPTH_LIMIT = 8;
 
@@ -35,7 +37,7 @@ function sizeOfSummaries(summaries: ReadonlyMap<string, HistorySummary>): number
 function sizeOf(value: unknown, depth: number): number {
   if (typeof value === 'string') return NUMBER_BYTES + 2 * value.length;
   if (typeof value !== 'object' || value === null || depth > DEPTH_LIMIT) return NUMBER_BYTES;
-  let bytes = 2 * NUMBER_BYTES;
+  let bytes = Array.isArray(value) ? LIST_BYTES : OBJECT_BYTES;
   if (Array.isArray(value)) for (const item of value) bytes += sizeOf(item, depth + 1);
   else
     for (const [name, item] of Object.entries(value)) bytes += 2 * name.length + NUMBER_BYTES + sizeOf(item, depth + 1);

@@ -12,6 +12,7 @@ const HELD: readonly (readonly [what: string, file: string, constant: string])[]
   ['questions to a worker', 'ipc/messages.ts', 'QUESTIONS_LIMIT'],
   ['programs that share', 'ipc/control.ts', 'MOST_SHARING'],
   ['bytes of JSON', 'model/json.ts', 'MAX_JSON_BYTES'],
+  ['values of JSON', 'model/values.ts', 'MAX_JSON_VALUES'],
   ['levels of JSON', 'model/json.ts', 'MAX_JSON_DEPTH'],
   ['digits of an integer', 'model/json.ts', 'MAX_INTEGER_DIGITS'],
   ['bytes of an entity id', 'model/entity-id.ts', 'MAX_ID_BYTES'],

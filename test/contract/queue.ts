@@ -311,6 +311,19 @@ function describeWindow(bed: () => QueueBed): void {
     await bed().commit(0, [got!]);
     expect(ids(await inbox.take(1))).toEqual(['after']);
   });
+
+  it('counts the memory that the values of a message take, where that is more than its bytes', async () => {
+    const reader = await bed().reader(0, { bytes: 60_000 });
+    const inbox = await Inbox.of(reader);
+    const dense = { ...task(0, 'dense'), body: Buffer.from(`[${Array(999).fill('{}').join(',')}]`) };
+    await (await bed().writer()).send([dense, task(0, 'after')]);
+    const [got] = await inbox.take(1);
+    expect([got!.id, reader.window.tasks, reader.window.bytes, reader.window.full]).toEqual(['dense', 1, 64_000, true]);
+    await bed().commit(0, [got!]);
+    const [after] = await inbox.take(1);
+    await bed().commit(0, [after!]);
+    await expect.poll(() => reader.window, { interval: 1 }).toMatchObject({ tasks: 0, bytes: 0 });
+  });
 }
 
 function describeSending(bed: () => QueueBed): void {

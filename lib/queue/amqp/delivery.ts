@@ -1,6 +1,7 @@
 /** A message of a queue, from the moment it is handed out until it is settled. */
 import type { ConsumeMessage } from 'amqplib';
 import type { Delivery } from '../../model/delivery.js';
+import { weightOf } from '../../model/values.js';
 import type { Past } from '../past.js';
 import type { Consumption } from './consumption.js';
 import type { Identity } from './message.js';
@@ -22,6 +23,8 @@ export class AmqpDelivery implements Delivery {
   /** The broker delivers a settled message again where its acknowledgement was lost. */
   readonly once = false;
   readonly tag: number;
+  /** Bytes that it takes up. */
+  readonly weight: number;
   /** By which attempts are counted: the same each time that it is delivered. */
   readonly name: string;
   readonly own: boolean;
@@ -49,6 +52,7 @@ export class AmqpDelivery implements Delivery {
     this.own = own;
     this.floor = floor;
     this.body = content;
+    this.weight = weightOf(content);
     this.priority = from.priority;
     this.redelivered = fields.redelivered;
     this.attempts = past?.attempts ?? 0;

@@ -127,14 +127,14 @@ export class HandOut implements DeliveryOwner {
   settle(delivery: AmqpDelivery): void {
     if (delivery.settled) return;
     delivery.settled = true;
-    const { from, tag, body } = delivery;
+    const { from, tag, body, weight } = delivery;
     if (from.ended) return;
     const { attempts } = this.options;
     from.settle(tag, body.length);
     this.ended(delivery);
     if (delivery.suspect || delivery.attempts > 0) attempts.forget(delivery.name);
     this.tasks--;
-    this.bytes -= body.length;
+    this.bytes -= weight;
     this.scheduleTurn();
   }
 
@@ -162,8 +162,9 @@ export class HandOut implements DeliveryOwner {
     const identity = identityOf(message);
     this.order.taken(from.priority);
     this.tasks++;
-    this.bytes += message.content.length;
-    onDelivery(new AmqpDelivery(this, from, message, identity, attempts.of(identity.id)));
+    const delivery = new AmqpDelivery(this, from, message, identity, attempts.of(identity.id));
+    this.bytes += delivery.weight;
+    onDelivery(delivery);
   }
 
   /** A commit settles many at once: they are acknowledged together, and what follows them comes afterwards. */

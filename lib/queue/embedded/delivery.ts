@@ -1,5 +1,6 @@
 /** A task that was read from an outbox, until it is settled. */
 import type { Delivery } from '../../model/delivery.js';
+import { weightOf } from '../../model/values.js';
 import type { Past } from '../past.js';
 import type { Source, SourceTask } from './source.js';
 
@@ -27,6 +28,8 @@ export class EmbeddedDelivery implements Delivery {
   readonly floor = null;
   readonly own = true;
   readonly sequence: number;
+  /** Bytes that it takes up. */
+  readonly weight: number;
   state: DeliveryState = 'open';
   /** Number of its slot among the running tasks; -1 while it does not run. */
   slot = -1;
@@ -43,6 +46,7 @@ export class EmbeddedDelivery implements Delivery {
   ) {
     this.id = task.id;
     this.body = task.body;
+    this.weight = weightOf(task.body);
     this.once = task.once;
     this.redelivered = task.redelivered;
     this.sequence = task.sequence;

@@ -179,7 +179,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     for (const delivery of this.settling) {
       delivery.state = 'closed';
       this.openTasks--;
-      this.openBytes -= delivery.body.length;
+      this.openBytes -= delivery.weight;
       if (delivery.suspect || delivery.attempts > 0) this.attempts.forgotten(placeOf(delivery));
       this.untold.add(delivery.source.outbox.name);
     }
@@ -287,7 +287,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
         return;
       }
       this.openTasks++;
-      this.openBytes += delivery.body.length;
+      this.openBytes += delivery.weight;
       this.events.onDelivery(delivery);
     }
   }

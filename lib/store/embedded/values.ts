@@ -1,6 +1,6 @@
 /** Values of the tables: JSON in UTF-8 through the model's own writer, so that integers of any size stay exact. */
 import type { DataPoint } from '../../model/datapoint.js';
-import { parseJson, stringifyJson } from '../../model/json.js';
+import { parseAnyJson, stringifyJson } from '../../model/json.js';
 import type { HistoryRow, HistorySummary, RecordState } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
 import type { QuarantinedMessage, QuarantinedTask } from '../store.js';
@@ -21,7 +21,7 @@ interface StoredRecord {
 }
 
 /** What is stored was within the bounds of a message when it came; what the program adds to it is small. */
-const read = (bytes: Buffer) => parseJson(bytes, Number.POSITIVE_INFINITY);
+const read = parseAnyJson;
 
 /**
  * Texts of one commit. The value of a data-point goes into the record, its history and the raw data-points: it is turned into JSON

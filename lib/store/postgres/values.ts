@@ -2,7 +2,7 @@
  * Values of the tables: states of records as JSON, by attribute, so that people can ask for them with SQL; and the way back. Numbers
  * keep every digit (stringifyDecimal), texts come from the server unparsed.
  */
-import { parseJson, stringifyDecimal } from '../../model/json.js';
+import { parseAnyJson, stringifyDecimal } from '../../model/json.js';
 import type { HistoryRow, HistorySummary, PlainValue, RecordState } from '../../model/record.js';
 import { isStorable } from '../../model/text.js';
 import type { Instant } from '../../model/time.js';
@@ -105,7 +105,7 @@ export function readRecord(etype: string, eid: string, columns: Row): RecordStat
 
 /** A value of a jsonb or json column. What is stored was within the bounds of a message when it came. */
 export function readJson(text: string): unknown {
-  return parseJson(text, Number.POSITIVE_INFINITY);
+  return parseAnyJson(text);
 }
 
 /** A timestamptz as a session writes it: `2026-01-01 00:00:00.5+00`. */
