@@ -17,6 +17,7 @@ import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { Reminder } from '../../runtime/reminder.js';
 import type { Service } from '../../runtime/service.js';
 import { dial } from './dial.js';
+import { leaveOutHeaderTables } from './header-tables.js';
 import { refusalOf, unreachableBecause, whereIs } from './refusal.js';
 
 /** So many heartbeats without an answer on a channel, though the connection itself lives, and the channel is taken for dead. */
@@ -257,6 +258,7 @@ export class AmqpConnection implements Service {
     this.socket = new AbortController();
     const name = `dp3-cluster ${app} ${purpose} (process ${process.pid})`;
     const model = await dial(broker, name, this.socket.signal);
+    if (purpose === 'consuming') leaveOutHeaderTables(model);
     let why = 'closed by the broker';
     model.on('error', (error) => {
       why = messageOf(error);
