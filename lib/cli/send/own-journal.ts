@@ -83,7 +83,8 @@ export async function openedBlocks(journal: Journal, options: OpenOptions): Prom
 }
 
 /** Why its tasks may be done already and their ids forgotten; null where neither can be. */
-function doubtOf({ header }: OpenBlock, { numProcesses, retentionMs, nowMs }: OpenOptions): string | null {
+function doubtOf({ header, tasks }: OpenBlock, { numProcesses, retentionMs, nowMs }: OpenOptions): string | null {
+  if (tasks.length === 0) return null;
   const { at, numProcesses: then } = header;
   const ageMs = nowMs - Date.parse(at);
   if (then !== numProcesses) return `worker_processes was ${then} then and is ${numProcesses} now`;

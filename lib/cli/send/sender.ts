@@ -110,7 +110,8 @@ export class Sender {
     });
     while (this.unmarked.length >= OPEN_AT_ONCE) await this.unmarked.shift();
     signal.throwIfAborted();
-    if (parcels.length > 0) await journal.open(block);
+    // One without tasks as well: where it is missing between others, what it says of its lines is.
+    await journal.open(block);
     await this.sendOpened(block, journal);
   }
 

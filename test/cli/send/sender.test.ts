@@ -7,7 +7,7 @@ import { progressLine } from '../../../lib/cli/send/progress.js';
 import { Rejects } from '../../../lib/cli/send/rejects.js';
 import { Sender } from '../../../lib/cli/send/sender.js';
 import { TaskStreams } from '../../../lib/cli/send/task-streams.js';
-import { digestOf } from '../../../lib/journal/digests.js';
+import { digestOf, REFUSED } from '../../../lib/journal/digests.js';
 import { Journal } from '../../../lib/journal/journal.js';
 import { readProducerPoint } from '../../../lib/model/producer.js';
 import type { OutgoingTask } from '../../../lib/model/task.js';
@@ -37,6 +37,11 @@ async function* digestedLots(count: number, points: number): AsyncIterable<Lot> 
       span: null,
     };
   }
+}
+
+async function* numbered<T>(all: AsyncIterable<T>): AsyncIterable<[number, T]> {
+  let n = 0;
+  for await (const each of all) yield [n++, each];
 }
 
 function makeJournal(): Journal {
@@ -149,6 +154,27 @@ describe('the sender', () => {
     const { sender, calls } = senderOf({ journal });
     await expect(sender.send(digestedLots(2, 1))).rejects.toThrow('disk full');
     expect(calls).toEqual([]);
+    await journal.close();
+  });
+
+  it('opens a block of which all is refused, too, so that a kill leaves no gap between blocks', async () => {
+    const journal = makeJournal();
+    const { sender, calls, called } = senderOf({ journal });
+    const sending = sender.send(
+      (async function* () {
+        for await (const [n, lot] of numbered(digestedLots(3, 2))) {
+          yield n === 1 ? { ...lot, items: lot.items.map((item) => ({ ...item, bytes: Buffer.from('bad') })) } : lot;
+        }
+      })(),
+    );
+    await called(1);
+    await expect.poll(() => journal.opened().map(({ header }) => header.block)).toEqual([1, 2]);
+    calls[0]?.done();
+    await called(2);
+    expect(journal.opened().map(({ header }) => header.block)).toEqual([3]);
+    calls[1]?.done();
+    await sending;
+    expect([...journal.edition.digests()].filter((digest) => digest === REFUSED)).toHaveLength(2);
     await journal.close();
   });
 
