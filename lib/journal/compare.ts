@@ -8,6 +8,9 @@ import { CountedDigests, REFUSED } from './digests.js';
 import type { Edition } from './edition.js';
 import type { Passed } from './spans.js';
 
+/** So many lines, or the first block, tell whether it is another input. */
+const FIRST_LINES = 8_192;
+
 /** A line of an input, with its digest. */
 export interface ComparedLine {
   readonly line: number;
@@ -16,7 +19,7 @@ export interface ComparedLine {
 
 /**
  * What an input is beside the edition. `grown`: all that was sent, and perhaps more. `corrected`: the same, but refused lines came before
- * the end. `changed`: some lines that were sent are others now. `another`: of its first block none was sent. `empty`: it has no line.
+ * the end. `changed`: some lines that were sent are others now. `another`: of its first lines none was sent. `empty`: it has no line.
  */
 export interface Comparison<L> {
   readonly kind: 'grown' | 'corrected' | 'changed' | 'another' | 'empty';
@@ -33,6 +36,8 @@ export interface Comparison<L> {
 export interface CompareOptions {
   /** It is known to be grown once all that was sent has come, whatever follows. */
   readonly atOnce: boolean;
+  /** It ends by itself: what follows its first block may be read to judge it. */
+  readonly ends: boolean;
   /** What of the input came before these blocks, and is what was sent. */
   readonly passed?: Passed | null;
   /** Whether an error is of the content of the input, which ends there. */
@@ -42,11 +47,12 @@ export interface CompareOptions {
 export async function compare<L extends ComparedLine>(
   blocks: AsyncIterator<readonly L[]>,
   edition: Edition,
-  { atOnce, isBroken, passed = null }: CompareOptions,
+  { atOnce, ends, isBroken, passed = null }: CompareOptions,
 ): Promise<Comparison<L>> {
   const alignment = new Alignment(edition.digests(passed?.end));
   alignment.matched = passed?.items ?? 0;
-  let firstBlock: readonly L[] | null = null;
+  /** Of its first lines. */
+  const first = new Set<string>();
   let fault: unknown = null;
   const compared = (kind: Comparison<L>['kind'], rest: readonly L[] = [], changedLine: number | null = null) => ({
     kind,
@@ -57,27 +63,35 @@ export async function compare<L extends ComparedLine>(
   });
   const asGrown = (rest: readonly L[]) =>
     compared(alignment.isPlain && edition.gone === 0 ? 'grown' : 'corrected', rest);
-  const otherwise = (changedLine: number | null) => {
-    const isAnother = alignment.matched === 0 && !hasAnyOf(edition, firstBlock ?? []);
+  const nextBlock = () =>
+    blocks.next().catch((error: unknown) => {
+      if (!isBroken(error)) throw error;
+      fault = error;
+      return { done: true, value: undefined } as const;
+    });
+  const otherwise = async (changedLine: number | null) => {
+    // However small its blocks are, and where more of it need not be waited for.
+    while (ends && alignment.matched === 0 && first.size < FIRST_LINES) {
+      const { done, value: block } = await nextBlock();
+      if (done === true) break;
+      for (const { digest } of block) first.add(digest);
+    }
+    const isAnother = alignment.matched === 0 && !hasAnyOf(edition, first);
     return compared(isAnother ? 'another' : 'changed', [], changedLine);
   };
   try {
     for (;;) {
       if (alignment.isOver && atOnce) return asGrown([]);
-      const { done, value: block } = await blocks.next().catch((error: unknown) => {
-        if (!isBroken(error)) throw error;
-        fault = error;
-        return { done: true, value: undefined } as const;
-      });
+      const { done, value: block } = await nextBlock();
       if (done === true) {
-        if (firstBlock === null && alignment.matched === 0) return compared('empty');
-        if (!alignment.isOver) return otherwise(null);
+        if (first.size === 0 && alignment.matched === 0) return compared('empty');
+        if (!alignment.isOver) return await otherwise(null);
         return alignment.unmatched > 0 ? asGrown([]) : compared('grown');
       }
-      firstBlock ??= block;
+      if (alignment.matched === 0) for (const { digest } of block) first.add(digest);
       for (const [at, { line, digest }] of block.entries()) {
         if (alignment.isOver) return asGrown(block.slice(at));
-        if (alignment.take(digest) === 'changed') return otherwise(line);
+        if (alignment.take(digest) === 'changed') return await otherwise(line);
       }
     }
   } finally {
@@ -167,8 +181,7 @@ class Alignment {
   }
 }
 
-function hasAnyOf(edition: Edition, lines: readonly ComparedLine[]): boolean {
-  const wanted = new Set(lines.map(({ digest }) => digest));
+function hasAnyOf(edition: Edition, wanted: Set<string>): boolean {
   wanted.delete(REFUSED);
   for (const digest of edition.digests()) if (wanted.has(digest)) return true;
   return false;

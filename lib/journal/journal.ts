@@ -107,6 +107,11 @@ export class Journal {
     return nameOf(this.meta);
   }
 
+  /** Nothing was sent, or it was settled to send all once more: whatever comes is new. */
+  get isEmpty(): boolean {
+    return this.base === null && this.edition.lastBlock === 0 && this.edition.gone === 0;
+  }
+
   /** All is being sent once more, and has not come to its end. */
   get isAgain(): boolean {
     return this.meta.again;

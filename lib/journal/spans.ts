@@ -5,16 +5,24 @@
 import { createHash } from 'node:crypto';
 import type { Edition, Span } from './edition.js';
 
+/** No block is cut from more, but for blank lines and lines too long to be kept: these go without spans. */
+const MOST_BYTES = 32 * 1024 * 1024;
+
 /** The spans of an input that is being read, one after the other from a place on. */
 export class SpanReader {
   private chunks: Buffer[] = [];
+  private held = 0;
   private known = true;
 
   constructor(private at: number) {}
 
   async *pass(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
     for await (const chunk of chunks) {
-      if (this.known && chunk.length > 0) this.chunks.push(chunk);
+      if (this.known && chunk.length > 0) {
+        this.chunks.push(chunk);
+        this.held += chunk.length;
+        if (this.held > MOST_BYTES) this.forget();
+      }
       yield chunk;
     }
   }
@@ -22,14 +30,19 @@ export class SpanReader {
   /** The next one; null where its end is not known, and for all that follow. */
   take(to: number | undefined, items: number): Span | null {
     if (!this.known || to === undefined) {
-      this.known = false;
-      this.chunks = [];
+      this.forget();
       return null;
     }
     const from = this.at;
     const digest = takeDigest(this.chunks, to - from);
+    this.held -= to - from;
     this.at = to;
     return { from, to, digest, items };
+  }
+
+  private forget(): void {
+    this.known = false;
+    this.chunks = [];
   }
 }
 

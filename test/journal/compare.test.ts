@@ -6,7 +6,7 @@ import { CountedDigests, digestOf, packDigests, REFUSED, unpackDigests } from '.
 import { Journal } from '../../lib/journal/journal.js';
 import { makeFolder } from '../support/folder.js';
 
-const PLAIN = { atOnce: false, isBroken: () => false };
+const PLAIN = { atOnce: false, ends: false, isBroken: () => false };
 const digest = (text: string) => digestOf(Buffer.from(text));
 
 /** An edition of lines; `!` before one that was refused. */
@@ -36,6 +36,16 @@ async function compared(sent: readonly string[], now: readonly string[], blockSi
   if (kind === 'grown') for await (const block of blocks) following.push(...block);
   return { kind, before, following: following.map(({ line }) => line), changedLine };
 }
+
+it('is another only where none of its first lines was sent, however small its blocks are', async () => {
+  const edition = await editionOf(['a', 'b', 'c']);
+  const kindOf = async (now: readonly string[], ends: boolean) =>
+    (await compare(blocksOf(now, 1), edition, { ...PLAIN, ends })).kind;
+  expect(await kindOf(['x', 'y', 'c'], true)).toBe('changed');
+  expect(await kindOf(['x', 'y', 'z'], true)).toBe('another');
+  // More of it may never come.
+  expect(await kindOf(['x', 'y', 'c'], false)).toBe('another');
+});
 
 describe('an input beside what was sent of it last', () => {
   it.each<[string, string[], string[], object]>([

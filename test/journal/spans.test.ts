@@ -40,6 +40,19 @@ async function editionOf(blocks: readonly (readonly string[])[]) {
   return { edition: journal.edition, text };
 }
 
+it('hold no more than a bound of what no block is cut from', async () => {
+  const piece = Buffer.alloc(2 ** 20, '\n');
+  const spans = new SpanReader(0);
+  const chunks = async function* () {
+    for (let n = 0; n < 33; n++) yield piece;
+  };
+  for await (const _ of spans.pass(chunks()));
+  expect(spans.take(33 * 2 ** 20, 1)).toBeNull();
+  const short = new SpanReader(0);
+  for await (const _ of short.pass(chunksOf('a\n', 2)));
+  expect(short.take(2, 1)).toMatchObject({ from: 0, to: 2 });
+});
+
 it('pass the blocks whose bytes are the same, however they come, and give all that follows', async () => {
   const line = fc.constantFrom('a', 'b', 'cc', '');
   const blocks = fc.array(fc.array(line, { minLength: 1, maxLength: 3 }), { maxLength: 4 });

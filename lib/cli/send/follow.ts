@@ -13,6 +13,8 @@ import { type Input, READ_BYTES } from './input.js';
 import { pause } from './pace.js';
 
 const LOOK_MS = 200;
+/** A file that was replaced is left when nothing was written to it for so many looks. */
+const QUIET_LOOKS = 10;
 /** All that was read is to be taken. */
 const NOTHING = Buffer.alloc(0);
 const OPEN_LIST = 91;
@@ -31,12 +33,18 @@ export async function* contentsOf(options: FollowOptions): AsyncGenerator<{ cont
   try {
     while (!signal.aborted) {
       const content = new Content(handle, path, await handle.stat({ bigint: true }), signal, clock);
-      yield { content, next };
-      if (signal.aborted || content.next === null) return;
-      next = content.next;
-      if (next === 'cut short') continue;
-      await handle.close();
-      handle = await open(path, 'r');
+      try {
+        yield { content, next };
+        // It ended in a line without its end that was sent already.
+        if (content.next === null) await content.moved();
+        next = content.next;
+        const successor = content.takeSuccessor();
+        if (next !== 'replaced' || successor === null) continue;
+        await handle.close();
+        handle = successor;
+      } finally {
+        await content.close();
+      }
     }
   } finally {
     await handle.close();
@@ -54,6 +62,8 @@ export class Content implements Input {
   /** How it ended; null while it has not. */
   next: Next | null = null;
   private following = false;
+  /** What is in its place. */
+  private successor: FileHandle | null = null;
 
   constructor(
     private readonly handle: FileHandle,
@@ -68,7 +78,7 @@ export class Content implements Input {
 
   async *chunks(): AsyncIterable<Buffer> {
     let position = 0;
-    let replaced = false;
+    let quietLooks = 0;
     while (!this.signal.aborted) {
       const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
       if (bytesRead > 0) {
@@ -76,18 +86,38 @@ export class Content implements Input {
         if (position === 0) refuseOther(bytes);
         position += bytesRead;
         this.bytesRead = position;
+        quietLooks = 0;
         yield bytes;
         continue;
       }
       yield NOTHING;
       if (!this.following) return;
       if ((await this.handle.stat()).size < position) this.next = 'cut short';
-      else if (replaced) this.next = 'replaced';
+      else if (quietLooks >= QUIET_LOOKS) this.next = 'replaced';
       if (this.next !== null) return;
-      // What was written to it meanwhile is read first.
-      replaced = await this.isReplaced();
-      if (!replaced) await pause(LOOK_MS, this.signal, this.clock);
+      // Who wrote to it goes on for a moment, until he is told to open the new one.
+      const place = await this.look();
+      quietLooks = place === 'its own' ? 0 : place === 'its successor' ? quietLooks + 1 : QUIET_LOOKS;
+      if (place !== 'another') await pause(LOOK_MS, this.signal, this.clock);
     }
+  }
+
+  /** Resolves when it has another size, or another file is in its place. */
+  async moved(): Promise<void> {
+    while (!this.signal.aborted) {
+      const { size } = await this.handle.stat();
+      if (size < this.bytesRead) this.next = 'cut short';
+      else if ((await this.look()) !== 'its own') this.next = 'replaced';
+      if (size !== this.bytesRead || this.next !== null) return;
+      await pause(LOOK_MS, this.signal, this.clock);
+    }
+  }
+
+  /** Whoever takes it closes it. */
+  takeSuccessor(): FileHandle | null {
+    const { successor } = this;
+    this.successor = null;
+    return successor;
   }
 
   goOn(): void {
@@ -96,14 +126,19 @@ export class Content implements Input {
 
   end(): void {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.takeSuccessor()?.close();
+  }
 
-  /** Another file is in its place; where there is none yet, it is waited for. */
-  private async isReplaced(): Promise<boolean> {
+  /** Which file has its name. Its successor is opened at once; where there is none yet, it is waited for. */
+  private async look(): Promise<'its own' | 'its successor' | 'another'> {
     try {
-      return inodeOf(await stat(this.path, { bigint: true })) !== this.inode;
+      const there = inodeOf(await stat(this.path, { bigint: true }));
+      if (there === this.inode) return 'its own';
+      this.successor ??= await open(this.path, 'r');
+      return there === inodeOf(await this.successor.stat({ bigint: true })) ? 'its successor' : 'another';
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'its own';
       throw error;
     }
   }

@@ -138,7 +138,8 @@ async function holds(
 ): Promise<boolean> {
   const edition = readEdition(folder, meta);
   const blocks = blocksOf(input);
-  const { kind } = await compare(blocks, edition, { atOnce: false, isBroken: (error) => error instanceof InputBroken });
+  const isBroken = (error: unknown) => error instanceof InputBroken;
+  const { kind } = await compare(blocks, edition, { atOnce: false, ends: false, isBroken });
   await blocks.return(undefined);
   if (kind !== 'grown' && kind !== 'corrected') return false;
   const sentAt = BigInt(Date.parse(edition.lastAt ?? '')) * 1_000_000n;

@@ -125,7 +125,7 @@ export class SendRun {
     });
     if (follow) await this.follow(this.sentBefore);
     else {
-      if (input instanceof PipeInput && journal.edition.lastBlock > 0) await input.keepIn(configuration.send.stateDir);
+      if (input instanceof PipeInput && !journal.isEmpty) await input.keepIn(configuration.send.stateDir);
       await this.sentBefore.send(input);
     }
   }

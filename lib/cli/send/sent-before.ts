@@ -52,11 +52,16 @@ export class SentBefore {
       return;
     }
     const { blocks, passed } = await this.options.blocksBehind(input, journal.edition);
-    const found = await compare(blocks, journal.edition, { atOnce: follow, isBroken, passed });
+    const found = await compare(blocks, journal.edition, {
+      atOnce: follow,
+      ends: input.inode !== null,
+      isBroken,
+      passed,
+    });
     if (signal.aborted) return;
     if (found.kind === 'grown') {
       journal.keep(input.inode);
-      this.compared += found.before;
+      this.compared = found.before;
       input.goOn();
       await this.sendLots(lots(blocks, found.rest));
       if (found.fault !== null) throw found.fault;

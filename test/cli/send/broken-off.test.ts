@@ -77,3 +77,21 @@ it.each<[string, Partial<BlockHeader>, RegExp]>([
   expect(await application.waiting()).toBe(2 * LINES + 1);
   expect(await send()).toMatchObject({ sent: 0, sent_before: LINES + 1 });
 });
+
+it('of what comes through a pipe, begun anew and not come to its first line, is read from its beginning', async () => {
+  const application = busApplication(null, 1_000);
+  const [first = '', second = '', third = ''] = [busPoints(0, 1), busPoints(1, 2), busPoints(2, 3)];
+  const send = async (text: string) => {
+    const { code, stdout } = await runInside(application, ['send', '-', '--stream', 'NAME', '--json'], text);
+    return { code, ...JSON.parse(stdout) };
+  };
+  await send(`${first}bad\n${third}`);
+  const killed = application.start(
+    ['send', '-', '--stream', 'NAME'],
+    ['--import', `${KILLER.href}?step=renamed&nth=1`],
+  );
+  killed.child.stdin?.end(first + second + third);
+  expect((await killed.exited).signal).toBe('SIGKILL');
+  expect(await send(first + second + third)).toMatchObject({ code: 0, sent: 1, sent_before: 2 });
+  expect(await application.waiting()).toBe(3);
+});

@@ -3,7 +3,10 @@ import { appendFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
+import { contentsOf } from '../../../lib/cli/send/follow.js';
 import type { Application } from '../../support/application.js';
+import { manualClock } from '../../support/clock.js';
+import { makeFolder } from '../../support/folder.js';
 import { busApplication, busPoints, interrupted, Sending } from '../../support/sending.js';
 
 const MAX_LENGTH = 1_000;
@@ -68,6 +71,71 @@ it('reads a rotated file to its end, then the new one, and one that is cut short
   await arrived(application, 8);
   expect((await interrupted(sending)).summary).toMatchObject({ sent: 8, sent_before: 0, rejected: 0 });
   expect(JSON.parse(application.succeed(['send', file, '--json']))).toMatchObject({ sent: 0, sent_before: 1 });
+});
+
+it('reads on what is written to a rotated file for a moment, and each file that had its name', async () => {
+  const file = join(makeFolder({ 'points.jsonl': 'a\n' }), 'points.jsonl');
+  const clock = manualClock();
+  const controller = new AbortController();
+  const contents = contentsOf({ path: file, signal: controller.signal, clock });
+  /** What each content gives until it ends; acts at each pause. */
+  const read = async (act: (pause: number) => void) => {
+    const { value } = await contents.next();
+    const { content } = value!;
+    content.goOn();
+    let text = '';
+    let over = false;
+    const reading = (async () => {
+      for await (const chunk of content.chunks()) text += String(chunk);
+      over = true;
+    })();
+    for (let pause = 0; ; pause++) {
+      while (clock.waiting === 0 && !over) await new Promise(setImmediate);
+      if (over) break;
+      act(pause);
+      clock.pass(200);
+    }
+    await reading;
+    return [text, content.next];
+  };
+  const rotate = (to: string, text: string) => {
+    renameSync(file, `${file}.${to}`);
+    writeFileSync(file, text);
+  };
+  const first = await read((pause) => {
+    if (pause === 0) rotate('1', 'c\n');
+    if (pause === 9) appendFileSync(`${file}.1`, 'b\n');
+    if (pause === 12) rotate('2', 'd\n');
+  });
+  expect(first).toEqual(['a\nb\n', 'replaced']);
+  expect(await read(() => {})).toEqual(['c\n', 'replaced']);
+  const last = await read((pause) => pause === 3 && controller.abort());
+  expect(last).toEqual(['d\n', null]);
+  expect((await contents.next()).done).toBe(true);
+});
+
+it('waits behind a last line that was sent without its end', async () => {
+  const file = join(makeFolder({ 'points.jsonl': 'a' }), 'points.jsonl');
+  const controller = new AbortController();
+  const contents = contentsOf({ path: file, signal: controller.signal });
+  const first = (await contents.next()).value!.content;
+  for await (const _ of first.chunks());
+  const following = contents.next();
+  appendFileSync(file, '\nb\n');
+  const { content, next } = (await following).value!;
+  expect([content === first, next]).toEqual([false, null]);
+  controller.abort();
+  expect((await contents.next()).done).toBe(true);
+
+  const { application, file: points } = make();
+  writeFileSync(points, busPoints(0, 2).trimEnd());
+  application.succeed(['send', points]);
+  const sending = new Sending(application, [points, '--follow']);
+  appendFileSync(points, `\n${busPoints(2, 3)}`);
+  await arrived(application, 3);
+  appendFileSync(points, busPoints(3, 4));
+  await arrived(application, 4);
+  expect((await interrupted(sending)).summary).toMatchObject({ sent: 2, sent_before: 2 });
 });
 
 it('begins with a file that is empty, or was emptied since, and with refused lines that were corrected', async () => {
