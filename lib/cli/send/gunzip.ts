@@ -14,7 +14,7 @@ export const GZIP = Buffer.from([0x1f, 0x8b]);
 
 /** Deflate packs a thousandfold at most: so much is unpacked at once without a look at how much it becomes. */
 const PIECE_BYTES = 64 * 1024;
-const UNPACKED_BYTES = 256 * 1024;
+const UNPACKED_BYTES = 64 * 1024;
 /** Sign, method, flags, time and system; then what the flags tell of. */
 const HEADER_BYTES = 10;
 const DEFLATE = 8;
@@ -58,13 +58,13 @@ async function beginsMember(source: ByteSource, number: number): Promise<boolean
     if (piece === null) return false;
     const found = piece.findIndex((byte) => byte !== 0);
     if (found < 0) continue;
-    source.giveBack(piece.subarray(found));
+    source.giveBack(piece.length - found);
     break;
   }
   const { offset } = source;
   const sign = await source.take(GZIP.length);
   if (sign?.equals(GZIP)) {
-    source.giveBack(sign);
+    source.giveBack(sign.length);
     return true;
   }
   while ((await source.piece()) !== null);
@@ -89,7 +89,9 @@ async function passHeader(source: ByteSource, number: number): Promise<void> {
 async function* inflated(source: ByteSource, number: number): AsyncIterable<Buffer> {
   const inflate = createInflateRaw({ chunkSize: UNPACKED_BYTES });
   const unpacked: Buffer[] = [];
-  inflate.on('data', (chunk: Buffer) => unpacked.push(chunk));
+  // A small piece of a buffer would keep all of it as long as its lines are kept.
+  const ownPiece = (chunk: Buffer) => (2 * chunk.length < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk);
+  inflate.on('data', (chunk: Buffer) => unpacked.push(ownPiece(chunk)));
   const ended = once(inflate, 'end');
   ended.catch(() => {});
   try {
@@ -102,7 +104,7 @@ async function* inflated(source: ByteSource, number: number): AsyncIterable<Buff
       while (inflate.read() !== null);
       yield* unpacked.splice(0);
       if (!inflate.readableEnded) continue;
-      source.giveBack(piece.subarray(inflate.bytesWritten - before));
+      source.giveBack(piece.length - (inflate.bytesWritten - before));
       return;
     }
   } catch (error) {
@@ -127,11 +129,13 @@ function cutShort(source: ByteSource, number: number): InputBroken {
   return new InputBroken(`gzip member ${number} is cut short: the input ends at byte ${source.offset}`);
 }
 
-/** A stream of bytes of which as many may be taken as are wanted, and given back. */
+/** A stream of bytes of which as many may be taken as are wanted, and what was taken last be given back. */
 class ByteSource {
   /** Bytes taken so far. */
   offset = 0;
   private held: Buffer = Buffer.alloc(0);
+  /** Of those held, so many are taken. */
+  private at = 0;
   private readonly iterator: AsyncIterator<Buffer>;
 
   constructor(chunks: AsyncIterable<Buffer>) {
@@ -141,19 +145,20 @@ class ByteSource {
   /** Some bytes; null at the end. */
   async piece(): Promise<Buffer | null> {
     if (!(await this.hold(1))) return null;
-    return this.pass(Math.min(this.held.length, PIECE_BYTES));
+    return this.pass(PIECE_BYTES);
   }
 
   /** So many bytes; null, and all is taken, where there are fewer. */
   async take(count: number): Promise<Buffer | null> {
     const enough = await this.hold(count);
-    const bytes = this.pass(Math.min(this.held.length, count));
+    const bytes = this.pass(count);
     return enough ? bytes : null;
   }
 
-  giveBack(bytes: Buffer): void {
-    this.held = this.held.length === 0 ? bytes : Buffer.concat([bytes, this.held]);
-    this.offset -= bytes.length;
+  /** The last ones of what was taken last. Nothing is copied: a member may have a few bytes. */
+  giveBack(count: number): void {
+    this.at -= count;
+    this.offset -= count;
   }
 
   end(): void {
@@ -161,18 +166,20 @@ class ByteSource {
   }
 
   private async hold(count: number): Promise<boolean> {
-    while (this.held.length < count) {
+    while (this.held.length - this.at < count) {
       const { done, value } = await this.iterator.next();
       if (done === true) return false;
-      this.held = this.held.length === 0 ? value : Buffer.concat([this.held, value]);
+      const rest = this.held.subarray(this.at);
+      this.held = rest.length === 0 ? value : Buffer.concat([rest, value]);
+      this.at = 0;
     }
     return true;
   }
 
-  private pass(count: number): Buffer {
-    const bytes = this.held.subarray(0, count);
-    this.held = this.held.subarray(count);
-    this.offset += count;
+  private pass(most: number): Buffer {
+    const bytes = this.held.subarray(this.at, this.at + most);
+    this.at += bytes.length;
+    this.offset += bytes.length;
     return bytes;
   }
 }
