@@ -129,8 +129,8 @@ export interface LostTasks {
 
 /** What an owner asks of the streams of its senders. All throw STORE_UNAVAILABLE and STORE_REFUSED. */
 export interface StreamDesk {
-  /** What is missing and was not told as lost. */
-  missing(ownership: Ownership): Promise<readonly MissingTasks[]>;
+  /** What is missing and was not told as lost. `sinceMs`: all that came to be missing in this time is among it; null for all times. */
+  missing(ownership: Ownership, sinceMs: number | null): Promise<readonly MissingTasks[]>;
   /** Keeps as lost what of these is still missing, and returns it. It is lost no more once it is committed. */
   lose(ownership: Ownership, missing: readonly MissingTasks[]): Promise<readonly LostTasks[]>;
   /** What is lost, the newest first; of the `known` streams that are kept also those that have lost nothing any more. */

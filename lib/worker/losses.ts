@@ -78,7 +78,8 @@ export class Losses implements Service {
       this.tell(await streams.lose(ownership, look.missing));
     }
     const at = clock.monotonic();
-    this.look = { at, missing: await streams.missing(ownership) };
+    // The last look may be long ago, where a task did not come to its end.
+    this.look = { at, missing: await streams.missing(ownership, look === null ? null : at - look.at) };
   }
 
   private tell(lost: readonly LostTasks[]): void {

@@ -49,22 +49,18 @@ export class StreamRows {
 const MISSING = 'int8multirange(int8range(first, greatest(first, floor))) - done - lost';
 
 export class PostgresStreams implements StreamDesk {
-  /** Whether the streams of all times were looked at. */
-  private looked = false;
-
   constructor(private readonly session: Pick<Session, 'query'>) {}
 
-  async missing({ index }: Ownership): Promise<readonly MissingTasks[]> {
-    // Used within twice the precision of that time: those that can have changed since the last look, and many more.
+  async missing({ index }: Ownership, sinceMs: number | null): Promise<readonly MissingTasks[]> {
+    // Twice the precision of `used`, for clocks differ.
     const rows = await this.ask(
       `select stream, missing::text from (
          select stream, ${MISSING} as missing from streams
-         where index = $1 and used >= case when $2 then now() - 2 * interval '${USED_TO}' else '-infinity' end) as found
+         where index = $1 and used >= coalesce(now() - 2 * interval '${USED_TO}' - $2::float8 * interval '1 ms', '-infinity')) as found
        where not isempty(missing)`,
-      [index, this.looked],
+      [index, sinceMs],
       'streams missing',
     );
-    this.looked = true;
     return rows.map(([stream, positions]) => ({ stream: stream ?? '', positions: positions ?? '' }));
   }
 

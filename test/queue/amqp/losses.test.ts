@@ -64,7 +64,7 @@ class TestWorker {
     ownership: { readonly index: number; readonly epoch: number },
   ) {
     const streams: StreamDesk = {
-      missing: (owned) => store.streams.missing(owned),
+      missing: (owned, sinceMs) => store.streams.missing(owned, sinceMs),
       lose: (owned, missing) => store.streams.lose(owned, missing),
       lost: (owned, known) => {
         this.looks++;

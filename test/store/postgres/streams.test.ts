@@ -15,7 +15,7 @@ function entryOf(stream: string, n: number, floor: number | null = n): TestEntry
 }
 
 async function missingOf({ store, ownership }: Prepared): Promise<Record<string, string>> {
-  const missing = await store.streams.missing(ownership);
+  const missing = await store.streams.missing(ownership, null);
   return Object.fromEntries(missing.map(({ stream, positions }) => [stream, positions]));
 }
 
@@ -84,7 +84,7 @@ test('positions below a floor that are not committed are missing, until they are
   await commit(entryOf(stream, 13, 10), entryOf(stream, 8, 8));
   expect(await missingOf(prepared)).toEqual({ [stream]: '{[7,8),[9,10)}' });
   await commit(entryOf(stream, 15, 12));
-  const missing = await store.streams.missing(ownership);
+  const missing = await store.streams.missing(ownership, null);
   expect(missing).toEqual([{ stream, positions: '{[7,8),[9,12)}' }]);
 
   // One of them comes before it is told as lost, another one after that.
@@ -100,6 +100,17 @@ test('positions below a floor that are not committed are missing, until they are
   expect(await store.streams.lost(ownership, [])).toEqual([]);
   expect(await store.streams.lost(ownership, [stream])).toEqual([{ stream, tasks: 0, from: 0, to: 0 }]);
   expect(await missingOf(prepared)).toEqual({});
+});
+
+test('what came to be missing since the last look is found, however long ago that was', async () => {
+  const { store, ownership, commit, session } = await prepare();
+  const stream = newStream();
+  await commit(entryOf(stream, 1), entryOf(stream, 3, 3));
+  const found = async (sinceMs: number | null) => (await store.streams.missing(ownership, sinceMs)).length;
+  expect([await found(null), await found(60_000)]).toEqual([1, 1]);
+  await session.query("update streams set used = used - interval '4 hours'");
+  const hour = 3_600_000;
+  expect([await found(60_000), await found(3 * hour), await found(null)]).toEqual([0, 1, 1]);
 });
 
 test('a row is dropped once the retention has passed since its last use, and its stream may come back', async () => {
@@ -126,14 +137,14 @@ test('an owner that has lost its index tells nothing', async () => {
   const { url, store, ownership, commit } = prepared;
   const stream = newStream();
   await commit(entryOf(stream, 1), entryOf(stream, 3, 3));
-  const missing = await store.streams.missing(ownership);
+  const missing = await store.streams.missing(ownership, null);
   expect(missing).toHaveLength(1);
   await store.release(ownership);
   const successor = await standby(url);
   const next = await successor.own(0);
   expect(await store.streams.lose(ownership, missing)).toEqual([]);
   expect(await successor.streams.lost(next, [])).toEqual([]);
-  expect(await successor.streams.missing(next)).toEqual(missing);
+  expect(await successor.streams.missing(next, null)).toEqual(missing);
 });
 
 test('reconfigure forgets all streams: another number of processes has others', async () => {
