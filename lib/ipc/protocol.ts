@@ -11,6 +11,9 @@ import { versionOfPackage } from '../runtime/package-version.js';
 
 export const PROTOCOL = 2;
 
+/** Whoever asks may write anything in place of a version; it is said again in the answer. */
+const MOST_VERSION_CHARACTERS = 100;
+
 /** Who speaks. */
 export interface Speaker {
   readonly protocol: number;
@@ -27,7 +30,7 @@ export function ownSpeaker(): Speaker {
 export function speakerOf(message: unknown): Speaker {
   const { protocol, version } = (typeof message === 'object' && message !== null ? message : {}) as Partial<Speaker>;
   if (typeof protocol !== 'number' || typeof version !== 'string') return { protocol: 1, version: '0.1.0' };
-  return { protocol, version };
+  return { protocol, version: version.slice(0, MOST_VERSION_CHARACTERS) };
 }
 
 export function understands({ protocol }: Speaker): boolean {

@@ -40,6 +40,7 @@ const ELSEWHERE: Readonly<Record<string, readonly [file: string, words: string]>
   'npm run demo -- --server': ['test/server/demo.test.ts', "'--server'"],
   'npm ci && npm test': ['.ci/run', 'npm test'],
   'npm test': ['.ci/run', 'npm test'],
+  'npm run fuzz': ['test/fuzz/fuzz.test.ts', "['run', 'fuzz'"],
   'npm run lint': ['.ci/run', 'npm run --silent lint'],
   'npm run types': ['.ci/run', 'npm run --silent types'],
   '.ci/run': ['.ci/run', 'npm ci'],

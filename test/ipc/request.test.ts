@@ -37,6 +37,11 @@ describe('a request of the control socket', () => {
     expect(JSON.stringify(asked)).not.toMatch(/TypeError|undefined|Unexpected token|is not valid/);
   });
 
+  it('is answered briefly, however long the version of whoever asks is', () => {
+    const asked = read({ type: 'reload', protocol: 3, version: '9'.repeat(60_000) });
+    expect(asked).toMatchObject({ refusal: { ok: false, sentence: expect.stringMatching(/this command is 9{100},/) } });
+  });
+
   it.each([
     [{ index: -1, question }],
     [{ index: '0', question }],
