@@ -32,6 +32,8 @@ function deliveryOf(id: string, priority: boolean): Delivery {
   const nothing = () => {};
   return {
     id,
+    name: id,
+    digest: 'digested',
     body: Buffer.alloc(0),
     priority,
     redelivered: false,
@@ -93,6 +95,7 @@ function run(works: readonly Work[], process: (work: Work) => TaskResult | Promi
         else fill();
       },
       known: () => {},
+      another: () => {},
       rewind: () => {},
       away: () => {},
       failed: reject,

@@ -66,6 +66,8 @@ export function deliveryOf(id: string): Delivery {
   const nothing = () => {};
   return {
     id,
+    name: id,
+    digest: 'digested',
     body: BODY,
     priority: false,
     redelivered: false,

@@ -106,7 +106,7 @@ function nowhere(stored: () => void): Store {
     stop: async () => {},
     own: async (index) => ({ index, epoch: 1 }),
     release: async () => {},
-    known: async () => new Set(),
+    known: async () => new Map(),
     load: async (keys) => keys.map(() => ABSENT),
     prepare: () => {},
     commit: async ({ entries }) => {

@@ -43,6 +43,8 @@ export interface CommitterOptions<Again> {
   committed(entries: readonly Entry<Again>[]): void;
   /** These turned out to be committed before; they changed nothing, and are to be settled. */
   known(entries: readonly Entry<Again>[]): void;
+  /** Its id was committed with another task: it is to be renamed. */
+  another(delivery: Delivery): void;
   /** What is not committed of this key is void; these tasks of it are executed again, in this order, before all others. */
   rewind(key: string, again: readonly Again[]): void;
   /** The store has not answered for `LONG_AWAY_MS`; told once each time. */
@@ -264,7 +266,7 @@ export class Committer<Again> {
   }
 
   private takeOut(outcome: CommitOutcome): void {
-    const { events, rewind, known } = this.options;
+    const { events, rewind, known, another } = this.options;
     const tasks = this.underWay.length;
     const sorted = sortOut(outcome, this.underWay, [...this.next, ...this.gathered]);
     if (sorted === null) {
@@ -272,6 +274,7 @@ export class Committer<Again> {
       return;
     }
     events.emit('commit-failed', { tasks, kind: sorted.kind, why: sorted.why });
+    for (const { delivery } of sorted.others) another(delivery);
     this.beginAnew(sorted.kept);
     for (const [entry, why] of sorted.withheld) this.withheld.add(entry, why);
     for (const [key, again] of sorted.rewound) rewind(key, again);

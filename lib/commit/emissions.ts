@@ -71,8 +71,11 @@ function entryOf(task: OutgoingTask, emission: Emission): Entry<never> {
 
 /** Nobody delivers it again, so the inbox need not know it; it goes to quarantine under this id where it cannot be stored. */
 function deliveryOf({ body, priority }: OutgoingTask): Delivery {
+  const id = newTaskId();
   return {
-    id: newTaskId(),
+    id,
+    name: id,
+    digest: '',
     nameless: false,
     own: true,
     floor: null,

@@ -6,6 +6,7 @@
  * the reason in plain letters; and then without its id in the inbox, so that it may come again. Where even that is refused it is withheld:
  * everything else goes on.
  */
+import { isSameTask, type TaskDigest } from '../model/task-digest.js';
 import type { CommitOutcome } from '../store/store.js';
 import { bareResult, type Entry, quarantinedResult } from './entry.js';
 
@@ -14,6 +15,8 @@ export interface Sorted<Again> {
   readonly why: string;
   /** Committed before: settled and forgotten. */
   readonly known: readonly Entry<Again>[];
+  /** Other tasks under ids that were committed before: they are to be renamed, and stay as they are. */
+  readonly others: readonly Entry<Again>[];
   /** To be committed, in order; the guilty ones with a result that puts them aside. */
   readonly kept: Entry<Again>[];
   /** Neither they nor a note of them can be stored, and why. */
@@ -22,15 +25,21 @@ export interface Sorted<Again> {
   readonly rewound: ReadonlyMap<string, readonly Again[]>;
 }
 
+const NONE: ReadonlyMap<string, TaskDigest | null> = new Map();
+
 /** Null when the outcome names no entry of the batch. `later`: results that gathered meanwhile. */
 export function sortOut<Again>(
   outcome: CommitOutcome,
   batch: readonly Entry<Again>[],
   later: readonly Entry<Again>[],
 ): Sorted<Again> | null {
-  const known = outcome.kind === 'done-before' ? batch.filter(({ delivery }) => outcome.ids.has(delivery.id)) : [];
+  const ids = outcome.kind === 'done-before' ? outcome.ids : NONE;
+  const found = batch.filter(({ delivery }) => ids.has(delivery.id));
+  const isKnown = ({ delivery }: Entry<Again>) => isSameTask(ids.get(delivery.id), delivery.digest);
+  const known = found.filter(isKnown);
+  const others = found.filter((entry) => !isKnown(entry));
   const guilty = guiltyOf(outcome, batch);
-  if (known.length + guilty.size === 0) return null;
+  if (found.length + guilty.size === 0) return null;
 
   const out = new Set([...known, ...guilty.keys()]);
   const rewound = new Map<string, Again[]>();
@@ -48,8 +57,8 @@ export function sortOut<Again>(
     else kept.push(entry);
   }
   const [first] = guilty.values();
-  const why = first ?? `${known.length} tasks were committed before`;
-  return { kind: first === undefined ? 'done-before' : 'unstorable', why, known, kept, withheld, rewound };
+  const why = first ?? `the ids of ${found.length} tasks were committed before`;
+  return { kind: first === undefined ? 'done-before' : 'unstorable', why, known, others, kept, withheld, rewound };
 }
 
 function guiltyOf<Again>(outcome: CommitOutcome, batch: readonly Entry<Again>[]): ReadonlyMap<Entry<Again>, string> {

@@ -7,6 +7,10 @@
 export interface Delivery {
   /** Unique for ever where the sender drew it; else made of what was sent. Redelivery keeps it. */
   readonly id: string;
+  /** The id that it came under, whatever became of it. */
+  readonly name: string;
+  /** Of the task that it carries (task-digest.ts); empty until it was read. Tasks of one id and one digest are the same. */
+  digest: string;
   /** The sender gave it no id: the one it has follows from its body, and a twin has the same. */
   readonly nameless: boolean;
   /** A program of ours sent it: it was looked at there. */
@@ -34,7 +38,7 @@ export interface Delivery {
   ended(): void;
   /** Its lane broke: an attempt more. It outlives the process, unless the message has left its queue. Throws STORE_FAILED. */
   broke(): void;
-  /** Gives a nameless one an id of its own, because the one it had is a twin's. */
+  /** Gives it an id of its own, because the one it had is another's. */
   rename(id: string): void;
   /** The message is done with. Inside a store transaction it becomes part of it. A delivery of a lost connection ignores it. */
   settle(): void;

@@ -6,7 +6,7 @@
  * so that an inbox can keep a whole stream as a few ranges; a hash stands where the same thing must get the same id again.
  * A wrongly trusted id loses tasks, a wrongly distrusted one at worst lets a repeat through.
  */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, hash, randomBytes, randomUUID } from 'node:crypto';
 
 /** An id that no other task has. `draw` is a seam for simulations. */
 export function newTaskId(draw: () => string = randomUUID): string {
@@ -23,6 +23,14 @@ export function deliveryIdOf(messageId: string | undefined, body: Buffer): strin
     .update(`${messageId ?? ''}\0`)
     .update(body);
   return uuidOf(hash.digest('hex'));
+}
+
+/**
+ * The id of a task that came under the id of another: of that id and of its own digest (task-digest.ts), so that its repeats get the
+ * same one.
+ */
+export function idOfAnother(id: string, digest: string): string {
+  return uuidOf(hash('sha256', `${id}\0${Buffer.from(digest, 'latin1').toString('hex')}`, 'hex'));
 }
 
 /** A position of a stream: `stream` as newStream draws it, `n` counts 1, 2, 3 ... without holes. */

@@ -65,12 +65,20 @@ const ALLOWED_CONTENT = 'a task that has a data-point, a TTL token or delete';
  * @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence
  */
 export function parseTask(body: Buffer, spec: ModelSpec, ignored?: IgnoredListener): Task {
-  let message: unknown;
+  return taskOf(parseMessage(body), spec, ignored);
+}
+
+/** The value in the body of a message, unchecked. @throws TaskRefused (MESSAGE_INVALID) with the reason as one sentence */
+export function parseMessage(body: Buffer): unknown {
   try {
-    message = parseJson(body);
+    return parseJson(body);
   } catch (error) {
     throw new TaskRefused(refusal('Message', error), null, null, error);
   }
+}
+
+/** As parseTask, of what parseMessage returns. */
+export function taskOf(message: unknown, spec: ModelSpec, ignored?: IgnoredListener): Task {
   const task = readTask(message, spec, false);
   if (ignored !== undefined) tellIgnored(withOwnKeys(message as Message), task, spec, ignored);
   return task;

@@ -21,6 +21,8 @@ export interface EventMap {
   'task-received': { readonly bytes: number; readonly priority: boolean; readonly redelivered: boolean };
   /** The id of a delivery was committed before; it was settled without being executed. */
   'task-known': { readonly id: string };
+  /** A task came under the id of another (`before`), and is processed under one of its own. */
+  'task-renamed': { readonly id: string; readonly before: string };
   /** A message without an id, whose identical twin is in flight, was taken as a task of its own. */
   'task-ambiguous': { readonly id: string };
   /** A task of another index was committed as forwarded to that index. */

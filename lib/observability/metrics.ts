@@ -13,6 +13,7 @@ import { createHistogram, type Histogram, mergeTimings, type Timing } from './hi
 const COUNTED = [
   'task-received',
   'task-known',
+  'task-renamed',
   'task-ambiguous',
   'task-forwarded',
   'task-denied',

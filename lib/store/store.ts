@@ -5,6 +5,7 @@
 import type { Delivery } from '../model/delivery.js';
 import type { HistoryRow, RecordView, TaskResult } from '../model/record.js';
 import type { OutgoingTask } from '../model/task.js';
+import type { TaskDigest } from '../model/task-digest.js';
 import type { Instant } from '../model/time.js';
 import type { Service } from '../runtime/service.js';
 
@@ -30,8 +31,11 @@ export interface Batch {
 /** `stored`: committed and every delivery settled. All else: nothing was stored and nothing settled. */
 export type CommitOutcome =
   | { readonly kind: 'stored' }
-  /** These ids were committed before; execute the others again from fresh records (rule 2). */
-  | { readonly kind: 'done-before'; readonly ids: ReadonlySet<string> }
+  /**
+   * These ids were committed before, each with the digest that was kept, null for none. What has the same is done; another task is to be
+   * committed under another id. The rest of their keys is executed again from fresh records (rule 2).
+   */
+  | { readonly kind: 'done-before'; readonly ids: ReadonlyMap<string, TaskDigest | null> }
   /** These entries can never be stored (rule 4). */
   | { readonly kind: 'unstorable'; readonly entries: ReadonlyMap<BatchEntry, string> }
   /** It is refused as a whole, and the store cannot tell over which of its entries: they are to be committed in smaller batches. */
@@ -66,8 +70,8 @@ export interface Store extends Service {
    * Absent where there is no broker.
    */
   holdPrefetch?(prefetch: number): Promise<void>;
-  /** Which of these ids are committed already. */
-  known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Which of these ids are committed already, and the digests of their tasks; null where none was kept. */
+  known(index: number, ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>>;
   /** Newest committed state of each key, given as [etype, eid], in the order asked. */
   load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]>;
   /**

@@ -7,6 +7,9 @@
  * (the inbox's own check at the commit finds the rest), and letting other keys pass meanwhile (a second order to keep right, for
  * milliseconds after a start).
  *
+ * A copy has the same id and the same task. Another task under an id that is known is told from it by its digest, and processed under an id of
+ * its own: whoever reads or guesses ids cannot keep the task out that an id was given to.
+ *
  * A suspect, which was under way when a process ended, is under way alone: it is read when nothing else is in the lanes or on its way into
  * the store, and what stands behind it waits until it is committed. Should this process end, too, it is known by which message.
  */
@@ -19,8 +22,9 @@ import { type InputCounts, InputRemarks } from '../model/input-remarks.js';
 import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
-import { newTaskId } from '../model/task-id.js';
-import { parseTask } from '../model/task-parse.js';
+import { digestOfBytes, digestOfMessage, isSameTask, type TaskDigest } from '../model/task-digest.js';
+import { idOfAnother, newTaskId } from '../model/task-id.js';
+import { parseMessage, taskOf } from '../model/task-parse.js';
 import { TaskRefused, UnknownName } from '../model/task-refused.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
@@ -59,7 +63,10 @@ export interface IntakeOptions {
   failed(reason: unknown): void;
 }
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: ReadonlyMap<string, TaskDigest | null> = new Map();
+
+/** Between two lines of the log about ids that came with another task. */
+const TELL_AGAIN_MS = 60_000;
 
 export class Intake {
   private readonly hashOf = createHashCache();
@@ -73,6 +80,9 @@ export class Intake {
   private stuck: Delivery | null = null;
   /** Done before, and to be settled at the end of this turn, all together. */
   private knownOnes: Delivery[] = [];
+  /** Tasks under ids of others since that was told last. */
+  private renamedOnes = 0;
+  private renamedToldAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: IntakeOptions) {
     const { future, clock, log } = options;
@@ -118,7 +128,7 @@ export class Intake {
   /** These are durable, or have left their queue for good: a copy of theirs that came meanwhile is done, too. */
   done(entries: readonly Pick<Entry<Work>, 'delivery'>[]): void {
     for (const { delivery } of entries) {
-      if (this.mayHaveCopies(delivery)) this.known(this.ids.done(delivery.id));
+      if (this.mayHaveCopies(delivery)) this.known(this.ids.done(delivery));
     }
   }
 
@@ -129,6 +139,15 @@ export class Intake {
     this.knownOnes.push(...deliveries);
   }
 
+  /** Its id is that of another task: it gets one of its own, the same each time that it comes. */
+  another(delivery: Delivery): void {
+    const before = delivery.id;
+    delivery.rename(idOfAnother(before, this.digestOf(delivery)));
+    this.ids.renamed(before, delivery);
+    this.options.events.emit('task-renamed', { id: delivery.id, before });
+    this.tellRenamed(delivery.id, before);
+  }
+
   /** Forgets what waits and what was in flight; their deliveries are gone or are left in the queue. */
   clear(): void {
     this.held = [];
@@ -136,8 +155,10 @@ export class Intake {
     this.ids.clear();
   }
 
+  /** Whether the inbox alone knows if it was committed before. Of two that are told apart by their digest, it may know either by their id. */
   private mustAsk(delivery: Delivery): boolean {
-    return this.options.inbox && (delivery.redelivered || delivery.nameless) && !delivery.once;
+    if (!this.options.inbox || delivery.once) return false;
+    return delivery.redelivered || delivery.nameless || (!delivery.suspect && this.isOfAnother(delivery));
   }
 
   /** What is held, in its order. */
@@ -149,7 +170,8 @@ export class Intake {
         await new Promise((resolve) => setImmediate(resolve));
         const { held } = this;
         const asked = held.length;
-        const ids = held.filter((each) => this.mustAsk(each)).map(({ id }) => id);
+        const toAsk = new Set(held.filter((each) => this.mustAsk(each)));
+        const ids = [...toAsk].flatMap((each) => this.idsOf(each));
         const known = ids.length === 0 ? NONE : await this.askStore(ids);
         if (this.held !== held) continue; // cleared while the store was asked
         // What came meanwhile was not asked for; it stays until the next question.
@@ -157,10 +179,12 @@ export class Intake {
         for (const delivery of held.slice(0, asked)) {
           if (delivery.suspect && !(await this.options.alone())) return;
           if (this.stuck !== null || this.held !== held) break;
+          const wasAsked = toAsk.has(delivery);
+          // One that was passed on just now has its id.
+          if (!wasAsked && this.mustAsk(delivery)) break;
           passed++;
-          if (!known.has(delivery.id)) this.pass(delivery);
-          else if (isAnother(delivery)) this.pass(this.named(delivery));
-          else this.known([delivery]);
+          if (wasAsked) this.answered(delivery, known);
+          else this.pass(delivery);
           if (delivery.suspect && !(await this.options.alone())) return;
         }
         held.splice(0, passed);
@@ -172,8 +196,33 @@ export class Intake {
     }
   }
 
+  /** Under which it may have been committed. A suspect is not read before its turn. */
+  private idsOf(delivery: Delivery): readonly string[] {
+    const { id, nameless, suspect } = delivery;
+    return nameless || suspect ? [id] : [id, idOfAnother(id, this.digestOf(delivery))];
+  }
+
+  /** `known`: of what is in the inbox, the digests. */
+  private answered(delivery: Delivery, known: ReadonlyMap<string, TaskDigest | null>): void {
+    const { id } = delivery;
+    const isKnown = known.has(id);
+    if (delivery.nameless) {
+      if (!isKnown) this.pass(delivery);
+      else if (isAnother(delivery)) this.pass(this.named(delivery));
+      else this.known([delivery]);
+      return;
+    }
+    const digest = this.digestOf(delivery);
+    const wasAnother = known.get(idOfAnother(id, digest)) === digest;
+    if (wasAnother || isSameTask(known.get(id), digest)) this.known([delivery]);
+    else {
+      if (isKnown) this.another(delivery);
+      this.pass(delivery);
+    }
+  }
+
   /** A store that does not answer makes the deliveries wait. */
-  private async askStore(ids: readonly string[]): Promise<ReadonlySet<string>> {
+  private async askStore(ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>> {
     const { store, index, troubles, clock, log } = this.options;
     for (const pauses = steps(); ; ) {
       try {
@@ -195,11 +244,18 @@ export class Intake {
       // What is open at the same time as another of its name is not a second copy of it.
       const { id, nameless } = delivery;
       if (nameless && (this.ids.has(id) || (isAnother(delivery) && this.ids.isDone(id)))) this.named(delivery);
+      while (this.isOfAnother(delivery)) this.another(delivery);
       const seen = this.ids.arrived(delivery);
       if (seen === 'done') this.known([delivery]);
       if (seen !== 'new') return;
     }
     this.route(delivery);
+  }
+
+  /** Whether its id is remembered as that of another task. */
+  private isOfAnother(delivery: Delivery): boolean {
+    const digest = this.ids.digestOf(delivery.id);
+    return digest !== undefined && digest !== this.digestOf(delivery);
   }
 
   /** A nameless one is told from its twins by the inbox alone; without one it is applied each time it comes, so that none is lost. */
@@ -224,6 +280,17 @@ export class Intake {
     return delivery;
   }
 
+  private tellRenamed(id: string, before: string): void {
+    const { clock, log } = this.options;
+    this.renamedOnes++;
+    const now = clock.monotonic();
+    if (now < this.renamedToldAt + TELL_AGAIN_MS) return;
+    const fields = { id: before, processedAs: id, tasks: this.renamedOnes };
+    log.warn('a task came under the id of another; it is processed under an id of its own', fields);
+    this.renamedOnes = 0;
+    this.renamedToldAt = now;
+  }
+
   private settleKnown(): void {
     const { settle, failed, events } = this.options;
     const settled = this.knownOnes;
@@ -239,20 +306,15 @@ export class Intake {
   }
 
   private read(delivery: Delivery): Task | null {
-    const { spec, messageBytesLimit, maxAttempts } = this.options;
-    const { attempts, unread } = delivery;
-    if (unread && attempts >= maxAttempts) {
-      const sentence = `Message: its process ended ${attempts} times, the last time while it was read; allowed are ${maxAttempts} (quarantine.max_attempts).`;
+    const { spec, maxAttempts } = this.options;
+    if (this.isUnreadable(delivery)) {
+      const sentence = `Message: its process ended ${delivery.attempts} times, the last time while it was read; allowed are ${maxAttempts} (quarantine.max_attempts).`;
+      delivery.digest = digestOfBytes(delivery.body);
       this.putAside(delivery, quarantinedResult({ code: 'ATTEMPTS_EXHAUSTED', sentence }));
       return null;
     }
-    delivery.reading();
     try {
-      const { length } = delivery.body;
-      if (length > messageBytesLimit) {
-        throw new TaskRefused(`Message: given ${length} bytes, allowed are ${messageBytesLimit} (message.bytes).`);
-      }
-      const task = parseTask(delivery.body, spec, this.remarks.ignored);
+      const task = taskOf(this.contentOf(delivery), spec, this.remarks.ignored);
       // What our own senders send was held against the limit there, by their clocks.
       return delivery.own ? task : this.remarks.taskInTime(task);
     } catch (error) {
@@ -267,6 +329,42 @@ export class Intake {
     }
   }
 
+  /** What its body says, unchecked; from then on it has its digest. @throws TaskRefused */
+  private contentOf(delivery: Delivery): unknown {
+    const { messageBytesLimit } = this.options;
+    const { body } = delivery;
+    const digested = this.mayHaveCopies(delivery);
+    delivery.reading();
+    try {
+      if (body.length > messageBytesLimit) {
+        throw new TaskRefused(`Message: given ${body.length} bytes, allowed are ${messageBytesLimit} (message.bytes).`);
+      }
+      const message = parseMessage(body);
+      if (digested) delivery.digest = digestOfMessage(message);
+      return message;
+    } catch (error) {
+      if (digested) delivery.digest = digestOfBytes(body);
+      throw error;
+    }
+  }
+
+  /** Read for that where it was not read yet. */
+  private digestOf(delivery: Delivery): TaskDigest {
+    if (delivery.digest === '') {
+      try {
+        if (this.isUnreadable(delivery)) delivery.digest = digestOfBytes(delivery.body);
+        else this.contentOf(delivery);
+      } catch {
+        // It has a digest all the same; why it is refused is told when it is read.
+      }
+    }
+    return delivery.digest;
+  }
+
+  private isUnreadable({ unread, attempts }: Delivery): boolean {
+    return unread && attempts >= this.options.maxAttempts;
+  }
+
   private putAside(delivery: Delivery, result: TaskResult): void {
     this.options.commit({ delivery, result, key: null, again: null });
   }
@@ -277,11 +375,11 @@ export class Intake {
     return new TaskRefused(`Message: ${messageOf(error)}`, null, null, error);
   }
 
-  /** With its id: if this is done twice, the inbox of the other index finds the second one (without an inbox, its memory of ids). */
+  /** With the id that it came under: if this is done twice, the inbox of the other index finds the second one (without an inbox, its memory of ids). */
   private forward(delivery: Delivery, task: Task, home: number): void {
     const { etype, eid, key } = task;
-    const { id, priority, body } = delivery;
-    const derived = [{ id, key, index: home, priority, body, forwarded: true }];
+    const { id, name, nameless, priority, body } = delivery;
+    const derived = [{ id: nameless ? id : name, key, index: home, priority, body, forwarded: true }];
     const result: TaskResult = { outcome: 'forwarded', etype, eid, history: [], raw: [], derived };
     this.options.commit({ delivery, result, key: null, again: null });
   }

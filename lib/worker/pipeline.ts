@@ -125,6 +125,7 @@ export class Pipeline {
       log,
       committed: (entries) => this.committed(entries),
       known: (entries) => this.known(entries),
+      another: (delivery) => this.intake.another(delivery),
       rewind: (key, works) => {
         options.records.reset(key);
         this.lanes.rewind(key, works);

@@ -2,8 +2,11 @@
  * Ids of this epoch: which tasks are on their way or were done not long ago, so that a second copy of one is not executed, whatever
  * the delivery. A copy that comes while the first is on its way waits for it, since the first may still fail. What has left this
  * memory is found by the inbox at the commit, where there is one; otherwise it is applied again.
+ *
+ * A copy has the same id and the same digest. Another task under an id is to be renamed before it arrives here.
  */
 import type { Delivery } from '../model/delivery.js';
+import type { TaskDigest } from '../model/task-digest.js';
 
 /**
  * Done ids that are remembered; the oldest are forgotten first. More than the broker hands out again after a lost connection
@@ -14,10 +17,12 @@ const DONE_IDS_LIMIT = 16_384;
 const NONE: readonly Delivery[] = Object.freeze([]);
 
 export class RecentIds {
-  /** The copies that wait for the first one; null while there are none. */
-  private readonly inFlight = new Map<string, Delivery[] | null>();
-  private readonly doneIds = new Set<string>();
-  /** What stands in `doneIds`, a ring: the place that is written next holds the oldest. (A Set finds its oldest slowly.) */
+  /** The first of each id. */
+  private readonly inFlight = new Map<string, Delivery>();
+  /** Those that wait for the first one, where there are any. */
+  private readonly copies = new Map<string, Delivery[]>();
+  private readonly doneIds = new Map<string, TaskDigest>();
+  /** What stands in `doneIds`, a ring: the place that is written next holds the oldest. (A Map finds its oldest slowly.) */
   private readonly ring: string[] = [];
   private oldest = 0;
 
@@ -30,38 +35,61 @@ export class RecentIds {
     return this.doneIds.has(id);
   }
 
+  /** Of the task that is on its way or done under this id; undefined where there is none. */
+  digestOf(id: string): TaskDigest | undefined {
+    return this.doneIds.get(id) ?? this.inFlight.get(id)?.digest;
+  }
+
   /** `new`: execute it. `waits`: a copy is on its way. `done`: there is nothing to be done about it. */
   arrived(delivery: Delivery): 'new' | 'waits' | 'done' {
     const { id } = delivery;
     if (this.doneIds.has(id)) return 'done';
-    const copies = this.inFlight.get(id);
-    if (copies === undefined) {
-      this.inFlight.set(id, null);
+    if (!this.inFlight.has(id)) {
+      this.inFlight.set(id, delivery);
       return 'new';
     }
-    if (copies === null) this.inFlight.set(id, [delivery]);
-    else copies.push(delivery);
+    this.wait(id, [delivery]);
     return 'waits';
   }
 
+  /** One that is on its way has another id by now; its copies, too. */
+  renamed(before: string, delivery: Delivery): void {
+    if (this.inFlight.get(before) !== delivery) return;
+    const copies = this.copies.get(before) ?? NONE;
+    this.inFlight.delete(before);
+    this.copies.delete(before);
+    for (const copy of copies) copy.rename(delivery.id);
+    if (!this.inFlight.has(delivery.id)) this.inFlight.set(delivery.id, delivery);
+    if (copies.length > 0) this.wait(delivery.id, copies);
+  }
+
   /** It never runs again under this id. Returns the copies that waited for it. */
-  done(id: string): readonly Delivery[] {
-    const copies = this.inFlight.get(id) ?? NONE;
+  done({ id, digest }: Pick<Delivery, 'id' | 'digest'>): readonly Delivery[] {
     this.inFlight.delete(id);
-    this.remember(id);
+    this.remember(id, digest);
+    if (this.copies.size === 0) return NONE;
+    const copies = this.copies.get(id) ?? NONE;
+    this.copies.delete(id);
     return copies;
   }
 
   /** Forgets what was on its way; what is done stays so. */
   clear(): void {
     this.inFlight.clear();
+    this.copies.clear();
   }
 
-  private remember(id: string): void {
+  private wait(id: string, copies: readonly Delivery[]): void {
+    const others = this.copies.get(id);
+    if (others === undefined) this.copies.set(id, [...copies]);
+    else others.push(...copies);
+  }
+
+  private remember(id: string, digest: TaskDigest): void {
     if (this.doneIds.has(id)) return;
     const forgotten = this.ring[this.oldest];
     if (forgotten !== undefined) this.doneIds.delete(forgotten);
-    this.doneIds.add(id);
+    this.doneIds.set(id, digest);
     this.ring[this.oldest] = id;
     this.oldest = (this.oldest + 1) % DONE_IDS_LIMIT;
   }

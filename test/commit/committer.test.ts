@@ -61,6 +61,10 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     log,
     committed: (entries) => told.push(['committed', ...idsOf(entries)]),
     known: (entries) => told.push(['known', ...idsOf(entries)]),
+    another(delivery) {
+      told.push(['another', delivery.id]);
+      delivery.rename(`${delivery.id}'`);
+    },
     rewind: (key, again) => told.push(['rewind', key, ...again]),
     away: () => told.push(['away']),
     failed: (reason) => told.push(['failed', reason]),
@@ -235,7 +239,7 @@ describe('a full batch behind the one under way', () => {
     committer.add(entry('7', 'a'));
     await nextTurn();
     expect(prepared).toEqual([['4', '5', '6']]);
-    await batches[0]?.answer({ kind: 'done-before', ids: new Set(['1']) });
+    await batches[0]?.answer({ kind: 'done-before', ids: new Map([['1', null]]) });
     expect(ofKind('rewind')).toEqual([['a', '5', '7']]);
     await nextTurn();
     expect(batches[1]?.ids).toEqual(['2', '3', '4']);
@@ -338,7 +342,7 @@ describe('a batch that the store refuses', () => {
     for (const each of [done, after, other]) committer.add(each);
     await nextTurn();
     committer.add(later);
-    await batches[0]?.answer({ kind: 'done-before', ids: new Set(['1']) });
+    await batches[0]?.answer({ kind: 'done-before', ids: new Map([['1', null]]) });
     expect(ofKind('known')).toEqual([['1']]);
     expect(told.map(([name]) => name)).toEqual(['commit-failed', 'rewind', 'known']);
     expect(ofKind('rewind')).toEqual([['a', '2', '4']]);
@@ -366,7 +370,7 @@ describe('a batch that the store refuses', () => {
     committer.add(entry('1'));
     const flushed = committer.flushed();
     await nextTurn();
-    await batches[0]?.answer({ kind: 'done-before', ids: new Set(['1']) });
+    await batches[0]?.answer({ kind: 'done-before', ids: new Map([['1', null]]) });
     await flushed;
     expect(committer.open).toBe(0);
   });
@@ -403,7 +407,7 @@ describe('a worker that can commit no more', () => {
     refused.committer.add(entry('1'));
     refused.committer.hurry();
     await nextTurn();
-    await refused.batches[0]?.answer({ kind: 'done-before', ids: new Set() });
+    await refused.batches[0]?.answer({ kind: 'done-before', ids: new Map() });
     expect(String(refused.ofKind('failed')[0])).toContain('done-before');
   });
 

@@ -14,7 +14,10 @@ function entry(name: string): Entry<string> {
 const batch = ['a1', 'b1', 'a2', 'c1', 'a3', 'b2'].map(entry);
 const later = ['a4', 'b3', 'd1'].map(entry);
 const ids = (entries: readonly Entry<string>[]) => entries.map(({ delivery }) => delivery.id);
-const doneBefore = (...known: string[]): CommitOutcome => ({ kind: 'done-before', ids: new Set(known) });
+const doneBefore = (...known: string[]): CommitOutcome => ({
+  kind: 'done-before',
+  ids: new Map(known.map((id) => [id, null])),
+});
 const unstorable = (...guilty: Entry<string>[]): CommitOutcome => ({
   kind: 'unstorable',
   entries: new Map(guilty.map((each) => [each, `${each.delivery.id} is too long`])),

@@ -88,7 +88,7 @@ function describeQuarantine(owned: () => OwnedBed): void {
       return { ...entity, id, index: 0, time, code: 'MESSAGE_INVALID', reason: `${id} is no task`, body };
     });
     expect(found.sort((one, other) => (one.id < other.id ? -1 : 1))).toEqual(expected);
-    expect(await store.known(0, ['b'])).toEqual(new Set(['b']));
+    expect([...(await store.known(0, ['b'])).keys()]).toEqual(['b']);
   });
 
   it('lists any number of quarantined tasks', async () => {
@@ -109,7 +109,7 @@ function describeQuarantine(owned: () => OwnedBed): void {
     expect(sent.map(({ id }) => id)).not.toContain('a');
     expect(new Set(sent.map(({ id }) => id)).size).toBe(2);
     expect(await all((await bed.reader()).quarantined())).toEqual([]);
-    expect(await store.known(0, ['a'])).toEqual(new Set(['a']));
+    expect([...(await store.known(0, ['a'])).keys()]).toEqual(['a']);
   });
 
   it('begins a new chain with a retried task: how it was derived counts no longer', async () => {

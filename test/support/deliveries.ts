@@ -12,6 +12,8 @@ export interface TestDelivery extends Delivery {
 
 export function testDelivery(given: Partial<Delivery> & { readonly id: string }): TestDelivery {
   return {
+    name: given.id,
+    digest: '',
     body: Buffer.from('{}'),
     priority: false,
     redelivered: false,

@@ -28,6 +28,7 @@ interface Stored {
 class MemoryDelivery implements Delivery {
   readonly own = true;
   readonly floor = null;
+  digest = '';
   runs = 0;
   private newName: string | null = null;
 
@@ -39,6 +40,10 @@ class MemoryDelivery implements Delivery {
 
   get id(): string {
     return this.newName ?? this.stored.message.id;
+  }
+
+  get name(): string {
+    return this.stored.message.id;
   }
 
   get nameless(): boolean {

@@ -5,6 +5,7 @@
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { RecordView } from '../../lib/model/record.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
+import type { TaskDigest } from '../../lib/model/task-digest.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import type {
@@ -31,19 +32,22 @@ export interface MemoryStoreOptions {
   check?(entry: BatchEntry, stored: RecordView): void;
 }
 
+const OF_ANOTHER = /^[0-9a-f]{8}-[0-9a-f]{4}-8/;
 const ABSENT: RecordView = { state: null, lastIncarnation: 0 };
 
 export class MemoryStore implements Store {
   readonly name = 'memory store';
   readonly records = new Map<string, RecordView>();
   readonly inbox = new Set<string>();
+  /** Of what it has committed itself. */
+  private readonly digests = new Map<string, TaskDigest>();
   /** Every entry that was ever stored, in commit order. */
   readonly stored: BatchEntry[] = [];
   readonly quarantined: QuarantinedMessage[] = [];
   readonly rows: OutgoingTask[] = [];
   /** How often commits ended in each way. */
   readonly ends = new Map<CommitOutcome['kind'], number>();
-  /** Ids that were asked for in the inbox. */
+  /** Ids that were asked for in the inbox, but for those that tasks get where theirs is another's. */
   readonly asked: string[] = [];
   readonly released: Ownership[] = [];
   readonly streams = null;
@@ -79,10 +83,10 @@ export class MemoryStore implements Store {
     this.released.push(ownership);
   }
 
-  async known(_: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    this.asked.push(...ids);
+  async known(_: number, ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>> {
+    this.asked.push(...ids.filter((id) => !OF_ANOTHER.test(id)));
     await this.answer();
-    return new Set(ids.filter((id) => this.inbox.has(id)));
+    return this.digestsOf(ids.filter((id) => this.inbox.has(id)));
   }
 
   async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
@@ -129,8 +133,12 @@ export class MemoryStore implements Store {
     if (guilty.length > 0 && (known.length === 0 || this.draw() < 0.5)) {
       return { kind: 'unstorable', entries: new Map(this.some(guilty)) };
     }
-    if (known.length > 0) return { kind: 'done-before', ids: new Set(this.some(known).map(({ id }) => id)) };
+    if (known.length > 0) return { kind: 'done-before', ids: this.digestsOf(this.some(known).map(({ id }) => id)) };
     return { kind: 'stored' };
+  }
+
+  private digestsOf(ids: readonly string[]): ReadonlyMap<string, TaskDigest | null> {
+    return new Map(ids.map((id) => [id, this.digests.get(id) ?? null]));
   }
 
   private isKnown({ id, once }: Delivery): boolean {
@@ -143,7 +151,10 @@ export class MemoryStore implements Store {
     const key = `${etype}:${eid}`;
     this.options.check?.(entry, this.records.get(key) ?? ABSENT);
     this.stored.push(entry);
-    if (inbox && !delivery.once) this.inbox.add(delivery.id);
+    if (inbox && !delivery.once) {
+      this.inbox.add(delivery.id);
+      this.digests.set(delivery.id, delivery.digest);
+    }
     if (record) this.records.set(key, record);
     this.rows.push(...result.derived);
     if (reason) {

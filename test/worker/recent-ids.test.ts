@@ -11,8 +11,8 @@ describe('the ids of this epoch', () => {
     expect(ids.arrived(first!)).toBe('new');
     expect(ids.arrived(second!)).toBe('waits');
     expect(ids.arrived(third!)).toBe('waits');
-    expect(ids.done('a')).toEqual([second, third]);
-    expect(ids.done('a')).toEqual([]);
+    expect(ids.done(testDelivery({ id: 'a' }))).toEqual([second, third]);
+    expect(ids.done(testDelivery({ id: 'a' }))).toEqual([]);
     expect(ids.arrived(first!)).toBe('done');
   });
 
@@ -21,7 +21,7 @@ describe('the ids of this epoch', () => {
     const [open, done] = [testDelivery({ id: '__proto__' }), testDelivery({ id: 'constructor' })];
     ids.arrived(open);
     ids.arrived(done);
-    ids.done('constructor');
+    ids.done(testDelivery({ id: 'constructor' }));
     ids.clear();
     expect(ids.arrived(open)).toBe('new');
     expect(ids.arrived(done)).toBe('done');
@@ -29,16 +29,16 @@ describe('the ids of this epoch', () => {
 
   it('forget the oldest done ones beyond their bound, each once', () => {
     const ids = new RecentIds();
-    for (let number = 0; number < LIMIT; number++) ids.done(`${number}`);
-    ids.done('5');
+    for (let number = 0; number < LIMIT; number++) ids.done(testDelivery({ id: `${number}` }));
+    ids.done(testDelivery({ id: '5' }));
     expect(ids.arrived(testDelivery({ id: '0' }))).toBe('done');
-    ids.done('more');
+    ids.done(testDelivery({ id: 'more' }));
     expect(ids.arrived(testDelivery({ id: '0' }))).toBe('new');
     expect(ids.arrived(testDelivery({ id: '1' }))).toBe('done');
     expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('done');
-    for (let number = 0; number < LIMIT - 1; number++) ids.done(`again ${number}`);
+    for (let number = 0; number < LIMIT - 1; number++) ids.done(testDelivery({ id: `again ${number}` }));
     expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('done');
-    ids.done('last');
+    ids.done(testDelivery({ id: 'last' }));
     expect(ids.arrived(testDelivery({ id: 'more' }))).toBe('new');
   });
 });

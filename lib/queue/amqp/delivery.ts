@@ -25,12 +25,12 @@ export class AmqpDelivery implements Delivery {
   readonly tag: number;
   /** Bytes that it takes up. */
   readonly weight: number;
-  /** By which attempts are counted: the same each time that it is delivered. */
   readonly name: string;
   readonly own: boolean;
   readonly floor: number | null;
+  readonly nameless: boolean;
   id: string;
-  nameless: boolean;
+  digest = '';
   settled = false;
   /** Number of its slot among the running tasks; -1 while it does not run. */
   slot = -1;
@@ -63,7 +63,6 @@ export class AmqpDelivery implements Delivery {
 
   rename(id: string): void {
     this.id = id;
-    this.nameless = true;
   }
 
   reading(): void {

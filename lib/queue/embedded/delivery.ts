@@ -18,7 +18,9 @@ export interface DeliveryOwner {
 }
 
 export class EmbeddedDelivery implements Delivery {
-  readonly id: string;
+  readonly name: string;
+  id: string;
+  digest = '';
   readonly body: Buffer;
   readonly redelivered: boolean;
   readonly once: boolean;
@@ -45,6 +47,7 @@ export class EmbeddedDelivery implements Delivery {
     task: SourceTask,
   ) {
     this.id = task.id;
+    this.name = task.id;
     this.body = task.body;
     this.weight = weightOf(task.body);
     this.once = task.once;
@@ -71,7 +74,9 @@ export class EmbeddedDelivery implements Delivery {
     this.attempts = this.owner.broke(this);
   }
 
-  rename(): void {}
+  rename(id: string): void {
+    this.id = id;
+  }
 
   settle(): void {
     this.owner.settleOne(this);

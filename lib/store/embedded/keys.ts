@@ -5,6 +5,7 @@
  */
 import { MAX_NAME_BYTES } from '../../model/entity.js';
 import { MAX_ID_BYTES } from '../../model/entity-id.js';
+import type { TaskDigest } from '../../model/task-digest.js';
 import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
 import type { Instant } from '../../model/time.js';
 
@@ -109,14 +110,19 @@ export function storedKey(timeMs: number, epoch: number, number: number): Buffer
   return key;
 }
 
-/** A time as a value, in milliseconds since 1970. */
-export function timeValue(timeMs: number): Buffer {
-  const value = Buffer.allocUnsafe(SEQUENCE_BYTES);
+/** A row of the inbox: when the task was committed, in milliseconds since 1970, and its digest, which rows of 0.2.0 do not have. */
+export function inboxValue(timeMs: number, digest: TaskDigest): Buffer {
+  const value = Buffer.allocUnsafe(SEQUENCE_BYTES + digest.length);
   value.writeUIntBE(timeMs, 0, SEQUENCE_BYTES);
+  value.write(digest, SEQUENCE_BYTES, 'latin1');
   return value;
 }
 
-export function readTimeValue(value: Buffer): number {
+export function readInboxDigest(value: Buffer): TaskDigest | null {
+  return value.length === SEQUENCE_BYTES ? null : value.toString('latin1', SEQUENCE_BYTES);
+}
+
+export function readInboxTime(value: Buffer): number {
   return value.readUIntBE(0, SEQUENCE_BYTES);
 }
 

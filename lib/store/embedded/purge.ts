@@ -10,7 +10,7 @@ import type { Member } from '../../embedded/member.js';
 import { isSettled, type Waiting, waitingIn } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { TrustedTime } from '../../runtime/trusted-time.js';
-import { behind, following, incarnationOf, readIncarnationValue, readTimeValue, recordOfIncarnation } from './keys.js';
+import { behind, following, incarnationOf, readInboxTime, readIncarnationValue, recordOfIncarnation } from './keys.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { Tables } from './tables.js';
 
@@ -81,7 +81,7 @@ export class Purge {
     const before = this.forgetBefore;
     if (before === null) return false;
     const rows = Array.from(inbox.getRange({ ...(this.inboxAt && { start: this.inboxAt }), limit: STEP_ROWS }));
-    const old = rows.filter(({ value }) => readTimeValue(value) < before);
+    const old = rows.filter(({ value }) => readInboxTime(value) < before);
     if (old.length > 0) {
       this.member.environment.transaction(() => {
         for (const { key } of old) inbox.removeSync(key);

@@ -4,6 +4,8 @@
  */
 import type { RecordView } from '../../model/record.js';
 import type { OutgoingTask } from '../../model/task.js';
+import type { TaskDigest } from '../../model/task-digest.js';
+import { idOfAnother } from '../../model/task-id.js';
 import { instantOfMs } from '../../model/time.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { Batch, BatchEntry } from '../store.js';
@@ -23,13 +25,23 @@ export interface StateRow {
   readonly points: readonly StoredPoint[];
 }
 
+/** An id, and the task that came under it. */
+export type InboxRow = readonly [id: string, digest: TaskDigest];
+
+/** `other`: the key where another message is there under the first one. */
+export interface QuarantineRow {
+  readonly key: Buffer;
+  readonly other: Buffer;
+  readonly value: Buffer;
+}
+
 export interface Rows {
-  readonly ids: readonly string[];
+  readonly ids: readonly InboxRow[];
   readonly states: readonly StateRow[];
   readonly graves: readonly Row[];
   /** Raw data-points, each as JSON. */
   readonly raw: readonly string[];
-  readonly quarantine: readonly Row[];
+  readonly quarantine: readonly QuarantineRow[];
   readonly derived: readonly OutgoingTask[];
   /** Tasks that keep the id of their sender, who may send the same to its index himself. */
   readonly forwarded: readonly OutgoingTask[];
@@ -41,17 +53,17 @@ const NOTHING = Buffer.alloc(0);
 export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEntry, string> {
   const guilty = new Map<BatchEntry, string>();
   const texts = new Texts();
-  const ids: string[] = [];
+  const ids: InboxRow[] = [];
   const changes = new Map<string, Change>();
   const graves: Row[] = [];
   const raw: string[] = [];
-  const quarantine: Row[] = [];
+  const quarantine: QuarantineRow[] = [];
   const derived: OutgoingTask[] = [];
   const forwarded: OutgoingTask[] = [];
   for (const entry of batch.entries) {
     const { delivery, result } = entry;
     try {
-      if (batch.inbox && !delivery.once && result.reason?.withoutId !== true) ids.push(delivery.id);
+      if (batch.inbox && !delivery.once && result.reason?.withoutId !== true) ids.push([delivery.id, delivery.digest]);
       if (result.record !== undefined) fold(changes, graves, entry, texts);
       if (result.reason) quarantine.push(quarantineRow(entry, nowMs));
       for (const point of result.raw) raw.push(texts.raw(point));
@@ -119,7 +131,7 @@ function lastDead(view: RecordView): number {
   return view.state.created === view.state.updated ? view.state.incarnation - 1 : 0;
 }
 
-function quarantineRow({ delivery, result }: BatchEntry, nowMs: number): Row {
+function quarantineRow({ delivery, result }: BatchEntry, nowMs: number): QuarantineRow {
   const { etype, eid, reason } = result;
   const value = writeQuarantined({
     time: instantOfMs(nowMs),
@@ -129,5 +141,6 @@ function quarantineRow({ delivery, result }: BatchEntry, nowMs: number): Row {
     reason: reason?.sentence ?? '',
     body: delivery.body,
   });
-  return [Buffer.from(delivery.id, 'utf8'), value];
+  const { id, digest } = delivery;
+  return { key: Buffer.from(id, 'utf8'), other: Buffer.from(idOfAnother(id, digest), 'utf8'), value };
 }

@@ -10,6 +10,7 @@ import { indexOfName } from '../../embedded/folder.js';
 import type { Member } from '../../embedded/member.js';
 import { indexOf } from '../../model/hash.js';
 import type { RecordState, RecordView } from '../../model/record.js';
+import type { TaskDigest } from '../../model/task-digest.js';
 import { newTaskId } from '../../model/task-id.js';
 import { asNewChain } from '../../model/task-serialise.js';
 import type { Instant } from '../../model/time.js';
@@ -19,11 +20,11 @@ import { TrustedTime } from '../../runtime/trusted-time.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { findExpired, noteExpiry } from './expiry.js';
 import { chunksOf, isFull } from './history.js';
-import { incarnationValue, readIncarnationValue, recordKey, storedKey, timeValue } from './keys.js';
+import { inboxValue, incarnationValue, readInboxDigest, readIncarnationValue, recordKey, storedKey } from './keys.js';
 import { Purge } from './purge.js';
 import { RecordRows, recentOf, type StoredPoint, stateIn } from './record-row.js';
 import type { RetentionOptions } from './retention.js';
-import { type Rows, rowsOf } from './rows.js';
+import { type InboxRow, type QuarantineRow, type Rows, rowsOf } from './rows.js';
 import { openTables, type Tables } from './tables.js';
 import { readQuarantined, readQuarantinedBody, readRecord, writeRawRow } from './values.js';
 
@@ -91,9 +92,16 @@ export class EmbeddedStore implements Store {
     return this.environment.isOwned;
   }
 
-  async known(_index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  async known(_index: number, ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>> {
     const { inbox } = this.tables;
-    return this.environment.look(() => new Set(ids.filter((id) => inbox.get(Buffer.from(id, 'utf8')) !== undefined)));
+    return this.environment.look(() => {
+      const known = new Map<string, TaskDigest | null>();
+      for (const id of ids) {
+        const value = inbox.get(Buffer.from(id, 'utf8'));
+        if (value !== undefined) known.set(id, readInboxDigest(value));
+      }
+      return known;
+    });
   }
 
   async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
@@ -108,6 +116,9 @@ export class EmbeddedStore implements Store {
     const now = this.clock.now();
     const rows = rowsOf(batch, now);
     if (!('states' in rows)) return { kind: 'unstorable', entries: rows };
+    // Were it taken for committed before, both would be settled and neither stored.
+    if (new Set(rows.ids.map(([id]) => id)).size < rows.ids.length)
+      return { kind: 'refused', why: 'a batch holds two deliveries of the same id' };
     try {
       this.environment.transaction(() => {
         this.writeInbox(rows.ids, now);
@@ -138,16 +149,14 @@ export class EmbeddedStore implements Store {
     return this.tables_;
   }
 
-  private writeInbox(ids: readonly string[], now: number): void {
+  private writeInbox(ids: readonly InboxRow[], now: number): void {
     const { inbox } = this.tables;
-    // Were it taken for committed before, both would be settled and neither stored.
-    if (new Set(ids).size < ids.length) throw new Error('a batch holds two deliveries of the same id');
-    const known = new Set<string>();
-    const time = timeValue(now);
-    for (const id of ids) {
+    const known = new Map<string, TaskDigest | null>();
+    for (const [id, digest] of ids) {
       const key = Buffer.from(id, 'utf8');
-      if (inbox.doesExist(key)) known.add(id);
-      else inbox.putSync(key, time);
+      const value = inbox.doesExist(key) ? inbox.get(key) : undefined;
+      if (value === undefined) inbox.putSync(key, inboxValue(now, digest));
+      else known.set(id, readInboxDigest(value));
     }
     if (known.size > 0) throw new DoneBefore(known);
   }
@@ -165,7 +174,7 @@ export class EmbeddedStore implements Store {
       noteExpiry(this.tables, key, view);
     }
     for (const [key, value] of rows.graves) graves.putSync(key, value);
-    for (const [key, value] of rows.quarantine) quarantine.putSync(key, value);
+    for (const row of rows.quarantine) putAside(quarantine, row);
     if (rows.raw.length > 0) raw.putSync(this.rawKey(now), writeRawRow(rows.raw));
   }
 
@@ -216,9 +225,16 @@ export class EmbeddedStore implements Store {
 
 /** Thrown inside the transaction so that nothing of it stays. */
 class DoneBefore extends Error {
-  constructor(readonly ids: ReadonlySet<string>) {
+  constructor(readonly ids: ReadonlyMap<string, TaskDigest | null>) {
     super('some of these ids are committed already');
   }
+}
+
+/** Where no ids are kept, or not any more, another message may be there under an id: neither is to go. */
+function putAside(quarantine: Tables['quarantine'], { key, other, value }: QuarantineRow): void {
+  const before = quarantine.get(key);
+  const isAnother = before !== undefined && !readQuarantinedBody(before).equals(readQuarantinedBody(value));
+  quarantine.putSync(isAnother ? other : key, value);
 }
 
 /** The committed state of a record. */

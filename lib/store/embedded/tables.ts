@@ -19,7 +19,7 @@ export interface Tables {
   readonly expiries: Table;
   /** Time stored -> raw data-points of a commit. */
   readonly raw: Table;
-  /** Id of a task that its sender may send again -> when it was committed. */
+  /** Id of a task that its sender may send again -> when it was committed, and its digest. */
   readonly inbox: Table;
   /** Id -> a task that was put aside. */
   readonly quarantine: Table;

@@ -189,6 +189,12 @@ export class Column {
     this.addLong(Math.floor(value / TWO_32), value >>> 0);
   }
 
+  /** 8 bytes, a character each; none for null. */
+  addLongOfBytes(bytes: string): void {
+    if (bytes === '') this.addNull();
+    else this.addLong(intOf(bytes, 0), intOf(bytes, 4));
+  }
+
   addFloat8(value: number): void {
     this.begin(8);
     const start = this.at + LENGTH_BYTES;
@@ -251,6 +257,16 @@ export class Column {
 const UUID_BYTES = 16;
 const HYPHEN = 45;
 const LAST_ASCII = 0x7f;
+
+/** The four bytes from `at` on, a character each. */
+function intOf(bytes: string, at: number): number {
+  return (
+    (bytes.charCodeAt(at) << 24) |
+    (bytes.charCodeAt(at + 1) << 16) |
+    (bytes.charCodeAt(at + 2) << 8) |
+    bytes.charCodeAt(at + 3)
+  );
+}
 
 /** The value of a digit 0-9 or a-f. */
 function digitOf(code: number): number {

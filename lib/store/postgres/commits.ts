@@ -6,6 +6,7 @@
  * many (two processors), for a second batch whose fate may be unknown.
  */
 import { DatabaseError } from 'pg';
+import type { TaskDigest } from '../../model/task-digest.js';
 import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Batch, BatchEntry, CommitOutcome } from '../store.js';
@@ -174,7 +175,7 @@ export class Commits {
   private async doneBefore(error: unknown, query: Query, batch: Batch, index: number): Promise<CommitOutcome> {
     const ids = batch.entries.filter(({ delivery }) => !delivery.once).map(({ delivery }) => delivery.id);
     // Were it taken for committed before, both would be settled and neither stored.
-    if (new Set(ids).size < ids.length) throw new Error('a batch holds two deliveries of the same id');
+    if (new Set(ids).size < ids.length) return { kind: 'refused', why: 'a batch holds two deliveries of the same id' };
     const known = await knownIds(query, index, ids);
     if (known.size > 0) return { kind: 'done-before', ids: known };
     // It may have been forgotten just then.
@@ -231,15 +232,24 @@ export class Commits {
   }
 }
 
-/** Which of these ids are in the inbox. */
-export async function knownIds(query: Query, index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
+/** Which of these ids are in the inbox, and the digests of their tasks. */
+export async function knownIds(
+  query: Query,
+  index: number,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, TaskDigest | null>> {
   const kept = new Map(ids.map((id) => [inboxId(id).replaceAll('-', ''), id]));
   const rows = await query(
-    `select replace(i.id::text, '-', '') from unnest($2::uuid[]) as u(id) join inbox i on i.index = $1 and i.id = u.id`,
+    `select replace(i.id::text, '-', ''), encode(int8send(i.digest), 'hex')
+     from unnest($2::uuid[]) as u(id) join inbox i on i.index = $1 and i.id = u.id`,
     [index, [...kept.keys()]],
     'known',
   );
-  return new Set(rows.map(([id]) => kept.get(id ?? '') ?? ''));
+  return new Map(rows.map(([id, digest]) => [kept.get(id ?? '') ?? '', digest ? latin1Of(digest) : null]));
+}
+
+function latin1Of(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('latin1');
 }
 
 function stored({ entries }: Batch): CommitOutcome {

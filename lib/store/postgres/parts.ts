@@ -32,8 +32,8 @@ export const USED_TO = '1 hour';
 /** By part: its columns, and what is done with its rows; `rows` stands for them, named `u`. */
 const PARTS = {
   inbox: {
-    types: { id: 'uuid' },
-    write: (rows) => [`insert into inbox (index, id) select own.index, u.id from own, ${rows}`],
+    types: { id: 'uuid', digest: 'int8' },
+    write: (rows) => [`insert into inbox (index, id, digest) select own.index, u.id, u.digest from own, ${rows}`],
   },
   streams: {
     types: { stream: 'text', first: 'int8', done: 'text', floor: 'int8' },
@@ -117,11 +117,13 @@ const PARTS = {
       select own.index, u.id, u.destination, u.key, u.priority, u.body, u.forwarded from own, ${rows}`,
     ],
   },
+  /** Where no ids are kept, or not any more, another message may be there under an id: neither is to go. */
   quarantine: {
-    types: { id: 'text', etype: 'text', eid: 'text', code: 'text', reason: 'text', body: 'bytea' },
+    types: { id: 'text', other: 'text', etype: 'text', eid: 'text', code: 'text', reason: 'text', body: 'bytea' },
     write: (rows) => [
       `insert into quarantine (index, id, time, etype, eid, code, reason, body)
-      select own.index, u.id, now(), u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
+      select own.index, case when exists (select from quarantine q where q.index = own.index and q.id = u.id and q.body <> u.body)
+        then u.other else u.id end, now(), u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
       on conflict (index, id) do update set time = excluded.time, etype = excluded.etype, eid = excluded.eid,
         code = excluded.code, reason = excluded.reason, body = excluded.body`,
     ],

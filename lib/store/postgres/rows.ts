@@ -7,6 +7,7 @@ import type { DataPoint } from '../../model/datapoint.js';
 import { MAX_NAME_BYTES } from '../../model/entity.js';
 import { MAX_ID_BYTES } from '../../model/entity-id.js';
 import type { HistoryRow, RecordState, RecordView, TaskResult } from '../../model/record.js';
+import { idOfAnother } from '../../model/task-id.js';
 import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
 import type { Instant } from '../../model/time.js';
 import { messageOf } from '../../runtime/errors.js';
@@ -55,13 +56,16 @@ export function writeRows(
 ): ReadonlyMap<BatchEntry, string> | null {
   const guilty = new Map<BatchEntry, string>();
   const entities = new Entities();
-  const quarantined = new Set<string>();
+  const quarantined = new Map<string, Buffer>();
   const streams = new StreamRows();
   for (const entry of entries) {
     try {
-      if (inbox && !entry.delivery.once && entry.result.reason?.withoutId !== true)
-        parts.inbox.columns.id.addUuid(inboxId(entry.delivery.id));
-      streams.add(entry.delivery);
+      const { delivery } = entry;
+      if (inbox && !delivery.once && entry.result.reason?.withoutId !== true) {
+        parts.inbox.columns.id.addUuid(inboxId(delivery.id));
+        parts.inbox.columns.digest.addLongOfBytes(delivery.digest);
+      }
+      streams.add(delivery);
       writeRecordRows(entry, parts, json, entities);
       if (entry.result.reason !== undefined) writeQuarantine(entry, parts, quarantined);
       writeDerived(entry.result, parts);
@@ -222,20 +226,26 @@ function writeDerived({ derived }: TaskResult, parts: Parts): void {
 }
 
 /** What can not be stored is put aside here in the end: of what it quotes, letters that are not text are replaced. */
-function writeQuarantine({ delivery, result }: BatchEntry, parts: Parts, written: Set<string>): void {
+function writeQuarantine({ delivery, result }: BatchEntry, parts: Parts, written: Map<string, Buffer>): void {
   const { columns } = parts.quarantine;
   const { etype, eid, reason } = result;
-  const id = readable(delivery.id);
-  // Where no ids are kept, the same message may come twice in one batch.
-  if (written.has(id)) return;
-  written.add(id);
+  const { body, digest } = delivery;
+  let id = readable(delivery.id);
+  // Where no ids are kept, the same message may come twice in one batch, and another one under its id.
+  const before = written.get(id);
+  if (before !== undefined && !before.equals(body)) id = idOfAnother(id, digest);
+  const other = idOfAnother(id, digest);
+  if (before?.equals(body) || written.has(id) || written.has(other)) return;
+  written.set(id, body);
+  written.set(other, body);
   const named = etype !== null && eid !== null && isStorable(etype) && isStorable(eid);
   columns.id.addText(id);
+  columns.other.addText(other);
   columns.etype.addTextOrNull(named ? etype : null);
   columns.eid.addTextOrNull(named ? eid : null);
   columns.code.addText(reason?.code ?? '');
   columns.reason.addText(readable(reason?.sentence ?? ''));
-  columns.body.addBytes(delivery.body);
+  columns.body.addBytes(body);
 }
 
 /** A state is handed from task to task: the first that can not be stored is to blame, not the last. */

@@ -4,6 +4,7 @@
  * may be long, made when it is needed.
  */
 import type { RecordView } from '../../model/record.js';
+import type { TaskDigest } from '../../model/task-digest.js';
 import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
@@ -166,8 +167,8 @@ export class PostgresStore implements Store {
     return this.making;
   }
 
-  async known(index: number, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    if (ids.length === 0) return new Set();
+  async known(index: number, ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>> {
+    if (ids.length === 0) return new Map();
     try {
       return await knownIds(this.reading.query, index, ids);
     } catch (error) {

@@ -20,14 +20,14 @@ const MOST_NAMED = 100;
 export class StreamRows {
   private readonly streams = new Map<string, { first: number; floor: number; readonly done: Ranges }>();
 
-  add({ id, floor }: Pick<Delivery, 'id' | 'floor'>): void {
-    const sequenced = floor === null ? null : sequencedOf(id);
+  add({ name, floor }: Pick<Delivery, 'name' | 'floor'>): void {
+    const sequenced = floor === null ? null : sequencedOf(name);
     if (sequenced === null || floor === null) return;
-    const { stream: name, n } = sequenced;
-    let stream = this.streams.get(name);
+    const { stream: number, n } = sequenced;
+    let stream = this.streams.get(number);
     if (stream === undefined) {
       stream = { first: n, floor, done: new Ranges() };
-      this.streams.set(name, stream);
+      this.streams.set(number, stream);
     }
     if (n < stream.first) stream.first = n;
     if (floor > stream.floor) stream.floor = floor;

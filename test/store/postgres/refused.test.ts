@@ -5,6 +5,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Committer } from '../../../lib/commit/committer.js';
 import type { Entry } from '../../../lib/commit/entry.js';
+import { idOfAnother } from '../../../lib/model/task-id.js';
 import { createEvents, type EventMap } from '../../../lib/observability/events.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
 import { inboxId } from '../../../lib/store/postgres/inbox-id.js';
@@ -46,6 +47,7 @@ async function pathOf(prepared: Prepared): Promise<Path> {
     log,
     committed: () => {},
     known: () => {},
+    another: (delivery) => delivery.rename(idOfAnother(delivery.id, delivery.digest)),
     rewind(_, again) {
       for (const entry of again) add(entry);
     },

@@ -10,6 +10,7 @@
 import { FOUNDATION } from './001-foundation.js';
 import { COMPATIBILITY } from './002-compatibility.js';
 import { STREAMS } from './003-streams.js';
+import { DIGESTS } from './004-digests.js';
 
 export interface Migration {
   readonly number: number;
@@ -25,4 +26,4 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [FOUNDATION, COMPATIBILITY, STREAMS];
+export const MIGRATIONS: readonly Migration[] = [FOUNDATION, COMPATIBILITY, STREAMS, DIGESTS];
