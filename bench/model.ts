@@ -6,7 +6,8 @@
 import { parse } from 'yaml';
 import { createHashCache } from '../lib/model/hash.js';
 import { loadSpec, type ModelSpec } from '../lib/model/spec.js';
-import { parseTask } from '../lib/model/task-parse.js';
+import { digestOfMessage } from '../lib/model/task-digest.js';
+import { parseMessage, taskOf } from '../lib/model/task-parse.js';
 
 const ROUNDS = 9;
 const TASKS_PER_ROUND = 200_000;

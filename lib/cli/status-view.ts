@@ -62,7 +62,7 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
     if (lanes.restarts > 0) sentences.push(`${here}: lanes broke ${lanes.restarts} times; see the log`);
     return sentences;
   });
-  found.push(...inputRemarks(slots));
+  found.push(...inputRemarks(slots), ...renamedRemark(slots));
   const own = ownSpeaker().version;
   for (const { pid, version } of programs.filter((program) => !understands(program))) {
     found.push(`process ${pid} is dp3-cluster ${version}, this command is ${own}: what it does is not shown`);
@@ -85,6 +85,13 @@ function inputRemarks(slots: readonly SlotStatus[]): string[] {
     ...(kinds.length > 0 ? [`ignored in messages: ${kinds.join(', ')}; the log names the first of each kind`] : []),
     ...(sources.length > 0 ? [`data-points from the future: ${sources.join(', ')}`] : []),
   ];
+}
+
+function renamedRemark(slots: readonly SlotStatus[]): string[] {
+  const tasks = slots.reduce((sum, { worker }) => sum + (worker?.counters['task-renamed'] ?? 0), 0);
+  return tasks === 0
+    ? []
+    : [`${tasks.toLocaleString('en')} tasks came under the ids of others, and were processed under ids of their own`];
 }
 
 function addedUp(counts: readonly Readonly<Record<string, number>>[]): Map<string, number> {

@@ -23,6 +23,7 @@ import {
   take,
 } from '../support/results.js';
 import { type MakeStoreBed, NUM_PROCESSES, nothing, type OwnedBed, RETENTION_MS, type StoreBed } from './store-bed.js';
+import { describeDigests } from './store-digests.js';
 import { describeExpiry } from './store-expiry.js';
 import { describeHistory } from './store-history.js';
 import { describeReading } from './store-reading.js';
@@ -47,6 +48,7 @@ export function describeStore(name: string, make: MakeStoreBed): void {
     describeOwning(() => owned);
     describeCommit(() => owned);
     describeInbox(() => owned);
+    describeDigests(() => owned);
     describeRecords(() => owned);
     describeSending(() => owned);
     describeHistory(() => owned);

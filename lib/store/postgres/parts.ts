@@ -119,11 +119,21 @@ const PARTS = {
   },
   /** Where no ids are kept, or not any more, another message may be there under an id: neither is to go. */
   quarantine: {
-    types: { id: 'text', other: 'text', etype: 'text', eid: 'text', code: 'text', reason: 'text', body: 'bytea' },
+    types: {
+      id: 'text',
+      other: 'text',
+      first: 'bool',
+      etype: 'text',
+      eid: 'text',
+      code: 'text',
+      reason: 'text',
+      body: 'bytea',
+    },
     write: (rows) => [
       `insert into quarantine (index, id, time, etype, eid, code, reason, body)
-      select own.index, case when exists (select from quarantine q where q.index = own.index and q.id = u.id and q.body <> u.body)
-        then u.other else u.id end, now(), u.etype, u.eid, u.code, u.reason, u.body from own, ${rows}
+      select own.index, case when coalesce(q.body = u.body, u.first) then u.id else u.other end,
+        now(), u.etype, u.eid, u.code, u.reason, u.body
+      from own cross join ${rows} left join quarantine q on q.index = own.index and q.id = u.id
       on conflict (index, id) do update set time = excluded.time, etype = excluded.etype, eid = excluded.eid,
         code = excluded.code, reason = excluded.reason, body = excluded.body`,
     ],

@@ -56,7 +56,7 @@ export function writeRows(
 ): ReadonlyMap<BatchEntry, string> | null {
   const guilty = new Map<BatchEntry, string>();
   const entities = new Entities();
-  const quarantined = new Map<string, Buffer>();
+  const quarantined = new Set<string>();
   const streams = new StreamRows();
   for (const entry of entries) {
     try {
@@ -226,26 +226,25 @@ function writeDerived({ derived }: TaskResult, parts: Parts): void {
 }
 
 /** What can not be stored is put aside here in the end: of what it quotes, letters that are not text are replaced. */
-function writeQuarantine({ delivery, result }: BatchEntry, parts: Parts, written: Map<string, Buffer>): void {
+function writeQuarantine({ delivery, result }: BatchEntry, parts: Parts, written: Set<string>): void {
   const { columns } = parts.quarantine;
   const { etype, eid, reason } = result;
-  const { body, digest } = delivery;
-  let id = readable(delivery.id);
+  const id = readable(delivery.id);
+  const other = idOfAnother(id, delivery.digest);
   // Where no ids are kept, the same message may come twice in one batch, and another one under its id.
-  const before = written.get(id);
-  if (before !== undefined && !before.equals(body)) id = idOfAnother(id, digest);
-  const other = idOfAnother(id, digest);
-  if (before?.equals(body) || written.has(id) || written.has(other)) return;
-  written.set(id, body);
-  written.set(other, body);
+  if (written.has(other)) return;
+  const isFirst = !written.has(id);
+  written.add(id);
+  written.add(other);
   const named = etype !== null && eid !== null && isStorable(etype) && isStorable(eid);
   columns.id.addText(id);
   columns.other.addText(other);
+  columns.first.addBoolean(isFirst);
   columns.etype.addTextOrNull(named ? etype : null);
   columns.eid.addTextOrNull(named ? eid : null);
   columns.code.addText(reason?.code ?? '');
   columns.reason.addText(readable(reason?.sentence ?? ''));
-  columns.body.addBytes(body);
+  columns.body.addBytes(delivery.body);
 }
 
 /** A state is handed from task to task: the first that can not be stored is to blame, not the last. */
