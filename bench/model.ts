@@ -80,7 +80,7 @@ function main(): void {
   const ratio = median(rates.full.map((rate, round) => rate / (rates.bare[round] ?? 1)));
   console.log(`body                            ${bodies[0]?.length} bytes, ${KEYS} keys (checksum ${sum})`);
   console.log(`bare JSON.parse                 ${Math.round(median(rates.bare)).toLocaleString('en')} tasks/s`);
-  console.log(`parse + digest + validate + route${Math.round(median(rates.full)).toLocaleString('en')} tasks/s`);
+  console.log(`parse, digest, validate, route   ${Math.round(median(rates.full)).toLocaleString('en')} tasks/s`);
   console.log(`ratio, median of ${ROUNDS} rounds      ${ratio.toFixed(3)}`);
 }
 

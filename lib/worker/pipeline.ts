@@ -138,11 +138,10 @@ export class Pipeline {
     });
     const uncommitted = () => this.committer.open;
     const left = (works: readonly Work[]) => this.intake.done(works);
-    const { threads } = limits;
+    const { threads, outboxBatch: batch } = limits;
     const { reader } = this;
     this.first =
       delivery === 'at-most-once' ? new AtMostOnce({ reader, threads, log, uncommitted, left, failed }) : null;
-    const { outboxBatch: batch } = limits;
     this.outbox = new OutboxPublisher({
       outbox: store.outbox,
       index,

@@ -59,7 +59,7 @@ test('tries again what the server broke off for the time it took', async () => {
     expect(await commit(entry)).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('57014') });
   });
   expect(entry.delivery.settled).toBe(0);
-  expect(await store.known(0, ['a'])).toEqual(new Set());
+  expect(await store.known(0, ['a'])).toEqual(new Map());
   expect(await commit(entry)).toEqual({ kind: 'stored' });
   expect(await askOne(session, 'select revision from records')).toBe('1');
 });
@@ -242,7 +242,7 @@ test('waits while a table is gone, and says which', async () => {
   await expect(store.known(0, ['1'])).rejects.toMatchObject({ code: 'STORE_REFUSED', message: why });
   await session.query('alter table elsewhere rename to inbox');
   expect(await commit(stored('1', plainState('a', 1)))).toEqual({ kind: 'stored' });
-  expect(await store.known(0, ['1'])).toEqual(new Set(['1']));
+  expect([...(await store.known(0, ['1'])).keys()]).toEqual(['1']);
 });
 
 test('prepares its statements anew when a table has other columns than it had', async () => {

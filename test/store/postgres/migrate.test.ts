@@ -59,7 +59,7 @@ test('tables that another program has expanded are used as before, by workers th
   expect(setUp).toEqual({ made: false, before: KNOWN_VERSION, now: KNOWN_VERSION + 1 });
   expect(await commit(stored('b', plainState('e', 2)), quarantined('r', Buffer.from('?')))).toEqual({ kind: 'stored' });
   expect(await store.quarantine.drop(0, 'q')).toBe(true);
-  expect(await store.known(0, ['a', 'b', 'c'])).toEqual(new Set(['a', 'b']));
+  expect([...(await store.known(0, ['a', 'b', 'c'])).keys()].sort()).toEqual(['a', 'b']);
   await store.stop();
   const next = await standby(url);
   await next.own(0);

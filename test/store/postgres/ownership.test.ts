@@ -100,7 +100,7 @@ test('takes the index from a process that was stopped in the middle of a commit,
   await expect.poll(() => outcomes.at(-1), { timeout: 10_000 }).toBe('outdated');
   expect(outcomes).not.toContain('stored');
   expect(await waiting.load([['ip', 'e']])).toEqual([{ state: plainState('e', 'after') }]);
-  expect(await waiting.known(0, ['stopped'])).toEqual(new Set());
+  expect(await waiting.known(0, ['stopped'])).toEqual(new Map());
 });
 
 test('tells an owner that was stopped for longer than its lease, and has nothing to commit, that its index is lost', async () => {
@@ -142,7 +142,7 @@ test('learns that its index was taken while it was cut off', async () => {
   proxy.refuse(false);
   clock.pass(1_000);
   expect(await commit(stored('a', plainState('e', 1)))).toEqual({ kind: 'outdated' });
-  expect(await waiting.known(0, ['a'])).toEqual(new Set());
+  expect(await waiting.known(0, ['a'])).toEqual(new Map());
 });
 
 test('says at once why a store can not be opened, without its password', async () => {

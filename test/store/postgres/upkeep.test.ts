@@ -157,12 +157,12 @@ test('forgets no id while it is unknown whether its task can come again', async 
     settled = known;
     await pass(3_600_000);
     while (await store.purge());
-    expect(await store.known(0, ['a'])).toEqual(new Set(['a']));
+    expect([...(await store.known(0, ['a'])).keys()]).toEqual(['a']);
   }
   settled = clock.monotonic();
   await pass(3_600_000);
   while (await store.purge());
-  expect(await store.known(0, ['a'])).toEqual(new Set());
+  expect(await store.known(0, ['a'])).toEqual(new Map());
 });
 
 test('forgets no id whose task stands in the outbox of another index, and none until what was published of it is settled', async () => {
@@ -197,10 +197,10 @@ test.each([-10, 10])(
     await astray.store.stop();
     const { store, pass } = await prepare({}, database);
     while (await store.purge());
-    expect(await store.known(0, ['a'])).toEqual(new Set(['a']));
+    expect([...(await store.known(0, ['a'])).keys()]).toEqual(['a']);
     await pass(60_001);
     while (await store.purge());
-    expect(await store.known(0, ['a'])).toEqual(new Set());
+    expect(await store.known(0, ['a'])).toEqual(new Map());
   },
 );
 
