@@ -110,5 +110,5 @@ function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? 0 : value;
   const entries = Object.entries(value).map(([key, item]) => [key, sorted(item)] as const);
-  return entries.sort(([one], [other]) => (one < other ? -1 : 1));
+  return { entries: entries.sort(([one], [other]) => (one < other ? -1 : 1)) };
 }
