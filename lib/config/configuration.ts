@@ -38,6 +38,8 @@ export interface StoreConfiguration {
   readonly path: string;
   /** Null with the embedded store; holds a password. */
   readonly url: string | null;
+  /** With PostgreSQL: a role whose schema is trusted; null for none but those that are anyway. */
+  readonly schemaOwner: string | null;
   /** With PostgreSQL; null for ever. */
   readonly rawRetentionMs: number | null;
   readonly mapSizeBytes: number;

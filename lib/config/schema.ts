@@ -188,6 +188,13 @@ export function makeSchema() {
           ),
           'none',
         ),
+        schema_owner: unset(
+          text(
+            'dp3',
+            'Role whose schema is used though it is not the role in `url`: whoever owns a schema can run anything as those who use it.',
+          ),
+          'the role in url, one that it is a member of, the owner of the database, or a superuser',
+        ),
         raw_retention: unset(
           duration('30d', 'How long raw data-points are kept. PostgreSQL removes them by whole weeks.', {
             least: 3_600_000,

@@ -77,6 +77,7 @@ export function configurationOf(
     store: {
       kind: kinds.store,
       path,
+      schemaOwner: core.store.schema_owner,
       url: core.store.url === null ? null : withFilesFrom(dir, core.store.url),
       rawRetentionMs: core.store.raw_retention,
       mapSizeBytes: core.store.map_size,

@@ -48,6 +48,7 @@ export function storeSourceOf(
     kind: 'postgres',
     url: urlOf(store),
     app,
+    schemaOwner: store.schemaOwner,
     numProcesses,
     delivery,
     inboxRetentionMs: inbox.retentionMs,
@@ -65,7 +66,7 @@ function urlOf({ url }: StoreConfiguration): string {
 /** Where a store is read: the data folder of the application, or its schema in a database. */
 export type ReaderSource =
   | ({ readonly kind: 'embedded'; readonly path: string } & MapOptions)
-  | { readonly kind: 'postgres'; readonly url: string; readonly app: string };
+  | { readonly kind: 'postgres'; readonly url: string; readonly app: string; readonly schemaOwner?: string | null };
 
 /** For people and programs: reads what is committed. */
 export function openStoreReader(source: ReaderSource): StoreReader {
@@ -76,13 +77,14 @@ export function openStoreReader(source: ReaderSource): StoreReader {
 export function readerSourceOf({ app, store }: Pick<Configuration, 'app' | 'store'>): ReaderSource {
   return store.kind === 'embedded'
     ? { kind: 'embedded', path: store.path, mapSizeBytes: store.mapSizeBytes, maxReaders: store.maxReaders }
-    : { kind: 'postgres', url: urlOf(store), app };
+    : { kind: 'postgres', url: urlOf(store), app, schemaOwner: store.schemaOwner };
 }
 
 /** Makes the tables of an application in PostgreSQL, or brings them up to date. Throws STORE_MISMATCH, STORE_FAILED. */
 export async function migrateStore({
   url,
   app,
+  schemaOwner = null,
   numProcesses,
   delivery,
 }: Omit<PostgresSource, 'settledBefore'>): Promise<{
@@ -92,7 +94,7 @@ export async function migrateStore({
   readonly before: number;
   readonly now: number;
 }> {
-  const session = new Session({ url, app, purpose: 'setup', refusesPooling: true });
+  const session = new Session({ url, app, schemaOwner, purpose: 'setup', refusesPooling: true });
   try {
     await session.start();
     return { ...(await setUpSchema(session, { numProcesses, delivery })), schema: session.schema };
@@ -103,7 +105,8 @@ export async function migrateStore({
 
 /** Looks at the database of an application and changes nothing. Throws what a start would throw over it. */
 export async function inspectDatabase({ app, store }: Pick<Configuration, 'app' | 'store'>): Promise<void> {
-  const session = new Session({ url: urlOf(store), app, purpose: 'check' });
+  const { schemaOwner } = store;
+  const session = new Session({ url: urlOf(store), app, schemaOwner, purpose: 'check' });
   try {
     await session.start();
     await inspectServer(session);

@@ -141,7 +141,7 @@ async function migrate(
   migrations: readonly Migration[],
 ): Promise<{ readonly made: boolean; readonly before: number; readonly now: number }> {
   const newest = migrations.at(-1)?.number ?? 0;
-  await query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`dp3-cluster ${schema}`]);
+  await query('select pg_advisory_xact_lock(hashtextextended($1::text, 0::bigint))', [`dp3-cluster ${schema}`]);
   await query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
   const [there] = await query('select to_regnamespace($1) is not null', [quoteName(schema)]);
   if (there?.[0] !== 't') await query(`create schema ${quoteName(schema)}`);

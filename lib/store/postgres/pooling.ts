@@ -15,7 +15,7 @@ const ROUNDS = 4;
 /** Where the second session gets no connection, none is lent to it: the first one does nothing meanwhile. */
 const PATIENCE_MS = 2_000;
 /** Process ids of different servers may be the same. */
-const WHO = 'select pg_backend_pid(), pg_postmaster_start_time()';
+const WHO = 'select pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time()';
 
 /**
  * Null when each has a connection of its own, else why that could not be found out.

@@ -16,6 +16,8 @@ export interface ReaderSource {
   /** `processing_core.store.url`; may hold a password. */
   readonly url: string;
   readonly app: string;
+  /** `processing_core.store.schema_owner`. */
+  readonly schemaOwner?: string | null;
 }
 
 const PAGE_ROWS = 500;
@@ -34,8 +36,15 @@ export class PostgresStoreReader implements StoreReader {
     }
   };
 
-  constructor({ url, app }: ReaderSource) {
-    this.session = new Session({ url, app, purpose: 'reader', refusesPooling: true, connected: toReadOnly });
+  constructor({ url, app, schemaOwner = null }: ReaderSource) {
+    this.session = new Session({
+      url,
+      app,
+      schemaOwner,
+      purpose: 'reader',
+      refusesPooling: true,
+      connected: toReadOnly,
+    });
   }
 
   /** @throws ApplicationError STORE_UNAVAILABLE, STORE_FAILED when there is no store yet, STORE_MISMATCH when it is of another version */

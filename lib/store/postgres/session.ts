@@ -15,6 +15,7 @@ import { beginsEncrypted, clientConfigOf, connectFailure, hasNoTls } from './cli
 import { ConnectionLost, failureOf, isOutdatedStatement, sentenceOf } from './failures.js';
 import { quoteName, quoteText, schemaOf } from './names.js';
 import { refuseSharedConnections } from './pooling.js';
+import { refuseForeignSchema, TRUSTED_PATH } from './schema-trust.js';
 
 /** A row: its columns in order, each as the server writes it. */
 export type Row = readonly (string | null)[];
@@ -26,6 +27,8 @@ export interface SessionOptions {
   /** `processing_core.store.url`; may hold a password. */
   readonly url: string;
   readonly app: string;
+  /** A role whose schema is used like one of the user's own; null for none. */
+  readonly schemaOwner?: string | null;
   /** What it is for, as `pg_stat_activity` shows it. */
   readonly purpose: string;
   readonly clock?: Clock;
@@ -200,6 +203,8 @@ export class Session {
 
   private async prepare(connection: Connection): Promise<void> {
     const query: Query = (text, values, name) => this.run(connection, text, values, name);
+    await query(setting('search_path', TRUSTED_PATH));
+    await refuseForeignSchema(query, this.schema, this.options.schemaOwner ?? null);
     await query(settingsOf(this.schema, this.statementTimeoutMs));
     const [row] = await query('select pg_backend_pid()');
     await this.options.connected?.(query, Number(row?.[0]));
@@ -238,7 +243,8 @@ function closed(): ApplicationError {
  */
 function settingsOf(schema: string, statementTimeoutMs: number): string {
   const settings: readonly (readonly [string, string])[] = [
-    ['search_path', quoteName(schema)],
+    // What comes first without being named is the server's own; no temporary table stands in for another.
+    ['search_path', `${quoteName(schema)}, pg_temp`],
     ['default_transaction_isolation', 'read committed'],
     ['statement_timeout', String(Math.ceil(statementTimeoutMs))],
     ['idle_in_transaction_session_timeout', String(IDLE_IN_TRANSACTION_MS)],
@@ -259,7 +265,10 @@ function settingsOf(schema: string, statementTimeoutMs: number): string {
     ['enable_mergejoin', 'off'],
     ['jit', 'off'],
   ];
-  const set = settings.map(([name, value]) => `set_config(${quoteText(name)}, ${quoteText(value)}, false)`);
-  return `select ${set.join(', ')};
+  return `${settings.map(([name, value]) => setting(name, value)).join(';')};
     select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;
+}
+
+function setting(name: string, value: string): string {
+  return `select pg_catalog.set_config(${quoteText(name)}, ${quoteText(value)}, false)`;
 }

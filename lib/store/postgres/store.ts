@@ -28,6 +28,8 @@ import { Session, STATEMENT_TIMEOUT_MS } from './session.js';
 import { PostgresStreams } from './streams.js';
 
 export interface PostgresStoreOptions extends StoreSettings {
+  /** `processing_core.store.schema_owner`. */
+  readonly schemaOwner?: string | null;
   /** `processing_core.store.url`. */
   readonly url: string;
   readonly app: string;
@@ -84,14 +86,14 @@ export class PostgresStore implements Store {
   private stopped = false;
 
   constructor(private readonly options: PostgresStoreOptions) {
-    const { url, app, numProcesses, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+    const { url, app, schemaOwner = null, numProcesses, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
     this.name = nameOf(url);
     this.clock = options.clock ?? systemClock;
     this.leaseMs = options.leaseMs ?? LEASE_MS;
     this.trusted = new TrustedTime(this.clock, options.time?.now());
     const owner = new Owner(this.clock, this.leaseMs / 1_000, options, (why) => this.events?.lost(why));
     this.owner = owner;
-    const shared = { url, app, clock: this.clock, statementTimeoutMs };
+    const shared = { url, app, schemaOwner, clock: this.clock, statementTimeoutMs };
     const owners = { ...shared, statementTimeoutMs: Math.min(statementTimeoutMs, STATEMENT_PART * this.leaseMs) };
     this.writing = new Session({
       ...owners,

@@ -17,6 +17,7 @@ const POSTGRES = {
   mapSizeBytes: 0,
   maxReaders: 0,
   readerCheckIntervalMs: 0,
+  schemaOwner: null,
   rawRetentionMs: null,
 } as const;
 const SCHEMA = schemaOf(APP);
@@ -121,7 +122,7 @@ test('a partition that cannot be made is told weeks before it is needed, every h
   const { store, session, clock, commit } = await prepare({}, { ...database, url });
   const told: (string | null)[] = [];
   store.listen({ lost: () => {}, trouble: (why) => told.push(why) });
-  const administrator = await sessionOf(database.url);
+  const administrator = await sessionOf(database.url, { schemaOwner: role });
   await administrator.query(`alter schema ${SCHEMA} owner to current_user; grant usage on schema ${SCHEMA} to ${role}`);
   const last = await askOne(
     session,
@@ -157,7 +158,7 @@ test('commits that wait for a partition say why it cannot be made', async () => 
   const { role, url } = await guest(database);
   await database.query(`create schema ${SCHEMA} authorization ${role}`);
   const { session, commit } = await prepare({}, { ...database, url });
-  const administrator = await sessionOf(database.url);
+  const administrator = await sessionOf(database.url, { schemaOwner: role });
   await administrator.query(`alter schema ${SCHEMA} owner to current_user; grant usage on schema ${SCHEMA} to ${role}`);
   const parts = await session.query(
     `select inhrelid::regclass::text from pg_inherits where inhparent = 'raw'::regclass`,
