@@ -38,7 +38,7 @@ function textOfMessage(message: Readonly<Record<string, unknown>>): string {
   const { etype, eid, data_points: points, tags, ttl_tokens, delete: deletes, expire_at, delay } = message;
   let text = `${textOf(etype)},${textOf(eid)}`;
   if (!Array.isArray(points)) text += `,${textOf(points)}`;
-  else for (const point of allWithOwnKeys(points)) text += `;${isObject(point) ? textOfPoint(point) : textOf(point)}`;
+  else for (const point of allWithOwnKeys(points)) text += `;${isObject(point) ? textOfPoint(point, etype, eid) : textOf(point)}`;
   // What is left out means the same as what is empty.
   if (tags !== undefined && !isEmpty(tags)) text += `,tags${textOf(tags)}`;
   if (ttl_tokens !== undefined && ttl_tokens !== null && !isEmpty(ttl_tokens)) text += `,ttl${textOf(ttl_tokens)}`;
@@ -48,10 +48,12 @@ function textOfMessage(message: Readonly<Record<string, unknown>>): string {
   return text;
 }
 
-function textOfPoint(point: Readonly<Record<string, unknown>>): string {
-  const { etype, eid, attr, v, t1, t2, c, src } = point;
-  const value = `${textOf(attr)},${textOf(v)},${textOf(t1)},${textOf(t2)},${textOf(c)},${textOf(src)}`;
-  return `${textOf(etype)},${textOf(eid)},${value}`;
+/** Nearly all are of the entity that the task names, in the same words. */
+function textOfPoint(point: Readonly<Record<string, unknown>>, etype: unknown, eid: unknown): string {
+  const { attr, v, t1, t2, c, src } = point;
+  const isOfTask = etype !== undefined && point['etype'] === etype && eid !== undefined && point['eid'] === eid;
+  const entity = isOfTask ? '=' : `${textOf(point['etype'])},${textOf(point['eid'])}`;
+  return `${entity},${textOf(attr)},${textOf(v)},${textOf(t1)},${textOf(t2)},${textOf(c)},${textOf(src)}`;
 }
 
 /** Different for different values: a string has its length before it, so that what stands in it is never taken for what follows. */

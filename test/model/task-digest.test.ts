@@ -52,6 +52,8 @@ describe('the digest of a task', () => {
     ['delay', TASK.replace('"tags"', '"delay":5,"tags"')],
     ['a point more', TASK.replace(POINT, `${POINT},${POINT}`)],
     ['what is refused: t1 of null', TASK.replace('"t1":"2026-01-01T00:00:00Z"', '"t1":null')],
+    ['what is refused: points of no entity', TASK.replace('{"etype":"ip","eid":"192.0.2.1","attr"', '{"attr"')],
+    ['what is refused: points of another entity', TASK.replace('"eid":"192.0.2.1","attr"', '"eid":"192.0.2.2","attr"')],
     ['what is refused: points that are no list', TASK.replace(`[${POINT}]`, 'null')],
   ])('differs by %s', (_, text) => {
     expect(text).not.toBe(TASK);
