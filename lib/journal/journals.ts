@@ -26,11 +26,7 @@ export class Journals {
 
   /** Where the journal of this owner is, or is to be made. */
   folderOf({ destination, input }: JournalOwner): string {
-    const name = createHash('sha256')
-      .update(JSON.stringify([destination, input]))
-      .digest('hex')
-      .slice(0, 32);
-    return join(this.path, name);
+    return this.folderFor([destination, input]);
   }
 
   /** What is known of the journal of this owner; null where there is none yet. Throws JOURNAL_FAILED. */
@@ -52,7 +48,8 @@ export class Journals {
       if (meta === null) continue;
       const path = 'file' in meta.input ? meta.input.file : null;
       const found = path === null ? undefined : statSync(path, { bigint: true, throwIfNoEntry: false });
-      if (found === undefined && this.isOld(folder, nowMs)) rmSync(folder, { recursive: true, force: true });
+      const isLeft = found === undefined || folder !== this.folderOf(meta);
+      if (isLeft && this.isOld(folder, nowMs)) rmSync(folder, { recursive: true, force: true });
       else if (path !== null && meta.destination === destination && inodeOf(found) !== meta.inode)
         strays.push({ folder, meta, path });
     }
@@ -60,26 +57,36 @@ export class Journals {
   }
 
   /**
-   * From now on it is the journal of this owner, in place of one of a file that is gone. False where another process has either. Throws
-   * JOURNAL_FAILED.
+   * From now on it is the journal of this owner. One that this owner had is put aside: its file may be found elsewhere. False where
+   * another process has either. Throws JOURNAL_FAILED.
    */
   adopt({ folder }: Stray, owner: JournalOwner): boolean {
     const own = this.folderOf(owner);
     const locks: { release(folder: string): void }[] = [];
     try {
-      for (const each of existsSync(own) ? [own, folder] : [folder]) {
+      for (const each of existsSync(own) ? [folder, own] : [folder]) {
         const lock = takeLock(each);
         if ('holder' in lock) return false;
-        locks.unshift(lock);
+        locks.push(lock);
       }
-      rmSync(own, { recursive: true, force: true });
+      const [moved, putAside] = locks;
+      if (putAside !== undefined) {
+        const aside = this.folderFor([owner.destination, owner.input, readMeta(own)?.inode]);
+        rmSync(aside, { recursive: true, force: true });
+        renameSync(own, aside);
+        putAside.release(aside);
+      }
       renameSync(folder, own);
       syncFolder(this.path);
-      locks.shift()?.release(own);
+      moved?.release(own);
       return true;
     } catch (error) {
       throw journalFailure(folder, error);
     }
+  }
+
+  private folderFor(parts: readonly unknown[]): string {
+    return join(this.path, createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32));
   }
 
   private names(): string[] {

@@ -148,6 +148,22 @@ describe('a file that was sent', () => {
       expect((await send([write(name, lines(0, 1))])).figures).toEqual([1, 0, 0]);
   });
 
+  it('keeps its journal when another one is moved into its place, whichever is sent first', async () => {
+    const [log, old, older] = ['log', 'log.1', 'log.2'].map(at) as [string, string, string];
+    write('log', lines(0, 3));
+    write('log.1', lines(3, 8));
+    for (const file of [log, old]) await send([file]);
+    renameSync(old, older);
+    renameSync(log, old);
+    appendFileSync(old, lines(20, 21));
+    expect((await send([old])).figures).toEqual([1, 3, 0]);
+    appendFileSync(older, lines(30, 32));
+    expect((await send([older])).figures).toEqual([2, 5, 0]);
+    expect((await send([old])).figures).toEqual([0, 4, 0]);
+    write('log', lines(0, 2));
+    expect((await send([log])).figures).toEqual([2, 0, 0]);
+  });
+
   it('keeps its journal when it is moved, and a copy has its own', async () => {
     const file = write('a.jsonl', lines(0, 200));
     await send([file]);
