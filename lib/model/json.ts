@@ -109,15 +109,15 @@ function whyNotJson(text: string, error: unknown): string {
  * Whether objects and lists are nested too deep: every level that is closed again takes two characters, and few texts have
  * enough brackets to be read character by character.
  */
-function isTooDeep(text: string): boolean {
-  if (text.length <= 2 * MAX_JSON_DEPTH) return false;
+export function isTooDeep(text: string, most = MAX_JSON_DEPTH): boolean {
+  if (text.length <= 2 * most) return false;
   let brackets = 0;
   for (const bracket of ['{', '[']) {
-    for (let at = text.indexOf(bracket); at !== -1 && brackets <= MAX_JSON_DEPTH; at = text.indexOf(bracket, at + 1)) {
+    for (let at = text.indexOf(bracket); at !== -1 && brackets <= most; at = text.indexOf(bracket, at + 1)) {
       brackets++;
     }
   }
-  return brackets > MAX_JSON_DEPTH && depthOf(text) > MAX_JSON_DEPTH;
+  return brackets > most && depthOf(text) > most;
 }
 
 function depthOf(text: string): number {

@@ -38,7 +38,9 @@ function textOfMessage(message: Readonly<Record<string, unknown>>): string {
   const { etype, eid, data_points: points, tags, ttl_tokens, delete: deletes, expire_at, delay } = message;
   let text = `${textOf(etype)},${textOf(eid)}`;
   if (!Array.isArray(points)) text += `,${textOf(points)}`;
-  else for (const point of allWithOwnKeys(points)) text += `;${isObject(point) ? textOfPoint(point, etype, eid) : textOf(point)}`;
+  else
+    for (const point of allWithOwnKeys(points))
+      text += `;${isObject(point) ? textOfPoint(point, etype, eid) : textOf(point)}`;
   // What is left out means the same as what is empty.
   if (tags !== undefined && !isEmpty(tags)) text += `,tags${textOf(tags)}`;
   if (ttl_tokens !== undefined && ttl_tokens !== null && !isEmpty(ttl_tokens)) text += `,ttl${textOf(ttl_tokens)}`;

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { stringifyJson } from '../../model/json.js';
+import { isTooDeep, MAX_JSON_DEPTH, stringifyJson } from '../../model/json.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { OWNER_ONLY_FILE } from '../../runtime/own-files.js';
 import type { RefusedItem } from './tasks.js';
@@ -68,7 +68,7 @@ export class Rejects {
 
   add(items: readonly RefusedItem[]): void {
     if (items.length === 0) return;
-    const lines = items.map(({ line, reason, input }) => `${stringifyJson({ line, reason, input })}\n`);
+    const lines = items.map(lineOf);
     this.refused += items.length;
     try {
       this.file ??= this.open();
@@ -107,6 +107,13 @@ export class Rejects {
     const stem = this.input === null ? 'rejected' : `${this.input}.rejected`;
     return n === 1 ? `${stem}.jsonl` : `${stem}-${n}.jsonl`;
   }
+}
+
+/** The input as text where the line around it could not be read again, being a level deeper. */
+function lineOf({ line, reason, input }: RefusedItem): string {
+  const given = stringifyJson(input);
+  const isDeep = isTooDeep(given, MAX_JSON_DEPTH - 1);
+  return `{"line":${line},"reason":${JSON.stringify(reason)},"input":${isDeep ? JSON.stringify(given) : given}}\n`;
 }
 
 /** All of the text or, in a regular file, nothing: so it holds whole lines where its disk is full. */

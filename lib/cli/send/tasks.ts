@@ -100,7 +100,12 @@ function givenIn(value: unknown, messageBytes: number): unknown {
 
 function tooLarge({ position, line, bytes }: Item, { body }: OutgoingTask, messageBytes: number): RefusedItem {
   const reason = `Its task would have ${body.length} bytes, allowed are at most ${messageBytes} (message.bytes).`;
-  return { position, line, reason, input: bytes === null ? null : parseJson(bytes, messageBytes) };
+  return {
+    position,
+    line,
+    reason,
+    input: bytes === null ? null : givenIn(parseJson(bytes, messageBytes), messageBytes),
+  };
 }
 
 function textOf(bytes: Buffer): string {

@@ -93,6 +93,13 @@ describe('tasks of a block', () => {
     ]);
   });
 
+  it('leave out what is still too large in a file of rejects, as it was before it was refused', () => {
+    const input = { type: 'bus', id: 'a', attr: 'text', v: 'x'.repeat(1_900) };
+    const line = JSON.stringify({ line: 7, reason: 'no.', input });
+    const { refused } = made(blockOf([line]), { messageBytes: line.length });
+    expect(refused.map((one) => one.input)).toEqual([input]);
+  });
+
   it('leave out bad data-points, each refused with its line, its reason and what was given', () => {
     const { tasks, refused } = made(
       blockOf([
