@@ -18,7 +18,7 @@ import {
 import { rowsOf, settled } from '../support/stream-run.js';
 
 /** How long the stream comes and workers are killed. */
-const STORM_SECONDS = Number(process.env['STORM_SECONDS'] ?? 6);
+const STORM_SECONDS = Number(process.env['STORM_SECONDS'] ?? 4);
 /** Each is a task: 100,000 in 300 s. */
 const EVENTS_A_SECOND = 334;
 /** In the middle of it PostgreSQL crashes, and is away for so long. */

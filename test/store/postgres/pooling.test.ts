@@ -52,7 +52,8 @@ test.each(SHARING)(
     expect(
       await askOne(
         other,
-        `select count(*) from pg_stat_activity where query like '%set_config%' and pid <> pg_backend_pid()`,
+        `select count(*) from pg_stat_activity
+         where datname = current_database() and query like '%set_config%' and pid <> pg_backend_pid()`,
       ),
     ).toBe('0');
   },
