@@ -171,7 +171,7 @@ describe('the sender', () => {
     await expect.poll(() => journal.opened().map(({ header }) => header.block)).toEqual([1, 2]);
     calls[0]?.done();
     await called(2);
-    expect(journal.opened().map(({ header }) => header.block)).toEqual([3]);
+    await expect.poll(() => journal.opened().map(({ header }) => header.block)).toEqual([3]);
     calls[1]?.done();
     await sending;
     expect([...journal.edition.digests()].filter((digest) => digest === REFUSED)).toHaveLength(2);
