@@ -5,5 +5,5 @@ import { leaveClosedTerminal } from '../lib/runtime/terminal.js';
 
 process.on('exit', leaveClosedTerminal);
 const exitCode = await main(process.argv.slice(2), process);
-// Not left to the event loop: in a process that a supervisor prepares (pm2 does), its channel and timers keep that alive for ever.
+// Not left to the event loop: in a process that a supervisor prepares (pm2 does), its channel and timers keep that alive forever.
 process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));
