@@ -5,10 +5,15 @@ import {
   bucketsIn,
   commentsIn,
   cyclesIn,
+  deadExports,
+  filesOfOneSibling,
   filesWithoutDesign,
   importsOf,
   longFiles,
   longFunctions,
+  manyCallbacks,
+  manyCollaborators,
+  namesOfTwoThings,
   packagesIn,
   wordsIn,
 } from './support/architecture.js';
@@ -182,4 +187,70 @@ test('folders and files that are buckets are found', () => {
     'lib/queue/helpers.ts: "helpers.ts" is a bucket, not a role',
     'lib/queue/types/a.ts: "types" is a bucket, not a role',
   ]);
+});
+
+test('an export is dead when no program uses it, but types of a signature and parts that tests reach are not', () => {
+  const program = [
+    file('lib/a/a.ts', `export const USED = 1;\nexport const OWN = 2;\nconst x = OWN;\nexport function tested() {}\n`),
+    file('lib/a/b.ts', `import { USED } from './a.js';\nexport interface Options {}\nfunction f(o: Options) {}\n`),
+    file('lib/a/c.ts', `export function part() {}\npart();\nexport type Alone = 1;\nexport const demoed = 1;\n`),
+  ];
+  const users = [file('test/x.ts', 'tested(); part();'), file('demo/y.ts', 'demoed;')];
+  expect(deadExports(program, users)).toEqual([
+    'lib/a/a.ts: OWN is exported, and nothing but its file knows it',
+    'lib/a/a.ts: tested is exported, and nothing but tests uses it',
+    'lib/a/c.ts: Alone is exported, and nothing but its file knows it',
+  ]);
+});
+
+test('callbacks of options are counted, however they are written, and those of other objects are not', () => {
+  const members = [
+    'one(): void;',
+    'two?(): void;',
+    'readonly three: (n: number) => void;',
+    'four<T>(t: T): T;',
+    'five: 5;',
+  ];
+  const text = (name: string) => `export interface ${name} {\n${members.map((each) => `  ${each}\n`).join('')}}\n`;
+  expect(manyCallbacks([file('lib/a/a.ts', text('AOptions'))], 4)).toEqual([]);
+  expect(manyCallbacks([file('lib/a/a.ts', text('AOptions'))], 3)).toEqual([
+    'lib/a/a.ts: AOptions has 4 callbacks, at most 3: one, two, three, four',
+  ]);
+  expect(manyCallbacks([file('lib/a/a.ts', text('Reader'))], 3)).toEqual([]);
+});
+
+test('collaborators are what can do something, wherever it is declared', () => {
+  const files = [
+    file(
+      'lib/a/clock.ts',
+      `export interface Clock {\n  now(): number;\n}\nexport interface Plain {\n  readonly n: number;\n}\n`,
+    ),
+    file('lib/a/store.ts', `export class Store {\n  x = 1;\n}\n`),
+    file(
+      'lib/a/a.ts',
+      `interface AOptions {\n  readonly clock: Clock;\n  readonly store: Store | null;\n  readonly plain: Plain;\n}\n`,
+    ),
+  ];
+  expect(manyCollaborators(files, 2)).toEqual([]);
+  expect(manyCollaborators(files, 1)).toEqual([
+    'lib/a/a.ts: AOptions hands over 2 collaborators, at most 1: Clock, Store',
+  ]);
+});
+
+test('a name that two files give to types of theirs is told once, unless it is meant', () => {
+  const files = [file('lib/a/a.ts', 'interface Line {}\n'), file('lib/b/b.ts', 'export class Line {}\nclass Own {}\n')];
+  expect(namesOfTwoThings(files, new Set())).toEqual(['Line stands for 2 things: lib/a/a.ts, lib/b/b.ts']);
+  expect(namesOfTwoThings(files, new Set(['Line']))).toEqual([]);
+});
+
+test('a small file is listed when one sibling alone imports it', () => {
+  const files = [
+    file('lib/a/a.ts', `import './small.js';\nimport './two.js';\nimport './large.js';\n`),
+    file('lib/b/b.ts', `import '../a/two.js';\nimport '../a/far.js';\n`),
+    file('lib/a/small.ts', 'x\n'),
+    file('lib/a/two.ts', 'x\n'),
+    file('lib/a/far.ts', 'x\n'),
+    file('lib/a/large.ts', 'x\n'.repeat(40)),
+  ];
+  expect(filesOfOneSibling(files, 40)).toEqual(['lib/a/small.ts (1 lines): lib/a/a.ts']);
 });

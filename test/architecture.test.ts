@@ -6,10 +6,15 @@ import {
   bucketsIn,
   commentsIn,
   cyclesIn,
+  deadExports,
+  filesOfOneSibling,
   filesWithoutDesign,
   type ImportMap,
   longFiles,
   longFunctions,
+  manyCallbacks,
+  manyCollaborators,
+  namesOfTwoThings,
   packagesIn,
   readSources,
   wordsIn,
@@ -20,6 +25,8 @@ const program = readSources(root, ['lib', 'bin']);
 /** What brings up servers for tests, benches and the demo; it is no part of the package. */
 const services = readSources(root, ['services']);
 const tests = readSources(root, ['test']);
+/** Whoever may use what the program exports. */
+const users = [...services, ...tests, ...readSources(root, ['demo', 'bench', 'scripts', 'examples'])];
 
 const GROUND = ['model', 'runtime'];
 const MIDDLE = ['config', 'observability', 'ipc', 'embedded', 'queue', 'store'];
@@ -53,6 +60,66 @@ const MAP: ImportMap = {
 const DECLARATIVE = new Set(['lib/config/schema.ts']);
 const working = program.filter(({ path }) => !DECLARATIVE.has(path));
 
+/** Adapters of one interface name their parts alike. */
+const NAMES_OF_ADAPTERS: ReadonlySet<string> = new Set([
+  'Purge',
+  'PurgeOptions',
+  'Retention',
+  'RetentionOptions',
+  'StoredRow',
+]);
+
+/** Breaks that are known and still to be repaired, by the beginning of their sentences. */
+const STILL: readonly string[] = [
+  'lib/commit/committer.ts: CommitterOptions',
+  'lib/lanes/distributor.ts: DistributorOptions',
+  'lib/queue/amqp/replacing.ts: ReplacingOptions',
+  'lib/worker/intake.ts: IntakeOptions',
+  'lib/worker/drain.ts: DrainParts',
+  'lib/worker/pipeline.ts: PipelineOptions',
+  'lib/worker/running.ts: WorkerParts',
+  'lib/embedded/lmdb.ts: LONGEST',
+  'lib/observability/metrics.ts: mergeMetrics',
+  'lib/queue/amqp/',
+  'lib/store/postgres/',
+  'lib/testing/application.ts: openApplication',
+  'ExitCode stands for',
+  'Line stands for',
+  'Surroundings stands for',
+  'Place stands for',
+  'Content stands for',
+  'Spool stands for',
+  'Entry stands for',
+  'Stream stands for',
+  'Trouble stands for',
+  'Given stands for',
+  'Refusal stands for',
+  'Finding stands for',
+  'Setting stands for',
+  'Change stands for',
+  'Lane stands for',
+  'Outbox stands for',
+  'Waiting stands for',
+  'Subject stands for',
+  'Started stands for',
+  'Kept stands for',
+  'Summary stands for',
+  'Draft stands for',
+  'Connection stands for',
+  'StoredRecord stands for',
+  'Range stands for',
+  'Fields stands for',
+  'Write stands for',
+  'DeliveryOwner stands for',
+  'Sending stands for',
+  'Look stands for',
+  'SetUp stands for',
+  'Part stands for',
+  'Row stands for',
+  'ReaderSource stands for',
+];
+const isNew = (sentence: string) => !STILL.some((known) => sentence.startsWith(known));
+
 /** Where the program meets its process: nowhere else are signals, exits, environment and forks. */
 const PROCESS_SIDE = /^(bin|lib\/primary)\/|^lib\/worker\/process\.ts$|^lib\/config\/load\.ts$/;
 const inside = program.filter(({ path }) => !PROCESS_SIDE.test(path));
@@ -82,6 +149,34 @@ test('no file is longer than 450 lines, but those that only declare', () => {
 
 test('no function is longer than 70 lines', () => {
   expect(longFunctions([...working, ...services], 70)).toEqual([]);
+});
+
+test('an object of options has at most 4 functions to call back', () => {
+  expect(manyCallbacks(program, 4).filter(isNew)).toEqual([]);
+});
+
+test('nothing is handed more than 7 collaborators when it is made', () => {
+  expect(manyCollaborators(program, 7).filter(isNew)).toEqual([]);
+});
+
+test('a name of a type stands for one thing', () => {
+  expect(namesOfTwoThings(program, NAMES_OF_ADAPTERS).filter(isNew)).toEqual([]);
+});
+
+test('what is exported is used', () => {
+  expect(deadExports(program, users).filter(isNew)).toEqual([]);
+});
+
+test('what is private is so in one way', () => {
+  // Contexts are handed to modules, whose code is not to see what is inside when it runs either.
+  const own = program.filter(({ path }) => path !== 'lib/hooks/context.ts');
+  expect(wordsIn(own, /(?<![\w$'"`])#[a-z]\w*\s*[(=;:]|\.#[a-z]/, 'is written "private"')).toEqual([]);
+});
+
+test('small files that one sibling alone imports are listed', () => {
+  const listed = filesOfOneSibling(program, 40);
+  if (listed.length > 0) console.info(`small files that one sibling alone imports:\n  ${listed.join('\n  ')}`);
+  expect(filesOfOneSibling([...program, { path: 'lib/config/alone.ts', text: '' }], 40)).toEqual(listed);
 });
 
 test('files in bin are under 20 lines', () => {

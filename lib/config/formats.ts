@@ -122,7 +122,7 @@ function readChoice(given: unknown, bounds: Bounds): string {
 }
 
 /** A hundred years: further back than any server's calendar fails, and no timer is ever that late. */
-export const LONGEST_DURATION_MS = 36_500 * 86_400_000;
+const LONGEST_DURATION_MS = 36_500 * 86_400_000;
 
 function readDuration(given: unknown, own: Bounds): number {
   const bounds = { ...own, most: own.most ?? LONGEST_DURATION_MS };

@@ -11,7 +11,7 @@ import { readHost } from './host.js';
 import { Refusal } from './refusal.js';
 import { NO_TLS_FILES, type TlsFiles, type TlsPart } from './tls-files.js';
 
-export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'] as const;
+const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
 /** Null: not given, and pg takes its default or the variable PG... */

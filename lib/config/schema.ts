@@ -14,7 +14,7 @@ export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export const LOG_FORMATS = ['auto', 'pretty', 'json'] as const;
 
 /** Routing takes 16 bits of a hash: more processes could never get a task. */
-export const MOST_PROCESSES = 65_536;
+const MOST_PROCESSES = 65_536;
 
 const APP_NAME = {
   test: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/,

@@ -7,7 +7,7 @@ import { Composer, type CST, type Document, LineCounter, Parser } from 'yaml';
 import { readBounded } from '../runtime/bounded-file.js';
 import { messageOf } from '../runtime/errors.js';
 
-export const MAX_FILE_BYTES = 4 * 1024 * 1024;
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
 export const MAX_DEPTH = 100;
 
 export const TOO_DEEP = `The file is nested deeper than the ${MAX_DEPTH} levels that are allowed.`;

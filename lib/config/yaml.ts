@@ -24,7 +24,7 @@ import { readPlain } from './plain.js';
 import { Fault, MAX_DEPTH, parseYaml, TOO_DEEP } from './yaml-source.js';
 
 /** Values that all aliases of a file may unfold to. */
-export const MAX_ALIASED_VALUES = 100_000;
+const MAX_ALIASED_VALUES = 100_000;
 
 export interface YamlFile {
   /** As it is named in problems. */

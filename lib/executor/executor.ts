@@ -47,14 +47,14 @@ export class ExecutionError extends Error {
 }
 
 export class Executor {
-  readonly #options: ExecutorOptions;
+  private readonly options: ExecutorOptions;
   /** Those that wait; a task that ends without waiting is never seen by anyone. */
-  readonly #waiting = new Set<Chain>();
-  #nowMs = Number.NaN;
-  #now: Instant | null = null;
+  private readonly waiting = new Set<Chain>();
+  private nowMs = Number.NaN;
+  private now: Instant | null = null;
 
   constructor(options: ExecutorOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /**
@@ -62,13 +62,13 @@ export class Executor {
    * same time: that is the lanes' duty. Throws or rejects, with an ExecutionError, for errors of the program or of the store alone.
    */
   execute(task: Task, delivery: ExecutedDelivery): TaskResult | Promise<TaskResult> {
-    const { spec, clock } = this.#options;
+    const { spec, clock } = this.options;
     const entity = spec.entity(task.etype);
     if (entity === undefined) throw new Error(`the task ${delivery.id} is of the unknown entity type ${task.etype}`);
-    const chain = new Chain(task, delivery, entity, this.#instant(), clock.monotonic(), this.#options);
+    const chain = new Chain(task, delivery, entity, this.instant(), clock.monotonic(), this.options);
     try {
-      const waiting = this.#advance(chain);
-      return waiting === null ? this.#finish(chain) : this.#wait(chain, waiting);
+      const waiting = this.advance(chain);
+      return waiting === null ? this.finish(chain) : this.wait(chain, waiting);
     } catch (error) {
       throw new ExecutionError(nameOf(chain.hook), error);
     }
@@ -76,8 +76,8 @@ export class Executor {
 
   /** The tasks that wait for a hook or for the store. */
   running(): RunningTask[] {
-    const now = this.#options.clock.monotonic();
-    return Array.from(this.#waiting, ({ delivery, task, startedAt, hook }) => ({
+    const now = this.options.clock.monotonic();
+    return Array.from(this.waiting, ({ delivery, task, startedAt, hook }) => ({
       id: delivery.id,
       key: task.key,
       runningMs: now - startedAt,
@@ -86,11 +86,11 @@ export class Executor {
   }
 
   /** Goes on until a step has to wait, which is returned, or until everything is done: null. */
-  #advance(chain: Chain): Promise<void> | null {
-    const { toOutgoing, maxDepth } = this.#options;
+  private advance(chain: Chain): Promise<void> | null {
+    const { toOutgoing, maxDepth } = this.options;
     for (;;) {
       while (chain.step < STEPS.length && chain.outcome === null) {
-        const waiting = STEPS[chain.step++]?.(this.#options, chain);
+        const waiting = STEPS[chain.step++]?.(this.options, chain);
         if (waiting !== undefined) return waiting;
       }
       chain.outcomeOfFirst ??= chain.outcome ?? 'applied';
@@ -100,20 +100,20 @@ export class Executor {
     }
   }
 
-  async #wait(chain: Chain, first: Promise<void>): Promise<TaskResult> {
-    this.#waiting.add(chain);
+  private async wait(chain: Chain, first: Promise<void>): Promise<TaskResult> {
+    this.waiting.add(chain);
     try {
-      for (let waiting: Promise<void> | null = first; waiting !== null; waiting = this.#advance(chain)) await waiting;
-      return this.#finish(chain);
+      for (let waiting: Promise<void> | null = first; waiting !== null; waiting = this.advance(chain)) await waiting;
+      return this.finish(chain);
     } catch (error) {
       throw new ExecutionError(nameOf(chain.hook), error);
     } finally {
-      this.#waiting.delete(chain);
+      this.waiting.delete(chain);
     }
   }
 
-  #finish(chain: Chain): TaskResult {
-    const { records, clock, events, log, slowTaskMs } = this.#options;
+  private finish(chain: Chain): TaskResult {
+    const { records, clock, events, log, slowTaskMs } = this.options;
     const result = chain.result();
     const { key } = chain.task;
     if (result.record !== undefined) records.put(key, result.record);
@@ -128,13 +128,13 @@ export class Executor {
   }
 
   /** The present time; made into text once a millisecond. */
-  #instant(): Instant {
-    const nowMs = this.#options.clock.now();
-    if (this.#now === null || nowMs !== this.#nowMs) {
-      this.#now = instantOfMs(nowMs);
-      this.#nowMs = nowMs;
+  private instant(): Instant {
+    const nowMs = this.options.clock.now();
+    if (this.now === null || nowMs !== this.nowMs) {
+      this.now = instantOfMs(nowMs);
+      this.nowMs = nowMs;
     }
-    return this.#now;
+    return this.now;
   }
 }
 

@@ -35,22 +35,22 @@ interface Started {
 
 export class ModuleLifecycle implements Service {
   readonly name = 'modules';
-  readonly #options: LifecycleOptions;
-  #started: Started[] = [];
+  private readonly options: LifecycleOptions;
+  private started: Started[] = [];
 
   constructor(options: LifecycleOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /** @throws ApplicationError MODULE_START_FAILED naming the module; the modules that had started can be stopped then */
   async start(): Promise<void> {
-    const { modules, maker, emit, clock, events, hookTimeoutMs } = this.#options;
+    const { modules, maker, emit, clock, events, hookTimeoutMs } = this.options;
     for (const module of modules) {
       const startedAt = clock.monotonic();
       const context = new LifeContext(module, maker, emit);
       // Before it has started: what its start began must be stopped also when it failed half-way.
-      this.#started.push({ module, context });
-      const failure = await this.#call(module, 'start', context, hookTimeoutMs);
+      this.started.push({ module, context });
+      const failure = await this.call(module, 'start', context, hookTimeoutMs);
       if (failure !== null) {
         throw new ApplicationError('MODULE_START_FAILED', `Module ${module.name}: ${messageOf(failure)}`, {
           cause: failure,
@@ -61,20 +61,25 @@ export class ModuleLifecycle implements Service {
   }
 
   async stop(deadline?: Deadline): Promise<void> {
-    const { log, hookTimeoutMs } = this.#options;
-    const stopping = this.#started.reverse();
-    this.#started = [];
+    const { log, hookTimeoutMs } = this.options;
+    const stopping = this.started.reverse();
+    this.started = [];
     for (const { module, context } of stopping) {
       context.abort('the module has stopped');
-      const failure = await this.#call(module, 'stop', context, deadline?.leftMs ?? hookTimeoutMs);
+      const failure = await this.call(module, 'stop', context, deadline?.leftMs ?? hookTimeoutMs);
       context.revoke('the module has stopped');
       if (failure !== null) log.error('a module did not stop cleanly', { module: module.name, error: failure });
     }
   }
 
   /** What went wrong, null for nothing. */
-  async #call(module: RunningModule, which: 'start' | 'stop', context: LifeContext, limitMs: number): Promise<unknown> {
-    const { clock } = this.#options;
+  private async call(
+    module: RunningModule,
+    which: 'start' | 'stop',
+    context: LifeContext,
+    limitMs: number,
+  ): Promise<unknown> {
+    const { clock } = this.options;
     try {
       const work: unknown = module[which]?.(context);
       if (!isPromise(work)) return null;

@@ -67,8 +67,8 @@ export function register(
 
 /** The reading of one module. */
 class Registration {
-  readonly #definition: Readonly<Record<string, unknown>>;
-  readonly #module: RunningModule;
+  private readonly definition: Readonly<Record<string, unknown>>;
+  private readonly module: RunningModule;
 
   constructor(
     private readonly loaded: LoadedModule,
@@ -78,71 +78,71 @@ class Registration {
     /** By place: who registered which function there. */
     private readonly taken: Map<string, Map<AnyFunction, string>>,
   ) {
-    this.#definition = { ...loaded.module.definition };
-    this.#module = {
+    this.definition = { ...loaded.module.definition };
+    this.module = {
       name: loaded.name,
       file: loaded.file,
-      config: this.#configure(),
+      config: this.configure(),
       platform: options.platform,
       log: options.log.child({ module: loaded.name }),
-      start: this.#single('start') as RunningModule['start'],
-      stop: this.#single('stop') as RunningModule['stop'],
+      start: this.single('start') as RunningModule['start'],
+      stop: this.single('stop') as RunningModule['stop'],
     };
   }
 
   read(): void {
-    this.builder.addModule(this.#module);
-    for (const [key, value] of Object.entries(this.#definition)) {
+    this.builder.addModule(this.module);
+    for (const [key, value] of Object.entries(this.definition)) {
       if (!Object.hasOwn(KEYS, key)) {
-        this.#error(key, `There is no hook ${describe(key)}.${suggestion(key, Object.keys(KEYS))}`);
+        this.error(key, `There is no hook ${describe(key)}.${suggestion(key, Object.keys(KEYS))}`);
         continue;
       }
       if (value === undefined) continue;
-      this.#readKey(key as keyof typeof KEYS, value);
+      this.readKey(key as keyof typeof KEYS, value);
     }
   }
 
-  #readKey(key: keyof typeof KEYS, value: unknown): void {
+  private readKey(key: keyof typeof KEYS, value: unknown): void {
     switch (key) {
       case 'onTaskStart':
-        this.#functions(key, value, { kind: 'task-start' }, 'nothing');
+        this.functions(key, value, { kind: 'task-start' }, 'nothing');
         break;
       case 'allowEntityCreation':
-        this.#byEntity(key, value, (etype, path, given) =>
-          this.#functions(path, given, { kind: 'allow', etype }, 'decision'),
+        this.byEntity(key, value, (etype, path, given) =>
+          this.functions(path, given, { kind: 'allow', etype }, 'decision'),
         );
         break;
       case 'onEntityCreation':
-        this.#byEntity(key, value, (etype, path, given) =>
-          this.#functions(path, given, { kind: 'created', etype }, 'tasks'),
+        this.byEntity(key, value, (etype, path, given) =>
+          this.functions(path, given, { kind: 'created', etype }, 'tasks'),
         );
         break;
       case 'onNewPlain':
       case 'onNewObservation':
       case 'onNewTimeseriesChunk':
-        this.#byEntity(key, value, (etype, path, given) => this.#byAttribute(key, etype, path, given));
+        this.byEntity(key, value, (etype, path, given) => this.byAttribute(key, etype, path, given));
         break;
       case 'keepLastArrived':
-        this.#byEntity(key, value, (etype, path, given) => this.#keepLastArrived(etype, path, given));
+        this.byEntity(key, value, (etype, path, given) => this.keepLastArrived(etype, path, given));
         break;
       case 'scheduled':
-        for (const [at, job] of listOf(value).entries()) this.#job(`scheduled[${at}]`, job);
+        for (const [at, job] of listOf(value).entries()) this.job(`scheduled[${at}]`, job);
         break;
       default: // configure, start and stop were read first
     }
   }
 
   /** The module's configuration as its `configure` reads it. */
-  #configure(): unknown {
-    const configure = this.#single('configure');
+  private configure(): unknown {
+    const configure = this.single('configure');
     if (configure === undefined) return this.loaded.config;
     try {
       const config = configure(this.loaded.config, this.options.platform);
       if (!isPromise(config)) return config;
       Promise.resolve(config).catch(() => {});
-      this.#error('configure', 'It must return at once, not a promise; what waits belongs into start.');
+      this.error('configure', 'It must return at once, not a promise; what waits belongs into start.');
     } catch (error) {
-      this.#error(
+      this.error(
         'configure',
         `The configuration of the module (modules/${this.loaded.name}.yml) is refused: ${messageOf(error)}`,
       );
@@ -150,136 +150,133 @@ class Registration {
     return undefined;
   }
 
-  #single(key: 'configure' | 'start' | 'stop'): AnyFunction | undefined {
-    const value = this.#definition[key];
+  private single(key: 'configure' | 'start' | 'stop'): AnyFunction | undefined {
+    const value = this.definition[key];
     if (value === undefined || typeof value === 'function') return value as AnyFunction | undefined;
-    this.#error(key, `A function is needed here, given was ${describe(value)}.`);
+    this.error(key, `A function is needed here, given was ${describe(value)}.`);
     return undefined;
   }
 
-  #byEntity(key: string, value: unknown, read: (etype: string, path: string, given: unknown) => void): void {
+  private byEntity(key: string, value: unknown, read: (etype: string, path: string, given: unknown) => void): void {
     const { entities } = this.options.spec;
-    for (const [etype, given] of this.#entries(key, value, 'an entity type')) {
+    for (const [etype, given] of this.entries(key, value, 'an entity type')) {
       const path = `${key}.${etype}`;
       if (entities.has(etype)) read(etype, path, given);
-      else this.#error(path, `There is no entity type ${describe(etype)}.${suggestion(etype, entities.keys())}`);
+      else this.error(path, `There is no entity type ${describe(etype)}.${suggestion(etype, entities.keys())}`);
     }
   }
 
-  #byAttribute(key: keyof typeof ATTRIBUTE_TYPE_OF, etype: string, path: string, value: unknown): void {
+  private byAttribute(key: keyof typeof ATTRIBUTE_TYPE_OF, etype: string, path: string, value: unknown): void {
     const attributes = this.options.spec.entity(etype)?.attributes ?? new Map();
-    for (const [attr, given] of this.#entries(path, value, `an attribute of ${etype}`)) {
+    for (const [attr, given] of this.entries(path, value, `an attribute of ${etype}`)) {
       const place = `${path}.${attr}`;
       const attribute = this.options.spec.attribute(etype, attr);
       if (attribute === undefined) {
-        this.#error(
-          place,
-          `There is no attribute ${describe(attr)} of ${etype}.${suggestion(attr, attributes.keys())}`,
-        );
+        this.error(place, `There is no attribute ${describe(attr)} of ${etype}.${suggestion(attr, attributes.keys())}`);
       } else if (attribute.type !== ATTRIBUTE_TYPE_OF[key]) {
-        this.#error(
+        this.error(
           place,
           `The attribute ${etype}.${attr} is of type ${attribute.type}: its hook is ${HOOK_OF[attribute.type]}.`,
         );
       } else if (attribute.type === 'plain' && attribute.mirrorOf !== null) {
         const { mirrorOf } = attribute;
-        this.#error(
+        this.error(
           place,
           `The attribute ${etype}.${attr} mirrors ${mirrorOf.etype}.${mirrorOf.attr} and gets no data-points of its own.`,
         );
       } else {
-        this.#functions(place, given, { kind: 'value', etype, attr }, 'tasks');
+        this.functions(place, given, { kind: 'value', etype, attr }, 'tasks');
       }
     }
   }
 
-  #keepLastArrived(etype: string, path: string, value: unknown): void {
+  private keepLastArrived(etype: string, path: string, value: unknown): void {
     const attributes = this.options.spec.entity(etype)?.attributes ?? new Map();
     if (!Array.isArray(value)) {
-      this.#error(path, `A list of attributes of ${etype} is needed here, given was ${describe(value)}.`);
+      this.error(path, `A list of attributes of ${etype} is needed here, given was ${describe(value)}.`);
       return;
     }
     for (const attr of value as readonly unknown[]) {
       const attribute = typeof attr === 'string' ? attributes.get(attr) : undefined;
       if (typeof attr !== 'string' || attribute === undefined) {
         const hint = suggestion(String(attr), attributes.keys());
-        this.#error(path, `There is no attribute ${describe(attr)} of ${etype}.${hint}`);
+        this.error(path, `There is no attribute ${describe(attr)} of ${etype}.${hint}`);
       } else if (attribute.type === 'plain') {
-        this.#error(path, `The attribute ${etype}.${attr} is plain: \`previous\` is the value that arrived last.`);
+        this.error(path, `The attribute ${etype}.${attr} is plain: \`previous\` is the value that arrived last.`);
       } else this.builder.keepLastArrived(etype, attr);
     }
   }
 
-  #entries(path: string, value: unknown, of: string): [string, unknown][] {
+  private entries(path: string, value: unknown, of: string): [string, unknown][] {
     if (isDictionary(value)) return Object.entries(value).filter(([, given]) => given !== undefined);
-    this.#error(path, `An object with the name of ${of} as its key is needed here, given was ${describe(value)}.`);
+    this.error(path, `An object with the name of ${of} as its key is needed here, given was ${describe(value)}.`);
     return [];
   }
 
-  #functions(path: string, value: unknown, place: Place, returns: Hook['returns']): void {
+  private functions(path: string, value: unknown, place: Place, returns: Hook['returns']): void {
     for (const [at, given] of listOf(value).entries()) {
       const name = at === 0 ? path : `${path}#${at + 1}`;
       if (typeof given !== 'function') {
-        this.#error(name, `A function or a list of functions is needed here, given was ${describe(given)}.`);
+        this.error(name, `A function or a list of functions is needed here, given was ${describe(given)}.`);
         continue;
       }
       const run = given as AnyFunction;
-      if (!this.#isFirst(path, run)) continue;
+      if (!this.isFirst(path, run)) continue;
       const invoke: Hook['invoke'] =
         place.kind === 'task-start'
           ? (context, _eid, subject) => run(subject, context)
           : (context, eid, subject) => run(eid, subject, context);
-      this.builder.add(place, { module: this.#module, name, returns, invoke });
+      this.builder.add(place, { module: this.module, name, returns, invoke });
     }
   }
 
-  #isFirst(path: string, run: AnyFunction): boolean {
+  private isFirst(path: string, run: AnyFunction): boolean {
     let here = this.taken.get(path);
     if (here === undefined) {
       here = new Map();
       this.taken.set(path, here);
     }
     const by = here.get(run);
-    here.set(run, this.#module.name);
+    here.set(run, this.module.name);
     if (by === undefined) return true;
-    const where = by === this.#module.name ? '' : `, first by the module ${by}`;
-    this.#error(path, `The same function${run.name === '' ? '' : ` (${run.name})`} is registered twice here${where}.`);
+    const where = by === this.module.name ? '' : `, first by the module ${by}`;
+    this.error(path, `The same function${run.name === '' ? '' : ` (${run.name})`} is registered twice here${where}.`);
     return false;
   }
 
-  #job(path: string, value: unknown): void {
+  private job(path: string, value: unknown): void {
     if (!isDictionary(value)) {
-      this.#error(path, `An object with ${JOB_KEYS.join(', ')} is needed here, given was ${describe(value)}.`);
+      this.error(path, `An object with ${JOB_KEYS.join(', ')} is needed here, given was ${describe(value)}.`);
       return;
     }
     for (const key of Object.keys(value)) {
       if (!JOB_KEYS.includes(key))
-        this.#error(`${path}.${key}`, `A job has no ${describe(key)}.${suggestion(key, JOB_KEYS)}`);
+        this.error(`${path}.${key}`, `A job has no ${describe(key)}.${suggestion(key, JOB_KEYS)}`);
     }
     const { cron, zone, on, run } = value;
     if (on !== 'index-0' && on !== 'all') {
-      this.#error(
+      this.error(
         `${path}.on`,
         `Given was ${describe(on)}, allowed is "index-0" (in one process) or "all" (in every process).`,
       );
     }
-    if (typeof run !== 'function') this.#error(`${path}.run`, `A function is needed here, given was ${describe(run)}.`);
+    if (typeof run !== 'function') this.error(`${path}.run`, `A function is needed here, given was ${describe(run)}.`);
     try {
       const schedule = parseSchedule(cron, zone);
       if (schedule.next(this.options.nowMs) === null) {
-        this.problems.warning(`${path}.cron`, `Module ${this.#module.name}: ${schedule.text} will never be due.`);
+        this.problems.warning(`${path}.cron`, `Module ${this.module.name}: ${schedule.text} will never be due.`);
       }
       if (typeof run !== 'function' || (on !== 'index-0' && on !== 'all')) return;
       const invoke: Hook['invoke'] = (context) => run(context);
-      this.builder.addScheduled({ module: this.#module, name: path, returns: 'tasks', invoke, schedule, on });
+      this.builder.addScheduled({ module: this.module, name: path, returns: 'tasks', invoke, schedule, on });
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
       const at = error.path === '' ? '' : `${error.path}: `;
-      this.#error(`${path}.cron`, `${at}given was ${error.given}, allowed is ${error.allowed}.`);
+      this.error(`${path}.cron`, `${at}given was ${error.given}, allowed is ${error.allowed}.`);
     }
   }
 
-  #error(key: string, sentence: string): void {
+  private error(key: string, sentence: string): void {
     this.problems.error(key, `Module ${this.loaded.name}: ${sentence}`);
   }
 }

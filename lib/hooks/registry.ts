@@ -36,13 +36,13 @@ interface Draft {
 
 /** Collects hooks; what registration.ts has found valid goes in here. */
 export class RegistryBuilder {
-  readonly #modules: RunningModule[] = [];
-  readonly #taskStart: Hook[] = [];
-  readonly #scheduled: ScheduledHook[] = [];
-  readonly #entities: ReadonlyMap<string, Draft>;
+  private readonly modules: RunningModule[] = [];
+  private readonly taskStart: Hook[] = [];
+  private readonly scheduled: ScheduledHook[] = [];
+  private readonly entities: ReadonlyMap<string, Draft>;
 
   constructor(spec: ModelSpec) {
-    this.#entities = new Map(
+    this.entities = new Map(
       Array.from(spec.entities.keys(), (etype) => [
         etype,
         { allow: [], created: [], values: new Map(), lastArrived: new Set() },
@@ -51,30 +51,30 @@ export class RegistryBuilder {
   }
 
   addModule(module: RunningModule): void {
-    this.#modules.push(module);
+    this.modules.push(module);
   }
 
   addScheduled(hook: ScheduledHook): void {
-    this.#scheduled.push(hook);
+    this.scheduled.push(hook);
   }
 
   add(place: Place, hook: Hook): void {
-    this.#listOf(place).push(hook);
+    this.listOf(place).push(hook);
   }
 
   /** Records keep the row of the attribute that arrived last. */
   keepLastArrived(etype: string, attr: string): void {
-    this.#entityOf(etype).lastArrived.add(attr);
+    this.entityOf(etype).lastArrived.add(attr);
   }
 
   build(): Registry {
-    const [entities, modules, taskStart, scheduled] = [this.#entities, this.#modules, this.#taskStart, this.#scheduled];
+    const [entities, modules, taskStart, scheduled] = [this.entities, this.modules, this.taskStart, this.scheduled];
     return { modules, taskStart, scheduled, entity: (etype) => entities.get(etype) ?? NO_HOOKS };
   }
 
-  #listOf(place: Place): Hook[] {
-    if (place.kind === 'task-start') return this.#taskStart;
-    const entity = this.#entityOf(place.etype);
+  private listOf(place: Place): Hook[] {
+    if (place.kind === 'task-start') return this.taskStart;
+    const entity = this.entityOf(place.etype);
     if (place.kind !== 'value') return entity[place.kind];
     let list = entity.values.get(place.attr);
     if (list === undefined) {
@@ -84,8 +84,8 @@ export class RegistryBuilder {
     return list;
   }
 
-  #entityOf(etype: string): Draft {
-    const entity = this.#entities.get(etype);
+  private entityOf(etype: string): Draft {
+    const entity = this.entities.get(etype);
     if (entity === undefined) throw new Error(`hooks of the unknown entity type ${etype} cannot be added`);
     return entity;
   }

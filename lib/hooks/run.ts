@@ -73,101 +73,107 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
 
 /** Calls hooks, within the time limit. One for a worker. */
 export class HookRunner {
-  readonly #maker: TaskMaker;
-  readonly #clock: Clock;
-  readonly #events: Events;
-  readonly #hookTimeoutMs: number;
+  private readonly maker: TaskMaker;
+  private readonly clock: Clock;
+  private readonly events: Events;
+  private readonly hookTimeoutMs: number;
 
   constructor(options: HookRunnerOptions) {
-    this.#maker = options.maker;
-    this.#clock = options.clock;
-    this.#events = options.events;
-    this.#hookTimeoutMs = options.hookTimeoutMs;
+    this.maker = options.maker;
+    this.clock = options.clock;
+    this.events = options.events;
+    this.hookTimeoutMs = options.hookTimeoutMs;
   }
 
   /** One call. Never throws or rejects; at once where the hook returned at once. The context is revoked when it has ended. */
   run(hook: Hook, context: CallContext, eid: string, subject: Subject): HookResult | Promise<HookResult> {
-    const startedAt = this.#clock.monotonic();
+    const startedAt = this.clock.monotonic();
     let value: unknown;
     try {
       value = hook.invoke(context, eid, subject);
-      if (isPromise(value)) return this.#await(hook, context, subject, value, startedAt);
+      if (isPromise(value)) return this.await(hook, context, subject, value, startedAt);
     } catch (error) {
       context.revoke('the call has ended');
-      return this.#failed(hook, subject, startedAt, 'threw', error);
+      return this.failed(hook, subject, startedAt, 'threw', error);
     }
     context.revoke('the call has ended');
-    return this.#returned(hook, context, subject, startedAt, value);
+    return this.returned(hook, context, subject, startedAt, value);
   }
 
-  async #await(hook: Hook, context: CallContext, subject: Subject, work: PromiseLike<unknown>, startedAt: number) {
+  private async await(
+    hook: Hook,
+    context: CallContext,
+    subject: Subject,
+    work: PromiseLike<unknown>,
+    startedAt: number,
+  ) {
     const late = () => {
-      const durationMs = Math.round(this.#clock.monotonic() - startedAt);
+      const durationMs = Math.round(this.clock.monotonic() - startedAt);
       hook.module.log.warn('a hook ended after its time limit', {
         hook: hook.name,
         entity: keyOf(subject),
         durationMs,
       });
     };
-    const ended = await endOf(work, this.#hookTimeoutMs, this.#clock, late);
+    const ended = await endOf(work, this.hookTimeoutMs, this.clock, late);
     if (ended.kind === 'timed-out') {
       context.revoke('the call did not end within its time limit');
-      const error = new Error(`${hook.name} did not settle within ${this.#hookTimeoutMs} ms`);
-      return this.#failed(hook, subject, startedAt, 'timed-out', error);
+      const error = new Error(`${hook.name} did not settle within ${this.hookTimeoutMs} ms`);
+      return this.failed(hook, subject, startedAt, 'timed-out', error);
     }
     context.revoke('the call has ended');
-    if (ended.kind === 'threw') return this.#failed(hook, subject, startedAt, 'threw', ended.error);
-    return this.#returned(hook, context, subject, startedAt, ended.value);
+    if (ended.kind === 'threw') return this.failed(hook, subject, startedAt, 'threw', ended.error);
+    return this.returned(hook, context, subject, startedAt, ended.value);
   }
 
-  #returned(hook: Hook, context: CallContext, subject: Subject, startedAt: number, value: unknown): HookResult {
+  private returned(hook: Hook, context: CallContext, subject: Subject, startedAt: number, value: unknown): HookResult {
     if (hook.returns === 'decision') {
-      if (typeof value !== 'boolean') return this.#badReturn(hook, subject, startedAt, value, 'true or false');
-      return this.#called(hook, startedAt, value ? NOTHING : DENIED);
+      if (typeof value !== 'boolean') return this.badReturn(hook, subject, startedAt, value, 'true or false');
+      return this.called(hook, startedAt, value ? NOTHING : DENIED);
     }
     if (hook.returns === 'nothing') {
       // Other values of such hooks harm nobody; a list means tasks that would be lost without a word.
-      if (Array.isArray(value)) return this.#badReturn(hook, subject, startedAt, value, 'nothing');
-      return this.#called(hook, startedAt, NOTHING);
+      if (Array.isArray(value)) return this.badReturn(hook, subject, startedAt, value, 'nothing');
+      return this.called(hook, startedAt, NOTHING);
     }
-    const tasks = value === undefined || value === null ? NO_TASKS : this.#tasksOf(value);
+    const tasks = value === undefined || value === null ? NO_TASKS : this.tasksOf(value);
     if (tasks === null)
-      return this.#badReturn(hook, subject, startedAt, value, 'a list of tasks made with task(), or nothing');
+      return this.badReturn(hook, subject, startedAt, value, 'a list of tasks made with task(), or nothing');
     const { points } = context;
     const isNothing = tasks.length === 0 && points.length === 0;
-    return this.#called(hook, startedAt, isNothing ? NOTHING : { tasks, points, allowed: true });
+    return this.called(hook, startedAt, isNothing ? NOTHING : { tasks, points, allowed: true });
   }
 
   /** A copy: the module may keep its list and change it. Null for anything but a list of tasks that were checked. */
-  #tasksOf(value: unknown): readonly Task[] | null {
+  private tasksOf(value: unknown): readonly Task[] | null {
     try {
       if (!Array.isArray(value)) return null;
       const tasks: readonly unknown[] = Array.from(value);
-      return tasks.every((task) => this.#maker.made(task)) ? (tasks as readonly Task[]) : null;
+      return tasks.every((task) => this.maker.made(task)) ? (tasks as readonly Task[]) : null;
     } catch {
       return null;
     }
   }
 
-  #badReturn(hook: Hook, subject: Subject, startedAt: number, value: unknown, allowed: string): HookResult {
+  private badReturn(hook: Hook, subject: Subject, startedAt: number, value: unknown, allowed: string): HookResult {
     const error = new TypeError(`${hook.name} returned ${describeSafely(value)}, allowed is ${allowed}`);
-    return this.#failed(hook, subject, startedAt, 'bad-return', error);
+    return this.failed(hook, subject, startedAt, 'bad-return', error);
   }
 
-  #failed(hook: Hook, subject: Subject, startedAt: number, kind: HookFailure, error: unknown): HookResult {
+  private failed(hook: Hook, subject: Subject, startedAt: number, kind: HookFailure, error: unknown): HookResult {
     const { module, name } = hook;
     const key = keyOf(subject);
     module.log.error('a hook failed', { hook: name, entity: key, kind, error });
-    this.#events.emit('module-error', { module: module.name, hook: name, key, kind, error });
-    return this.#called(hook, startedAt, hook.returns === 'decision' && kind === 'bad-return' ? DENIED : NOTHING);
+    this.events.emit('module-error', { module: module.name, hook: name, key, kind, error });
+    return this.called(hook, startedAt, hook.returns === 'decision' && kind === 'bad-return' ? DENIED : NOTHING);
   }
 
-  #called(hook: Hook, startedAt: number, result: HookResult): HookResult {
-    if (this.#events.hears('hook-called')) {
-      this.#events.emit('hook-called', {
+  private called(hook: Hook, startedAt: number, result: HookResult): HookResult {
+    if (this.events.hears('hook-called')) {
+      this.events.emit('hook-called', {
         module: hook.module.name,
         hook: hook.name,
-        durationMs: this.#clock.monotonic() - startedAt,
+        durationMs: this.clock.monotonic() - startedAt,
         tasks: result.tasks.length,
         allowed: hook.returns === 'decision' ? result.allowed : null,
       });

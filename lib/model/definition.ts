@@ -166,7 +166,7 @@ function readCategory(scanner: Scanner): Definition {
   return { kind: 'category', base, values };
 }
 
-export function isPrimitive(name: string): name is PrimitiveName {
+function isPrimitive(name: string): name is PrimitiveName {
   return (PRIMITIVE_NAMES as readonly string[]).includes(name);
 }
 

@@ -8,7 +8,7 @@
 import { hash } from 'node:crypto';
 
 /** How many keys a hash cache holds, twice at most: one full generation and the one that grows. */
-export const HASH_CACHE_KEYS = 32_768;
+const HASH_CACHE_KEYS = 32_768;
 
 /** Longer keys are not cached, so that the bound is one of memory too. */
 const CACHED_KEY_LENGTH = 128;

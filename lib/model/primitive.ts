@@ -16,7 +16,7 @@ import { ValueError, within } from './value-error.js';
 export type Validate = (value: unknown) => unknown;
 
 /** How deep lists and objects may lie in each other in values of type json and special: leaves room for what a task puts around. */
-export const MAX_VALUE_DEPTH = MAX_JSON_DEPTH - 20;
+const MAX_VALUE_DEPTH = MAX_JSON_DEPTH - 20;
 
 /** The first integer that could be written and not be read again. */
 const INTEGER_LIMIT = 10n ** BigInt(MAX_INTEGER_DIGITS);

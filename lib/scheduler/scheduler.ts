@@ -18,7 +18,7 @@ import type { Deadline } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service.js';
 
 /** A longer wait is cut into pieces of this, so that a clock that was set is noticed. */
-export const LONGEST_WAIT_MS = 60_000;
+const LONGEST_WAIT_MS = 60_000;
 
 export interface Job {
   readonly module: string;
@@ -43,89 +43,89 @@ export interface SchedulerOptions {
 
 export class Scheduler implements Service {
   readonly name = 'scheduler';
-  readonly #options: SchedulerOptions;
+  private readonly options: SchedulerOptions;
   /** What cancels the wait of each job; empty when stopped. */
-  readonly #waits = new Map<Job, () => void>();
-  readonly #runs = new Map<Job, Promise<void>>();
+  private readonly waits = new Map<Job, () => void>();
+  private readonly runs = new Map<Job, Promise<void>>();
   /** The last due time of each job that has come. */
-  readonly #last = new Map<Job, number>();
-  #started = false;
+  private readonly last = new Map<Job, number>();
+  private started = false;
 
   constructor(options: SchedulerOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   async start(): Promise<void> {
-    if (this.#started) return;
-    this.#started = true;
-    const now = this.#options.clock.now();
-    for (const job of this.#options.jobs) this.#wait(job, job.schedule.next(now));
+    if (this.started) return;
+    this.started = true;
+    const now = this.options.clock.now();
+    for (const job of this.options.jobs) this.wait(job, job.schedule.next(now));
   }
 
   /** Starts no more runs, and waits for those under way as long as the deadline allows. */
   async stop(deadline?: Deadline): Promise<void> {
-    this.#started = false;
-    for (const cancel of this.#waits.values()) cancel();
-    this.#waits.clear();
-    const runs = Promise.all(this.#runs.values());
+    this.started = false;
+    for (const cancel of this.waits.values()) cancel();
+    this.waits.clear();
+    const runs = Promise.all(this.runs.values());
     if (deadline === undefined) await runs;
     else await deadline.allows(runs);
   }
 
-  #wait(job: Job, due: number | null): void {
+  private wait(job: Job, due: number | null): void {
     if (due === null) {
-      this.#waits.delete(job);
-      this.#options.log.info('a scheduled job will not be due any more', { module: job.module, job: job.name });
+      this.waits.delete(job);
+      this.options.log.info('a scheduled job will not be due any more', { module: job.module, job: job.name });
       return;
     }
-    const { clock } = this.#options;
+    const { clock } = this.options;
     const armedAt = clock.now();
     const offset = armedAt - clock.monotonic();
     const wake = () => {
       const now = clock.now();
-      if (now >= due) this.#due(job, due, now - clock.monotonic() - offset);
+      if (now >= due) this.due(job, due, now - clock.monotonic() - offset);
       // Where the clock was set back, another time may come first.
-      else this.#wait(job, now < armedAt ? this.#nextAfterSetBack(job, now) : due);
+      else this.wait(job, now < armedAt ? this.nextAfterSetBack(job, now) : due);
     };
-    this.#waits.set(job, clock.after(Math.min(Math.max(due - armedAt, 0), LONGEST_WAIT_MS), wake));
+    this.waits.set(job, clock.after(Math.min(Math.max(due - armedAt, 0), LONGEST_WAIT_MS), wake));
   }
 
-  #nextAfterSetBack(job: Job, now: number): number | null {
+  private nextAfterSetBack(job: Job, now: number): number | null {
     const next = job.schedule.next(now);
-    const last = this.#last.get(job);
+    const last = this.last.get(job);
     if (last === undefined || next === null || next > last) return next;
     const following = job.schedule.next(last);
     return following !== null && following - last > last - now ? following : next;
   }
 
   /** `setMs`: by how much the clock was set forward while the job waited. */
-  #due(job: Job, first: number, setMs: number): void {
-    const { clock, events, log, misfireGraceMs } = this.#options;
+  private due(job: Job, first: number, setMs: number): void {
+    const { clock, events, log, misfireGraceMs } = this.options;
     const now = clock.now();
     const { due, next } = lastDue(job.schedule, first, now, misfireGraceMs);
-    this.#last.set(job, due);
-    this.#wait(job, next);
+    this.last.set(job, due);
+    this.wait(job, next);
     const { module, name } = job;
     const excusedMs = Math.min(Math.max(setMs, 0), LONGEST_WAIT_MS);
     if (now - due - excusedMs > misfireGraceMs) {
       log.warn('a scheduled job is left out: it comes too late', { module, job: name, lateMs: now - due });
       events.emit('job-skipped', { module, job: name, why: 'misfire' });
-    } else if (this.#runs.has(job)) {
+    } else if (this.runs.has(job)) {
       log.warn('a scheduled job is left out: its last run is not over', { module, job: name });
       events.emit('job-skipped', { module, job: name, why: 'overlap' });
     } else {
-      const run = this.#run(job, instantOfMs(due)).finally(() => this.#runs.delete(job));
-      this.#runs.set(job, run);
+      const run = this.run(job, instantOfMs(due)).finally(() => this.runs.delete(job));
+      this.runs.set(job, run);
     }
   }
 
-  async #run(job: Job, due: Instant): Promise<void> {
-    const { submit, owns, log } = this.#options;
+  private async run(job: Job, due: Instant): Promise<void> {
+    const { submit, owns, log } = this.options;
     const { module, name } = job;
     let tasks: readonly Task[] = [];
     try {
       const owned = owns();
-      if (owned !== true && !((await owned) && this.#started)) return;
+      if (owned !== true && !((await owned) && this.started)) return;
       tasks = await job.run(due);
       if (tasks.length > 0) await submit(tasks);
     } catch (error) {

@@ -93,7 +93,7 @@ export function adaptersNotOpened(files: readonly SourceFile[], parts: readonly 
 
 export function longFiles(files: readonly SourceFile[], mostLines: number): string[] {
   return files.flatMap(({ path, text }) => {
-    const lines = text.trimEnd().split('\n').length;
+    const lines = linesOf(text);
     return lines > mostLines ? [`${path}: ${lines} lines, at most ${mostLines}`] : [];
   });
 }
@@ -159,6 +159,136 @@ export function bucketsIn(files: readonly SourceFile[]): string[] {
     if (bucket.test(name) && name !== 'types') bad.push(`${name}.ts`);
     return bad.map((found) => `${path}: "${found}" is a bucket, not a role`);
   });
+}
+
+const EXPORTED = /^export (?:abstract )?(?:async )?(const|function\*?|class|interface|type) (\w+)/gm;
+
+/**
+ * Exported names that no other file mentions. A type may be exported for the signatures of its own file; a value that only its own file
+ * uses is to be private, and one that tests alone use is dead.
+ */
+export function deadExports(program: readonly SourceFile[], users: readonly SourceFile[]): string[] {
+  const words = new Map([...program, ...users].map((file) => [file.path, wordsOf(file)]));
+  const tests = new Set(users.map(({ path }) => path).filter((path) => path.startsWith('test/')));
+  return program.flatMap(({ path, text }) =>
+    [...text.matchAll(EXPORTED)].flatMap(([, kind, name = '']) => {
+      const inside = text.split(new RegExp(`\\b${name}\\b`)).length > 2;
+      const others = [...words].filter(([other, found]) => other !== path && found.has(name)).map(([other]) => other);
+      const isType = kind === 'interface' || kind === 'type';
+      const isUsed = others.some((other) => !tests.has(other)) || (inside && (isType || others.length > 0));
+      return isUsed
+        ? []
+        : [`${path}: ${name} is exported, and nothing but ${others.length > 0 ? 'tests uses' : 'its file knows'} it`];
+    }),
+  );
+}
+
+/** Small files that one file of the same folder alone imports: parts of that one, as a rule. Each with its importer. */
+export function filesOfOneSibling(files: readonly SourceFile[], underLines: number): string[] {
+  const importers = new Map<string, Set<string>>();
+  for (const { from, to } of files.flatMap(importsOf)) {
+    importers.set(to, (importers.get(to) ?? new Set()).add(from));
+  }
+  return files.flatMap(({ path, text }) => {
+    const [only, ...more] = importers.get(path) ?? [];
+    const isPart = only !== undefined && more.length === 0 && dirname(only) === dirname(path);
+    return isPart && linesOf(text) < underLines ? [`${path} (${linesOf(text)} lines): ${only}`] : [];
+  });
+}
+
+interface Shape {
+  readonly path: string;
+  readonly name: string;
+  readonly extended: readonly string[];
+  /** Functions that its holder calls. */
+  readonly callbacks: readonly string[];
+  /** Names of the types of its other members. */
+  readonly members: readonly string[];
+  /** Whether it can do something. */
+  readonly acts: boolean;
+}
+
+const INTERFACE = /^(?:export )?interface (\w+)(?:<[^{]*>)?(?: extends ([^{]+))? \{\n([\s\S]*?)^\}/gm;
+const CLASS = /^(?:export )?(?:abstract )?class (\w+)[^{]*\{\n([\s\S]*?)^\}/gm;
+/** Those of one level of indentation: what stands deeper belongs to a member. */
+const MEMBER = /^ {2}(?:readonly )?(\w+)\??(\(|<\w+>\(|: )(.*)$/gm;
+
+function shapesIn(files: readonly SourceFile[]): Shape[] {
+  return files.flatMap(({ path, text }) => {
+    const code = withoutComments(text);
+    const interfaces = [...code.matchAll(INTERFACE)].map(([, name = '', extended = '', body = '']) => {
+      const members = [...body.matchAll(MEMBER)].map(([, member = '', sign = '', type = '']) => ({
+        member,
+        sign,
+        type,
+      }));
+      const isFunction = ({ sign, type }: { sign: string; type: string }) => sign !== ': ' || /=> /.test(type);
+      const callbacks = members.filter(isFunction).map(({ member }) => member);
+      const others = members.filter((each) => !isFunction(each)).flatMap(({ type }) => type.match(/\b[A-Z]\w+/g) ?? []);
+      return {
+        path,
+        name,
+        extended: extended.match(/\b[A-Z]\w+/g) ?? [],
+        callbacks,
+        members: others,
+        acts: callbacks.length > 0,
+      };
+    });
+    const classes = [...code.matchAll(CLASS)].map(([, name = '']) => ({
+      path,
+      name,
+      extended: [],
+      callbacks: [],
+      members: [],
+      acts: true,
+    }));
+    return [...interfaces, ...classes];
+  });
+}
+
+/** What is handed over in one object when something is made. */
+const HANDED_OVER = /(Options|Parts|Collaborators)$/;
+
+/** Objects with more functions to call back than allowed. */
+export function manyCallbacks(files: readonly SourceFile[], most: number): string[] {
+  return shapesIn(files).flatMap(({ path, name, callbacks }) =>
+    HANDED_OVER.test(name) && callbacks.length > most
+      ? [`${path}: ${name} has ${callbacks.length} callbacks, at most ${most}: ${callbacks.join(', ')}`]
+      : [],
+  );
+}
+
+/** Objects that hand over more partners (what has a lifetime or can do something) than allowed. */
+export function manyCollaborators(files: readonly SourceFile[], most: number): string[] {
+  const shapes = shapesIn(files);
+  const acting = new Set(shapes.filter(({ acts }) => acts).map(({ name }) => name));
+  return shapes.flatMap(({ path, name, members }) => {
+    const partners = members.filter((member) => acting.has(member));
+    return HANDED_OVER.test(name) && partners.length > most
+      ? [`${path}: ${name} hands over ${partners.length} collaborators, at most ${most}: ${partners.join(', ')}`]
+      : [];
+  });
+}
+
+/** Names of classes and interfaces that stand for two things; `meant` are those that may. */
+export function namesOfTwoThings(files: readonly SourceFile[], meant: ReadonlySet<string>): string[] {
+  const places = new Map<string, string[]>();
+  for (const { path, text } of files) {
+    for (const [, name = ''] of text.matchAll(/^(?:export )?(?:abstract )?(?:class|interface|type) (\w+)/gm)) {
+      places.set(name, [...(places.get(name) ?? []), path]);
+    }
+  }
+  return [...places]
+    .filter(([name, paths]) => paths.length > 1 && !meant.has(name))
+    .map(([name, paths]) => `${name} stands for ${paths.length} things: ${paths.join(', ')}`);
+}
+
+function wordsOf({ text }: SourceFile): ReadonlySet<string> {
+  return new Set(text.match(/\w+/g) ?? []);
+}
+
+function linesOf(text: string): number {
+  return text.trimEnd().split('\n').length;
 }
 
 /** `lib/queue/open.ts` is of `queue`, `lib/index.ts` of `index`, `bin/x.ts` of `bin`. */
