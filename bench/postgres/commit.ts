@@ -31,7 +31,7 @@ const store = new PostgresStore({
   numProcesses: 1,
   delivery: 'effectively-once',
   inboxRetentionMs: 86_400_000,
-  settledBefore: async () => null,
+  redeliveryHorizon: async () => null,
 });
 const bare = new BareStore(database.url, `dp3_${APP}`);
 try {

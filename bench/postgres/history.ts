@@ -79,7 +79,7 @@ const store = new PostgresStore({
   numProcesses: 1,
   delivery: 'effectively-once',
   inboxRetentionMs: 86_400_000,
-  settledBefore: async () => null,
+  redeliveryHorizon: async () => null,
 });
 try {
   await store.start();

@@ -74,15 +74,15 @@ function deliveryOf({ body, priority }: OutgoingTask): Delivery {
   const id = newTaskId();
   return {
     id,
-    name: id,
+    receivedId: id,
     digest: '',
-    nameless: false,
+    lacksId: false,
     own: true,
     floor: null,
     body,
     priority,
     redelivered: false,
-    once: true,
+    deduplicated: true,
     attempts: 0,
     suspect: false,
     unread: false,
@@ -90,7 +90,6 @@ function deliveryOf({ body, priority }: OutgoingTask): Delivery {
     started: nothing,
     ended: nothing,
     broke: nothing,
-    rename: nothing,
     settle: nothing,
   };
 }

@@ -5,14 +5,17 @@
 
 /** One message of a queue pair, unacknowledged until it is settled. */
 export interface Delivery {
-  /** Unique for ever where the sender drew it; else made of what was sent. Redelivery keeps it. */
-  readonly id: string;
+  /**
+   * Unique forever where the sender drew it; otherwise made of what was sent. A redelivery has the same. It is replaced by one of its own
+   * where it turns out to be another task's.
+   */
+  id: string;
   /** The id that it came under, whatever became of it. */
-  readonly name: string;
+  readonly receivedId: string;
   /** Of the task that it carries (task-digest.ts); empty until it was read. Tasks of one id and one digest are the same. */
   digest: string;
   /** The sender gave it no id: the one it has follows from its body, and a twin has the same. */
-  readonly nameless: boolean;
+  readonly lacksId: boolean;
   /** A program of ours sent it: it was looked at there. */
   readonly own: boolean;
   /** All positions of its stream below this one were in this queue pair before it, as its sender says; null where it says nothing of it. */
@@ -23,7 +26,7 @@ export interface Delivery {
   /** True when it may have been handed out before. */
   readonly redelivered: boolean;
   /** True when the queue itself never delivers a settled id again, so that no inbox row is needed. */
-  readonly once: boolean;
+  readonly deduplicated: boolean;
   /** How often a process or a lane broke on this message, as far as the queue knows; `broke` counts one more. */
   readonly attempts: number;
   /** It was under way when a process ended: it is to be under way alone, so that the next end tells whether it is to blame. */
@@ -38,8 +41,6 @@ export interface Delivery {
   ended(): void;
   /** Its lane broke: an attempt more. It outlives the process, unless the message has left its queue. Throws STORE_FAILED. */
   broke(): void;
-  /** Gives it an id of its own, because the one it had is another's. */
-  rename(id: string): void;
   /** The message is done with. Inside a store transaction it becomes part of it. A delivery of a lost connection ignores it. */
   settle(): void;
 }

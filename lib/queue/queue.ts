@@ -22,7 +22,7 @@ export interface ReaderEvents {
   onQuorum?(prefetch: number): Promise<void>;
   /** Another process consumes this pair; the reader waits for its end. */
   onStandby?(why: string): void;
-  /** The reader can not go on, whatever it tries: its owner is to end. */
+  /** The reader cannot go on, whatever it tries: its owner is to end. */
   onFailed?(reason: unknown): void;
 }
 
@@ -53,7 +53,7 @@ export interface TaskReader extends Service {
    * Returns every open delivery to the queue in order, as if the connection had been lost: `onLost`, then `onRestored` once that
    * has resolved. For a store that does not answer for long; where a queue never takes back what is open, it does nothing.
    */
-  giveBack(): void;
+  requeueAll(): void;
   /**
    * Settles many deliveries in one step, where each would take one of its own: durably, or handed to the broker. Throws
    * QUEUE_UNAVAILABLE where a connection is lost in that moment.
@@ -69,10 +69,10 @@ export interface TaskReader extends Service {
   /** What is left out while all else is consumed, and why, a sentence each; absent where that cannot be. Its tasks wait. */
   readonly skipped?: readonly string[];
   /**
-   * All that was put into the queue pair before this moment (milliseconds of Clock.monotonic()) is settled for good and can not come again;
+   * All that was put into the queue pair before this moment (milliseconds of Clock.monotonic()) is settled for good and cannot come again;
    * null while no such moment is known. Looks anew at each call.
    */
-  settledBefore(): Promise<number | null>;
+  redeliveryHorizon(): Promise<number | null>;
   /** Open deliveries and the bounds they count against. */
   readonly window: {
     readonly tasks: number;

@@ -43,7 +43,7 @@ export function retentionOf({ inbox, store }: Configuration, spec: ModelSpec) {
 export function storeSourceOf(
   { app, store, numProcesses, delivery, inbox }: Configuration,
   spec: ModelSpec,
-): Omit<PostgresSource, 'settledBefore'> {
+): Omit<PostgresSource, 'redeliveryHorizon'> {
   return {
     kind: 'postgres',
     url: urlOf(store),
@@ -87,7 +87,7 @@ export async function migrateStore({
   schemaOwner = null,
   numProcesses,
   delivery,
-}: Omit<PostgresSource, 'settledBefore'>): Promise<{
+}: Omit<PostgresSource, 'redeliveryHorizon'>): Promise<{
   readonly made: boolean;
   readonly schema: string;
   /** Versions of the tables. */

@@ -103,7 +103,7 @@ async function openServers({ configuration, spec, index, clock, time, log }: Bac
     writer: openWriter(queue),
     store: openStore({
       ...storeSourceOf(configuration, spec),
-      settledBefore: () => reader.settledBefore(),
+      redeliveryHorizon: () => reader.redeliveryHorizon(),
       clock,
       time,
     }),

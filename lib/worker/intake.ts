@@ -142,7 +142,7 @@ export class Intake {
   /** Its id is that of another task: it gets one of its own, the same each time that it comes. */
   another(delivery: Delivery): void {
     const before = delivery.id;
-    delivery.rename(idOfAnother(before, this.digestOf(delivery)));
+    delivery.id = idOfAnother(before, this.digestOf(delivery));
     this.ids.renamed(before, delivery);
     this.options.events.emit('task-renamed', { id: delivery.id, before });
     this.tellRenamed(delivery.id, before);
@@ -157,8 +157,8 @@ export class Intake {
 
   /** Whether the inbox alone knows if it was committed before. Of two that are told apart by their digest, it may know either by their id. */
   private mustAsk(delivery: Delivery): boolean {
-    if (!this.options.inbox || delivery.once) return false;
-    return delivery.redelivered || delivery.nameless || (!delivery.suspect && this.isOfAnother(delivery));
+    if (!this.options.inbox || delivery.deduplicated) return false;
+    return delivery.redelivered || delivery.lacksId || (!delivery.suspect && this.isOfAnother(delivery));
   }
 
   /** What is held, in its order. */
@@ -198,15 +198,15 @@ export class Intake {
 
   /** Under which it may have been committed. A suspect is not read before its turn. */
   private idsOf(delivery: Delivery): readonly string[] {
-    const { id, nameless, suspect } = delivery;
-    return nameless || suspect ? [id] : [id, idOfAnother(id, this.digestOf(delivery))];
+    const { id, lacksId, suspect } = delivery;
+    return lacksId || suspect ? [id] : [id, idOfAnother(id, this.digestOf(delivery))];
   }
 
   /** `known`: of what is in the inbox, the digests. */
   private answered(delivery: Delivery, known: ReadonlyMap<string, TaskDigest | null>): void {
     const { id } = delivery;
     const isKnown = known.has(id);
-    if (delivery.nameless) {
+    if (delivery.lacksId) {
       if (!isKnown) this.pass(delivery);
       else if (isAnother(delivery)) this.pass(this.named(delivery));
       else this.known([delivery]);
@@ -242,8 +242,8 @@ export class Intake {
   private pass(delivery: Delivery): void {
     if (this.mayHaveCopies(delivery)) {
       // What is open at the same time as another of its name is not a second copy of it.
-      const { id, nameless } = delivery;
-      if (nameless && (this.ids.has(id) || (isAnother(delivery) && this.ids.isDone(id)))) this.named(delivery);
+      const { id, lacksId } = delivery;
+      if (lacksId && (this.ids.has(id) || (isAnother(delivery) && this.ids.isDone(id)))) this.named(delivery);
       while (this.isOfAnother(delivery)) this.another(delivery);
       const seen = this.ids.arrived(delivery);
       if (seen === 'done') this.known([delivery]);
@@ -258,9 +258,9 @@ export class Intake {
     return digest !== undefined && digest !== this.digestOf(delivery);
   }
 
-  /** A nameless one is told from its twins by the inbox alone; without one it is applied each time it comes, so that none is lost. */
-  private mayHaveCopies({ once, nameless }: Delivery): boolean {
-    return !once && (this.options.inbox || !nameless);
+  /** One that lacks an id is told from its twins by the inbox alone; without one it is applied each time it comes, so that none is lost. */
+  private mayHaveCopies({ deduplicated, lacksId }: Delivery): boolean {
+    return !deduplicated && (this.options.inbox || !lacksId);
   }
 
   /** What is new, to its lane or its index. */
@@ -275,7 +275,7 @@ export class Intake {
 
   /** With an id of its own: it is applied. Were it and its twin delivered again after a crash, they could not be told apart. */
   private named(delivery: Delivery): Delivery {
-    delivery.rename(newTaskId());
+    delivery.id = newTaskId();
     this.options.events.emit('task-ambiguous', { id: delivery.id });
     return delivery;
   }
@@ -378,14 +378,14 @@ export class Intake {
   /** With the id that it came under: if this is done twice, the inbox of the other index finds the second one (without an inbox, its memory of ids). */
   private forward(delivery: Delivery, task: Task, home: number): void {
     const { etype, eid, key } = task;
-    const { id, name, nameless, priority, body } = delivery;
-    const derived = [{ id: nameless ? id : name, key, index: home, priority, body, forwarded: true }];
+    const { id, receivedId, lacksId, priority, body } = delivery;
+    const derived = [{ id: lacksId ? id : receivedId, key, index: home, priority, body, forwarded: true }];
     const result: TaskResult = { outcome: 'forwarded', etype, eid, history: [], raw: [], derived };
     this.options.commit({ delivery, result, key: null, again: null });
   }
 }
 
-/** A nameless message that the broker has never delivered before is no copy of one that was: somebody sent the same body again. */
-function isAnother({ nameless, redelivered }: Delivery): boolean {
-  return nameless && !redelivered;
+/** A message without an id that the broker has never delivered before is no copy of one that was: somebody sent the same body again. */
+function isAnother({ lacksId, redelivered }: Delivery): boolean {
+  return lacksId && !redelivered;
 }

@@ -16,7 +16,7 @@ import type { LostTasks, MissingTasks, Ownership, StreamDesk } from '../store/st
 export interface LossesOptions {
   readonly ownership: Ownership;
   readonly streams: StreamDesk;
-  readonly reader: Pick<TaskReader, 'settledBefore'>;
+  readonly reader: Pick<TaskReader, 'redeliveryHorizon'>;
   /** Between two looks; what is lost is missing for at least so long. */
   readonly intervalMs: number;
   readonly clock: Clock;
@@ -71,7 +71,7 @@ export class Losses implements Service {
   /** What was missing, and is still though all that was in the queues then is settled, is lost. */
   private async conclude(): Promise<void> {
     const { ownership, streams, reader, intervalMs, clock } = this.options;
-    const settled = await reader.settledBefore();
+    const settled = await reader.redeliveryHorizon();
     const { look } = this;
     if (look !== null && look.missing.length > 0) {
       if (settled === null || settled < look.at || clock.monotonic() < look.at + intervalMs) return;

@@ -130,7 +130,7 @@ export class Pipeline {
         options.records.reset(key);
         this.lanes.rewind(key, works);
       },
-      away: () => this.giveBack(),
+      away: () => this.requeueAll(),
       failed: (reason) => {
         options.commitsFailed(reason);
         this.fail(reason);
@@ -219,13 +219,13 @@ export class Pipeline {
   }
 
   /** Before the broker takes back what is not acknowledged, the reader returns it in order; it consumes again once `lost` has ended. */
-  private giveBack(): void {
+  private requeueAll(): void {
     const { clock, events, log } = this.options;
     const why = `the store has not answered for ${LONG_AWAY_MS / 1_000} s`;
     log.warn('deliveries go back to the queue until the store answers', { why });
     this.interrupted ??= { since: clock.monotonic(), by: 'store' };
     events.emit('reader-paused', { why });
-    this.reader.giveBack();
+    this.reader.requeueAll();
   }
 
   /** Rule 7: every open delivery is void; what has finished is committed, since its redelivery will be known. */

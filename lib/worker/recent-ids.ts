@@ -58,7 +58,7 @@ export class RecentIds {
     const copies = this.copies.get(before) ?? NONE;
     this.inFlight.delete(before);
     this.copies.delete(before);
-    for (const copy of copies) copy.rename(delivery.id);
+    for (const copy of copies) copy.id = delivery.id;
     if (!this.inFlight.has(delivery.id)) this.inFlight.set(delivery.id, delivery);
     if (copies.length > 0) this.wait(delivery.id, copies);
   }

@@ -63,7 +63,7 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
     known: (entries) => told.push(['known', ...idsOf(entries)]),
     another(delivery) {
       told.push(['another', delivery.id]);
-      delivery.rename(`${delivery.id}'`);
+      delivery.id = `${delivery.id}'`;
     },
     rewind: (key, again) => told.push(['rewind', key, ...again]),
     away: () => told.push(['away']),

@@ -385,7 +385,7 @@ function describeSending(bed: () => QueueBed): void {
     await writer.send([task(0, 'same')]);
     await writer.send([task(0, 'same')]);
     const got = await (await Inbox.of(await bed().reader(0))).take(2);
-    expect(got.map(({ id, once }) => [id, once])).toEqual([
+    expect(got.map(({ id, deduplicated }) => [id, deduplicated])).toEqual([
       ['same', false],
       ['same', false],
     ]);

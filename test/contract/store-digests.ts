@@ -35,7 +35,7 @@ export function describeDigests(owned: () => OwnedBed): void {
     const outcome = await store.commit(batchOf(ownership, ...batch));
     kept.delete('c');
     expect(outcome).toEqual({ kind: 'done-before', ids: kept });
-    for (const { delivery } of batch.slice(0, 2)) delivery.rename(idOfAnother(delivery.id, delivery.digest));
+    for (const { delivery } of batch.slice(0, 2)) delivery.id = idOfAnother(delivery.id, delivery.digest);
     await commit(...batch);
     const ids = batch.map(({ delivery }) => delivery.id);
     expect(await store.known(0, ids)).toEqual(new Map(ids.map((id, n) => [id, [SECOND, SECOND, null][n]])));

@@ -199,7 +199,7 @@ function describeInbox(owned: () => OwnedBed): void {
   it('keeps no ids of deliveries that come once in any case', async () => {
     const { store, ownership } = owned();
     for (const v of [1, 2]) {
-      const entry = { ...stored('a', plainState('e', v)), delivery: testDelivery({ id: 'a', once: true }) };
+      const entry = { ...stored('a', plainState('e', v)), delivery: testDelivery({ id: 'a', deduplicated: true }) };
       expect(await store.commit(batchOf(ownership, entry))).toEqual({ kind: 'stored' });
     }
     expect(await idsKnown(store, ['a'])).toEqual(new Set());

@@ -31,7 +31,7 @@ it('takes our own ids as they are, whatever they look like', () => {
   for (const messageId of ['t0', '__proto__', 'ä/…'])
     expect(identityOf(message('a', { messageId, appId: OWN_APP_ID }))).toEqual({
       id: messageId,
-      nameless: false,
+      lacksId: false,
       floor: null,
       own: true,
     });
@@ -39,7 +39,7 @@ it('takes our own ids as they are, whatever they look like', () => {
 
 it('trusts a uuid4 of anybody, which is what DP3 draws', () => {
   const messageId = randomUUID();
-  expect(identityOf(message('a', { messageId }))).toEqual({ id: messageId, nameless: false, own: false, floor: null });
+  expect(identityOf(message('a', { messageId }))).toEqual({ id: messageId, lacksId: false, own: false, floor: null });
   expect(idOf(message('b', { messageId: messageId.toUpperCase() }))).toBe(messageId);
 });
 
@@ -52,7 +52,7 @@ it('takes any other id together with the body', () => {
 
 it('knows a message without an id by its body', () => {
   const one = identityOf(message('a', {}));
-  expect(one.nameless).toBe(true);
+  expect(one.lacksId).toBe(true);
   for (const messageId of ['', 7]) expect(identityOf(message('a', { messageId }, true))).toEqual(one);
   expect(idOf(message('b', {}))).not.toBe(one.id);
 });

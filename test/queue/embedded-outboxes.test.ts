@@ -180,8 +180,10 @@ it('delivers what a worker derives, for itself and for others, as once, when its
     });
   expect(failing).toThrow('no');
   environment.transaction(() => outbox.enqueue([task('mine', 0, true), task('theirs', 1, true)], true));
-  expect((await own.take(1)).map(({ id, once, priority }) => [id, once, priority])).toEqual([['mine', true, true]]);
-  expect((await other.take(1)).map(({ id, once, redelivered }) => [id, once, redelivered])).toEqual([
+  expect((await own.take(1)).map(({ id, deduplicated, priority }) => [id, deduplicated, priority])).toEqual([
+    ['mine', true, true],
+  ]);
+  expect((await other.take(1)).map(({ id, deduplicated, redelivered }) => [id, deduplicated, redelivered])).toEqual([
     ['theirs', true, false],
   ]);
 });

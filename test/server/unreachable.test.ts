@@ -104,7 +104,7 @@ it('a start that waits for a database that swallows everything says so before it
   });
   const [clock, log] = [manualClock(), capturingLogger()];
   const settings = { app: 'things', numProcesses: 1, delivery: 'effectively-once', inboxRetentionMs: 1_000 };
-  const store = new PostgresStore({ ...settings, url, settledBefore: async () => null });
+  const store = new PostgresStore({ ...settings, url, redeliveryHorizon: async () => null });
   const start = new StoreStart(store, clock, log);
   const running = start.run();
   clock.pass(2_000);

@@ -125,7 +125,7 @@ describe('a commit of the embedded store', () => {
     const entries = [
       { delivery: a!, result: sentOn },
       { delivery: testDelivery({ id: 'b' }), result: derived },
-      { delivery: testDelivery({ id: 'c', once: true }), result: { ...sentOn, derived: [outgoing('c', 1)] } },
+      { delivery: testDelivery({ id: 'c', deduplicated: true }), result: { ...sentOn, derived: [outgoing('c', 1)] } },
     ];
     expect(await store.commit(batchOf(ownership, ...entries))).toEqual({ kind: 'stored' });
     const other = await folder.index(1);
@@ -135,7 +135,7 @@ describe('a commit of the embedded store', () => {
       bytes: 2 ** 20,
       normalEvery: 16,
     });
-    const got = (await deliveriesOf(reader)).map(({ id, once }) => [id, once]);
+    const got = (await deliveriesOf(reader)).map(({ id, deduplicated }) => [id, deduplicated]);
     expect(Object.fromEntries(got)).toEqual({ a: false, d: true, c: true });
   });
 

@@ -171,13 +171,13 @@ export class DataPath {
       consume: (events) => queue.consume(events),
       pause: ifOwner(() => queue.pause()),
       resume: ifOwner(() => queue.resume()),
-      giveBack: ifOwner(() => queue.giveBack()),
+      requeueAll: ifOwner(() => queue.requeueAll()),
       stop: async () => ifOwner(() => void queue.stop())(),
       settle: (deliveries) => queue.settle(deliveries),
       committing: (deliveries) => queue.committing(deliveries),
       absolve: () => queue.absolve(),
       depth: () => queue.depth(),
-      settledBefore: () => queue.settledBefore(),
+      redeliveryHorizon: () => queue.redeliveryHorizon(),
       get window() {
         return queue.window;
       },

@@ -12,16 +12,16 @@ export interface TestDelivery extends Delivery {
 
 export function testDelivery(given: Partial<Delivery> & { readonly id: string }): TestDelivery {
   return {
-    name: given.id,
+    receivedId: given.id,
     digest: '',
     body: Buffer.from('{}'),
     priority: false,
     redelivered: false,
-    once: false,
+    deduplicated: false,
     attempts: 0,
     suspect: false,
     unread: false,
-    nameless: false,
+    lacksId: false,
     floor: null,
     own: true,
     ...given,
@@ -36,9 +36,6 @@ export function testDelivery(given: Partial<Delivery> & { readonly id: string })
     },
     broke() {
       Object.assign(this, { attempts: this.attempts + 1 });
-    },
-    rename(id: string) {
-      Object.assign(this, { id });
     },
     settle() {
       this.settled++;

@@ -10,12 +10,12 @@ export interface MemoryMessage {
   readonly id: string;
   readonly body: Buffer;
   readonly priority?: boolean;
-  readonly once?: boolean;
+  readonly deduplicated?: boolean;
   readonly attempts?: number;
   readonly suspect?: boolean;
   readonly unread?: boolean;
   readonly redelivered?: boolean;
-  readonly nameless?: boolean;
+  readonly lacksId?: boolean;
 }
 
 interface Stored {
@@ -30,28 +30,22 @@ class MemoryDelivery implements Delivery {
   readonly floor = null;
   digest = '';
   runs = 0;
-  private newName: string | null = null;
+  id: string;
 
   constructor(
     private readonly queue: MemoryQueue,
     readonly stored: Stored,
     private readonly connection: number,
-  ) {}
-
-  get id(): string {
-    return this.newName ?? this.stored.message.id;
+  ) {
+    this.id = stored.message.id;
   }
 
-  get name(): string {
+  get receivedId(): string {
     return this.stored.message.id;
   }
 
-  get nameless(): boolean {
-    return this.stored.message.nameless ?? false;
-  }
-
-  rename(id: string): void {
-    this.newName = id;
+  get lacksId(): boolean {
+    return this.stored.message.lacksId ?? false;
   }
 
   get body(): Buffer {
@@ -66,8 +60,8 @@ class MemoryDelivery implements Delivery {
     return this.stored.redelivered;
   }
 
-  get once(): boolean {
-    return this.stored.message.once ?? false;
+  get deduplicated(): boolean {
+    return this.stored.message.deduplicated ?? false;
   }
 
   get attempts(): number {
@@ -143,7 +137,7 @@ export class MemoryQueue implements TaskReader {
     return { normal: this.ready.normal.length, priority: this.ready.priority.length };
   }
 
-  async settledBefore(): Promise<number | null> {
+  async redeliveryHorizon(): Promise<number | null> {
     return this.left === 0 ? performance.now() : null;
   }
 
@@ -188,7 +182,7 @@ export class MemoryQueue implements TaskReader {
     this.handOut();
   }
 
-  giveBack(): void {
+  requeueAll(): void {
     void this.lose();
   }
 

@@ -141,8 +141,8 @@ export class MemoryStore implements Store {
     return new Map(ids.map((id) => [id, this.digests.get(id) ?? null]));
   }
 
-  private isKnown({ id, once }: Delivery): boolean {
-    return !once && this.inbox.has(id);
+  private isKnown({ id, deduplicated }: Delivery): boolean {
+    return !deduplicated && this.inbox.has(id);
   }
 
   private apply(entry: BatchEntry, { inbox }: Batch): void {
@@ -151,7 +151,7 @@ export class MemoryStore implements Store {
     const key = `${etype}:${eid}`;
     this.options.check?.(entry, this.records.get(key) ?? ABSENT);
     this.stored.push(entry);
-    if (inbox && !delivery.once) {
+    if (inbox && !delivery.deduplicated) {
       this.inbox.add(delivery.id);
       this.digests.set(delivery.id, delivery.digest);
     }

@@ -85,7 +85,7 @@ export class Stream {
       numProcesses: NUM_PROCESSES,
       delivery: 'effectively-once',
       inboxRetentionMs: 3_600_000,
-      settledBefore: async () => null,
+      redeliveryHorizon: async () => null,
       leaseMs: LEASE_MS,
       clock,
       ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),

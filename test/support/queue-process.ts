@@ -102,7 +102,7 @@ function tellDone({ done, wrong }: WorkerTables): void {
 function work(member: Member, index: number, delivery: Delivery, { done, last, wrong }: WorkerTables): void {
   delivery.settle();
   if (done.get(delivery.id) !== undefined) {
-    if (delivery.once) wrong.putSync(`twice ${delivery.id}`, '');
+    if (delivery.deduplicated) wrong.putSync(`twice ${delivery.id}`, '');
     return;
   }
   done.putSync(delivery.id, '');

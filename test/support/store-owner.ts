@@ -12,7 +12,7 @@ const store = new PostgresStore({
   numProcesses: 2,
   delivery: 'effectively-once',
   inboxRetentionMs: 60_000,
-  settledBefore: async () => null,
+  redeliveryHorizon: async () => null,
   leaseMs: Number(leaseMs),
 });
 const derivedOf = (id: string) => ({ id: `of-${id}`, key: 'ip:e', index: 1, priority: true, body: Buffer.from(id) });

@@ -62,7 +62,7 @@ for (;;) {
 async function commit(deliveries: readonly Delivery[]): Promise<void> {
   const known = await store.known(
     0,
-    deliveries.filter(({ once }) => !once).map(({ id }) => id),
+    deliveries.filter(({ deduplicated }) => !deduplicated).map(({ id }) => id),
   );
   for (const delivery of deliveries) if (known.has(delivery.id)) delivery.settle();
   const entries: BatchEntry[] = [];

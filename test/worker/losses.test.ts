@@ -23,7 +23,7 @@ it('a look that follows a task of hours reaches back to the look before', async 
   const losses = new Losses({
     ownership: { index: 0, epoch: 1 },
     streams,
-    reader: { settledBefore: async () => settled },
+    reader: { redeliveryHorizon: async () => settled },
     intervalMs: MINUTE,
     clock,
     events: createEvents(),

@@ -155,7 +155,7 @@ describe('the inbox', () => {
 
   it('is neither asked nor filled for what the queue never delivers again', async () => {
     const path = await start();
-    path.queue.put(message(EID, { name: '1' }, { redelivered: true, once: true }));
+    path.queue.put(message(EID, { name: '1' }, { redelivered: true, deduplicated: true }));
     await path.settled();
     expect(path.store.asked).toEqual([]);
     expect(path.store.inbox.size).toBe(0);
@@ -165,7 +165,7 @@ describe('the inbox', () => {
   it('knows a message without an id by its body when it is delivered again', async () => {
     const path = await start();
     path.store.inbox.add('id-1');
-    path.queue.put(message(EID, { name: '1' }, { nameless: true, redelivered: true }));
+    path.queue.put(message(EID, { name: '1' }, { lacksId: true, redelivered: true }));
     await path.settled();
     expect(path.store.stored).toEqual([]);
     expect(path.queue.settledMessages).toBe(1);
@@ -176,7 +176,7 @@ describe('the inbox', () => {
     path.store.inbox.add('id-1');
     const ambiguous: string[] = [];
     path.events.on('task-ambiguous', ({ id }) => ambiguous.push(id));
-    path.queue.put(message(EID, { name: '1' }, { nameless: true }));
+    path.queue.put(message(EID, { name: '1' }, { lacksId: true }));
     await path.settled();
     expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(ambiguous);
     expect(ambiguous).not.toContain('id-1');
@@ -188,7 +188,7 @@ describe('the inbox', () => {
     const path = await start();
     const ambiguous: string[] = [];
     path.events.on('task-ambiguous', ({ id }) => ambiguous.push(id));
-    const twin = message(EID, { name: '1' }, { nameless: true });
+    const twin = message(EID, { name: '1' }, { lacksId: true });
     path.queue.put(twin, { ...twin, redelivered: true }, { ...twin, redelivered: true });
     await path.settled();
     path.queue.put(twin);
@@ -277,7 +277,7 @@ describe.each(['effectively-once', 'at-least-once', 'at-most-once'] as const)('a
 describe.each(['at-least-once', 'at-most-once'] as const)('a message without an id, %s,', (delivery) => {
   it('is no copy of one with the same body: without an inbox they can not be told apart, and none may be lost', async () => {
     const path = await start({ delivery });
-    const twin = message(EID, { name: '1' }, { nameless: true });
+    const twin = message(EID, { name: '1' }, { lacksId: true });
     path.queue.put(twin, twin, { ...twin, redelivered: true });
     await path.until(() => path.store.stored.length === 3, 'all are stored');
   });

@@ -21,14 +21,14 @@ export class AmqpDelivery implements Delivery {
   readonly priority: boolean;
   readonly redelivered: boolean;
   /** The broker delivers a settled message again where its acknowledgement was lost. */
-  readonly once = false;
+  readonly deduplicated = false;
   readonly tag: number;
   /** Bytes that it takes up. */
   readonly weight: number;
-  readonly name: string;
+  readonly receivedId: string;
   readonly own: boolean;
   readonly floor: number | null;
-  readonly nameless: boolean;
+  readonly lacksId: boolean;
   id: string;
   digest = '';
   settled = false;
@@ -43,12 +43,12 @@ export class AmqpDelivery implements Delivery {
     /** A tag is valid only in the channel it came by. */
     readonly from: Consumption,
     { content, fields }: ConsumeMessage,
-    { id, nameless, own, floor }: Identity,
+    { id, lacksId, own, floor }: Identity,
     past: Past | null,
   ) {
     this.id = id;
-    this.name = id;
-    this.nameless = nameless;
+    this.receivedId = id;
+    this.lacksId = lacksId;
     this.own = own;
     this.floor = floor;
     this.body = content;
@@ -59,10 +59,6 @@ export class AmqpDelivery implements Delivery {
     this.suspect = past !== null;
     this.unread = past?.unread ?? false;
     this.tag = fields.deliveryTag;
-  }
-
-  rename(id: string): void {
-    this.id = id;
   }
 
   reading(): void {

@@ -105,12 +105,12 @@ export class HandOut implements DeliveryOwner {
   }
 
   reading(delivery: AmqpDelivery): void {
-    if (!delivery.settled) this.options.attempts.reading(delivery.name);
+    if (!delivery.settled) this.options.attempts.reading(delivery.receivedId);
   }
 
   /** What is settled already never comes again: nobody will ask whether it ran. */
   started(delivery: AmqpDelivery): void {
-    if (delivery.slot < 0 && !delivery.settled) delivery.slot = this.options.attempts.started(delivery.name);
+    if (delivery.slot < 0 && !delivery.settled) delivery.slot = this.options.attempts.started(delivery.receivedId);
   }
 
   ended(delivery: AmqpDelivery): void {
@@ -120,8 +120,8 @@ export class HandOut implements DeliveryOwner {
   }
 
   /** What is settled already never comes again: its attempts are remembered only as long as it is. */
-  broke({ settled, name, attempts }: AmqpDelivery): number {
-    return settled ? attempts + 1 : this.options.attempts.broke(name);
+  broke({ settled, receivedId, attempts }: AmqpDelivery): number {
+    return settled ? attempts + 1 : this.options.attempts.broke(receivedId);
   }
 
   settle(delivery: AmqpDelivery): void {
@@ -132,7 +132,7 @@ export class HandOut implements DeliveryOwner {
     const { attempts } = this.options;
     from.settle(tag, body.length);
     this.ended(delivery);
-    if (delivery.suspect || delivery.attempts > 0) attempts.forget(delivery.name);
+    if (delivery.suspect || delivery.attempts > 0) attempts.forget(delivery.receivedId);
     this.tasks--;
     this.bytes -= weight;
     this.scheduleTurn();

@@ -41,7 +41,7 @@ export class PairLooks {
   }
 
   /** The moment before which all is settled, in either queue (settled.ts). */
-  async settledBefore(pair: Pair | null): Promise<number | null> {
+  async redeliveryHorizon(pair: Pair | null): Promise<number | null> {
     if (pair !== null) await Promise.all([this.look(pair, 'normal'), this.look(pair, 'priority')]);
     const { normal, priority } = this.settled;
     return normal.before === null || priority.before === null ? null : Math.min(normal.before, priority.before);

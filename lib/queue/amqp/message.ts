@@ -13,10 +13,10 @@ export const OWN_APP_ID = 'dp3-cluster';
 /** `delivery-mode` of a message that outlives a restart of the broker (AMQP 0-9-1). */
 const PERSISTENT = 2;
 
-/** Under which id a message is known, the same at every delivery; a nameless one is known by its body alone. */
+/** Under which id a message is known, the same at every delivery; one that lacks an id is known by its body alone. */
 export interface Identity {
   readonly id: string;
-  readonly nameless: boolean;
+  readonly lacksId: boolean;
   /** Sent by a program of ours. */
   readonly own: boolean;
   /** Of the stream of its sender; null where it says nothing of it. */
@@ -27,9 +27,9 @@ export function identityOf({ properties, content }: ConsumeMessage): Identity {
   const own = properties.appId === OWN_APP_ID;
   const messageId: unknown = properties.messageId;
   if (typeof messageId !== 'string' || messageId === '')
-    return { id: deliveryIdOf(undefined, content), nameless: true, own, floor: null };
+    return { id: deliveryIdOf(undefined, content), lacksId: true, own, floor: null };
   const floor = own ? floorOf(properties.correlationId) : null;
-  return { id: own ? messageId : deliveryIdOf(messageId, content), nameless: false, own, floor };
+  return { id: own ? messageId : deliveryIdOf(messageId, content), lacksId: false, own, floor };
 }
 
 /** True where a restart of the broker loses the message from a classic queue; DP3 sends such messages. */

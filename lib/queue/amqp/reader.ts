@@ -173,7 +173,7 @@ export class AmqpReader implements TaskReader {
     this.handOut.pause(false);
   }
 
-  giveBack(): void {
+  requeueAll(): void {
     this.lose('open deliveries go back to their queues');
   }
 
@@ -184,7 +184,7 @@ export class AmqpReader implements TaskReader {
 
   committing(deliveries: readonly Delivery[]): void {
     const open = deliveries.filter((each) => each instanceof AmqpDelivery).filter(({ settled }) => !settled);
-    this.attempts.committing(open.map(({ name }) => name));
+    this.attempts.committing(open.map(({ receivedId }) => receivedId));
   }
 
   absolve(): void {
@@ -195,8 +195,8 @@ export class AmqpReader implements TaskReader {
     return this.looks.depth(this.pair);
   }
 
-  settledBefore(): Promise<number | null> {
-    return this.looks.settledBefore(this.pair);
+  redeliveryHorizon(): Promise<number | null> {
+    return this.looks.redeliveryHorizon(this.pair);
   }
 
   /** What is finished is acknowledged; all else goes back to its place in the queue with the channels. */

@@ -18,14 +18,14 @@ export interface DeliveryOwner {
 }
 
 export class EmbeddedDelivery implements Delivery {
-  readonly name: string;
+  readonly receivedId: string;
   id: string;
   digest = '';
   readonly body: Buffer;
   readonly redelivered: boolean;
-  readonly once: boolean;
+  readonly deduplicated: boolean;
   /** Every sender of ours names what he sends. */
-  readonly nameless = false;
+  readonly lacksId = false;
   /** Nothing can be lost on the way. */
   readonly floor = null;
   readonly own = true;
@@ -47,10 +47,10 @@ export class EmbeddedDelivery implements Delivery {
     task: SourceTask,
   ) {
     this.id = task.id;
-    this.name = task.id;
+    this.receivedId = task.id;
     this.body = task.body;
     this.weight = weightOf(task.body);
-    this.once = task.once;
+    this.deduplicated = task.once;
     this.redelivered = task.redelivered;
     this.sequence = task.sequence;
     this.attempts = past?.attempts ?? 0;
@@ -72,10 +72,6 @@ export class EmbeddedDelivery implements Delivery {
 
   broke(): void {
     this.attempts = this.owner.broke(this);
-  }
-
-  rename(id: string): void {
-    this.id = id;
   }
 
   settle(): void {

@@ -95,7 +95,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   }
 
   /** What is open stays open: nobody takes it back here. */
-  giveBack(): void {}
+  requeueAll(): void {}
 
   settle(deliveries: readonly Delivery[]): void {
     if (this.events === null) return;
@@ -123,7 +123,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     return this.member.neighbours.troubles;
   }
 
-  async settledBefore(): Promise<number | null> {
+  async redeliveryHorizon(): Promise<number | null> {
     const at = this.clock.monotonic();
     const { normal, priority } = await this.depth();
     return normal + priority === 0 ? at : null;

@@ -63,11 +63,12 @@ export function rowsOf(batch: Batch, nowMs: number): Rows | ReadonlyMap<BatchEnt
   for (const entry of batch.entries) {
     const { delivery, result } = entry;
     try {
-      if (batch.inbox && !delivery.once && result.reason?.withoutId !== true) ids.push([delivery.id, delivery.digest]);
+      if (batch.inbox && !delivery.deduplicated && result.reason?.withoutId !== true)
+        ids.push([delivery.id, delivery.digest]);
       if (result.record !== undefined) fold(changes, graves, entry, texts);
       if (result.reason) quarantine.push(quarantineRow(entry, nowMs));
       for (const point of result.raw) raw.push(texts.raw(point));
-      const own = delivery.once || result.outcome !== 'forwarded';
+      const own = delivery.deduplicated || result.outcome !== 'forwarded';
       for (const task of result.derived) (own ? derived : forwarded).push(task);
     } catch (error) {
       guilty.set(entry, messageOf(error));

@@ -173,7 +173,7 @@ export class Commits {
   }
 
   private async doneBefore(error: unknown, query: Query, batch: Batch, index: number): Promise<CommitOutcome> {
-    const ids = batch.entries.filter(({ delivery }) => !delivery.once).map(({ delivery }) => delivery.id);
+    const ids = batch.entries.filter(({ delivery }) => !delivery.deduplicated).map(({ delivery }) => delivery.id);
     // Were it taken for committed before, both would be settled and neither stored.
     if (new Set(ids).size < ids.length) return { kind: 'refused', why: 'a batch holds two deliveries of the same id' };
     const known = await knownIds(query, index, ids);

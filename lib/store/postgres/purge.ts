@@ -33,7 +33,7 @@ export interface PurgeOptions extends RetentionOptions {
   /** Shown the server's clock alone. */
   readonly trusted: TrustedTime;
   /** Before which moment all that was put into the queue pair is settled for good; null while unknown. */
-  readonly settledBefore: () => Promise<number | null>;
+  readonly redeliveryHorizon: () => Promise<number | null>;
 }
 
 /** A look at the outbox: ids stored before `before` are forgotten once the queues have caught up with `at`. */
@@ -91,12 +91,12 @@ export class Purge {
   /** Null where nothing can be forgotten for now. */
   private async nextToForget(): Promise<string | null> {
     const { clock } = this;
-    const { inboxRetentionMs, settledBefore } = this.options;
+    const { inboxRetentionMs, redeliveryHorizon } = this.options;
     if (clock.monotonic() < this.inboxDueAt) return null;
     this.inboxDueAt = clock.monotonic() + Math.min(inboxRetentionMs / 10, INBOX_PAUSE_MS);
     const look = this.look ?? (await this.lookAtOutbox());
     this.look = look;
-    const settled = await settledBefore();
+    const settled = await redeliveryHorizon();
     if (settled === null || settled < look.at) return null;
     this.look = null;
     return look.before;

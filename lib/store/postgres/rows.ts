@@ -61,7 +61,7 @@ export function writeRows(
   for (const entry of entries) {
     try {
       const { delivery } = entry;
-      if (inbox && !delivery.once && entry.result.reason?.withoutId !== true) {
+      if (inbox && !delivery.deduplicated && entry.result.reason?.withoutId !== true) {
         parts.inbox.columns.id.addUuid(inboxId(delivery.id));
         parts.inbox.columns.digest.addLongOfBytes(delivery.digest);
       }

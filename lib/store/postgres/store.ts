@@ -36,7 +36,7 @@ export interface PostgresStoreOptions extends StoreSettings {
   /** How long ids of senders are kept, who may send the same again. */
   readonly inboxRetentionMs: number;
   /** Before which moment all that was put into the queue pair of the index is settled for good; null while unknown. */
-  readonly settledBefore: () => Promise<number | null>;
+  readonly redeliveryHorizon: () => Promise<number | null>;
   /** How long rows of history are kept, by attribute; for ever where none is named. */
   readonly histories?: readonly HistoryRetention[];
   /** How long raw data-points are kept; for ever where it is not given. */
@@ -228,9 +228,9 @@ export class PostgresStore implements Store {
   }
 
   private purgeOptions(ownership: Ownership): PurgeOptions {
-    const { inboxRetentionMs, settledBefore, histories = [], rawRetentionMs = null } = this.options;
+    const { inboxRetentionMs, redeliveryHorizon, histories = [], rawRetentionMs = null } = this.options;
     const { clock, trusted, partitions } = this;
-    return { ownership, clock, trusted, partitions, inboxRetentionMs, settledBefore, histories, rawRetentionMs };
+    return { ownership, clock, trusted, partitions, inboxRetentionMs, redeliveryHorizon, histories, rawRetentionMs };
   }
 
   private async makeSure(): Promise<boolean> {

@@ -20,8 +20,8 @@ const MOST_NAMED = 100;
 export class StreamRows {
   private readonly streams = new Map<string, { first: number; floor: number; readonly done: Ranges }>();
 
-  add({ name, floor }: Pick<Delivery, 'name' | 'floor'>): void {
-    const sequenced = floor === null ? null : sequencedOf(name);
+  add({ receivedId, floor }: Pick<Delivery, 'receivedId' | 'floor'>): void {
+    const sequenced = floor === null ? null : sequencedOf(receivedId);
     if (sequenced === null || floor === null) return;
     const { stream: number, n } = sequenced;
     let stream = this.streams.get(number);

@@ -157,14 +157,14 @@ describe('a quorum queue whose leader does not answer', () => {
     const reader = await made.reader(0);
     await taken.consume(reader);
     const first = await taken.take(2);
-    expect(await reader.settledBefore()).toBe(null);
+    expect(await reader.redeliveryHorizon()).toBe(null);
     const resume = await suspendLeader(made.host.virtualHost, normal);
-    await reader.settledBefore();
+    await reader.redeliveryHorizon();
     for (const delivery of first) delivery.settle();
-    for (let looks = 0; looks < 2; looks++) expect(await reader.settledBefore()).toBe(null);
+    for (let looks = 0; looks < 2; looks++) expect(await reader.redeliveryHorizon()).toBe(null);
     await resume();
     for (let n = 2; n < 10; n++) (await taken.take(1))[0]!.settle();
-    await expect.poll(() => reader.settledBefore(), { timeout: 5_000 }).not.toBe(null);
+    await expect.poll(() => reader.redeliveryHorizon(), { timeout: 5_000 }).not.toBe(null);
   });
 
   it('is not taken for one that nobody consumes: a second process stands by', async () => {

@@ -85,7 +85,7 @@ class TestWorker {
       numProcesses: NUM_PROCESSES,
       delivery: 'effectively-once',
       inboxRetentionMs: 60_000,
-      settledBefore: async () => null,
+      redeliveryHorizon: async () => null,
     });
     await store.start();
     const ownership = await store.own(index);

@@ -147,7 +147,7 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     for (const n of [0, 1, 2, 10, 17]) first[n]!.settle();
     let settleDown = () => {};
     taken.settlesDown = () => new Promise((resolve) => (settleDown = resolve));
-    reader.giveBack();
+    reader.requeueAll();
     expect(taken.told).toEqual(['lost']);
     expect(reader.window.tasks).toBe(0);
     first[5]!.settle(); // too late
@@ -392,7 +392,7 @@ describe('what runs when a process ends', () => {
     const reader = await bed.reader(0);
     await path.start(reader);
     await fourStarted;
-    reader.giveBack();
+    reader.requeueAll();
     release();
     await path.untilDone(total);
     expect(path.wrong).toEqual([]);
@@ -428,12 +428,12 @@ describe('messages of other programs', () => {
     const ids = got.map(({ id }) => id);
     expect(ids[0]).toBe(drawn);
     expect(new Set(ids).size).toBe(bodies.length);
-    expect(got.map(({ nameless }) => nameless)).toEqual([false, true, false, false, true]);
+    expect(got.map(({ lacksId }) => lacksId)).toEqual([false, true, false, false, true]);
     // Nothing but the body tells a message without an id from another one; whoever processes them names one of the two anew.
     await publish(host, [bodies[4]!]);
     const [twin] = await taken.take(1);
     expect(twin!.id).toBe(ids[4]);
-    twin!.rename('own');
+    twin!.id = 'own';
     expect([twin!.id, got[4]!.id]).toEqual(['own', ids[4]]);
     for (const delivery of [...got, twin!]) delivery.settle();
     expect(log.lines.filter(({ message }) => message.includes('not persistent'))).toHaveLength(1);

@@ -25,7 +25,7 @@ function purging(
     trusted: new TrustedTime(clock),
     partitions: { ensure: async () => {} },
     inboxRetentionMs: 60_000,
-    settledBefore: async () => clock.monotonic(),
+    redeliveryHorizon: async () => clock.monotonic(),
     histories: [],
     rawRetentionMs: null,
     ...given,

@@ -194,7 +194,7 @@ test('lets no worker take an index whose settings were changed while it stood by
   const late = new PostgresStore({
     ...{ url, app: APP, ...SETTINGS, clock },
     inboxRetentionMs: 1,
-    settledBefore: async () => null,
+    redeliveryHorizon: async () => null,
   });
   onTestFinished(() => late.stop());
   await late.start();

@@ -61,7 +61,7 @@ test('hands what was not published to the next owner', async () => {
   const next = new PostgresStore({
     ...{ url, app: APP, numProcesses: NUM_PROCESSES, delivery: 'effectively-once', clock },
     inboxRetentionMs: 1,
-    settledBefore: async () => null,
+    redeliveryHorizon: async () => null,
   });
   await next.start();
   await next.own(0);

@@ -40,7 +40,7 @@ test.each(SHARING)(
         /^PostgreSQL at 127\.0\.0\.1:\d+ .*pool_mode = session .*processing_core\.store\.url$/,
       ),
     });
-    const store = new PostgresStore({ url, ...SETTINGS, settledBefore: async () => null });
+    const store = new PostgresStore({ url, ...SETTINGS, redeliveryHorizon: async () => null });
     onTestFinished(() => store.stop());
     await expect(store.start()).rejects.toEqual(refused);
     await expect(migrateStore({ url, ...SETTINGS })).rejects.toEqual(refused);
@@ -87,7 +87,7 @@ test('works where a pool has no connection left to be compared with, and a worke
   const { database, url } = await pooled({ pool_mode: 'session', default_pool_size: 1 });
   expect(await migrateStore({ url, ...SETTINGS })).toMatchObject({ made: true });
   expect(await database.query('select from pg_namespace where nspname like $1', ['dp3%'])).toHaveLength(1);
-  const store = new PostgresStore({ url, ...SETTINGS, settledBefore: async () => null });
+  const store = new PostgresStore({ url, ...SETTINGS, redeliveryHorizon: async () => null });
   const unknown = new Promise((resolve) => {
     store.listen({ lost: () => {}, trouble: () => {}, poolingUnknown: resolve });
   });

@@ -40,7 +40,7 @@ export async function prepare(
     numProcesses: NUM_PROCESSES,
     delivery: 'effectively-once',
     inboxRetentionMs: 60_000,
-    settledBefore: async () => clock.monotonic(),
+    redeliveryHorizon: async () => clock.monotonic(),
     clock,
     ...options,
   });
@@ -76,7 +76,7 @@ export async function standby(
     numProcesses: NUM_PROCESSES,
     delivery: 'effectively-once',
     inboxRetentionMs: 1,
-    settledBefore: async () => null,
+    redeliveryHorizon: async () => null,
     ...options,
   });
   onTestFinished(() => store.stop());

@@ -47,7 +47,9 @@ async function pathOf(prepared: Prepared): Promise<Path> {
     log,
     committed: () => {},
     known: () => {},
-    another: (delivery) => delivery.rename(idOfAnother(delivery.id, delivery.digest)),
+    another: (delivery) => {
+      delivery.id = idOfAnother(delivery.id, delivery.digest);
+    },
     rewind(_, again) {
       for (const entry of again) add(entry);
     },

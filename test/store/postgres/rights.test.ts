@@ -205,7 +205,7 @@ test('a database of another encoding is refused with how to make one that serves
   const store = new PostgresStore({
     ...{ url: url.href, app: APP, ...SETTINGS },
     inboxRetentionMs: 1,
-    settledBefore: async () => null,
+    redeliveryHorizon: async () => null,
   });
   await expect(store.start()).rejects.toMatchObject({
     code: 'STORE_MISMATCH',

@@ -31,7 +31,7 @@ describeStore('PostgreSQL', async (): Promise<StoreBed> => {
         delivery: 'effectively-once',
         inboxRetentionMs: RETENTION_MS,
         histories: [SHORT_LIVED],
-        settledBefore: async () => clock.monotonic(),
+        redeliveryHorizon: async () => clock.monotonic(),
         clock,
       });
       await store.start();

@@ -151,7 +151,7 @@ test('leaves what all indexes share to the owner of index 0', async () => {
 
 test('forgets no id while it is unknown whether its task can come again', async () => {
   let settled: number | null = null;
-  const { store, commit, clock, pass } = await prepare({ settledBefore: async () => settled });
+  const { store, commit, clock, pass } = await prepare({ redeliveryHorizon: async () => settled });
   await commit(nothing('a'));
   for (const known of [null, clock.monotonic(), clock.monotonic() + 30_000]) {
     settled = known;
@@ -167,7 +167,7 @@ test('forgets no id while it is unknown whether its task can come again', async 
 
 test('forgets no id whose task stands in the outbox of another index, and none until what was published of it is settled', async () => {
   let settled = 0;
-  const { store, session, commit, clock, pass } = await prepare({ settledBefore: async () => settled });
+  const { store, session, commit, clock, pass } = await prepare({ redeliveryHorizon: async () => settled });
   const hour = 3_600_000;
   await session.query(
     `insert into outbox (index, id, destination, key, priority, body, stored) values (1, 'a', 0, 'k', true, '', now())`,
@@ -253,7 +253,7 @@ test('removes nothing before its time because the clock of the server was set fo
     histories: KEPT_A_WEEK,
     rawRetentionMs: WEEK_MS,
     inboxRetentionMs: WEEK_MS,
-    settledBefore: async () => clock.monotonic(),
+    redeliveryHorizon: async () => clock.monotonic(),
   };
   const purge = new Purge({ query }, options);
   while (await purge.step());
