@@ -12,6 +12,7 @@ const inFolder = (folder: string) =>
     .map((name) => join(folder, name));
 const DOCUMENTS = [
   'README.md',
+  'CONTRIBUTING.md',
   'SECURITY.md',
   'template/README.md',
   'examples/honeypot/README.md',
