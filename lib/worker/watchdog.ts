@@ -6,10 +6,10 @@
 import type { RunningTask } from '../executor/executor.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
+import { keyThatFills } from '../pipeline/hot-key.js';
+import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
-import { keyThatFills } from './full-window.js';
-import type { Pipeline } from './pipeline.js';
 import type { Upkeep } from './upkeep.js';
 
 export interface WatchdogOptions {

@@ -9,13 +9,13 @@ import type { RecordState, RecordView, TaskResult } from '../../lib/model/record
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { createEvents } from '../../lib/observability/events.js';
+import type { PipelineLimits } from '../../lib/pipeline/limits.js';
+import { Pipeline, type PipelineOptions } from '../../lib/pipeline/pipeline.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
 import { Records } from '../../lib/store/records.js';
 import type { BatchEntry, Ownership } from '../../lib/store/store.js';
-import type { PipelineLimits } from '../../lib/worker/limits.js';
-import { Pipeline, type PipelineOptions } from '../../lib/worker/pipeline.js';
 import { manualClock } from './clock.js';
 import { nextTurn } from './deliveries.js';
 import { capturingLogger } from './logger.js';

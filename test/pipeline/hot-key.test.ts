@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { keyThatFills } from '../../lib/worker/full-window.js';
+import { keyThatFills } from '../../lib/pipeline/hot-key.js';
 
 function filling(full: boolean, tasks: number, ofOneKey: number) {
   const window = { tasks, bytes: 0, tasksLimit: 100, bytesLimit: 100, full };

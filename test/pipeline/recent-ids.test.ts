@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RecentIds } from '../../lib/worker/recent-ids.js';
+import { RecentIds } from '../../lib/pipeline/recent-ids.js';
 import { testDelivery } from '../support/deliveries.js';
 
 const LIMIT = 16_384;

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { TaskResult } from '../../lib/model/record.js';
 import type { Task } from '../../lib/model/task.js';
+import { drain } from '../../lib/pipeline/drain.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
 import type { Service } from '../../lib/runtime/service.js';
-import { drain } from '../../lib/worker/drain.js';
 import { DataPath, type DataPathOptions, HERE, message, scriptOf } from '../support/data-path.js';
 import { nextTurn } from '../support/deliveries.js';
 import type { MemoryMessage } from '../support/memory-queue.js';
