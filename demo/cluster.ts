@@ -5,8 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { runningPrograms } from '../lib/cli/programs.js';
 import type { Configuration } from '../lib/config/configuration.js';
+import { runningPrograms } from '../lib/control/programs.js';
 import type { SlotStatus } from '../lib/ipc/status.js';
 import { systemClock } from '../lib/runtime/clock.js';
 import { ApplicationError } from '../lib/runtime/errors.js';

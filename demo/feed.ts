@@ -3,14 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { readBlocks } from '../lib/cli/send/blocks.js';
-import { itemCutter } from '../lib/cli/send/items.js';
-import { lotsWithoutLines } from '../lib/cli/send/lots.js';
-import { Pace } from '../lib/cli/send/pace.js';
-import { Rejects } from '../lib/cli/send/rejects.js';
-import { Sender } from '../lib/cli/send/sender.js';
-import { TaskStreams } from '../lib/cli/send/task-streams.js';
 import type { Configuration } from '../lib/config/configuration.js';
+import { readBlocks } from '../lib/ingest/blocks.js';
+import { itemCutter } from '../lib/ingest/items.js';
+import { lotsWithoutLines } from '../lib/ingest/lots.js';
+import { Pace } from '../lib/ingest/pace.js';
+import { Sender } from '../lib/ingest/sender.js';
+import { TaskStreams } from '../lib/ingest/tasks.js';
 import { readProducerPoint } from '../lib/model/producer.js';
 import type { ModelSpec } from '../lib/model/spec.js';
 import { openProducer } from '../lib/queue/producer.js';
@@ -56,12 +55,11 @@ export async function feed({ configuration, spec, corpus, rate, signal, onSent }
     making: { spec, numProcesses, messageBytes: message.bytes, streams: new TaskStreams(), read },
     writer,
     pace: new Pace(rate === 0 ? null : rate),
-    rejects: new Rejects(CORPUS, undefined),
     signal,
     journal: null,
     clock: systemClock,
-    onRefused: ({ line, reason }) => refused.push(`line ${line}: ${reason}`),
-    onProgress: () => onSent(sender.points),
+    refused: (items) => refused.push(...items.map(({ line, reason }) => `line ${line}: ${reason}`)),
+    progress: () => onSent(sender.points),
   });
   try {
     await sender.send(lotsWithoutLines(readBlocks(once(corpus), itemCutter(message.bytes), BLOCK)));

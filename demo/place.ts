@@ -6,9 +6,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Output } from '../lib/cli/output.js';
-import { runningPrograms } from '../lib/cli/programs.js';
 import type { Configuration } from '../lib/config/configuration.js';
 import { type ConfigurationRequest, requireConfiguration } from '../lib/config/load.js';
+import { runningPrograms } from '../lib/control/programs.js';
 
 export interface Place {
   readonly request: ConfigurationRequest;

@@ -162,8 +162,3 @@ function toldLines(text: string): string[] {
 export function shown(value: Cell): string {
   return value === null ? '-' : printable(String(value));
 }
-
-/** `1 task`, `2 tasks`. */
-export function counted(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
-}

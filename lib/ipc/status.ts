@@ -1,27 +1,13 @@
 /** What a running program says of itself: plain data, shown by `status` and sent between processes. */
+import type { Figures } from '../observability/metrics.js';
 import type { Speaker } from './protocol.js';
 
 /** `waiting`: it starts, and a server that it needs does not answer. */
 export type WorkerState = 'starting' | 'waiting' | 'standby' | 'running' | 'draining' | 'down';
 
-export interface HookStatus {
-  readonly module: string;
-  readonly hook: string;
-  readonly calls: number;
-  readonly errors: number;
-  readonly timeouts: number;
-  readonly tasks: number;
-  /** Decisions of allowEntityCreation. */
-  readonly allowed: number;
-  readonly denied: number;
-  readonly milliseconds: number;
-}
-
-/** Figures of one worker; counters count since its start. */
-export interface WorkerStatus {
+/** One worker; its figures count since its start. */
+export interface WorkerStatus extends Figures {
   readonly epoch: number;
-  readonly tasksDone: number;
-  readonly tasksPerSecond: number;
   readonly lanes: { readonly busy: number; readonly waiting: number; readonly keys: number; readonly restarts: number };
   readonly window: {
     readonly tasks: number;
@@ -59,8 +45,6 @@ export interface WorkerStatus {
     readonly ignored: Readonly<Record<string, number>>;
     readonly future: Readonly<Record<string, number>>;
   };
-  readonly counters: Readonly<Record<string, number>>;
-  readonly hooks: readonly HookStatus[];
 }
 
 export interface SlotStatus {

@@ -3,7 +3,7 @@
  * constant memory, and the histograms of several processes can be added up.
  *
  * Four buckets for each doubling, from a microsecond to about seventy minutes: a quantile is at most 19 % too high, never too
- * low. Refused: keeping samples (their quantiles can not be merged).
+ * low. Refused: keeping samples (their quantiles cannot be added up).
  */
 
 const BUCKETS_PER_DOUBLING = 4;
@@ -31,7 +31,7 @@ export function createHistogram(): Histogram {
   let maxMs = 0;
   return {
     record(durationMs) {
-      // A clock that was set back must not spoil the sum for ever.
+      // A clock that was set back must not spoil the sum forever.
       const ms = durationMs > 0 ? Math.min(durationMs, LONGEST_MS) : 0;
       const bucket = bucketOf(ms);
       buckets[bucket] = (buckets[bucket] ?? 0) + 1;
@@ -43,8 +43,9 @@ export function createHistogram(): Histogram {
   };
 }
 
-/** The sum of timings, as if one histogram had recorded all. */
-export function mergeTimings(timings: readonly Timing[]): Timing {
+/** The sum of timings, as if one histogram had recorded all; those that are not known are left out. */
+export function sumTimings(all: readonly (Timing | undefined)[]): Timing {
+  const timings = all.filter((timing) => timing !== undefined);
   const longest = Math.max(0, ...timings.map((timing) => timing.buckets.length));
   return {
     count: timings.reduce((sum, timing) => sum + timing.count, 0),

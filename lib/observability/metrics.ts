@@ -1,13 +1,13 @@
 /**
- * Metrics: figures of one process, counted from its events. The data path does not know that they exist.
+ * Metrics: the figures of one process, counted from its events by one recorder. The data path does not know that they exist.
  *
- * A snapshot is plain data, so that it can be sent to another process. Counters only grow; whoever keeps figures beyond the life of a
- * worker merges its last snapshot in.
+ * A snapshot is plain data: it goes to the primary and to commands as it is, and those of several workers are added up in one place.
+ * Counters only grow; whoever keeps figures beyond the life of a worker adds its last snapshot.
  */
 import type { Outcome } from '../model/record.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import type { EventName, Events } from './events.js';
-import { createHistogram, type Histogram, mergeTimings, type Timing } from './histogram.js';
+import { createHistogram, type Histogram, sumTimings, type Timing } from './histogram.js';
 
 /** Events of which only the number counts, each a counter of the same name. */
 const COUNTED = [
@@ -67,7 +67,7 @@ export interface HookFigures {
   readonly timing: Timing;
 }
 
-export interface MetricsSnapshot {
+export interface Figures {
   /** Tasks committed. */
   readonly tasksDone: number;
   /** Tasks committed a second, over the last ten seconds. */
@@ -83,7 +83,7 @@ export interface MetricsSnapshot {
 }
 
 export interface Metrics {
-  snapshot(): MetricsSnapshot;
+  snapshot(): Figures;
   /** Stops listening; the figures stay. */
   close(): void;
 }
@@ -147,32 +147,43 @@ export function collectMetrics(events: Events, clock: Clock = systemClock): Metr
   };
 }
 
-/** The figures of several processes added up; hooks in the order in which they first appear. */
-export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
-  const sum = (of: (snapshot: MetricsSnapshot) => number) => snapshots.reduce((total, next) => total + of(next), 0);
+/** The figures of several workers added up; hooks in the order in which they first appear. What a worker of an older version does not tell is 0. */
+export function sumFigures(all: readonly Partial<Figures>[]): Figures {
+  const sum = (of: (figures: Partial<Figures>) => number | undefined) =>
+    all.reduce((total, next) => total + (of(next) ?? 0), 0);
   const counters = zeros(COUNTERS);
-  for (const name of COUNTERS) counters[name] = sum((snapshot) => snapshot.counters[name]);
+  for (const name of COUNTERS) counters[name] = sum((figures) => figures.counters?.[name]);
   const outcomes = zeros(OUTCOMES);
-  for (const outcome of OUTCOMES) outcomes[outcome] = sum((snapshot) => snapshot.outcomes[outcome]);
+  for (const outcome of OUTCOMES) outcomes[outcome] = sum((figures) => figures.outcomes?.[outcome]);
   const hooks = new Map<string, HookFigures>();
-  for (const next of snapshots.flatMap((snapshot) => snapshot.hooks)) {
-    const key = hookKey(next.module, next.hook);
-    const before = hooks.get(key);
-    hooks.set(key, before ? mergeHook(before, next) : next);
+  for (const next of all.flatMap((figures) => figures.hooks ?? [])) {
+    const key = JSON.stringify([next.module, next.hook]);
+    hooks.set(key, sumHooks(hooks.get(key) ?? { ...next, ...NO_CALLS }, next));
   }
   return {
-    tasksDone: sum((snapshot) => snapshot.tasksDone),
-    tasksPerSecond: sum((snapshot) => snapshot.tasksPerSecond),
+    tasksDone: sum((figures) => figures.tasksDone),
+    tasksPerSecond: sum((figures) => figures.tasksPerSecond),
     counters,
     outcomes,
-    published: sum((snapshot) => snapshot.published),
-    execution: mergeTimings(snapshots.map((snapshot) => snapshot.execution)),
-    commits: mergeTimings(snapshots.map((snapshot) => snapshot.commits)),
+    published: sum((figures) => figures.published),
+    execution: sumTimings(all.map((figures) => figures.execution)),
+    commits: sumTimings(all.map((figures) => figures.commits)),
     hooks: [...hooks.values()],
   };
 }
 
-function mergeHook(one: HookFigures, other: HookFigures): HookFigures {
+const NO_CALLS = {
+  calls: 0,
+  errors: 0,
+  timeouts: 0,
+  tasks: 0,
+  allowed: 0,
+  denied: 0,
+  milliseconds: 0,
+  timing: { count: 0, sumMs: 0, maxMs: 0, buckets: [] },
+};
+
+function sumHooks(one: HookFigures, other: HookFigures): HookFigures {
   return {
     module: one.module,
     hook: one.hook,
@@ -183,7 +194,7 @@ function mergeHook(one: HookFigures, other: HookFigures): HookFigures {
     allowed: one.allowed + other.allowed,
     denied: one.denied + other.denied,
     milliseconds: one.milliseconds + other.milliseconds,
-    timing: mergeTimings([one.timing, other.timing]),
+    timing: sumTimings([one.timing, other.timing]),
   };
 }
 
@@ -247,10 +258,6 @@ function createRate(clock: Clock) {
       return done / Math.max(1, Math.min(RATE_SECONDS, second - startedAt));
     },
   };
-}
-
-function hookKey(module: string, hook: string): string {
-  return JSON.stringify([module, hook]);
 }
 
 function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {

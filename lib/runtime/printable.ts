@@ -37,3 +37,8 @@ export function printableError(thrown: unknown): string {
 function unit(code: number): string {
   return `\\u${code.toString(16).padStart(4, '0')}`;
 }
+
+/** `1 task`, `2 tasks`. */
+export function counted(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

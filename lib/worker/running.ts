@@ -162,14 +162,12 @@ export class RunningWorker implements WorkerProgram {
     const { reader } = backend;
     const deadline = Deadline.in(LOOK_MS, clock);
     await Promise.all([deadline.allows(this.lookAtDepth()), deadline.allows(this.lookAtOutbox())]);
-    const { tasksDone, tasksPerSecond, counters, hooks } = metrics.snapshot();
     const { window } = reader;
     const { consuming } = this;
     const lanes = consuming?.pipeline.status();
     return {
+      ...metrics.snapshot(),
       epoch: consuming?.ownership.epoch ?? 0,
-      tasksDone,
-      tasksPerSecond,
       lanes: {
         busy: lanes?.busy ?? 0,
         waiting: lanes?.waiting ?? 0,
@@ -187,8 +185,6 @@ export class RunningWorker implements WorkerProgram {
       waitsFor: consuming === null ? this.waitsFor() : null,
       lost: consuming?.losses?.known ?? [],
       input: consuming?.pipeline.intake.input ?? { ignored: {}, future: {} },
-      counters,
-      hooks,
     };
   }
 

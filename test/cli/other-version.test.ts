@@ -6,8 +6,9 @@ import { expect, it, onTestFinished } from 'vitest';
 import { run as reload } from '../../lib/cli/commands/reload.js';
 import { run as status } from '../../lib/cli/commands/status.js';
 import { run as stop } from '../../lib/cli/commands/stop.js';
-import { askOwner, runningPrograms } from '../../lib/cli/programs.js';
 import { requireConfiguration } from '../../lib/config/load.js';
+import { runningPrograms } from '../../lib/control/programs.js';
+import { orderQuarantine } from '../../lib/control/quarantine.js';
 import { ControlServer } from '../../lib/ipc/control.js';
 import type { ControlReply } from '../../lib/ipc/messages.js';
 import { makeFolder } from '../support/folder.js';
@@ -63,7 +64,7 @@ it.each([{}, { protocol: 99, version: '9.0.0' }])(
     await expect(reload(invocation({ request }).given)).rejects.toMatchObject({ message: expect.stringMatching(why) });
     const { configuration } = requireConfiguration(request);
     const programs = await runningPrograms(configuration);
-    await expect(askOwner(programs, 0, { type: 'quarantine', action: 'drop', task: 'a' })).rejects.toThrow(why);
+    await expect(orderQuarantine(programs, 'drop', { id: 'a', index: 0 })).rejects.toThrow(why);
     expect(new Set(asked)).toEqual(new Set(['status']));
 
     const ended = invocation({ request });

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { HOOKS_HEAD, hookRows, remarks, STATUS_HEAD, slotRow, spanText } from '../../lib/cli/status-view.js';
+import { HOOKS_HEAD, hookRows, STATUS_HEAD, slotRow, spanText } from '../../lib/cli/status-tables.js';
+import { remarks } from '../../lib/control/remarks.js';
 import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import type { ProgramStatus, SlotStatus, WorkerStatus } from '../../lib/ipc/status.js';
+import { sumFigures } from '../../lib/observability/metrics.js';
 
 const WORKER: WorkerStatus = {
+  ...sumFigures([]),
   epoch: 3,
   tasksDone: 1_000,
   tasksPerSecond: 99.6,
@@ -19,8 +22,6 @@ const WORKER: WorkerStatus = {
   lost: [],
   waitsFor: null,
   input: { ignored: {}, future: {} },
-  counters: {},
-  hooks: [],
 };
 
 function slot(
@@ -85,11 +86,12 @@ describe('the view of the status', () => {
       allowed: name === 'a' ? 3 : 0,
       denied: name === 'a' ? 1 : 0,
       milliseconds: calls / 2,
+      timing: { count: calls, sumMs: calls / 2, maxMs: 0.5, buckets: [0, calls] },
     });
     const first = slot(0, { hooks: [hook('a', 10), hook('b', 0)] });
     expect(hookRows([program([first, slot(1, { hooks: [hook('a', 20)] })])])).toEqual([
-      ['m', 'a', 30, 2, 0, 4, 6, 2, 15, '0.500'],
-      ['m', 'b', 0, 1, 0, 2, null, null, 0, null],
+      ['m', 'a', 30, 2, 0, 4, 6, 2, 15, '0.500', '0.001'],
+      ['m', 'b', 0, 1, 0, 2, null, null, 0, null, null],
     ]);
     expect(hookRows([program([first])])[0]).toHaveLength(HOOKS_HEAD.length);
   });

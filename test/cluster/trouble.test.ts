@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HookStatus } from '../../lib/ipc/status.js';
+import type { HookFigures } from '../../lib/observability/metrics.js';
 import { Application, killQuietly } from '../support/application.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
@@ -72,7 +72,7 @@ const recorded = () =>
     ?.sort();
 
 /** The figures of hooks once one is as wanted; a worker tells them once a second. */
-async function hooksOf(wanted: (hook: HookStatus) => boolean): Promise<readonly HookStatus[]> {
+async function hooksOf(wanted: (hook: HookFigures) => boolean): Promise<readonly HookFigures[]> {
   for (;;) {
     const hooks = application.status()?.slots[0]?.worker?.hooks ?? [];
     if (hooks.some(wanted)) return hooks;

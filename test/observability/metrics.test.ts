@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createEvents } from '../../lib/observability/events.js';
-import { createHistogram, mergeTimings, quantile } from '../../lib/observability/histogram.js';
-import { collectMetrics, mergeMetrics } from '../../lib/observability/metrics.js';
+import { createHistogram, quantile, sumTimings } from '../../lib/observability/histogram.js';
+import { collectMetrics, sumFigures } from '../../lib/observability/metrics.js';
 import { manualClock } from '../support/clock.js';
 
 function collecting() {
@@ -64,7 +64,7 @@ test('each hook has its calls, errors, time-outs, tasks, decisions and time', ()
 test('modules and hooks may be called __proto__ and constructor', () => {
   const { events, metrics } = collecting();
   events.emit('hook-called', { ...call, module: '__proto__', hook: 'constructor' });
-  expect(mergeMetrics([metrics.snapshot(), metrics.snapshot()]).hooks).toMatchObject([
+  expect(sumFigures([metrics.snapshot(), metrics.snapshot()]).hooks).toMatchObject([
     { module: '__proto__', hook: 'constructor', calls: 2 },
   ]);
 });
@@ -105,13 +105,23 @@ test('figures of several processes add up', () => {
     events.emit('hook-called', { ...call, hook: at < 2 ? 'first' : 'second', allowed: true });
     events.emit('hook-called', call);
   }
-  const merged = mergeMetrics([one.metrics.snapshot(), other.metrics.snapshot()]);
+  const merged = sumFigures([one.metrics.snapshot(), other.metrics.snapshot()]);
   const byName = (figures: typeof merged) => ({
     ...figures,
     hooks: [...figures.hooks].sort((a, b) => a.hook.localeCompare(b.hook)),
   });
   expect(byName(merged)).toEqual(byName(both.metrics.snapshot()));
-  expect(mergeMetrics([])).toEqual(collecting().metrics.snapshot());
+  expect(sumFigures([])).toEqual(collecting().metrics.snapshot());
+});
+
+test('what a worker of an older version does not tell counts as nothing', () => {
+  const { events, metrics } = collecting();
+  events.emit('hook-called', call);
+  const { tasksDone, hooks } = metrics.snapshot();
+  const old = { tasksDone, hooks: hooks.map(({ timing, ...hook }) => hook as typeof hook & { timing: typeof timing }) };
+  const { counters, outcomes, hooks: summed, ...figures } = sumFigures([old, metrics.snapshot()]);
+  expect(summed).toMatchObject([{ calls: 2, timing: { count: 1 } }]);
+  expect({ counters, outcomes, ...figures }).toMatchObject({ published: 0, counters: { 'task-known': 0 } });
 });
 
 test('after the close nothing is counted and nobody listens', () => {
@@ -145,7 +155,7 @@ test('a quantile is never below the true one and at most 19 % above it', () => {
 test('merged timings are those of one histogram over all values', () => {
   fc.assert(
     fc.property(durations, durations, (one, other) => {
-      const { sumMs, ...merged } = mergeTimings([recorded(one), recorded(other)]);
+      const { sumMs, ...merged } = sumTimings([recorded(one), recorded(other)]);
       const { sumMs: sumOfAll, ...all } = recorded([...one, ...other]);
       expect(merged).toEqual(all);
       expect(sumMs).toBeCloseTo(sumOfAll, 3);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type FromWorker, QUESTIONS_LIMIT } from '../../lib/ipc/messages.js';
 import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import type { WorkerStatus } from '../../lib/ipc/status.js';
+import { sumFigures } from '../../lib/observability/metrics.js';
 import { Supervisor, type SupervisorLimits, type SupervisorOptions } from '../../lib/primary/supervisor.js';
 import { manualClock } from '../support/clock.js';
 import { capturingLogger } from '../support/logger.js';
@@ -31,9 +32,8 @@ function withLimits(limits: Partial<SupervisorLimits>): Pick<SupervisorOptions, 
 
 function figures(tasksDone: number): WorkerStatus {
   return {
+    ...sumFigures([{ tasksDone }]),
     epoch: 1,
-    tasksDone,
-    tasksPerSecond: 0,
     lanes: { busy: 0, waiting: 0, keys: 0, restarts: 0 },
     window: { tasks: 0, tasksLimit: 1, bytes: 0, bytesLimit: 1, full: false, filledBy: null },
     queue: { normal: 0, priority: 0 },
@@ -46,8 +46,6 @@ function figures(tasksDone: number): WorkerStatus {
     lost: [],
     waitsFor: null,
     input: { ignored: {}, future: {} },
-    counters: {},
-    hooks: [],
   };
 }
 

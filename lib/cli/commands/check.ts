@@ -8,6 +8,7 @@ import type { EffectiveSetting } from '../../config/effective.js';
 import { showSize } from '../../config/formats.js';
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { outlined, redacted, redactedProblem } from '../../config/redact.js';
+import { attributeRow, entityDocument, lifetimeText } from '../../documents/model.js';
 import { typeScriptFiles } from '../../hooks/loader.js';
 import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
@@ -19,7 +20,6 @@ import type { ExitCode, Invocation, Run } from '../command.js';
 import type { Cell, Output } from '../output.js';
 import { printProblems } from '../problems.js';
 import { typesProblems } from '../types-file.js';
-import { attributeRow, entityDocument, lifetimeText } from './check-model.js';
 
 const NO_EXIT = 'It must not call process.exit. Modules after it were not checked.';
 

@@ -1,5 +1,7 @@
 /** `get`: the record of one entity, from the store, as it is committed. */
 import { requireConfiguration } from '../../config/load.js';
+import { attributeNamed, entityNamed, idTyped } from '../../documents/names.js';
+import { attributesOf, documentOf, type RecordAttribute } from '../../documents/record.js';
 import { stringifyJson } from '../../model/json.js';
 import type { RecordState } from '../../model/record.js';
 import { instantOfMs } from '../../model/time.js';
@@ -8,10 +10,8 @@ import { ApplicationError } from '../../runtime/errors.js';
 import { reading } from '../../store/reading.js';
 import type { HistoryRange, StoreReader } from '../../store/store.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { attributeNamed, entityNamed, idTyped } from '../entity-names.js';
 import { readNumber, readTime } from '../option-values.js';
 import type { Cell, Output } from '../output.js';
-import { attributesOf, documentOf, type RecordAttribute } from '../record-document.js';
 
 /** Text that is written at once. */
 const WRITE_CHARACTERS = 64 * 1024;
@@ -30,8 +30,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   await reading(configuration, async (reader) => {
     const { state } = await reader.get(etype, eid);
     if (state === null) throw new Error(`no record of ${etype} ${eid}`);
-    const all = attributesOf(state, entity, reader, instantOfMs(systemClock.now()));
-    const attributes = chosen(all, only);
+    const attributes = attributesOf(state, entity, reader, instantOfMs(systemClock.now()), only);
     if (has('json')) await printDocument(output, documentOf(state, attributes, reader, range));
     else await print(output, state, attributes, reader, range);
   });
@@ -51,10 +50,6 @@ function rangeOf({ option, has }: Invocation): HistoryRange | null {
     throw new ApplicationError('USAGE', `--from (${from}) is later than --to (${to})`);
   }
   return { ...(from !== undefined && { from }), ...(to !== undefined && { to }), ...(limit !== null && { limit }) };
-}
-
-async function* chosen(attributes: AsyncIterable<RecordAttribute>, only: string | undefined) {
-  for await (const attribute of attributes) if (only === undefined || attribute.name === only) yield attribute;
 }
 
 async function printDocument(output: Output, pieces: AsyncIterable<string>): Promise<void> {

@@ -1,5 +1,6 @@
 /** `quarantine list`: the tasks that could not be processed, the reason of each; by index and the order of their ids. */
 import { requireConfiguration } from '../../config/load.js';
+import { quarantineEntry } from '../../documents/quarantine.js';
 import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
 
@@ -7,10 +8,11 @@ export async function run({ request, output, has }: Invocation): Promise<ExitCod
   const { configuration } = requireConfiguration(request);
   let tasks = 0;
   await reading(configuration, async (reader) => {
-    for await (const { id, reason, code, time, index, etype, eid } of reader.quarantined()) {
+    for await (const task of reader.quarantined()) {
       if (output.closed) return;
       tasks += 1;
-      if (has('json')) await output.json({ id, reason, code, time, index, etype, eid });
+      const { id, reason, code, time, index } = task;
+      if (has('json')) await output.json(quarantineEntry(task));
       else await output.line(`${id}  ${time}  index ${index}  ${code}  ${reason}`);
     }
   });

@@ -1,26 +1,23 @@
 /** `reload`: the running programs take over new code and configuration, index by index; waits and says how it ended. */
 import { requireConfiguration } from '../../config/load.js';
+import { reloadProgram } from '../../control/orders.js';
+import { chosenPrograms } from '../../control/programs.js';
 import { realPathOf } from '../../runtime/real-path.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { chosenPrograms, refuseOther, request } from '../programs.js';
 
-/** Program after program: when one can not take over what is on disk now, the next need not try. */
-export async function run({ request: asked, output, option, has }: Invocation): Promise<ExitCode> {
-  const { configuration } = requireConfiguration(asked);
+/** Program after program: when one cannot take over what is on disk now, the next need not try. */
+export async function run({ request, output, option, has }: Invocation): Promise<ExitCode> {
+  const { configuration } = requireConfiguration(request);
   const configDir = realPathOf(configuration.dir);
   for (const program of await chosenPrograms(configuration, option('indexes'))) {
-    refuseOther(program);
-    const { socket, status } = program;
-    const { pid, slots } = status;
+    const { pid } = program.status;
     const tell = (sentence: string) => {
       if (!has('json')) output.note(`process ${pid}: ${sentence}`);
     };
-    const reply = await request(socket, { type: 'reload', configDir }, tell);
-    const [ok, sentence] =
-      reply?.type === 'done' ? [reply.ok, reply.sentence] : [false, 'the program ended before it had reloaded'];
-    if (has('json')) await output.json({ pid, indexes: slots.map(({ index }) => index), ok, sentence });
-    else await output.line(`process ${pid}: ${sentence}`);
-    if (!ok) return 1;
+    const ending = await reloadProgram(program, tell, configDir);
+    if (has('json')) await output.json(ending);
+    else await output.line(`process ${pid}: ${ending.sentence}`);
+    if (!ending.ok) return 1;
   }
   return 0;
 }

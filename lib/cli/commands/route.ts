@@ -1,5 +1,6 @@
 /** `route`: to which worker an entity belongs. Lines that can not be read are refused with their number; the others go on. */
 import { requireConfiguration } from '../../config/load.js';
+import { readLines } from '../../ingest/lines.js';
 import { hashOf } from '../../model/hash.js';
 import { JsonError, MAX_JSON_BYTES, parseJson } from '../../model/json.js';
 import type { ModelSpec } from '../../model/spec.js';
@@ -7,7 +8,6 @@ import { ValueError } from '../../model/value-error.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { suggestion } from '../../runtime/nearest.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { readLines } from '../lines.js';
 
 /** One JSON line of the result. */
 interface Route {

@@ -2,12 +2,19 @@
  * `send`: data-points of a file or of stdin into the queues. It streams: memory does not grow with the input, and a full queue holds up the
  * reading. What is refused goes to a file, everything else is durable in its queue when `send` ends.
  *
- * What was sent of a file, or under a name, stands in its journal (lib/journal): so a send that broke off can be repeated, and a file that
+ * What was sent of a file, or under a name, stands in its journal (lib/ingest/journal): so a send that broke off can be repeated, and a file that
  * has grown be sent again, and each line is sent once. Refused were ids made of the content of a file: a file that was appended to, or
  * corrected in one line, was cut into other tasks, and doubled.
  */
 import type { Configuration } from '../../config/configuration.js';
 import { requireConfiguration } from '../../config/load.js';
+import { FileInput, type Input, openInput } from '../../ingest/input.js';
+import { OPEN } from '../../ingest/input-journal.js';
+import { InputBroken } from '../../ingest/item.js';
+import { Rejects } from '../../ingest/rejects.js';
+import { type SendChoices, SendRun } from '../../ingest/send-run.js';
+import { CHANGED } from '../../ingest/sent-before.js';
+import type { RefusedItem } from '../../ingest/tasks.js';
 import { IGNORED_KINDS, type IgnoredKind } from '../../model/ignored.js';
 import { InputRemarks } from '../../model/input-remarks.js';
 import { readProducerPoint } from '../../model/producer.js';
@@ -17,16 +24,11 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { readChoice, readNumber } from '../option-values.js';
-import { FileInput, type Input, openInput } from '../send/input.js';
-import { closingDeadline } from '../send/interruption.js';
-import { InputBroken } from '../send/item.js';
-import { OPEN } from '../send/own-journal.js';
+import type { Output } from '../output.js';
+import { closingDeadline, endWhenInterrupted } from '../send/interruption.js';
 import { progressLine } from '../send/progress.js';
-import { Rejects } from '../send/rejects.js';
-import { type SendChoices, SendRun, type SendScreen } from '../send/send-run.js';
-import { CHANGED } from '../send/sent-before.js';
 import { summarise } from '../send/summary.js';
-import type { RefusedItem } from '../send/tasks.js';
+import { tellWaiting } from '../send/waiting.js';
 
 const PROGRESS_MS = 100;
 /** Refused items that are named on stderr; the file has all. */
@@ -45,9 +47,9 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
 
 async function send(invocation: Invocation, choices: SendChoices, input: Input): Promise<ExitCode> {
   const { output, request, option, has } = invocation;
-  const controller = new AbortController();
-  invocation.onInterrupt(() => controller.abort(new Error('interrupted')));
-  const { signal } = controller;
+  const interruption = new AbortController();
+  invocation.onInterrupt(() => interruption.abort(new Error('interrupted')));
+  const { signal } = interruption;
   const rejects = new Rejects(input.path, option('rejects'));
   rejects.check();
   const { configuration, spec } = requireConfiguration(request);
@@ -58,31 +60,37 @@ async function send(invocation: Invocation, choices: SendChoices, input: Input):
   const remarks = remarksOf(configuration, clock, note);
   const listener = has('strict') ? refuseIgnored : remarks.ignored;
   const read = (raw: unknown) => remarks.pointInTime(readProducerPoint(raw, spec, listener));
-  const ended = (sent: SendRun | null) =>
-    summarise(invocation, { sent, rejects, signal, seconds: secondsNow(), input: remarks.counts() });
+  const summary = (run: SendRun | null) =>
+    summarise(invocation, { run, rejects, signal, seconds: secondsNow(), input: remarks.counts() });
 
   const producer = await open(configuration, note, signal);
-  if (producer === null) return ended(null);
+  if (producer === null) return summary(null);
   const { writer } = producer;
-  const showProgress = everyNow(clock, () => {
-    const { bytesRead: bytes, sender } = sending;
-    const progress = { bytes, totalBytes: input.totalBytes, points: sender?.points ?? 0, refused: rejects.count };
-    output.progress(progressLine({ ...progress, seconds: secondsNow(), obstacle: writer.obstacle?.kind ?? null }));
+  const refused = tellRefused(output, rejects);
+  const progress = everyNow(clock, () => {
+    const read = { bytes: run.bytesRead, totalBytes: input.totalBytes, points: run.counts.sent };
+    const obstacle = writer.obstacle?.kind ?? null;
+    output.progress(progressLine({ ...read, refused: rejects.count, seconds: secondsNow(), obstacle }));
   });
-  const screen: SendScreen = { note, refused: refusedTeller(invocation), progress: showProgress };
-  const options = { configuration, spec, choices, input, rejects, writer, signal, clock, read, screen };
-  const sending: SendRun = new SendRun(options);
+  const run: SendRun = new SendRun({
+    ...{ configuration, spec, choices, input, writer, signal, clock },
+    ...{ read, note, refused, progress },
+  });
+  tellWaiting(writer, { configuration, signal, clock, note });
+  writer.onObstacle(progress);
+  const endWaiting = endWhenInterrupted({ signal, writer, clock, note, endReading: () => run.endReading() });
   let exitCode: ExitCode;
   try {
-    await sending.run();
+    await run.run();
   } catch (error) {
-    throw explained(error, input, sending);
+    throw explained(error, input, run);
   } finally {
+    endWaiting();
     await producer.close(signal.aborted ? closingDeadline(clock) : undefined);
     rejects.close();
     output.progress(null);
-    exitCode = await ended(sending);
-    await sending.close();
+    exitCode = await summary(run);
+    await run.close();
   }
   return exitCode;
 }
@@ -130,12 +138,16 @@ function refuseIgnored(kind: IgnoredKind, _place: string, what: string): never {
   throw ValueError.of(what, `nothing that would be ignored (${IGNORED_KINDS[kind]}; --strict)`);
 }
 
-function refusedTeller({ output }: Invocation): (item: RefusedItem) => void {
+/** What is refused goes to its file, then the first of it to the person. */
+function tellRefused(output: Output, rejects: Rejects): (items: readonly RefusedItem[]) => void {
   let told = 0;
-  return ({ line, reason }) => {
-    told += 1;
-    if (told <= MOST_NAMED) output.error(`line ${line}: ${reason}`);
-    else if (told === MOST_NAMED + 1) output.error('more is refused; all of it is in the file of rejects');
+  return (items) => {
+    rejects.add(items);
+    for (const { line, reason } of items.slice(0, MOST_NAMED + 1 - told)) {
+      told += 1;
+      if (told <= MOST_NAMED) output.error(`line ${line}: ${reason}`);
+      else output.error('more is refused; all of it is in the file of rejects');
+    }
   };
 }
 

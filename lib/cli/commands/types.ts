@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { requireConfiguration } from '../../config/load.js';
 import { modelDeclaration } from '../../hooks/model-declaration.js';
 import { ApplicationError } from '../../runtime/errors.js';
+import { counted } from '../../runtime/printable.js';
 import type { Run } from '../command.js';
-import { counted } from '../output.js';
 import { typesFileOf, typesState } from '../types-file.js';
 
 export const run: Run = async ({ request, option, has, output }) => {

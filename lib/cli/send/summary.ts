@@ -1,18 +1,19 @@
 /** Summary: what came of a send, in every case. */
+
+import type { Rejects } from '../../ingest/rejects.js';
+import { NOTHING_SENT, type SendRun } from '../../ingest/send-run.js';
+import { whenSent } from '../../ingest/sent-before.js';
 import { IGNORED_KINDS, type IgnoredKind } from '../../model/ignored.js';
 import type { InputCounts } from '../../model/input-remarks.js';
+import { counted } from '../../runtime/printable.js';
 import type { ExitCode, Invocation } from '../command.js';
-import { counted } from '../output.js';
-import type { Rejects } from './rejects.js';
-import type { SendRun } from './send-run.js';
-import { whenSent } from './sent-before.js';
 
 /** Streams that are named; `--json` has all. */
 const MOST_STREAMS = 4;
 
 export interface Circumstances {
   /** Null where nothing was begun. */
-  readonly sent: SendRun | null;
+  readonly run: SendRun | null;
   readonly rejects: Rejects;
   readonly signal: AbortSignal;
   readonly input: InputCounts;
@@ -31,35 +32,36 @@ export async function summarise({ output, has }: Invocation, circumstances: Circ
   return rejects.count > 0 || signal.aborted ? 1 : 0;
 }
 
-function figuresOf({ sent, rejects, signal, input, seconds }: Circumstances) {
-  const { points = 0, tasks = 0, unsure = 0, taken = 0, repeated = 0 } = sent?.sender ?? {};
+function figuresOf({ run, rejects, signal, input, seconds }: Circumstances) {
+  const { sent, tasks, repeated, sentBefore, unconfirmed, unsent, streams } = run?.counts ?? NOTHING_SENT;
   return {
-    sent: points,
+    sent,
     tasks,
     repeated,
-    sent_before: before(sent),
-    unconfirmed: unsure,
-    unsent: taken - (points - repeated),
+    sent_before: sentBefore,
+    unconfirmed,
+    unsent,
     rejected: rejects.count,
     rejects_file: rejects.path,
     rejects_unwritten: rejects.unwritten,
     ...input,
-    streams: sent?.streams.numbers ?? {},
+    streams,
     seconds: Math.round(seconds * 1_000) / 1_000,
     interrupted: signal.aborted,
   };
 }
 
-function sentenceOf({ sent, rejects, signal, input, seconds }: Circumstances): string {
-  const { points = 0, unsure = 0, taken = 0, repeated = 0 } = sent?.sender ?? {};
-  const unsent = taken - (points - repeated);
+function sentenceOf({ run, rejects, signal, input, seconds }: Circumstances): string {
+  const { sent, unconfirmed, unsent } = run?.counts ?? NOTHING_SENT;
   const future = Object.values(input.future).reduce((sum, n) => sum + n, 0);
-  const all = points === 0 && rejects.count === 0 && !signal.aborted ? allSentBefore(sent) : null;
+  const all = sent === 0 && rejects.count === 0 && !signal.aborted ? allSentBefore(run) : null;
   const parts = [
-    all ?? `${signal.aborted ? 'interrupted: ' : ''}${sentShown(sent)}`,
-    unsure > 0 ? `${counted(unsure, 'task')} more without an answer of the broker, which may have them` : null,
+    all ?? `${signal.aborted ? 'interrupted: ' : ''}${sentShown(run)}`,
+    unconfirmed > 0
+      ? `${counted(unconfirmed, 'task')} more without an answer of the broker, which may have them`
+      : null,
     // What was read of an input with a journal is read again when it is sent again.
-    sent?.journal === null && unsent > 0 ? `${counted(unsent, 'data-point')} read and not known to be sent` : null,
+    run?.journal === null && unsent > 0 ? `${counted(unsent, 'data-point')} read and not known to be sent` : null,
     ...(all === null ? rejectsShown(rejects) : []),
     ...Object.entries(input.ignored).map(([kind, n]) => `${n} ${IGNORED_KINDS[kind as IgnoredKind]} ignored`),
     future > 0 ? `${counted(future, 'data-point')} from the future` : null,
@@ -68,27 +70,22 @@ function sentenceOf({ sent, rejects, signal, input, seconds }: Circumstances): s
 }
 
 /** Null where nothing was. */
-function allSentBefore(sent: SendRun | null): string | null {
-  const old = before(sent);
-  if (!sent?.journal || old === 0) return null;
-  const [all, them] = old === 1 ? ['the only data-point was', 'it'] : [`all ${grouped(old)} data-points were`, 'them'];
-  return `${all} sent before (${whenSent(sent.journal)}); \`--again\` sends ${them} once more`;
+function allSentBefore(run: SendRun | null): string | null {
+  const { sentBefore } = run?.counts ?? NOTHING_SENT;
+  if (!run?.journal || sentBefore === 0) return null;
+  const [all, them] =
+    sentBefore === 1 ? ['the only data-point was', 'it'] : [`all ${grouped(sentBefore)} data-points were`, 'them'];
+  return `${all} sent before (${whenSent(run.journal)}); \`--again\` sends ${them} once more`;
 }
 
-function sentShown(sent: SendRun | null): string {
-  const { points = 0, tasks = 0, repeated = 0 } = sent?.sender ?? {};
-  const old = before(sent);
-  const shown = `${counted(points, 'data-point')} sent in ${counted(tasks, 'task')}`;
-  if (old + repeated === 0) return shown;
-  const parts = [`${grouped(points - repeated)} new`];
+function sentShown(run: SendRun | null): string {
+  const { sent, tasks, repeated, sentBefore } = run?.counts ?? NOTHING_SENT;
+  const shown = `${counted(sent, 'data-point')} sent in ${counted(tasks, 'task')}`;
+  if (sentBefore + repeated === 0) return shown;
+  const parts = [`${grouped(sent - repeated)} new`];
   if (repeated > 0) parts.push(`${grouped(repeated)} that a send had begun before`);
-  if (old > 0) parts.push(`${grouped(old)} sent before`);
+  if (sentBefore > 0) parts.push(`${grouped(sentBefore)} sent before`);
   return `${shown} (${parts.join(', ')})`;
-}
-
-/** Without those that were finished first in this run. */
-function before(sent: SendRun | null): number {
-  return Math.max(0, (sent?.sentBefore?.count ?? 0) - (sent?.sender?.repeated ?? 0));
 }
 
 function rejectsShown({ count, unwritten, path }: Rejects): string[] {
@@ -99,8 +96,8 @@ function rejectsShown({ count, unwritten, path }: Rejects): string[] {
 }
 
 /** By them a lost task is found again. */
-function streamsShown({ sent }: Circumstances): string | null {
-  const streams = Object.entries(sent?.streams.numbers ?? {});
+function streamsShown({ run }: Circumstances): string | null {
+  const streams = Object.entries(run?.counts.streams ?? {});
   if (streams.length === 0) return null;
   const shown = streams.slice(0, MOST_STREAMS).map(([index, stream]) => `${stream} of index ${index}`);
   if (streams.length > shown.length) shown.push(`${streams.length - shown.length} more (--json)`);
