@@ -3,8 +3,19 @@
  */
 import picocolors from 'picocolors';
 import { type Output, shown } from '../lib/cli/output.js';
-import type { Relay } from './profiles.js';
-import type { Sight } from './watch.js';
+import type { SlotStatus } from '../lib/ipc/status.js';
+import type { Profiles, Relay, Totals } from './profiles.js';
+
+/** What there is to see at one moment. */
+export interface Sight {
+  /** Data-points that are in their queues, and all there are. */
+  readonly sent: number;
+  readonly points: number;
+  readonly seconds: number;
+  readonly slots: readonly SlotStatus[];
+  readonly profiles: Profiles;
+  readonly totals: Totals;
+}
 
 export interface View {
   /** `last`: nothing will change any more. */

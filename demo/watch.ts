@@ -1,7 +1,6 @@
 /** Feeding and watching at the same time, until every mail that was fed is counted everywhere. */
 import type { Output } from '../lib/cli/output.js';
 import type { Configuration } from '../lib/config/configuration.js';
-import type { SlotStatus } from '../lib/ipc/status.js';
 import type { ModelSpec } from '../lib/model/spec.js';
 import { systemClock } from '../lib/runtime/clock.js';
 import { slotsOf } from './cluster.js';
@@ -25,17 +24,6 @@ export interface Watching {
   /** When the cluster was started, in monotonic milliseconds. */
   readonly startedAt: number;
   readonly signal: AbortSignal;
-}
-
-/** What there is to see at one moment. */
-export interface Sight {
-  /** Data-points that are in their queues, and all there are. */
-  readonly sent: number;
-  readonly points: number;
-  readonly seconds: number;
-  readonly slots: readonly SlotStatus[];
-  readonly profiles: Profiles;
-  readonly totals: Totals;
 }
 
 /** Resolves when everything is counted. @throws Error when it is not, and the reason of the signal when that fires */
