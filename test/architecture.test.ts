@@ -124,7 +124,7 @@ const STILL: readonly string[] = [
 const isNew = (sentence: string) => !STILL.some((known) => sentence.startsWith(known));
 
 /** Where the program meets its process: nowhere else are signals, exits, environment and forks. */
-const PROCESS_SIDE = /^(bin|lib\/primary)\/|^lib\/worker\/process\.ts$|^lib\/config\/load\.ts$/;
+const PROCESS_SIDE = /^(bin|lib\/primary)\/|^lib\/worker\/process(-end)?\.ts$|^lib\/config\/load\.ts$/;
 const inside = program.filter(({ path }) => !PROCESS_SIDE.test(path));
 
 /** Not the silence of a socket, which is a constant. */

@@ -5,14 +5,18 @@
 import type { Speaker } from './protocol.js';
 import type { ProgramStatus, WorkerStatus } from './status.js';
 
-/** What a worker needs to start: it reads the configuration itself, with the same arguments as the primary. */
-export interface Assignment {
-  readonly index: number;
+/** What every process of a program is started with: it reads the configuration itself, with the same arguments as the primary. */
+export interface Start {
   /** How often to give a sign of life. */
   readonly heartbeatMs: number;
   /** What time it is as the primary believes it (runtime/trusted-time.ts), in milliseconds since 1970; without it the clock counts. */
   readonly trustedMs?: number;
   readonly config: ConfigurationArguments;
+}
+
+/** What a worker is started with. */
+export interface Assignment extends Start {
+  readonly index: number;
 }
 
 /** Where the configuration comes from; plain data, so that it can be handed to another process. */

@@ -2,8 +2,8 @@
 import type { Figures } from '../observability/metrics.js';
 import type { Speaker } from './protocol.js';
 
-/** `waiting`: it starts, and a server that it needs does not answer. */
-export type WorkerState = 'starting' | 'waiting' | 'standby' | 'running' | 'draining' | 'down';
+/** `waiting`: it starts, and a server that it needs does not answer. `failed`: it crashes again and again, and no worker needs it. */
+export type WorkerState = 'starting' | 'waiting' | 'standby' | 'running' | 'draining' | 'down' | 'failed';
 
 /** One worker; its figures count since its start. */
 export interface WorkerStatus extends Figures {
@@ -47,12 +47,17 @@ export interface WorkerStatus extends Figures {
   };
 }
 
-export interface SlotStatus {
-  readonly index: number;
+/** A process that the program keeps running. */
+export interface ChildStatus {
   readonly pid: number | null;
   readonly state: WorkerState;
   readonly uptimeMs: number;
   readonly respawns: number;
+}
+
+/** One that serves an index. */
+export interface SlotStatus extends ChildStatus {
+  readonly index: number;
   readonly worker: WorkerStatus | null;
 }
 
@@ -62,4 +67,6 @@ export interface ProgramStatus extends Speaker {
   readonly uptimeMs: number;
   readonly numProcesses: number;
   readonly slots: readonly SlotStatus[];
+  /** Those that serve no index, by kind; left out where there are none. */
+  readonly roles?: Readonly<Record<string, ChildStatus>>;
 }

@@ -1,5 +1,5 @@
 /**
- * The primary put together: supervisor, control socket, signals. Its order of start: no other living program serves one of
+ * The primary put together: supervisor, control socket, signals; of a program that is one process, too. Its order of start: no other living program serves one of
  * its indexes (embedded mode), then its socket, then its workers. It ends with the exit code that the reason of the stop decided.
  */
 
@@ -12,12 +12,13 @@ import { ApplicationError } from '../runtime/errors.js';
 import { LAUNCHER_GONE } from '../runtime/launcher.js';
 import { realPathOf } from '../runtime/real-path.js';
 import { watchTerminal } from '../runtime/terminal.js';
-import { clusterForks, type Forks } from './forks.js';
+import type { Forks } from './forks.js';
 import type { PrimaryLog } from './log.js';
 import { rehearse } from './rehearsal.js';
 import { releases, startedWith } from './release.js';
 import { type Prepared, Reloader } from './reload.js';
 import { fixedOf, reloadable } from './reload-refusal.js';
+import { rolesOf } from './roles.js';
 import { onSignals } from './signals.js';
 import { type ExitCode, Supervisor, type SupervisorLimits } from './supervisor.js';
 import { onWarnings } from './warnings.js';
@@ -32,7 +33,7 @@ export interface PrimaryOptions {
   readonly log: PrimaryLog;
   /** Calls the listener when npm has ended that started this process; returns what ends that. */
   readonly onLauncherGone: (listener: () => void) => () => void;
-  readonly forks?: Forks;
+  readonly forks: Forks;
   readonly clock?: Clock;
 }
 
@@ -44,27 +45,33 @@ const REHEARSAL_MS = 30_000;
  * succeeded: in server mode this one stands by.
  */
 export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
-  const { configuration, indexes, log, forks = clusterForks(), clock = systemClock } = options;
+  const { configuration, indexes, log, forks, clock = systemClock } = options;
   const mayShare = configuration.broker.kind === 'rabbitmq';
   if (!mayShare) await refuseSharedIndexes(configuration.runtimeDir, indexes);
 
   const { app, numProcesses } = configuration;
   const findRelease = releases(startedWith(options.givenDir));
   const release = findRelease();
+  const roles = rolesOf(indexes);
   const supervisor = new Supervisor(
-    { app, numProcesses, indexes, config: options.arguments, release, limits: limitsOf(configuration) },
+    { app, numProcesses, roles, config: options.arguments, release, limits: limitsOf(configuration) },
     forks,
     clock,
     log,
   );
   const running = fixedOf(configuration);
   const prepare = async (): Promise<Prepared> => {
+    const { another } = forks;
+    const [role] = roles;
+    if (another === null || role === undefined) {
+      return { refusal: 'a worker alone can not reload: have its supervisor restart it' };
+    }
     const found = findRelease();
     const config = { ...options.arguments, dir: found.configDir };
     const fresh = reloadable(running, loadConfiguration(config));
     if ('refusal' in fresh) return fresh;
-    const assignment = { index: indexes[0] ?? 0, heartbeatMs: 0, config };
-    const why = await rehearse(forks.another(found), assignment, REHEARSAL_MS + fresh.hookTimeoutMs, clock);
+    const assignment = role.assignment({ heartbeatMs: 0, config });
+    const why = await rehearse(another(role, found), assignment, REHEARSAL_MS + fresh.hookTimeoutMs, clock);
     if (why !== null) return { refusal: why };
     const takeOver = () => {
       supervisor.takeOver(found, limitsOf(fresh));
@@ -136,7 +143,7 @@ async function answer(
 const ANSWER_MS = 5_000;
 
 /** Two programs on one folder are fine as long as they serve different indexes. */
-export async function refuseSharedIndexes(folder: string, indexes: readonly number[]): Promise<void> {
+async function refuseSharedIndexes(folder: string, indexes: readonly number[]): Promise<void> {
   for (const path of await livingPrograms(folder)) {
     for await (const reply of ask(path, { type: 'status' }, ANSWER_MS)) {
       if (reply.type !== 'status') continue;

@@ -7,8 +7,12 @@ export class PrimaryLog implements RootLogger {
   private written: string;
   private closing: Promise<unknown> = Promise.resolve();
 
-  constructor(logging: LoggingConfiguration) {
-    this.current = open(logging);
+  /** `fields` are added to each line. */
+  constructor(
+    logging: LoggingConfiguration,
+    private readonly fields: Fields = {},
+  ) {
+    this.current = open(logging, fields);
     this.written = JSON.stringify(logging);
   }
 
@@ -17,7 +21,7 @@ export class PrimaryLog implements RootLogger {
     const written = JSON.stringify(logging);
     if (written === this.written) return;
     const before = this.current;
-    this.current = open(logging);
+    this.current = open(logging, this.fields);
     this.written = written;
     this.closing = Promise.all([this.closing, before.close()]);
   }
@@ -51,7 +55,7 @@ export class PrimaryLog implements RootLogger {
   }
 }
 
-function open({ level, format, file, maxBytes, maxFiles }: LoggingConfiguration): RootLogger {
+function open({ level, format, file, maxBytes, maxFiles }: LoggingConfiguration, fields: Fields): RootLogger {
   const path = file === null ? null : `${file}.primary`;
-  return createLogger({ level, format, ...(path !== null && { file: { path, maxBytes, maxFiles } }) });
+  return createLogger({ level, format, fields, ...(path !== null && { file: { path, maxBytes, maxFiles } }) });
 }

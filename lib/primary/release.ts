@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { ApplicationError } from '../runtime/errors.js';
 
 export interface Release {
-  /** The file that a worker runs. */
-  readonly worker: string;
+  /** The folder of the files that processes run, each named by its role. */
+  readonly programs: string;
   readonly workingDir: string;
   readonly configDir: string;
 }
@@ -29,8 +29,8 @@ export interface Started {
   readonly configDir: string;
 }
 
-/** The worker beside the running code. */
-const OWN_WORKER = fileURLToPath(new URL('../../bin/worker.js', import.meta.url));
+/** Beside the running code. */
+const OWN_PROGRAMS = fileURLToPath(new URL('../../bin', import.meta.url));
 
 /** How this process was started. */
 export function startedWith(configDir: string): Started {
@@ -42,13 +42,13 @@ export function startedWith(configDir: string): Started {
 export function releases({ workingDir, shellDir, program, configDir }: Started): () => Release {
   const names = [shellDir, program, configDir].filter((name) => name !== undefined && isAbsolute(name)) as string[];
   const file = realOrNull(resolve(workingDir, program));
-  const ownsProgram = file !== null && dirname(file) === dirname(OWN_WORKER);
+  const ownsProgram = file !== null && dirname(file) === OWN_PROGRAMS;
   const dirName = isSame(shellDir, workingDir) ? shellDir : nameOf(workingDir, names);
   const programName = ownsProgram ? nameOf(resolve(workingDir, program), names) : null;
   return () => {
     const now = followed(dirName);
     return {
-      worker: programName === null ? OWN_WORKER : join(dirname(followed(programName)), 'worker.js'),
+      programs: programName === null ? OWN_PROGRAMS : dirname(followed(programName)),
       workingDir: now,
       configDir: resolve(now, configDir),
     };

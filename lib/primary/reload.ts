@@ -1,5 +1,5 @@
 /**
- * Reload: index by index, with new code and configuration. A worker drains, its successor starts from what is on disk now and
+ * Reload: role by role, with new code and configuration. A worker drains, its successor starts from what is on disk now and
  * must be ready before the next index is touched; nothing is lost, doubled or reordered, since an index has one owner at a time.
  * What the old model does not know waits in the old workers meanwhile. The first successor that fails stops the reload: its index
  * waits until one can start, the others go on as they are.
@@ -35,13 +35,17 @@ export class Reloader {
     this.supervisor.reloading(true);
     try {
       const result = await this.replaceAll(progress, expectedDir);
-      if (result.ok) this.log.info('reloaded', { indexes: this.supervisor.slots.length, config: this.configDir });
+      if (result.ok) this.log.info('reloaded', { indexes: this.indexes, config: this.configDir });
       else this.log.error('reload failed', { why: result.sentence });
       return result;
     } finally {
       this.supervisor.reloading(false);
       this.running = false;
     }
+  }
+
+  private get indexes(): number {
+    return this.supervisor.slots.filter(({ role }) => role.index !== null).length;
   }
 
   private async replaceAll(progress: (sentence: string) => void, expectedDir?: string): Promise<ReloadResult> {
@@ -54,12 +58,12 @@ export class Reloader {
     for (const slot of this.supervisor.slots) {
       if (this.supervisor.isStopping) return { ok: false, sentence: 'the program is stopping' };
       if (!(await this.supervisor.replace(slot))) {
-        const sentence = `the new worker of index ${slot.index} did not start; see the log. Indexes after it keep their old workers`;
+        const sentence = `${slot.role.name} was drained, and its successor did not start; see the log. Indexes after it keep their old workers`;
         return { ok: false, sentence };
       }
-      progress(`index ${slot.index} reloaded`);
+      progress(slot.role.index === null ? `${slot.role.kind} reloaded` : `index ${slot.role.index} reloaded`);
     }
-    const reloaded = `reloaded ${this.supervisor.slots.length} indexes`;
+    const reloaded = `reloaded ${this.indexes} indexes`;
     if (expectedDir === undefined || expectedDir === configDir) return { ok: true, sentence: `${reloaded}${moved}` };
     const other = `not from ${expectedDir}, which this command was called for: start the program by the path of the link`;
     return { ok: true, sentence: `${reloaded} from ${configDir}, ${other}` };

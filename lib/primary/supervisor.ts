@@ -1,28 +1,30 @@
 /**
- * Supervisor: forks a worker for each index, keeps them alive within limits, and ends them in order. It processes no task.
+ * Supervisor: keeps one process of each role alive within limits, and ends them in order. It processes no task.
  *
- * It forks **for an index**: a crashed worker's successor gets the same index, after a pause, once the old process is really gone.
- * Exit code 2 of a worker means that its configuration is wrong: the program ends, unless the index has had a worker already. Then somebody
- * edits the files of a running program: that index waits for it, the others go on. An ordered stop may come from a signal, a
- * command, a worker or the supervisor itself; the first one decides reason and exit code, unless a later one is worse.
+ * It forks **for a role**: the successor of one that crashed gets the same index, after a pause, once the old process is really gone.
+ * Exit code 2 means that its configuration is wrong: the program ends, unless the role has had a process already. Then somebody edits the
+ * files of a running program: that role waits for it, the others go on. An ordered stop may come from a signal, a command, a worker or the
+ * supervisor itself; the first one decides reason and exit code, unless a later one is worse.
  */
-import type { Answer, Assignment, ConfigurationArguments, FromWorker, Question } from '../ipc/messages.js';
+import type { Answer, ConfigurationArguments, FromWorker, Question, Start } from '../ipc/messages.js';
 import { ownSpeaker, restartNeeded, type Speaker, speakerOf, understands } from '../ipc/protocol.js';
 import type { ProgramStatus } from '../ipc/status.js';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { TrustedTime } from '../runtime/trusted-time.js';
+import { Child, type ChildLimits } from './child.js';
 import type { Exit, Fork, Forks } from './forks.js';
 import type { Release } from './release.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
-import { Slot, type WorkerLimits } from './slots.js';
+import type { Role } from './role.js';
+import { Slot } from './slots.js';
 import { watchHeartbeats } from './watch.js';
 
 export interface SupervisorOptions {
   readonly app: string;
   readonly numProcesses: number;
-  readonly indexes: readonly number[];
+  readonly roles: readonly Role[];
   /** Without the folder, which is the release's. */
   readonly config: Omit<ConfigurationArguments, 'dir'>;
   readonly release: Release;
@@ -30,31 +32,34 @@ export interface SupervisorOptions {
 }
 
 /** What a reload can change. */
-export interface SupervisorLimits extends WorkerLimits {
+export interface SupervisorLimits extends ChildLimits {
   readonly respawn: RespawnLimits;
   readonly heartbeatMs: number;
 }
 
 export type ExitCode = 0 | 1 | 2;
 
-/** What a worker gets beyond the drain deadline to write its last lines, before it is killed. */
+/** What a process gets beyond the drain deadline to write its last lines, before it is killed. */
 const KILL_GRACE_MS = 5_000;
-/** Exit code of a worker that can not start from what is on disk. */
+/** Exit code of one that can not start from what is on disk. */
 const REFUSED = 2;
-/** How long the workers may take to tell their figures. */
+/** How long they may take to tell their figures. */
 const REPORT_MS = 2_000;
 
 export class Supervisor {
   readonly slots: readonly Slot[];
-  /** Resolves with the exit code when every worker has ended after an ordered stop. */
+  /** Resolves with the exit code when every process has ended after an ordered stop. */
   readonly finished: Promise<ExitCode>;
-  private readonly policy: RespawnPolicy;
+  /** All that live, those that leave too. */
+  private readonly children = new Set<Child>();
+  private readonly policies: ReadonlyMap<string, RespawnPolicy>;
   private limits: SupervisorLimits;
   private release: Release;
   private readonly startedAt: number;
   private readonly time: TrustedTime;
   private readonly pauses = new Map<Slot, () => void>();
   private stopping: { reason: string; exitCode: ExitCode } | null = null;
+  private drainedStage = -1;
   private readonly finish: (exitCode: ExitCode) => void;
   private started = false;
   private endWatch = () => {};
@@ -66,9 +71,11 @@ export class Supervisor {
     private readonly clock: Clock,
     private readonly log: Logger,
   ) {
-    this.slots = options.indexes.map((index) => new Slot(index));
-    this.policy = new RespawnPolicy(options.limits.respawn, options.indexes.length);
-    this.limits = options.limits;
+    const { roles, limits } = options;
+    this.slots = roles.map((role) => new Slot(role));
+    const count = (kind: string) => roles.filter((role) => role.kind === kind).length;
+    this.policies = new Map(roles.map(({ kind }) => [kind, new RespawnPolicy(limits.respawn, count(kind))]));
+    this.limits = limits;
     this.release = options.release;
     this.startedAt = clock.monotonic();
     this.time = new TrustedTime(clock, clock.now());
@@ -78,17 +85,17 @@ export class Supervisor {
   }
 
   async start(): Promise<void> {
-    const first = await this.forks.first(this.slots.length, this.release);
+    const first = await this.forks.first(this.options.roles, this.release);
     for (const [n, slot] of this.slots.entries()) {
       const fork = first[n];
-      if (fork) this.adopt(slot, fork);
+      if (fork) slot.child = this.adopt(slot, fork);
     }
     this.started = true;
-    this.endWatch = watchHeartbeats(this.slots, this.clock, this.log);
-    if (this.stopping) this.drainAll();
+    this.endWatch = watchHeartbeats(this.children, this.clock, this.log);
+    if (this.stopping) this.drainNext();
   }
 
-  /** Ends the program in order: every worker drains. A worse exit code replaces the one of an earlier call. */
+  /** Ends the program in order: every process drains. A worse exit code replaces the one of an earlier call. */
   stop(reason: string, exitCode: ExitCode): void {
     if (this.stopping) {
       if (exitCode > this.stopping.exitCode) this.stopping.exitCode = exitCode;
@@ -98,7 +105,7 @@ export class Supervisor {
     this.log.info('stopping', { reason, exitCode });
     for (const cancel of this.pauses.values()) cancel();
     this.pauses.clear();
-    this.drainAll();
+    this.drainNext();
   }
 
   /** Ends the program at once: what is unfinished stays in the queue. */
@@ -106,199 +113,238 @@ export class Supervisor {
     this.stop(reason, 1);
     this.log.warn('killing the workers that are left', { reason });
     if (this.stopping) this.stopping.exitCode = 1;
-    for (const slot of this.slots) slot.fork?.kill('SIGKILL');
+    for (const { fork } of this.children) fork.kill('SIGKILL');
   }
 
-  /** From now on these hold, for each worker from its next fork on. */
+  /** From now on these hold, for each process from its next fork on. */
   takeOver(release: Release, limits: SupervisorLimits): void {
     this.release = release;
     this.limits = limits;
-    this.policy.set(limits.respawn);
+    for (const policy of this.policies.values()) policy.set(limits.respawn);
   }
 
   get isStopping(): boolean {
     return this.stopping !== null;
   }
 
-  /** Drains the worker of a slot and forks its successor; resolves true when that one is ready or stands by, false when it failed to. */
+  /** False where whoever started this program starts the next process. */
+  get canReplace(): boolean {
+    return this.forks.another !== null;
+  }
+
+  /** Puts a new process in place of that of a slot; resolves true when it is ready or stands by, false when it failed to. */
   async replace(slot: Slot): Promise<boolean> {
     const started = slot.nextStart();
-    if (slot.fork) this.drain(slot);
+    const { child, role } = slot;
+    if (child !== null && role.succession === 'after') child.drain();
     else if (!this.stopping) this.forkFor(slot);
     return started;
   }
 
-  /** Tells the workers of it that have what is old; those that leave need not know how it ends. */
+  /** Tells the processes of it that have what is old; those that leave need not know how it ends. */
   reloading(underWay: boolean): void {
-    for (const slot of this.slots) if (slot.heard && !slot.leaving) slot.fork?.send({ type: 'reload', underWay });
+    for (const child of this.children) if (child.heard && !child.leaving) child.fork.send({ type: 'reload', underWay });
   }
 
   ask(index: number, question: Question): Promise<Answer> {
-    const slot = this.slots.find((candidate) => candidate.index === index);
-    if (!slot) return Promise.resolve({ ok: false, why: `index ${index} is not served by this program` });
-    return slot.ask(question);
+    const slot = this.slots.find(({ role }) => role.index === index);
+    return slot?.ask(question) ?? Promise.resolve({ ok: false, why: `index ${index} is not served by this program` });
   }
 
-  /** With the figures that the workers tell now; of one that does not answer in time, those that it told last. */
+  /** With the figures that the processes tell now; of one that does not answer in time, those that it told last. */
   async status(): Promise<ProgramStatus> {
-    const told = Promise.all(this.slots.map((slot) => slot.report()));
+    const told = Promise.all([...this.children].map((child) => child.report()));
     await Deadline.in(REPORT_MS, this.clock).allows(told);
     const now = this.clock.monotonic();
     const { app, numProcesses } = this.options;
-    const slots = this.slots.map((slot) => slot.describe(now));
     const uptimeMs = Math.round(now - this.startedAt);
-    return { ...ownSpeaker(), app, pid: process.pid, uptimeMs, numProcesses, slots };
+    const slots = this.slots.flatMap((slot) => {
+      const { index } = slot.role;
+      return index === null ? [] : [{ index, ...slot.describe(now), worker: slot.child?.status ?? null }];
+    });
+    const others = this.slots.filter(({ role }) => role.index === null);
+    const roles = Object.fromEntries(others.map((slot) => [slot.role.kind, slot.describe(now)]));
+    const program = { ...ownSpeaker(), app, pid: process.pid, uptimeMs, numProcesses, slots };
+    return others.length === 0 ? program : { ...program, roles };
   }
 
   private forkFor(slot: Slot): void {
     // A reload need not wait for the pause; and when it ends nobody may be forked a second time.
     this.pauses.get(slot)?.();
     this.pauses.delete(slot);
-    this.adopt(slot, this.forks.another(this.release));
+    const fork = this.forks.another?.(slot.role, this.release);
+    if (fork === undefined) return;
+    const child = this.adopt(slot, fork);
+    if (slot.child === null) slot.child = child;
+    else slot.successor = child;
   }
 
-  private adopt(slot: Slot, fork: Fork): void {
-    slot.filled(fork, this.release, this.limits, this.clock.monotonic());
-    fork.onMessage((message) => this.heard(slot, fork, message));
-    void fork.exited.then((exit) => this.exited(slot, exit));
+  private adopt(slot: Slot, fork: Fork): Child {
+    const child = new Child(slot.role, fork, this.release, this.limits, this.clock.monotonic());
+    this.children.add(child);
+    fork.onMessage((message) => {
+      if (this.children.has(child)) this.heard(slot, child, message);
+    });
+    void fork.exited.then((exit) => this.exited(slot, child, exit));
+    return child;
   }
 
-  private assignmentOf({ index, release }: Slot): Assignment {
-    const config = { ...this.options.config, dir: release.configDir };
-    return { index, heartbeatMs: this.limits.heartbeatMs, trustedMs: this.time.now(), config };
-  }
-
-  private heard(slot: Slot, fork: Fork, message: FromWorker): void {
-    if (slot.fork !== fork) return;
-    slot.lastHeartbeat = this.clock.monotonic();
-    slot.heard = true;
+  private heard(slot: Slot, child: Child, message: FromWorker): void {
+    const { kind, fields: who } = child.role;
+    const { pid } = child.fork;
+    child.lastHeartbeat = this.clock.monotonic();
+    child.heard = true;
     switch (message.type) {
       case 'hello':
-        this.greeted(slot, fork, speakerOf(message));
+        this.greeted(child, speakerOf(message));
         return;
       case 'heartbeat':
         // Only who looks all the time knows how long a jump has lasted.
         this.time.now();
         return;
-      case 'rehearsed':
-        return;
       case 'failed':
         for (const why of message.why.split('\n')) {
-          const what = slot.state === 'running' ? 'the worker ends' : 'the worker can not start';
-          this.log.error(what, { index: slot.index, why });
+          if (child.state === 'running') this.log.error(`the ${kind} ends`, { ...who, why });
+          else this.log.error(`the ${kind} can not start`, { ...who, why });
         }
         return;
       case 'waiting':
-        this.log.warn('worker stands by', { index: slot.index, why: message.why });
-        if (slot.leaving) return;
+        this.log.warn(`${kind} stands by`, { ...who, why: message.why });
         // Somebody else owns the index: it has done what it can for a reload.
-        slot.begun('standby');
+        this.begun(slot, child, 'standby');
         return;
       case 'ready':
-        this.log.info('worker ready', { index: slot.index, pid: fork.pid, epoch: message.epoch });
-        // One that leaves is not what a reload waits for.
-        if (slot.leaving) return;
-        slot.begun('running');
+        this.log.info(`${kind} ready`, { ...who, pid, epoch: message.epoch });
+        this.begun(slot, child, 'running');
         return;
       case 'stats':
-        slot.reported(message.status);
+        child.reported(message.status);
         return;
       case 'stop-program':
         this.stop(message.reason, message.exitCode);
         return;
       case 'lost':
-        if (slot.leaving) return;
-        this.log.warn('worker has lost its index and stands by', {
-          index: slot.index,
-          pid: fork.pid,
-          why: message.why,
-        });
-        // It ends by itself, and its successor stands by.
-        slot.leaving = true;
-        slot.state = 'standby';
+        this.lostIndex(child, message.why);
         return;
       case 'restart':
-        if (slot.leaving) return;
-        this.replaceOutgrown(slot, message);
+        if (!child.leaving) this.replaceOutgrown(child, message);
         return;
       case 'drained':
         if (message.left > 0 && this.stopping) this.stop('tasks were left unfinished', 1);
         return;
       case 'answer':
-        slot.answered(message.id, message.answer);
+        child.answered(message.id, message.answer);
+        return;
+      case 'rehearsed':
         return;
     }
   }
 
-  /** What is on disk by now may be another version: it can not serve this program, whose other workers go on. */
-  private greeted(slot: Slot, fork: Fork, speaker: Speaker): void {
-    if (slot.leaving) fork.send({ type: 'drain' });
+  /** What is on disk by now may be another version: it can not serve this program, whose other processes go on. */
+  private greeted(child: Child, speaker: Speaker): void {
+    const { role, fork, release } = child;
+    if (child.leaving) fork.send({ type: 'drain' });
     else if (understands(speaker)) {
-      fork.send({ type: 'assign', assignment: this.assignmentOf(slot), ...ownSpeaker() });
+      const config = { ...this.options.config, dir: release.configDir };
+      const start: Start = { heartbeatMs: this.limits.heartbeatMs, trustedMs: this.time.now(), config };
+      fork.send({ type: 'assign', assignment: role.assignment(start), ...ownSpeaker() });
     } else {
-      slot.refused = true;
-      this.log.error('the worker can not start', { index: slot.index, why: restartNeeded(ownSpeaker(), speaker) });
+      child.refused = true;
+      const why = restartNeeded(ownSpeaker(), speaker);
+      this.log.error(`the ${role.kind} can not start`, { ...role.fields, why });
       fork.kill('SIGKILL');
     }
   }
 
-  private exited(slot: Slot, exit: Exit): void {
-    const { leaving, heard, refused } = slot;
-    if (!slot.replacedAtOnce) this.policy.lasted(slot.index);
+  /** One that leaves is not what a reload waits for. */
+  private begun(slot: Slot, child: Child, state: 'running' | 'standby'): void {
+    if (!child.leaving) slot.begun(child, state)?.drain();
+  }
+
+  /** It ends by itself, and its successor stands by. */
+  private lostIndex(child: Child, why: string): void {
+    if (child.leaving) return;
+    const fields = { ...child.role.fields, pid: child.fork.pid, why };
+    child.leaving = true;
+    child.state = 'standby';
+    if (this.canReplace) this.log.warn('worker has lost its index and stands by', fields);
+    else {
+      this.log.warn('worker has lost its index and ends', fields);
+      this.stop(why, 1);
+    }
+  }
+
+  private exited(slot: Slot, child: Child, exit: Exit): void {
+    const { role, heard, refused, leaving } = child;
     const code = refused ? REFUSED : exit.code;
-    const pid = slot.fork?.pid;
-    slot.emptied();
-    const fields = { index: slot.index, pid, ...exit };
+    const fields = { ...role.fields, pid: child.fork.pid, ...exit };
+    this.children.delete(child);
+    child.ended();
+    const isVacant = slot.lost(child);
+    if (!child.replacedAtOnce) this.policyOf(role).lasted(role);
     if (this.stopping) {
       // A terminal's Ctrl-C also ends a process that is too young to ignore it, and has nothing yet to lose.
       if (code !== 0 && heard && !refused) {
-        this.log.error('a worker did not end in order', fields);
-        this.stop('a worker did not end in order', 1);
-      } else this.log.info('worker ended', fields);
-      if (this.slots.every((each) => each.fork === null)) this.end();
-      return;
-    }
-    if (leaving) {
-      if (code === 0) this.log.info('worker ended as planned', fields);
-      else this.log.error('a worker did not end in order', fields);
-      this.forkFor(slot);
-      return;
-    }
-    slot.tellStart(false);
-    if (code !== REFUSED) this.crashed(slot, fields);
-    else if (slot.hasStarted) this.refused(slot, fields);
-    else this.stop(`the worker of index ${slot.index} refused its configuration`, 2);
+        this.log.error(`a ${role.kind} did not end in order`, fields);
+        this.stop(`a ${role.kind} did not end in order`, 1);
+      } else this.log.info(`${role.kind} ended`, fields);
+      this.drainNext();
+    } else if (leaving) {
+      if (code === 0) this.log.info(`${role.kind} ended as planned`, fields);
+      else this.log.error(`a ${role.kind} did not end in order`, fields);
+      if (isVacant) this.forkFor(slot);
+    } else if (isVacant) this.fell(slot, code, fields);
+    else this.log.error(`the ${role.kind} can not start`, { ...fields, why: 'it ended before; the old one goes on' });
   }
 
-  private replaceOutgrown(
-    slot: Slot,
-    { why, atOnce = false }: { readonly why: string; readonly atOnce?: boolean },
-  ): void {
-    const { index, fork } = slot;
-    this.log.warn('worker is replaced', { index, pid: fork?.pid, why });
-    const { limit } = this.limits.respawn;
-    slot.replacedAtOnce = atOnce;
-    if (atOnce && this.policy.replacedAtOnce(index))
-      this.stop(`${limit} workers of index ${index} in a row had to be replaced: ${why}`, 1);
-    else this.drain(slot);
+  /** Nobody ordered its end. */
+  private fell(slot: Slot, code: number | null, fields: Record<string, unknown>): void {
+    const { role } = slot;
+    slot.tellStart(false);
+    if (code === REFUSED && !slot.hasStarted && role.crashLoop === 'stops-program') {
+      this.stop(`${role.name} refused its configuration`, 2);
+    } else if (!this.canReplace) {
+      this.log.error(`${role.kind} crashed`, fields);
+      this.stop(`${role.name} crashed`, 1);
+    } else if (code === REFUSED) {
+      const pauseMs = this.policyOf(role).pauseMs(role);
+      this.log.error(`${role.kind} can not load its files; it tries again later`, { ...fields, pauseMs });
+      this.forkAfter(slot, pauseMs);
+    } else this.crashed(slot, fields);
   }
 
   private crashed(slot: Slot, fields: Record<string, unknown>): void {
-    const decision = this.policy.crashed(slot.index, this.clock.monotonic());
-    if (decision.kind === 'give-up') {
-      this.log.error('worker crashed', fields);
+    const { role } = slot;
+    const policy = this.policyOf(role);
+    const decision = policy.crashed(role, this.clock.monotonic());
+    if (decision.kind === 'give-up' && role.crashLoop === 'stops-program') {
+      this.log.error(`${role.kind} crashed`, fields);
       this.stop(decision.reason, 1);
       return;
     }
-    this.log.error('worker crashed; it comes back after a pause', { ...fields, pauseMs: decision.pauseMs });
+    slot.failed = decision.kind === 'give-up';
+    const pauseMs = decision.kind === 'give-up' ? policy.pauseMs(role) : decision.pauseMs;
+    this.log.error(`${role.kind} crashed; it comes back after a pause`, { ...fields, pauseMs });
     slot.respawns++;
-    this.forkAfter(slot, decision.pauseMs);
+    this.forkAfter(slot, pauseMs);
   }
 
-  private refused(slot: Slot, fields: Record<string, unknown>): void {
-    const pauseMs = this.policy.refused(slot.index);
-    this.log.error('worker can not load its files; it tries again later', { ...fields, pauseMs });
-    this.forkAfter(slot, pauseMs);
+  private replaceOutgrown(
+    child: Child,
+    { why, atOnce = false }: { readonly why: string; readonly atOnce?: boolean },
+  ): void {
+    const { role, fork } = child;
+    this.log.warn(`${role.kind} is replaced`, { ...role.fields, pid: fork.pid, why });
+    const { limit } = this.limits.respawn;
+    child.replacedAtOnce = atOnce;
+    if (!this.canReplace) this.stop(why, 1);
+    else if (atOnce && this.policyOf(role).replacedAtOnce(role))
+      this.stop(`${role.name} had to be replaced ${limit} times in a row: ${why}`, 1);
+    else child.drain();
+  }
+
+  private policyOf({ kind }: Role): RespawnPolicy {
+    return this.policies.get(kind)!;
   }
 
   private forkAfter(slot: Slot, pauseMs: number): void {
@@ -308,26 +354,22 @@ export class Supervisor {
     );
   }
 
-  private drain(slot: Slot): void {
-    slot.leaving = true;
-    slot.state = 'draining';
-    slot.fork?.send({ type: 'drain' });
-  }
-
-  private drainAll(): void {
-    const open = this.slots.filter((slot) => slot.fork !== null);
-    for (const slot of open) this.drain(slot);
+  /** Drains those of the lowest stage that is left, by a deadline of their own; ends the program when none is. */
+  private drainNext(): void {
+    const open = [...this.children];
     if (open.length === 0) {
       if (this.started) this.end();
       return;
     }
+    const stage = Math.min(...open.map(({ role }) => role.drainStage));
+    if (stage === this.drainedStage) return;
+    this.drainedStage = stage;
+    const due = open.filter(({ role }) => role.drainStage === stage);
+    for (const child of due) if (!child.leaving) child.drain();
     this.endDeadline();
-    const longestMs = Math.max(...open.map(({ limits }) => limits.shutdownTimeMs));
-    this.endDeadline = this.clock.after(
-      longestMs + KILL_GRACE_MS,
-      () => this.kill('the drain deadline has passed'),
-      true,
-    );
+    const longestMs = Math.max(...due.map(({ limits }) => limits.shutdownTimeMs));
+    const late = () => this.kill('the drain deadline has passed');
+    this.endDeadline = this.clock.after(longestMs + KILL_GRACE_MS, late, true);
   }
 
   private end(): void {

@@ -31,7 +31,7 @@ import { TrustedTime } from '../runtime/trusted-time.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import { Records } from '../store/records.js';
 import { type Backend, openBackend, rehearseStore } from './backend.js';
-import type { Importing, Orders, WorkerProgram } from './process.js';
+import type { Importing, Orders, WorkerProgram } from './life.js';
 import { loadRegistry } from './registry.js';
 import { RunningWorker, type WorkerParts } from './running.js';
 import { Sweeper } from './sweeper.js';

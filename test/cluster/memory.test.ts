@@ -89,7 +89,7 @@ logging: { format: json }
   expect(await program.line('stopping')).toMatchObject({
     exitCode: 1,
     reason: expect.stringMatching(
-      /^2 workers of index 0 in a row had to be replaced: .* before its first task.*\(max_memory\)$/,
+      /^the worker of index 0 had to be replaced 2 times in a row: .* before its first task.*\(max_memory\)$/,
     ),
   });
 });

@@ -8,7 +8,10 @@ const TEXT = /'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`/;
 /** A call that writes a line: its level, and its text or the name of what holds it. The logger itself can only write errors. */
 const CALL = new RegExp(`(?:\\blog\\.(debug|info|warn|error)|\\btell)\\(\\s*(?:${TEXT.source}|(\\w+)[,)])`, 'g');
 /** No lines of their own: what `check` says about configuration and modules, repeated at the start. */
-const SENTENCES = new Set(['lib/worker/registry.ts sentence', 'lib/cli/commands/start.ts warning']);
+const SENTENCES = new Set(['lib/worker/registry.ts sentence', 'lib/cli/run-program.ts warning']);
+
+/** What every role may say is explained once, of workers. */
+const OF_A_ROLE = /\$\{(role\.)?kind\}/;
 
 /** `level text` of every line that the program writes; what differs from line to line is `...`. */
 function written(): string[] {
@@ -20,7 +23,11 @@ function written(): string[] {
       if (call.startsWith('tell') && path !== 'observability/logger.ts') continue;
       const text = plain ?? template;
       const texts = text === undefined ? textsOf(`${name}`, source, join('lib', path)) : [text];
-      lines.push(...texts.map((each) => `${level ?? 'error'} ${each.replace(/\$\{[^}]*\}/g, '...')}`));
+      lines.push(
+        ...texts.map(
+          (each) => `${level ?? 'error'} ${each.replace(OF_A_ROLE, 'worker').replace(/\$\{[^}]*\}/g, '...')}`,
+        ),
+      );
     }
   }
   return [...new Set(lines)].sort();

@@ -1,6 +1,9 @@
 /** Simulated worker processes for the supervisor: a test plays their part. */
 import type { FromWorker, ToWorker } from '../../lib/ipc/messages.js';
 import type { Exit, Fork, Forks } from '../../lib/primary/forks.js';
+import type { Release } from '../../lib/primary/release.js';
+import type { Role } from '../../lib/primary/role.js';
+import type { SupervisorLimits } from '../../lib/primary/supervisor.js';
 
 export interface SimulatedFork extends Fork {
   readonly received: ToWorker[];
@@ -12,9 +15,17 @@ export interface SimulatedFork extends Fork {
 }
 
 export interface SimulatedForks extends Forks {
+  another(role: Role, release: Release): SimulatedFork;
   readonly all: readonly SimulatedFork[];
   last(): SimulatedFork;
 }
+
+export const LIMITS: SupervisorLimits = {
+  respawn: { limit: 3, windowMs: 60_000, backoffMs: 500, backoffMostMs: 30_000 },
+  heartbeatMs: 1_000,
+  hangTimeoutMs: 10_000_000,
+  shutdownTimeMs: 60_000,
+};
 
 export function simulatedForks(): SimulatedForks {
   const all: SimulatedFork[] = [];
@@ -25,7 +36,7 @@ export function simulatedForks(): SimulatedForks {
   };
   return {
     all,
-    first: async (count) => Array.from({ length: count }, make),
+    first: async (roles) => roles.map(make),
     another: make,
     last: () => all.at(-1)!,
   };

@@ -48,9 +48,9 @@ it('the memory of a primary stays the same however often it is asked for its sta
     begun = resolve;
   });
   const forks = {
-    first: async (count: number) => {
+    first: async (roles: readonly unknown[]) => {
       begun();
-      return Array.from({ length: count }, worker);
+      return roles.map(worker);
     },
     another: worker,
   };

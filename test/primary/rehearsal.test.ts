@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ownSpeaker, type Speaker } from '../../lib/ipc/protocol.js';
 import { rehearse } from '../../lib/primary/rehearsal.js';
+import { worker } from '../../lib/primary/roles.js';
 import { manualClock } from '../support/clock.js';
 import { simulatedForks } from './forks.js';
 
@@ -10,7 +11,7 @@ const NOT_STARTED = 'a new worker could not start, so all keep the old one: ';
 function rehearsing(hello: Speaker = ownSpeaker()) {
   const forks = simulatedForks();
   const clock = manualClock();
-  const fork = forks.another({ worker: 'worker.js', workingDir: '/', configDir: 'config' });
+  const fork = forks.another(worker(0), { programs: '/bin', workingDir: '/', configDir: 'config' });
   const why = rehearse(fork, ASSIGNMENT, 1_000, clock);
   const simulated = forks.last();
   simulated.say({ type: 'hello', ...hello });

@@ -7,7 +7,7 @@ import { releases } from '../../lib/primary/release.js';
 
 const OWN_BIN = fileURLToPath(new URL('../../bin', import.meta.url));
 const PROGRAM = 'node_modules/dp3-cluster/bin/dp3-cluster.ts';
-const WORKER = 'node_modules/dp3-cluster/bin/worker.js';
+const PROGRAMS = 'node_modules/dp3-cluster/bin';
 
 let root: string;
 const release = (n: number, below = '') => join(root, 'releases', String(n), below);
@@ -48,9 +48,9 @@ describe('the release of a program', () => {
     const started = { ...withoutNames(), ...names() };
     const find = releases(started);
     const configOf = (n: number) => (started.configDir === 'config' ? release(n, 'config') : started.configDir);
-    expect(find()).toEqual({ workingDir: release(1), worker: join(OWN_BIN, 'worker.js'), configDir: configOf(1) });
+    expect(find()).toEqual({ workingDir: release(1), programs: OWN_BIN, configDir: configOf(1) });
     switchLink();
-    expect(find()).toEqual({ workingDir: release(2), worker: release(2, WORKER), configDir: configOf(2) });
+    expect(find()).toEqual({ workingDir: release(2), programs: release(2, PROGRAMS), configDir: configOf(2) });
   });
 
   it.each([

@@ -3,28 +3,25 @@ import { type FromWorker, QUESTIONS_LIMIT } from '../../lib/ipc/messages.js';
 import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import type { WorkerStatus } from '../../lib/ipc/status.js';
 import { sumFigures } from '../../lib/observability/metrics.js';
+import type { Role } from '../../lib/primary/role.js';
+import { rolesOf } from '../../lib/primary/roles.js';
 import { Supervisor, type SupervisorLimits, type SupervisorOptions } from '../../lib/primary/supervisor.js';
 import { manualClock } from '../support/clock.js';
 import { capturingLogger } from '../support/logger.js';
-import { simulatedForks } from './forks.js';
+import { LIMITS, type SimulatedFork, simulatedForks } from './forks.js';
 
 const OPTIONS: SupervisorOptions = {
   app: 'test',
   numProcesses: 2,
-  indexes: [0, 1],
+  roles: rolesOf([0, 1]),
   config: { flags: {} },
-  release: { worker: 'worker.js', workingDir: '/', configDir: 'config' },
-  limits: {
-    respawn: { limit: 3, windowMs: 60_000, backoffMs: 500, backoffMostMs: 30_000 },
-    heartbeatMs: 1_000,
-    hangTimeoutMs: 10_000_000,
-    shutdownTimeMs: 60_000,
-  },
+  release: { programs: '/bin', workingDir: '/', configDir: 'config' },
+  limits: LIMITS,
 };
 
 const DAY_MS = 86_400_000;
 
-const NEW_RELEASE = { worker: 'new/worker.js', workingDir: '/new', configDir: '/new/config' };
+const NEW_RELEASE = { programs: '/new/bin', workingDir: '/new', configDir: '/new/config' };
 
 function withLimits(limits: Partial<SupervisorLimits>): Pick<SupervisorOptions, 'limits'> {
   return { limits: { ...OPTIONS.limits, ...limits } };
@@ -59,9 +56,91 @@ async function started(options: Partial<SupervisorOptions> = {}) {
   return { forks, clock, log, supervisor };
 }
 
+/** Serves no index, starts beside its predecessor, drains before the workers, and never stops them. */
+const PAGE: Role = {
+  kind: 'page',
+  name: 'the page',
+  fields: {},
+  index: null,
+  program: 'page.js',
+  succession: 'overlapping',
+  crashLoop: 'fails-alone',
+  drainStage: 0,
+  assignment: (start) => ({ index: -1, ...start }),
+};
+
+describe('a role beside the workers', () => {
+  const withPage = async () => {
+    const all = await started({ roles: [...rolesOf([0]), PAGE] });
+    for (const fork of all.forks.all) fork.say({ type: 'ready', epoch: 1 });
+    const [worker, page] = all.forks.all;
+    return { ...all, worker: worker!, page: page! };
+  };
+  const types = (fork: SimulatedFork) => fork.received.map(({ type }) => type);
+
+  it('has its successor ready before it leaves', async () => {
+    const { forks, page, supervisor } = await withPage();
+    const replaced = supervisor.replace(supervisor.slots[1]!);
+    expect(types(page)).toEqual(['assign']);
+    forks.last().say({ type: 'hello', ...ownSpeaker() });
+    forks.last().say({ type: 'ready', epoch: 1 });
+    expect(await replaced).toBe(true);
+    expect(types(page)).toEqual(['assign', 'drain']);
+    await page.exit(0);
+    expect(forks.all).toHaveLength(3);
+    expect(supervisor.slots[1]!.describe(0)).toMatchObject({ state: 'running', pid: 1002, respawns: 0 });
+  });
+
+  it('goes on where its successor does not start', async () => {
+    const { forks, page, supervisor } = await withPage();
+    const replaced = supervisor.replace(supervisor.slots[1]!);
+    await forks.last().exit(1);
+    expect(await replaced).toBe(false);
+    expect(types(page)).toEqual(['assign']);
+    expect(supervisor.slots[1]!.describe(0)).toMatchObject({ state: 'running', pid: 1001 });
+  });
+
+  it('fails alone when it crashes too often, and is tried again', async () => {
+    const { forks, clock, page, worker, supervisor } = await withPage();
+    await page.exit(1);
+    for (let times = 0; times < 2; times++) {
+      clock.pass(5_000);
+      await forks.last().exit(1);
+    }
+    expect(supervisor.slots[1]!.state).toBe('failed');
+    expect([supervisor.isStopping, types(worker)]).toEqual([false, ['assign']]);
+    clock.pass(30_000);
+    forks.last().say({ type: 'ready', epoch: 1 });
+    expect(supervisor.slots[1]!.state).toBe('running');
+  });
+
+  it('has ended before the workers drain, each by a deadline of its own', async () => {
+    const { clock, page, worker, supervisor } = await withPage();
+    supervisor.stop('test', 0);
+    expect([types(page), types(worker)]).toEqual([['assign', 'drain'], ['assign']]);
+    clock.pass(60_000);
+    await page.exit(0);
+    expect(types(worker)).toEqual(['assign', 'drain']);
+    clock.pass(60_000);
+    expect(worker.signals).toEqual([]);
+    await worker.exit(0);
+    expect(await supervisor.finished).toBe(0);
+  });
+
+  it('stands in the status beside the indexes', async () => {
+    const { worker, page, supervisor } = await withPage();
+    const status = supervisor.status();
+    for (const fork of [worker, page]) fork.say({ type: 'stats', status: null });
+    expect(await status).toMatchObject({
+      slots: [{ index: 0, pid: 1000 }],
+      roles: { page: { pid: 1001, state: 'running', respawns: 0 } },
+    });
+  });
+});
+
 describe('supervisor', () => {
   it('gives each worker an index and repeats that index to its successor', async () => {
-    const { forks, clock } = await started({ indexes: [3, 5], numProcesses: 8 });
+    const { forks, clock } = await started({ roles: rolesOf([3, 5]), numProcesses: 8 });
     const indexes = () =>
       forks.all.map((fork) => (fork.received[0]?.type === 'assign' ? fork.received[0].assignment.index : null));
     expect(indexes()).toEqual([3, 5]);
@@ -291,7 +370,7 @@ describe('supervisor', () => {
   });
 
   it('does not wait for the figures of a worker that has ended', async () => {
-    const { forks, supervisor } = await started({ indexes: [0] });
+    const { forks, supervisor } = await started({ roles: rolesOf([0]) });
     const status = supervisor.status();
     await forks.all[0]!.exit(1);
     expect((await status).slots[0]).toMatchObject({ state: 'down', worker: null });
@@ -409,20 +488,20 @@ describe('supervisor', () => {
   });
 
   it('asks a worker that does not answer only so often', async () => {
-    const { forks, supervisor } = await started({ indexes: [0] });
+    const { forks, supervisor } = await started({ roles: rolesOf([0]) });
     const [worker] = forks.all;
     worker!.say({ type: 'ready', epoch: 1 });
     const [slot] = supervisor.slots;
     for (let asked = 0; asked < QUESTIONS_LIMIT; asked++) {
       void slot!.ask({ type: 'quarantine', action: 'drop', task: 'x' });
-      void slot!.report();
+      void slot!.child!.report();
     }
     const received = worker!.received.length;
     expect(await slot!.ask({ type: 'quarantine', action: 'drop', task: 'x' })).toEqual({
       ok: false,
       why: 'the worker of index 0 has 1000 open questions',
     });
-    await slot!.report();
+    await slot!.child!.report();
     expect(worker!.received).toHaveLength(received);
   });
 

@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import type { FromWorker } from '../../lib/ipc/messages.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
-import { WorkerLife, type WorkerProgram } from '../../lib/worker/process.js';
+import { WorkerLife, type WorkerProgram } from '../../lib/worker/life.js';
+import { manualClock } from '../support/clock.js';
 import { silentLogger } from '../support/logger.js';
 
 async function ended(error: Error) {
@@ -18,6 +19,7 @@ async function ended(error: Error) {
     async () => program as WorkerProgram,
     (message) => told.push(message),
     () => () => {},
+    manualClock(),
   );
   await life.begin({ index: 0, heartbeatMs: 0, config: { dir: 'config', flags: {} } });
   await life.crashed(error);

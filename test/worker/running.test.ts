@@ -14,7 +14,7 @@ import { Troubles } from '../../lib/runtime/troubles.js';
 import { Scheduler } from '../../lib/scheduler/scheduler.js';
 import { Records } from '../../lib/store/records.js';
 import type { CommitOutcome, Ownership, StoreEvents } from '../../lib/store/store.js';
-import type { Orders } from '../../lib/worker/process.js';
+import type { Orders } from '../../lib/worker/life.js';
 import { RunningWorker, type WorkerParts } from '../../lib/worker/running.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn } from '../support/deliveries.js';
