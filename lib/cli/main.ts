@@ -110,11 +110,11 @@ function makeProgram(output: Output): Commander {
     .description('Keeps profiles of entities while data about them keeps arriving.')
     .version(versionOfPackage(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help of a command')
-    .option('--config <dir>', 'configuration folder (DP3_CONFIG, else config)')
-    .option('--app <name>', 'name of the application (DP3_APP, else as configured)')
-    .option('--env <name>', 'environment (NODE_ENV, else development)')
-    .option('--verbose', 'print the stack of an error')
+    .helpCommand('help [command]', 'print the help of a command')
+    .option('--config <dir>', 'configuration folder (default: DP3_CONFIG, else config)')
+    .option('--app <name>', 'name of the application (default: DP3_APP, else as configured)')
+    .option('--env <name>', 'environment (default: NODE_ENV, else development)')
+    .option('--verbose', 'print the stack trace of an error')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => void output.page(text.trimEnd()),
@@ -129,7 +129,7 @@ function makeProgram(output: Output): Commander {
     })
     .addHelpText(
       'after',
-      '\nExample:\n  npx dp3-cluster check --config config\n\nEach command has its own: npx dp3-cluster send --help',
+      '\nExample:\n  npx dp3-cluster check --config config\n\nHelp for one command: npx dp3-cluster send --help',
     )
     .exitOverride();
   refuseUnknownInHelp(program);
