@@ -4,9 +4,9 @@
  * the commands send, status, list and get do.
  */
 
+import { reading } from '../lib/backend/open.js';
 import type { Output } from '../lib/cli/output.js';
 import { requireConfiguration } from '../lib/config/load.js';
-import { reading } from '../lib/store/reading.js';
 import { runCluster } from './cluster.js';
 import { readCorpus, sizeOf } from './feed.js';
 import { inside, type Place } from './place.js';

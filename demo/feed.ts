@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { backendOf } from '../lib/backend/open.js';
 import type { Configuration } from '../lib/config/configuration.js';
 import { readBlocks } from '../lib/ingest/blocks.js';
 import { itemCutter } from '../lib/ingest/items.js';
@@ -12,7 +13,6 @@ import { Sender } from '../lib/ingest/sender.js';
 import { TaskStreams } from '../lib/ingest/tasks.js';
 import { readProducerPoint } from '../lib/model/producer.js';
 import type { ModelSpec } from '../lib/model/spec.js';
-import { openProducer } from '../lib/queue/producer.js';
 import { systemClock } from '../lib/runtime/clock.js';
 import { EXAMPLE } from './place.js';
 
@@ -45,7 +45,7 @@ export function sizeOf(corpus: Buffer): { readonly points: number; readonly mail
 /** Sends all of it; resolves when the last data-point is in its queue. @throws Error where a data-point is refused, or the signal fires */
 export async function feed({ configuration, spec, corpus, rate, signal, onSent }: Feeding): Promise<void> {
   const { numProcesses, message } = configuration;
-  const { writer, close } = await openProducer(configuration);
+  const { writer, close } = await (await backendOf(configuration)).openProducer();
   const read = (raw: unknown) => readProducerPoint(raw, spec);
   const refused: string[] = [];
   // A queue that is full is waited for no longer once everything shall end.

@@ -42,19 +42,20 @@ const MAP: ImportMap = {
   embedded: GROUND,
   queue: [...GROUND, 'config', 'observability', 'embedded'],
   store: [...GROUND, 'config', 'observability', 'embedded'],
+  backend: [...GROUND, 'config', 'observability', 'embedded', 'queue', 'store'],
   hooks: [...GROUND, 'observability'],
   scheduler: [...GROUND, 'observability'],
   lanes: [...GROUND, 'queue', 'observability'],
   executor: [...GROUND, 'hooks', 'store', 'observability'],
   commit: [...GROUND, 'store', 'queue', 'observability'],
   pipeline: [...GROUND, ...MIDDLE, 'lanes', 'executor', 'commit'],
-  worker: [...GROUND, ...MIDDLE, 'hooks', 'scheduler', 'executor', 'commit', 'pipeline'],
+  worker: [...GROUND, ...MIDDLE, 'backend', 'hooks', 'scheduler', 'executor', 'commit', 'pipeline'],
   testing: [...GROUND, 'config', 'observability', 'hooks', 'executor', 'worker'],
-  primary: [...GROUND, 'ipc', 'config', 'observability'],
-  ingest: [...GROUND, 'config', 'queue'],
+  primary: [...GROUND, 'backend', 'ipc', 'config', 'observability'],
+  ingest: [...GROUND, 'config', 'queue', 'backend'],
   documents: [...GROUND, 'config', 'store'],
-  control: [...GROUND, 'config', 'ipc', 'store', 'observability'],
-  cli: [...GROUND, ...MIDDLE, 'hooks', 'ingest', 'documents', 'control', 'primary', 'worker'],
+  control: [...GROUND, 'config', 'ipc', 'store', 'backend', 'observability'],
+  cli: [...GROUND, ...MIDDLE, 'backend', 'hooks', 'ingest', 'documents', 'control', 'primary', 'worker'],
   bin: [...GROUND, 'cli', 'worker', 'hooks'],
   index: [...GROUND, 'hooks'],
   services: ['runtime'],
@@ -116,7 +117,6 @@ const STILL: readonly string[] = [
   'DeliveryOwner stands for',
   'Sending stands for',
   'Look stands for',
-  'SetUp stands for',
   'Part stands for',
   'Row stands for',
   'ReaderSource stands for',
@@ -142,8 +142,13 @@ test('no files import each other in a circle', () => {
   expect(cyclesIn([...program, ...services, ...demo])).toEqual([]);
 });
 
-test('adapters are reached through open.ts alone', () => {
+test('adapters are reached through the backend alone', () => {
   expect(adaptersNotOpened(program, ['queue', 'store'])).toEqual([]);
+});
+
+test('whether servers are used is looked at in one place', () => {
+  const elsewhere = program.filter(({ path }) => !/^lib\/(config\/|backend\/open\.ts$)/.test(path));
+  expect(wordsIn(elsewhere, /\b(broker|store)\??\.kind\b/, 'ask the backend (lib/backend)')).toEqual([]);
 });
 
 test('no file is longer than 450 lines, but those that only declare', () => {

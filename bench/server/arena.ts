@@ -3,10 +3,10 @@
  * (AMQP_URL, DATABASE_URL, or where they usually are), others are brought up.
  */
 import { type ConfirmChannel, connect } from 'amqplib';
+import { backendOf } from '../../lib/backend/open.js';
 import { loadConfiguration } from '../../lib/config/load.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { exchangeNames, queueNames } from '../../lib/queue/names.js';
-import { openProducer } from '../../lib/queue/producer.js';
 import { postgresService } from '../../services/postgres.js';
 import { rabbitMqService } from '../../services/rabbitmq.js';
 import { APP, inTemporary, Program, type ProgramSettings } from '../embedded/program.js';
@@ -67,7 +67,7 @@ export class Arena extends Program {
   async declare(): Promise<void> {
     const { configuration: loaded } = loadConfiguration({ dir: this.config });
     if (loaded === null) throw new Error('the configuration of the measurement has errors');
-    const { close } = await openProducer(loaded);
+    const { close } = await (await backendOf(loaded)).openProducer();
     await close();
   }
 

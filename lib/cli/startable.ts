@@ -1,8 +1,8 @@
 /** The configuration of something that is to run for long. */
+import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
 import { type ConfigurationRequest, loadConfiguration, problemLine } from '../config/load.js';
 import type { ConfigurationArguments } from '../ipc/messages.js';
-import { queueProblems } from '../queue/inspect.js';
 import type { Output } from './output.js';
 import { printProblems } from './problems.js';
 
@@ -27,7 +27,8 @@ export async function startable(
     return null;
   }
   const indexes = indexesOf(configuration);
-  const all = [...problems, ...(await queueProblems({ configuration, indexes, byAmqp: false }))];
+  const backend = await backendOf(configuration);
+  const all = [...problems, ...(await backend.problemsOfStart(indexes))];
   if (!all.some(({ severity }) => severity === 'error')) {
     return { configuration, indexes, warnings: all.map(problemLine) };
   }

@@ -1,9 +1,10 @@
 /** Status: what the running programs of this machine say of themselves, added up, and what the store holds, also while nothing runs. */
+
+import { reading } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
 import type { ProgramStatus, SlotStatus } from '../ipc/status.js';
 import { type Figures, sumFigures } from '../observability/metrics.js';
 import { ApplicationError } from '../runtime/errors.js';
-import { reading } from '../store/reading.js';
 import { runningPrograms } from './programs.js';
 
 /** What the store holds. */

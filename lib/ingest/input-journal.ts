@@ -1,5 +1,6 @@
 /** The journal of an input: found, taken over from where a file was before, or made; and what an earlier send left open in it. */
 import { existsSync } from 'node:fs';
+import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
 import { showDuration } from '../config/formats.js';
 import { indexOf } from '../model/hash.js';
@@ -23,7 +24,7 @@ export const OPEN = ['again', 'skip'] as const;
 const FEW_LINES = 100;
 
 export interface OwnJournalOptions {
-  readonly configuration: Pick<Configuration, 'app' | 'broker' | 'send'>;
+  readonly configuration: Configuration;
   /** `--stream`; null for the path of the file. */
   readonly name: string | null;
   readonly clock: Clock;
@@ -40,7 +41,7 @@ export async function openJournal(input: Input, options: OwnJournalOptions): Pro
   const { stateDir, journalRetentionMs } = configuration.send;
   const journals = new Journals(stateDir, journalRetentionMs);
   const owner: JournalOwner = {
-    destination: destinationOf(configuration),
+    destination: (await backendOf(configuration)).destination,
     input: name === null ? { file: path ?? '' } : { name },
   };
   const known = journals.metaOf(owner);
@@ -144,10 +145,4 @@ async function holds(
   if (kind !== 'grown' && kind !== 'corrected') return false;
   const sentAt = BigInt(Date.parse(edition.lastAt ?? '')) * 1_000_000n;
   return edition.sent >= FEW_LINES || input.writtenAt <= sentAt;
-}
-
-function destinationOf({ app, broker }: OwnJournalOptions['configuration']): string {
-  return broker.kind === 'embedded'
-    ? `${app}, embedded`
-    : `${app} at ${broker.host}:${broker.port}${broker.virtualHost}`;
 }

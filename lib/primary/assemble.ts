@@ -3,6 +3,7 @@
  * its indexes (embedded mode), then its socket, then its workers. It ends with the exit code that the reason of the stop decided.
  */
 
+import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
 import { loadConfiguration } from '../config/load.js';
 import { ask, ControlServer, livingPrograms } from '../ipc/control.js';
@@ -46,7 +47,7 @@ const REHEARSAL_MS = 30_000;
  */
 export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
   const { configuration, indexes, log, forks, clock = systemClock } = options;
-  const mayShare = configuration.broker.kind === 'rabbitmq';
+  const { spansHosts: mayShare } = await backendOf(configuration);
   if (!mayShare) await refuseSharedIndexes(configuration.runtimeDir, indexes);
 
   const { app, numProcesses } = configuration;

@@ -8,6 +8,8 @@
  * Modules start after ownership was taken, since what they emit is written as the owner of the index.
  */
 
+import type { WorkerBackend } from '../backend/backend.js';
+import { backendOf } from '../backend/open.js';
 import { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
 import { requireConfiguration } from '../config/load.js';
@@ -30,13 +32,12 @@ import { Troubles } from '../runtime/troubles.js';
 import { TrustedTime } from '../runtime/trusted-time.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import { Records } from '../store/records.js';
-import { type Backend, openBackend, rehearseStore } from './backend.js';
 import type { Importing, Orders, WorkerProgram } from './life.js';
 import { loadRegistry } from './registry.js';
 import { RunningWorker, type WorkerParts } from './running.js';
 import { Sweeper } from './sweeper.js';
 
-/** Reads the configuration, loads the modules and makes every part. Throws CONFIG_INVALID, MODULE_INVALID, and what `openBackend` throws. */
+/** Reads the configuration, loads the modules and makes every part. Throws CONFIG_INVALID, MODULE_INVALID, and what opening a backend throws. */
 export async function assembleWorker(
   assignment: Assignment,
   orders: Orders,
@@ -54,7 +55,8 @@ export async function assembleWorker(
   const root = openLog(configuration, index);
   const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
   const events = createEvents((name, error) => root.error('a listener failed', { event: name, error }));
-  const backend = await openBackend({ configuration, spec, index, clock, time, log: root, waiting: orders.waiting });
+  const place = { spec, index, clock, time, log: root, waiting: orders.waiting };
+  const backend = await (await backendOf(configuration)).openWorker(place);
   return new RunningWorker(
     makeParts({ configuration, spec, index, clock, time, events, root, registry, backend }),
     orders,
@@ -66,7 +68,7 @@ export async function rehearseWorker({ config, index }: Assignment, importing: I
   const { configuration, spec } = requireConfiguration(config);
   const log = makeLogger(() => {}, 'error', {});
   await loadRegistry({ configuration, spec, index, log, importing });
-  await rehearseStore(configuration);
+  await (await backendOf(configuration)).rehearse();
 }
 
 function openLog(configuration: Configuration, index: number): RootLogger {
@@ -89,7 +91,7 @@ interface Given {
   readonly events: Events;
   readonly root: RootLogger;
   readonly registry: Registry;
-  readonly backend: Backend;
+  readonly backend: WorkerBackend;
 }
 
 function makeParts({ configuration, spec, index, clock, time, events, root, registry, backend }: Given): WorkerParts {

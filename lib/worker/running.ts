@@ -1,4 +1,5 @@
 /** A worker with all its parts: starts them in order, answers for them, and comes to rest. */
+import type { WorkerBackend } from '../backend/backend.js';
 import type { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
 import type { Executor } from '../executor/executor.js';
@@ -20,10 +21,8 @@ import { type Service, startAll, stopAll } from '../runtime/service.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Ownership } from '../store/store.js';
-import type { Backend } from './backend.js';
 import type { Orders, WorkerProgram } from './life.js';
 import { Losses } from './losses.js';
-import { takePatiently } from './patience.js';
 import { StoreStart } from './store-start.js';
 import { Upkeep } from './upkeep.js';
 import { Watchdog } from './watchdog.js';
@@ -36,7 +35,7 @@ export interface WorkerParts {
   readonly clock: Clock;
   readonly events: Events;
   readonly metrics: Metrics;
-  readonly backend: Backend;
+  readonly backend: WorkerBackend;
   readonly records: Records;
   readonly executor: Executor;
   readonly storeTroubles: Troubles;
@@ -254,14 +253,7 @@ export class RunningWorker implements WorkerProgram {
 
   /** A worker whose primary was killed drains before it lets go of its index: its successor waits for that, and says so. */
   private own(): Promise<Ownership> {
-    const { backend, index, clock } = this.parts;
-    const { store, patienceMs } = backend;
-    return takePatiently(() => store.own(index), {
-      patienceMs,
-      clock,
-      waiting: this.orders.waiting,
-      stopping: () => this.stopping,
-    });
+    return this.parts.backend.own(() => this.stopping);
   }
 
   private measureBaseline(): void {

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { indexOf } from '../../lib/model/hash.js';
-import { openStoreReader } from '../../lib/store/open.js';
+import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { Application, killQuietly } from '../support/application.js';
 
 const LONG = process.env['SENDS'] !== undefined;
@@ -78,7 +78,7 @@ function asTask({ id, v }: Line): string {
 }
 
 async function stored(): Promise<number[]> {
-  const reader = openStoreReader({ kind: 'embedded', path: application.dataDir });
+  const reader = new EmbeddedStoreReader(application.dataDir);
   await reader.start();
   const found: number[] = [];
   for (let key = 0; key < KEYS; key++) {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { openStoreReader } from '../../lib/store/open.js';
+import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import type { StoreReader } from '../../lib/store/store.js';
 import { Application } from '../support/application.js';
 
@@ -37,7 +37,7 @@ it('deletes what has expired, before a crash or after it, and keeps what lives o
   await first.line('worker ready', 2);
   // Of two that were seen, one is kept by that, for the other it was too long ago.
   send([...SHORT.map(placed), seen('kept', new Date().toISOString()), seen('old', '2020-01-01T00:00:00Z')]);
-  reader = openStoreReader({ kind: 'embedded', path: join(application.folder, 'data', 'guests') });
+  reader = new EmbeddedStoreReader(join(application.folder, 'data', 'guests'));
   await reader.start();
   await until(async () => (await present([...SHORT, 'kept', 'old'])) === SHORT.length + 2);
   await first.kill();

@@ -7,7 +7,7 @@ import { Environment, type Participant } from '../../lib/embedded/env.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { Neighbours } from '../../lib/embedded/neighbours.js';
 import { identityOf, isAlive } from '../../lib/runtime/liveness.js';
-import { openStoreReader } from '../../lib/store/open.js';
+import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { manualClock } from '../support/clock.js';
 import { dataFolder } from '../support/data-folder.js';
 
@@ -209,7 +209,7 @@ it('refuses more environments than fit into the address space, and says how larg
   const refused = { code: 'STORE_FAILED', message: expect.stringContaining('67 environments') };
   await expect(folder.index(0, options)).rejects.toMatchObject(refused);
   await expect(folder.producer(options)).rejects.toMatchObject(refused);
-  await expect(openStoreReader({ kind: 'embedded', path: folder.path, ...options }).start()).rejects.toMatchObject({
+  await expect(new EmbeddedStoreReader(folder.path, options).start()).rejects.toMatchObject({
     message: expect.stringContaining('store.map_size to at most 1641062131008'),
   });
   await folder.index(0, { mapSizeBytes: 1_641_062_131_008 });

@@ -1,10 +1,13 @@
 /** Data folders of an older and of a newer format, by changes as a later version may bring them. */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { EmbeddedBackend } from '../../lib/backend/embedded.js';
+import type { Configuration } from '../../lib/config/configuration.js';
 import { Environment } from '../../lib/embedded/env.js';
 import { type DataFolder, openFolder, raiseFolder, readFolder } from '../../lib/embedded/folder.js';
 import { FIRST_FORMAT } from '../../lib/embedded/formats.js';
@@ -14,7 +17,6 @@ import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
 import { SELF_OPTIONS, SELF_TABLE } from '../../lib/embedded/owner.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
-import { rehearseStore } from '../../lib/worker/backend.js';
 import { CHANGES, NEW_STAMP, ROWS, SETTINGS, taskFor } from '../support/format-changes.js';
 
 const PROCESS = join(import.meta.dirname, '..', 'support', 'format-process.ts');
@@ -219,9 +221,9 @@ it('lets nobody own a folder that was brought up since it was read', async () =>
 
 it('says of an older folder what brings it up, to those who only read and before a reload', async () => {
   const { path } = await olderFolder();
-  const store = { kind: 'embedded', path } as Parameters<typeof rehearseStore>[0]['store'];
-  await rehearseStore({ app: 'a', store });
-  await expect(rehearseStore({ app: 'a', store }, CHANGES)).rejects.toMatchObject({
+  const backend = new EmbeddedBackend({ store: { path } } as Configuration);
+  await backend.rehearse();
+  await expect(backend.rehearse(CHANGES)).rejects.toMatchObject({
     code: 'RESTART_NEEDED',
     message: expect.stringMatching(/^restart needed: .* has format 2, what is on disk by now writes format 4/),
   });

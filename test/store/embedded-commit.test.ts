@@ -8,9 +8,10 @@ import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
 import { TrustedTime } from '../../lib/runtime/trusted-time.js';
+import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import type { RetentionOptions } from '../../lib/store/embedded/retention.js';
+import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { openTables } from '../../lib/store/embedded/tables.js';
-import { openStore, openStoreReader } from '../../lib/store/open.js';
 import { manualClock } from '../support/clock.js';
 import { dataFolder, type TestFolder } from '../support/data-folder.js';
 import { deliveriesOf, testDelivery, until } from '../support/deliveries.js';
@@ -37,9 +38,7 @@ const EID = 'e2';
 async function owning(folder: TestFolder, index = 0, kept: Partial<RetentionOptions> = {}) {
   const clock = manualClock();
   const member = await folder.index(index, { clock });
-  const store = await folder.run(
-    openStore({ kind: 'embedded', member, inboxRetentionMs: RETENTION_MS, ...kept, clock }),
-  );
+  const store = await folder.run(new EmbeddedStore(member, { inboxRetentionMs: RETENTION_MS, ...kept, clock }));
   const ownership = await store.own(index);
   const tables = openTables(member.environment);
   const sizes = () => {
@@ -145,12 +144,7 @@ describe('a commit of the embedded store', () => {
     const times = [5_000, 5_000, 1_000];
     const first = await owning(folder);
     for (const [n, time] of times.entries()) {
-      const store = openStore({
-        kind: 'embedded',
-        member: first.member,
-        inboxRetentionMs: RETENTION_MS,
-        clock: manualClock(time),
-      });
+      const store = new EmbeddedStore(first.member, { inboxRetentionMs: RETENTION_MS, clock: manualClock(time) });
       await store.start();
       const ownership = await store.own(0);
       const entries = [stored(`a${n}`, plainState('e', n), { raw: [point(n), point(2n ** 64n)] })];
@@ -166,7 +160,7 @@ describe('the history of the embedded store', () => {
   it('keeps the newest rows with their record and moves several at once, each of them readable all the time', async () => {
     const folder = dataFolder();
     const { store, ownership, sizes, tables } = await owning(folder, 2);
-    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const reader = await folder.run(new EmbeddedStoreReader(folder.path));
     const rows = Array.from({ length: 50 }, (_, n) => row(n % 3 === 0 ? 'a' : 'b', n));
     for (const n of rows.keys()) {
       const state = observed(stateOf(EID), rows.slice(0, n + 1));
@@ -182,7 +176,7 @@ describe('the history of the embedded store', () => {
   it('gives rows that came out of order in the order of their times, from chunks and record together', async () => {
     const folder = dataFolder();
     const { store, ownership } = await owning(folder, 2);
-    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const reader = await folder.run(new EmbeddedStoreReader(folder.path));
     const rows = Array.from({ length: 40 }, (_, n) => row('a', (n * 17) % 40, n));
     for (const n of rows.keys()) {
       const state = observed(stateOf(EID), rows.slice(0, n + 1));
@@ -195,7 +189,7 @@ describe('the history of the embedded store', () => {
   it('shows nothing twice and nothing of later when rows move while it is read', async () => {
     const folder = dataFolder();
     const { store, ownership } = await owning(folder, 2);
-    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const reader = await folder.run(new EmbeddedStoreReader(folder.path));
     const rows = Array.from({ length: 30 }, (_, n) => row(n % 2 === 0 ? 'a' : 'b', n));
     const commitFrom = async (from: number, to: number) => {
       const state = observed(stateOf(EID), rows.slice(0, to));
@@ -272,7 +266,7 @@ describe('the upkeep of the embedded store', () => {
     const time = new TrustedTime(clock, clock.now());
     clock.set(400 * 86_400_000);
     const kept = { inboxRetentionMs: RETENTION_MS, rawRetentionMs: 3_600_000, clock, time };
-    const store = await folder.run(openStore({ kind: 'embedded', member, ...kept }));
+    const store = await folder.run(new EmbeddedStore(member, { ...kept }));
     await store.own(0);
     while (await store.purge());
     expect(first.sizes()).toMatchObject({ inbox: 1, raw: 1 });
@@ -367,7 +361,7 @@ describe('the upkeep of the embedded store', () => {
   it('does nothing for a store that owns nothing', async () => {
     const folder = dataFolder();
     const member = await folder.index(0);
-    const store = await folder.run(openStore({ kind: 'embedded', member, inboxRetentionMs: 0 }));
+    const store = await folder.run(new EmbeddedStore(member, { inboxRetentionMs: 0 }));
     expect(await store.purge()).toBe(false);
   });
 });
@@ -377,20 +371,20 @@ describe('reading the embedded store', () => {
     const folder = dataFolder();
     const { member, store, ownership } = await owning(folder, 2);
     const eid = EID;
-    const reader = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const reader = await folder.run(new EmbeddedStoreReader(folder.path));
     expect(await reader.counts()).toEqual({ records: 0, quarantined: 0 });
     expect(await all(reader.history('ip', eid, {}))).toEqual([]);
     await store.commit(batchOf(ownership, stored('1', plainState(eid, 1))));
     expect(await reader.list('ip', { limit: 9 })).toMatchObject([{ eid }]);
     await member.leave();
-    const later = await folder.run(openStoreReader({ kind: 'embedded', path: folder.path }));
+    const later = await folder.run(new EmbeddedStoreReader(folder.path));
     for (const each of [reader, later]) expect(await each.counts()).toEqual({ records: 1, quarantined: 0 });
   });
 
   it('says that there is no store in a folder', async () => {
     const path = mkdtempSync(join(tmpdir(), 'dp3-none-'));
     onTestFinished(() => rmSync(path, { recursive: true }));
-    await expect(openStoreReader({ kind: 'embedded', path }).start()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await expect(new EmbeddedStoreReader(path).start()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 });
 

@@ -12,7 +12,7 @@ import { joinAsProducer } from '../../lib/embedded/member.js';
 import { Neighbours } from '../../lib/embedded/neighbours.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { openWriter } from '../../lib/queue/open.js';
-import { openStoreReader } from '../../lib/store/open.js';
+import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import type { StoreReader } from '../../lib/store/store.js';
 import { type CompiledProgram, compileProgram } from '../support/compiled.js';
 import { DELETED_KEY, STREAM_FOLDER, STREAM_KEYS, stepAt, taskOf } from '../support/store-stream.js';
@@ -51,7 +51,7 @@ it('holds everything once, in order and complete after kills at any moment', asy
   await told(child, 'empty');
   child.kill('SIGKILL');
   await once(child, 'exit');
-  const reader = openStoreReader({ kind: 'embedded', path });
+  const reader = new EmbeddedStoreReader(path);
   await reader.start();
   onTestFinished(() => reader.stop());
   await checkRecords(reader);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { identityOf } from '../../lib/runtime/liveness.js';
-import { openStore } from '../../lib/store/open.js';
+import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { type CompiledProgram, compileProgram } from '../support/compiled.js';
 import { dataFolder } from '../support/data-folder.js';
 import { TestProcess } from '../support/queue-programs.js';
@@ -25,7 +25,7 @@ it('refuses an index whose owner lives, hands it over once that was killed, and 
   onTestFinished(() => void owner.kill('SIGKILL'));
   const open = async (pid?: number) => {
     const member = await folder.index(0, { identity: identityOf(pid) });
-    return folder.run(openStore({ kind: 'embedded', member, inboxRetentionMs: 1_000 }));
+    return folder.run(new EmbeddedStore(member, { inboxRetentionMs: 1_000 }));
   };
   const [first, second] = [await open(owner.pid), await open()];
   const before = await first.own(0);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex, type Member } from '../../lib/embedded/member.js';
 import { openReader } from '../../lib/queue/open.js';
-import { openStore, openStoreReader } from '../../lib/store/open.js';
+import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
+import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { describeStore } from '../contract/store.js';
 import { NUM_PROCESSES, RETENTION_MS, SHORT_LIVED, type StoreBed } from '../contract/store-bed.js';
 import { manualClock } from '../support/clock.js';
@@ -29,9 +30,7 @@ describeStore('embedded', async (): Promise<StoreBed> => {
     async store(index) {
       // The successor is a process of its own: it joins and owns anew.
       await indexes.get(index)?.leave();
-      const store = openStore({
-        kind: 'embedded',
-        member: await join_(index),
+      const store = new EmbeddedStore(await join_(index), {
         inboxRetentionMs: RETENTION_MS,
         histories: [SHORT_LIVED],
         clock,
@@ -41,7 +40,7 @@ describeStore('embedded', async (): Promise<StoreBed> => {
       return store;
     },
     async reader() {
-      const reader = openStoreReader({ kind: 'embedded', path });
+      const reader = new EmbeddedStoreReader(path);
       await reader.start();
       closing.push(reader);
       return reader;

@@ -1,5 +1,5 @@
 /** What the store holds of a counting application, and what it must hold, in a form that can be compared. */
-import { openStoreReader } from '../../lib/store/open.js';
+import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import type { StoreReader } from '../../lib/store/store.js';
 import type { Application } from './application.js';
 
@@ -24,7 +24,7 @@ export function expectedContent(sent: ReadonlyMap<string, number>): Content {
 }
 
 export async function contentOf(application: Application): Promise<Content> {
-  const reader = openStoreReader({ kind: 'embedded', path: application.dataDir });
+  const reader = new EmbeddedStoreReader(application.dataDir);
   await reader.start();
   try {
     const counters: Record<string, { last: unknown; seen: unknown[] }> = {};

@@ -1,7 +1,7 @@
 /** A process that commits until the disk is full, then tells what is there and whether it can go on once there is room. */
 import { openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex } from '../../lib/embedded/member.js';
-import { openStore } from '../../lib/store/open.js';
+import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import type { Told } from './queue-stream.js';
 import { batchOf, deleted, observed, plainState, row, stateOf, stored } from './results.js';
 
@@ -10,7 +10,7 @@ const VALUE = 'x'.repeat(100_000);
 
 const folder = openFolder(process.argv[2] ?? '', { numProcesses: 1, delivery: 'effectively-once' });
 const member = await joinAsIndex(folder, 0);
-const store = openStore({ kind: 'embedded', member, inboxRetentionMs: 3_600_000 });
+const store = new EmbeddedStore(member, { inboxRetentionMs: 3_600_000 });
 await store.start();
 const ownership = await store.own(0);
 

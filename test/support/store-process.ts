@@ -9,7 +9,7 @@ import { joinAsIndex } from '../../lib/embedded/member.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { TaskResult } from '../../lib/model/record.js';
 import { openReader } from '../../lib/queue/open.js';
-import { openStore } from '../../lib/store/open.js';
+import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { Records } from '../../lib/store/records.js';
 import type { BatchEntry } from '../../lib/store/store.js';
 import { Profile } from './profile.js';
@@ -22,7 +22,7 @@ const RETENTION_MS = 3_600_000;
 
 await once(process, 'message');
 const member = await joinAsIndex(openFolder(process.argv[2] ?? '', STREAM_FOLDER), 0, { readerCheckIntervalMs: 100 });
-const store = openStore({ kind: 'embedded', member, inboxRetentionMs: RETENTION_MS });
+const store = new EmbeddedStore(member, { inboxRetentionMs: RETENTION_MS });
 const reader = openReader({ kind: 'embedded', member, maxLength: 10_000 }, 0, {
   tasks: 200,
   bytes: 2 ** 20,

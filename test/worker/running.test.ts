@@ -108,7 +108,7 @@ function workerOf(store: MemoryStore, { orders = ORDERS, modules = () => {}, sch
     clock,
     events,
     metrics: collectMetrics(events, clock),
-    backend: { reader: queue, writer: part('writer'), store, leave: async () => {}, patienceMs: 0 },
+    backend: { reader: queue, writer: part('writer'), store, own: () => store.own(0), leave: async () => {} },
     records: new Records(store, { bytes: 1_000 }),
     executor: { running: () => [] },
     storeTroubles: new Troubles(),

@@ -3,6 +3,7 @@
  * everything is one document on stdout. A database is asked whether it can be used, a broker what it does with its queues; nothing is
  * started or changed.
  */
+import { backendOf } from '../../backend/open.js';
 import type { Configuration } from '../../config/configuration.js';
 import type { EffectiveSetting } from '../../config/effective.js';
 import { showSize } from '../../config/formats.js';
@@ -13,9 +14,7 @@ import { typeScriptFiles } from '../../hooks/loader.js';
 import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
-import { queueProblems } from '../../queue/inspect.js';
 import { systemClock } from '../../runtime/clock.js';
-import { storeProblems } from '../../store/inspect.js';
 import type { ExitCode, Invocation, Run } from '../command.js';
 import type { Cell, Output } from '../output.js';
 import { printProblems } from '../problems.js';
@@ -57,8 +56,7 @@ export function checkWith(checkModules: CheckModules): Run {
       const { dir: configDir, modulesDir, enabledModules: enabled } = configuration;
       const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
       problems.push(...typesProblems(configuration, spec, typescript));
-      problems.push(...(await storeProblems(configuration)));
-      problems.push(...(await queueProblems({ configuration, byAmqp: true })));
+      problems.push(...(await (await backendOf(configuration)).problems()));
     }
     return report(invocation, loaded, problems);
   };

@@ -1,4 +1,6 @@
 /** `get`: the record of one entity, from the store, as it is committed. */
+
+import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { attributeNamed, entityNamed, idTyped } from '../../documents/names.js';
 import { attributesOf, documentOf, type RecordAttribute } from '../../documents/record.js';
@@ -7,7 +9,6 @@ import type { RecordState } from '../../model/record.js';
 import { instantOfMs } from '../../model/time.js';
 import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import { reading } from '../../store/reading.js';
 import type { HistoryRange, StoreReader } from '../../store/store.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { readNumber, readTime } from '../option-values.js';

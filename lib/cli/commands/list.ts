@@ -1,8 +1,9 @@
 /** `list`: ids of an entity type and when each record was last updated, in the order of ids. */
+
+import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { listRecords } from '../../documents/list.js';
 import { entityNamed } from '../../documents/names.js';
-import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
 import { readNumber } from '../option-values.js';
 

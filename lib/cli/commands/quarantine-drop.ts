@@ -1,9 +1,10 @@
 /** `quarantine drop`: removes a task from quarantine for good; done by the owner of its index. */
+
+import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { runningPrograms } from '../../control/programs.js';
 import { orderQuarantine } from '../../control/quarantine.js';
 import { quarantinedTask } from '../../documents/quarantine.js';
-import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
 
 export async function run({ args, request, output, has }: Invocation): Promise<ExitCode> {

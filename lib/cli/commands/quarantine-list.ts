@@ -1,7 +1,8 @@
 /** `quarantine list`: the tasks that could not be processed, the reason of each; by index and the order of their ids. */
+
+import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { quarantineEntry } from '../../documents/quarantine.js';
-import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
 
 export async function run({ request, output, has }: Invocation): Promise<ExitCode> {

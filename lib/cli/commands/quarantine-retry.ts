@@ -1,10 +1,11 @@
 /** `quarantine retry`: puts tasks back into the queue pair of their index, under new ids; done by the owner of the index. */
+
+import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { runningPrograms } from '../../control/programs.js';
 import { notServed, orderQuarantine, type TaskInQuarantine, unservedIndexes } from '../../control/quarantine.js';
 import { quarantinedTask } from '../../documents/quarantine.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import { reading } from '../../store/reading.js';
 import type { StoreReader } from '../../store/store.js';
 import type { ExitCode, Invocation } from '../command.js';
 

@@ -1,7 +1,8 @@
 /** `quarantine show`: one task in quarantine with the message that it came in. */
+
+import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { quarantineDocument } from '../../documents/quarantine.js';
-import { reading } from '../../store/reading.js';
 import type { ExitCode, Invocation } from '../command.js';
 
 export async function run({ args, request, output, has }: Invocation): Promise<ExitCode> {

@@ -6,6 +6,8 @@
  * has grown be sent again, and each line is sent once. Refused were ids made of the content of a file: a file that was appended to, or
  * corrected in one line, was cut into other tasks, and doubled.
  */
+import type { Producer } from '../../backend/backend.js';
+import { backendOf } from '../../backend/open.js';
 import type { Configuration } from '../../config/configuration.js';
 import { requireConfiguration } from '../../config/load.js';
 import { FileInput, type Input, openInput } from '../../ingest/input.js';
@@ -19,7 +21,6 @@ import { IGNORED_KINDS, type IgnoredKind } from '../../model/ignored.js';
 import { InputRemarks } from '../../model/input-remarks.js';
 import { readProducerPoint } from '../../model/producer.js';
 import { ValueError } from '../../model/value-error.js';
-import { openProducer, type Producer } from '../../queue/producer.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { ExitCode, Invocation } from '../command.js';
@@ -169,7 +170,7 @@ async function open(
   signal: AbortSignal,
 ): Promise<Producer | null> {
   try {
-    return await openProducer(configuration, { note, signal });
+    return await (await backendOf(configuration)).openProducer({ note, signal });
   } catch (error) {
     if (signal.aborted) return null;
     throw error;

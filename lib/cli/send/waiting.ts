@@ -1,4 +1,5 @@
 /** Waiting: what a person is told while something holds a send up, and why. */
+import { backendOf } from '../../backend/open.js';
 import type { Configuration } from '../../config/configuration.js';
 import { livingPrograms } from '../../ipc/control.js';
 import type { Obstacle, TaskWriter } from '../../queue/queue.js';
@@ -8,7 +9,7 @@ import type { Clock } from '../../runtime/clock.js';
 const TOLD_AFTER_MS = 2_000;
 
 export interface WaitingOptions {
-  readonly configuration: Pick<Configuration, 'runtimeDir' | 'broker'>;
+  readonly configuration: Configuration;
   /** Fires when the send is to end: from then on nothing is told here. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -38,14 +39,12 @@ export function tellWaiting(writer: TaskWriter, options: WaitingOptions): void {
   });
 }
 
-async function sentenceOf(
-  { kind, why }: Obstacle,
-  { configuration: { runtimeDir, broker } }: WaitingOptions,
-): Promise<string> {
+async function sentenceOf({ kind, why }: Obstacle, { configuration }: WaitingOptions): Promise<string> {
   switch (kind) {
     case 'full': {
       // The workers of a broker may be on any machine.
-      const runs = broker.kind !== 'embedded' || (await livingPrograms(runtimeDir)).length > 0;
+      const { spansHosts } = await backendOf(configuration);
+      const runs = spansHosts || (await livingPrograms(configuration.runtimeDir)).length > 0;
       return runs
         ? `${why}, waiting for the workers`
         : `${why}, and no program runs that would empty it (npx dp3-cluster start)`;

@@ -15,7 +15,7 @@ import { quoteName, quoteText } from './names.js';
 import { ensurePartitions } from './partitions.js';
 import { refuseMissingRights } from './rights.js';
 import { refuseContracted, refuseOutdated, schemaVersion } from './schema-version.js';
-import type { Query, Session } from './session.js';
+import { type Query, Session, type SessionOptions } from './session.js';
 
 /** What a store is made for; fixed when it is made. */
 export interface StoreSettings {
@@ -47,6 +47,41 @@ const OWNED = `select index, greatest(0, ceil(extract(epoch from leased - now())
       and database = (select oid from pg_database where datname = current_database())))
   order by index`;
 
+/** Where an application has its tables. */
+type DatabasePlace = Pick<SessionOptions, 'url' | 'app' | 'schemaOwner'>;
+
+/** What a set-up has found and left: whether it has made the tables, and their versions. */
+export interface SetUpSchema {
+  readonly made: boolean;
+  readonly before: number;
+  readonly now: number;
+}
+
+/** Makes the tables of an application, or brings them up, in a connection of its own. Throws as `setUpSchema` and a connection do. */
+export async function setUpDatabase(
+  place: DatabasePlace,
+  settings: StoreSettings,
+): Promise<SetUpSchema & { readonly schema: string }> {
+  const session = new Session({ ...place, purpose: 'setup', refusesPooling: true });
+  try {
+    await session.start();
+    return { ...(await setUpSchema(session, settings)), schema: session.schema };
+  } finally {
+    await session.stop();
+  }
+}
+
+/** Looks at the database of an application and changes nothing. Throws what a start would throw over it. */
+export async function inspectDatabase(place: DatabasePlace): Promise<void> {
+  const session = new Session({ ...place, purpose: 'check' });
+  try {
+    await session.start();
+    await inspectServer(session);
+  } finally {
+    await session.stop();
+  }
+}
+
 /**
  * Makes the tables, or brings them up. @throws ApplicationError STORE_MISMATCH for other settings, for tables that need a newer program,
  * or while workers run that would not know them; STORE_UNAVAILABLE while somebody else holds them
@@ -55,7 +90,7 @@ export async function setUpSchema(
   session: Session,
   settings: StoreSettings,
   migrations: readonly Migration[] = MIGRATIONS,
-): Promise<{ readonly made: boolean; readonly before: number; readonly now: number }> {
+): Promise<SetUpSchema> {
   return ready(session, settings, () => bringUp(session, settings, migrations));
 }
 
@@ -119,7 +154,7 @@ async function bringUp(
   session: Session,
   settings: StoreSettings,
   migrations: readonly Migration[],
-): Promise<{ readonly made: boolean; readonly before: number; readonly now: number }> {
+): Promise<SetUpSchema> {
   for (let tried = 1; ; tried++) {
     try {
       return await session.transaction((query) => migrate(query, session.schema, settings, migrations));
@@ -139,7 +174,7 @@ async function migrate(
   schema: string,
   { numProcesses, delivery }: StoreSettings,
   migrations: readonly Migration[],
-): Promise<{ readonly made: boolean; readonly before: number; readonly now: number }> {
+): Promise<SetUpSchema> {
   const newest = migrations.at(-1)?.number ?? 0;
   await query('select pg_advisory_xact_lock(hashtextextended($1::text, 0::bigint))', [`dp3-cluster ${schema}`]);
   await query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);

@@ -7,12 +7,13 @@ import amqp from 'amqplib';
 import { expect, onTestFinished, test } from 'vitest';
 import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
 import { NO_TLS_FILES } from '../../../lib/config/tls-files.js';
+import { inspectBroker } from '../../../lib/queue/amqp/inspect.js';
 import { viewOf } from '../../../lib/queue/amqp/management.js';
-import { queueProblems } from '../../../lib/queue/inspect.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { brokerAt } from '../../support/amqp-bed.js';
 import { makeCertificate } from '../../support/certificates.js';
 import { manualClock } from '../../support/clock.js';
+import { capturingLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
 
 function brokerOf(host: TestVirtualHost, given: Partial<BrokerConfiguration> = {}): BrokerConfiguration {
@@ -22,8 +23,8 @@ function brokerOf(host: TestVirtualHost, given: Partial<BrokerConfiguration> = {
 
 /** Severity, key and sentence of each problem of the queues of index 0. */
 async function problemsAt(broker: BrokerConfiguration, byAmqp = false): Promise<string[]> {
-  const configuration = { app: 'test.app', numProcesses: 3, broker };
-  const problems = await queueProblems({ configuration, indexes: [0], byAmqp });
+  const how = { indexes: [0], byAmqp, asWanted: false, log: capturingLogger() };
+  const problems = await inspectBroker({ app: 'test.app', broker, ...how });
   return problems.map(({ severity, file, key, sentence }) => {
     expect(file).toBe(`amqp${broker.tls ? 's' : ''}://${broker.host}:${broker.port}/${broker.virtualHost}`);
     return `${severity} ${key}: ${sentence}`;

@@ -1,9 +1,9 @@
 import amqp, { type Channel } from 'amqplib';
 import { expect, onTestFinished, test } from 'vitest';
-import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
+import { ServerBackend } from '../../../lib/backend/server.js';
+import type { BrokerConfiguration, Configuration } from '../../../lib/config/configuration.js';
 import { AmqpConnection } from '../../../lib/queue/amqp/connection.js';
 import { ensureTopology } from '../../../lib/queue/amqp/topology.js';
-import { setUpQueue } from '../../../lib/queue/setup.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { brokerAt } from '../../support/amqp-bed.js';
 import { manualClock } from '../../support/clock.js';
@@ -298,7 +298,8 @@ test('setup makes everything once, also where start does not declare', async () 
   const { host, broker } = await place();
   const notes: string[] = [];
   const configuration = { app: 'test', numProcesses: 2, broker: { ...broker, declare: false } };
-  const setUp = () => setUpQueue({ configuration, repair: false, note: (note) => notes.push(note) });
+  const backend = new ServerBackend(configuration as Configuration);
+  const setUp = () => backend.setUpQueues({ repair: false, note: (note) => notes.push(note) });
   expect(await setUp()).toMatchObject([{ made: true, sentence: expect.stringContaining('6 were missing') }]);
   expect(await queuesOf(host)).toHaveLength(4);
   expect(await setUp()).toMatchObject([{ made: false, sentence: expect.stringContaining('are there already') }]);

@@ -1,6 +1,8 @@
 /** Making and changing the tables of an application, and what they were made for. */
+
 import { expect, onTestFinished, test } from 'vitest';
-import type { StoreConfiguration } from '../../../lib/config/configuration.js';
+import { ServerBackend } from '../../../lib/backend/server.js';
+import type { Configuration } from '../../../lib/config/configuration.js';
 import { openSchema, refuseServer, setUpSchema } from '../../../lib/store/postgres/migrate.js';
 import { MIGRATIONS, type Migration } from '../../../lib/store/postgres/migrations/migrations.js';
 import { quoteName, schemaOf } from '../../../lib/store/postgres/names.js';
@@ -8,7 +10,6 @@ import { PostgresStoreReader } from '../../../lib/store/postgres/reader.js';
 import { KNOWN_VERSION } from '../../../lib/store/postgres/schema-version.js';
 import type { Session } from '../../../lib/store/postgres/session.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
-import { rehearseStore } from '../../../lib/worker/backend.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { plainState, quarantined, stored } from '../../support/results.js';
 import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
@@ -99,7 +100,7 @@ test('starting brings no tables up, but says what does', async () => {
   await expect(new PostgresStoreReader({ url, app: APP }).start()).rejects.toMatchObject(told);
   // Nor does a reload take workers away that the next ones could not follow; a server that is away is waited for later.
   const reload = (to: string) =>
-    rehearseStore({ app: APP, store: { kind: 'postgres', url: to } as StoreConfiguration });
+    new ServerBackend({ app: APP, store: { schemaOwner: null, url: to } } as Configuration).rehearse();
   await expect(reload(url)).rejects.toMatchObject(told);
   await reload('postgres://127.0.0.1:1/none');
 });

@@ -1,7 +1,8 @@
 /** A real PgBouncer in front of the database: with which pooling the program works, and what it says of every other. */
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { migrateStore, openStoreReader } from '../../../lib/store/open.js';
+import { setUpDatabase } from '../../../lib/store/postgres/migrate.js';
+import { PostgresStoreReader } from '../../../lib/store/postgres/reader.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
 import { startPgBouncer } from '../../../services/pgbouncer.js';
 import { freshDatabase } from '../../support/postgres.js';
@@ -9,7 +10,6 @@ import { plainState, stored } from '../../support/results.js';
 import { APP, askOne, NUM_PROCESSES, prepare, sessionOf } from './prepared.js';
 
 const SETTINGS = {
-  kind: 'postgres',
   app: APP,
   numProcesses: NUM_PROCESSES,
   delivery: 'effectively-once',
@@ -43,8 +43,8 @@ test.each(SHARING)(
     const store = new PostgresStore({ url, ...SETTINGS, redeliveryHorizon: async () => null });
     onTestFinished(() => store.stop());
     await expect(store.start()).rejects.toEqual(refused);
-    await expect(migrateStore({ url, ...SETTINGS })).rejects.toEqual(refused);
-    const reader = openStoreReader({ kind: 'postgres', url, app: APP });
+    await expect(setUpDatabase({ url, app: APP }, SETTINGS)).rejects.toEqual(refused);
+    const reader = new PostgresStoreReader({ url, app: APP });
     onTestFinished(() => reader.stop());
     await expect(reader.start()).rejects.toEqual(refused);
     expect(await database.query('select from pg_namespace where nspname like $1', ['dp3%'])).toEqual([]);
@@ -68,7 +68,7 @@ test('refuses it also while many others use it', async () => {
     while (!over) await client.query('select pg_sleep(0.001 * random())');
     await client.end();
   });
-  await expect(migrateStore({ url, ...SETTINGS })).rejects.toMatchObject({ code: 'STORE_MISMATCH' });
+  await expect(setUpDatabase({ url, app: APP }, SETTINGS)).rejects.toMatchObject({ code: 'STORE_MISMATCH' });
   over = true;
   await Promise.all(others);
 });
@@ -85,7 +85,7 @@ test.each([{ default_pool_size: 20 }, { default_pool_size: 3, query_wait_timeout
 
 test('works where a pool has no connection left to be compared with, and a worker is told so', async () => {
   const { database, url } = await pooled({ pool_mode: 'session', default_pool_size: 1 });
-  expect(await migrateStore({ url, ...SETTINGS })).toMatchObject({ made: true });
+  expect(await setUpDatabase({ url, app: APP }, SETTINGS)).toMatchObject({ made: true });
   expect(await database.query('select from pg_namespace where nspname like $1', ['dp3%'])).toHaveLength(1);
   const store = new PostgresStore({ url, ...SETTINGS, redeliveryHorizon: async () => null });
   const unknown = new Promise((resolve) => {

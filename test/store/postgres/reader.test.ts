@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import type { HistoryRow } from '../../../lib/model/record.js';
-import { openStoreReader } from '../../../lib/store/open.js';
+
 import { type HistoryPart, pageStatement } from '../../../lib/store/postgres/history.js';
 import { makePartition } from '../../../lib/store/postgres/partitions.js';
 import { PostgresStoreReader, toReadOnly } from '../../../lib/store/postgres/reader.js';
@@ -13,7 +13,7 @@ import { all, at, observed, plainState, row, stateOf, stored } from '../../suppo
 import { APP, askOne, prepare, sessionOf } from './prepared.js';
 
 async function readerOf(url: string): Promise<StoreReader> {
-  const reader = openStoreReader({ kind: 'postgres', url, app: APP });
+  const reader = new PostgresStoreReader({ url, app: APP });
   onTestFinished(() => reader.stop());
   await reader.start();
   return reader;

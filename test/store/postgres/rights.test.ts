@@ -1,7 +1,9 @@
 /** Rights that the program needs over time, and what it says when one is missing; the database itself. */
+
 import { randomBytes } from 'node:crypto';
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { storeProblems } from '../../../lib/store/inspect.js';
+import { ServerBackend } from '../../../lib/backend/server.js';
+import type { Configuration } from '../../../lib/config/configuration.js';
 import { setUpSchema } from '../../../lib/store/postgres/migrate.js';
 import { schemaOf } from '../../../lib/store/postgres/names.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
@@ -11,15 +13,6 @@ import { at, batchOf, observed, row, stateOf, stored } from '../../support/resul
 import { APP, askOne, NUM_PROCESSES, prepare, sessionOf } from './prepared.js';
 
 const SETTINGS = { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' } as const;
-const POSTGRES = {
-  kind: 'postgres',
-  path: '',
-  mapSizeBytes: 0,
-  maxReaders: 0,
-  readerCheckIntervalMs: 0,
-  schemaOwner: null,
-  rawRetentionMs: null,
-} as const;
 const SCHEMA = schemaOf(APP);
 
 /** A role without any right, and the database as it sees it. */
@@ -82,7 +75,8 @@ test('check names what a start would refuse, and only warns of a database that i
   const { database, store } = await prepare();
   await store.stop();
   const { role, url } = await guest(database);
-  const problemsAt = (at: string) => storeProblems({ app: APP, store: { ...POSTGRES, url: at } });
+  const problemsAt = (url: string) =>
+    new ServerBackend({ app: APP, store: { schemaOwner: null, url } } as Configuration).storeProblems();
   expect(await problemsAt(database.url)).toEqual([]);
   expect(await problemsAt(url)).toEqual([
     expect.objectContaining({

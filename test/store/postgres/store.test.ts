@@ -1,6 +1,7 @@
 /** The PostgreSQL store by the contract of stores, on a real server. */
 import { afterAll, inject } from 'vitest';
-import { openStore, openStoreReader } from '../../../lib/store/open.js';
+import { PostgresStoreReader } from '../../../lib/store/postgres/reader.js';
+import { PostgresStore } from '../../../lib/store/postgres/store.js';
 import type { Store } from '../../../lib/store/store.js';
 import { postgresAt, type TestDatabase } from '../../../services/postgres.js';
 import { describeStore } from '../../contract/store.js';
@@ -23,8 +24,7 @@ describeStore('PostgreSQL', async (): Promise<StoreBed> => {
     async store(index) {
       // The successor is a process of its own.
       await indexes.get(index)?.stop();
-      const store = openStore({
-        kind: 'postgres',
+      const store = new PostgresStore({
         url,
         app,
         numProcesses: NUM_PROCESSES,
@@ -40,7 +40,7 @@ describeStore('PostgreSQL', async (): Promise<StoreBed> => {
       return store;
     },
     async reader() {
-      const reader = openStoreReader({ kind: 'postgres', url, app });
+      const reader = new PostgresStoreReader({ url, app });
       await reader.start();
       closing.push(reader);
       return reader;

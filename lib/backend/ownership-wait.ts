@@ -1,13 +1,13 @@
-/** Taking an index that another process still owns: its owner may be draining, and lets go of it at the end. */
+/** Waiting for an index that another process still owns: its owner may be draining, and lets go of it at the end. */
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 
 /** Between two tries. */
 const AGAIN_MS = 250;
 
-export interface Patience {
+export interface OwnershipWait {
   /** After this time the refusal is thrown. */
-  readonly patienceMs: number;
+  readonly mostMs: number;
   readonly clock: Clock;
   /** Told once, if there is something to wait for. */
   waiting(why: string): void;
@@ -16,9 +16,9 @@ export interface Patience {
 }
 
 /** Repeats `take` while it throws OWNED_ELSEWHERE; anything else that it throws is thrown at once. */
-export async function takePatiently<T>(take: () => Promise<T>, patience: Patience): Promise<T> {
-  const { patienceMs, clock, waiting, stopping } = patience;
-  const giveUpAt = clock.monotonic() + patienceMs;
+export async function waitForOwnership<T>(take: () => Promise<T>, wait: OwnershipWait): Promise<T> {
+  const { mostMs, clock, waiting, stopping } = wait;
+  const giveUpAt = clock.monotonic() + mostMs;
   for (let told = false; ; told = true) {
     try {
       return await take();

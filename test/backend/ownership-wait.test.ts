@@ -1,7 +1,7 @@
 /** Taking an index that another process still owns: when it is tried again, and when it is given up. */
 import { expect, it } from 'vitest';
+import { waitForOwnership } from '../../lib/backend/ownership-wait.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
-import { takePatiently } from '../../lib/worker/patience.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn } from '../support/deliveries.js';
 
@@ -14,7 +14,7 @@ function bed(refusals: number) {
     if (tries.push(clock.monotonic()) <= refusals) throw new ApplicationError('OWNED_ELSEWHERE', 'it is owned');
     return 'taken';
   };
-  const taking = takePatiently(take, { patienceMs: 1_000, clock, waiting: (why) => told.push(why) });
+  const taking = waitForOwnership(take, { mostMs: 1_000, clock, waiting: (why) => told.push(why) });
   const pass = async (times: number) => {
     for (let time = 0; time < times; time++) {
       await nextTurn();

@@ -1,0 +1,122 @@
+/**
+ * The embedded backend: queue and store in the environments of one data folder. Reader, writer and store of a worker share the environment
+ * that it has joined as.
+ */
+import type { Configuration } from '../config/configuration.js';
+import { type FolderSettings, isOlder, openFolder, readFolder } from '../embedded/folder.js';
+import { FORMAT_CHANGES, newestFormat } from '../embedded/formats.js';
+import { joinAsIndex, joinAsProducer } from '../embedded/member.js';
+import { bringUpFolder } from '../embedded/upgrade.js';
+import type { Problem } from '../model/problem.js';
+import type { ModelSpec } from '../model/spec.js';
+import { openReader, openWriter } from '../queue/open.js';
+import { ApplicationError } from '../runtime/errors.js';
+import { EmbeddedStoreReader } from '../store/embedded/reader.js';
+import { EmbeddedStore } from '../store/embedded/store.js';
+import { historiesOf } from '../store/history-retention.js';
+import type { StoreReader } from '../store/store.js';
+import {
+  type Backend,
+  type Made,
+  madeOrThere,
+  type Producer,
+  type ProducerOptions,
+  type WorkerBackend,
+  type WorkerPlace,
+} from './backend.js';
+import { waitForOwnership } from './ownership-wait.js';
+import { startProducer } from './producer.js';
+
+/** What a process that drains may need beyond its shutdown_time. */
+const SHUTDOWN_SLACK_MS = 250;
+
+export class EmbeddedBackend implements Backend {
+  readonly spansHosts = false;
+
+  constructor(private readonly configuration: Configuration) {}
+
+  get destination(): string {
+    return `${this.configuration.app}, embedded`;
+  }
+
+  async openWorker({ spec, index, clock, time, log, waiting }: WorkerPlace): Promise<WorkerBackend> {
+    const { broker, store: kept, inbox, window, normalEvery, shutdownTimeMs } = this.configuration;
+    const folder = openFolder(kept.path, this.settings);
+    // Whoever owns it can only be a process of this program that drains.
+    const wait = { mostMs: shutdownTimeMs + SHUTDOWN_SLACK_MS, clock, waiting };
+    const member = await waitForOwnership(() => joinAsIndex(folder, index, kept), wait);
+    member.neighbours.onTrouble((environment, why) => {
+      if (why === null) log.info('an environment of the data folder can be read again', { environment });
+      else log.warn('an environment of the data folder cannot be read; its tasks wait', { environment, why });
+    });
+    const queue = { kind: 'embedded', member, maxLength: broker.maxLength, clock } as const;
+    const { retentionMs: inboxRetentionMs } = inbox;
+    const { rawRetentionMs } = kept;
+    const store = new EmbeddedStore(member, {
+      inboxRetentionMs,
+      rawRetentionMs,
+      histories: historiesOf(spec),
+      clock,
+      time,
+    });
+    return {
+      reader: openReader(queue, index, { ...window, normalEvery }),
+      writer: openWriter(queue),
+      store,
+      own: (stopping) => waitForOwnership(() => store.own(index), { ...wait, stopping }),
+      leave: () => member.leave(),
+    };
+  }
+
+  async openProducer({ note, signal }: ProducerOptions = {}): Promise<Producer> {
+    const { broker, store } = this.configuration;
+    const member = await joinAsProducer(openFolder(store.path, this.settings), store, note, signal);
+    const writer = openWriter({ kind: 'embedded', member, maxLength: broker.maxLength });
+    const close = async () => {
+      await writer.stop();
+      await member.leave();
+    };
+    return startProducer({ writer, close }, signal);
+  }
+
+  openStoreReader(): StoreReader {
+    const { path, ...options } = this.configuration.store;
+    return new EmbeddedStoreReader(path, options);
+  }
+
+  async setUp(_spec: ModelSpec): Promise<readonly Made[]> {
+    const { store } = this.configuration;
+    const before = readFolder(store.path);
+    const folder = openFolder(store.path, this.settings);
+    const { path, format, numProcesses, delivery } = folder;
+    if (!isOlder(folder)) {
+      const what = `data folder ${path} for ${numProcesses} worker processes, ${delivery}`;
+      return [madeOrThere(before === null, what, 'is')];
+    }
+    await bringUpFolder(folder, store);
+    const newest = newestFormat(folder.changes).format;
+    return [{ made: true, sentence: `brought data folder ${path} from format ${format.format} to ${newest}` }];
+  }
+
+  /** A start finds out by itself what is wrong with its folder. */
+  async problemsOfStart(): Promise<readonly Problem[]> {
+    return [];
+  }
+
+  async problems(): Promise<readonly Problem[]> {
+    return [];
+  }
+
+  async rehearse(changes = FORMAT_CHANGES): Promise<void> {
+    const folder = readFolder(this.configuration.store.path, changes);
+    if (folder === null || !isOlder(folder)) return;
+    const formats = `format ${folder.format.format}, what is on disk by now writes format ${newestFormat(folder.changes).format}`;
+    const sentence = `restart needed: data folder ${folder.path} has ${formats}; stop the program and start it again`;
+    throw new ApplicationError('RESTART_NEEDED', sentence);
+  }
+
+  private get settings(): FolderSettings {
+    const { numProcesses, delivery } = this.configuration;
+    return { numProcesses, delivery };
+  }
+}
