@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Environment } from '../lib/embedded/env.js';
 import { openFolder } from '../lib/embedded/folder.js';
 import { BINARY, type Database, openLmdb } from '../lib/embedded/lmdb.js';
-import { joinAsIndex, joinAsProducer, type Member } from '../lib/embedded/member.js';
+import { joinAsIndex, joinAsProducer, type Participant } from '../lib/embedded/participant.js';
 import type { Delivery } from '../lib/model/delivery.js';
 import type { OutgoingTask } from '../lib/model/task.js';
 import { openReader, openWriter } from '../lib/queue/open.js';
@@ -79,12 +79,12 @@ async function bare(folder: string): Promise<{ enqueue: number; consume: number 
 }
 
 /** Reader and settling alone, or with the record and the raw row that the bare loop puts too. */
-async function consumeAll(member: Member, withRows: boolean): Promise<number> {
-  const { environment } = member;
+async function consumeAll(participant: Participant, withRows: boolean): Promise<number> {
+  const { environment } = participant;
   const records = environment.table<Buffer, Buffer>('records', BINARY);
   const raw = environment.table<Buffer, Buffer>('raw', BINARY);
   environment.claim();
-  const reader = openReader({ kind: 'embedded', member, maxLength: 10_000 }, 0, {
+  const reader = openReader({ kind: 'embedded', participant, maxLength: 10_000 }, 0, {
     tasks: 4_096,
     bytes: 64 * 2 ** 20,
     normalEvery: 16,
@@ -133,7 +133,7 @@ function settle(
 async function product(path: string, withRows: boolean): Promise<{ enqueue: number; consume: number }> {
   const folder = openFolder(path, { numProcesses: 1, delivery: 'effectively-once' });
   const producer = await joinAsProducer(folder);
-  const writer = openWriter({ kind: 'embedded', member: producer, maxLength: 2 * tasks });
+  const writer = openWriter({ kind: 'embedded', participant: producer, maxLength: 2 * tasks });
   await writer.start();
   const startedAt = performance.now();
   for (let n = 0; n < tasks; n += BATCH) {
@@ -144,10 +144,10 @@ async function product(path: string, withRows: boolean): Promise<{ enqueue: numb
     await writer.send(batch);
   }
   const enqueue = rate(tasks, startedAt);
-  const member = await joinAsIndex(folder, 0);
-  const consume = await consumeAll(member, withRows);
+  const participant = await joinAsIndex(folder, 0);
+  const consume = await consumeAll(participant, withRows);
   await writer.stop();
-  await member.leave();
+  await participant.leave();
   await producer.leave();
   return { enqueue, consume };
 }
@@ -162,13 +162,13 @@ async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
 }
 
 /** Cost of noting which task runs, in microseconds a task. */
-async function slots(environment: Environment, member: Member): Promise<number> {
-  const reader = openReader({ kind: 'embedded', member, maxLength: 10 }, 0, {
+async function slots(environment: Environment, participant: Participant): Promise<number> {
+  const reader = openReader({ kind: 'embedded', participant, maxLength: 10 }, 0, {
     tasks: 1,
     bytes: 2 ** 20,
     normalEvery: 16,
   });
-  const writer = openWriter({ kind: 'embedded', member, maxLength: 10 });
+  const writer = openWriter({ kind: 'embedded', participant, maxLength: 10 });
   environment.claim();
   await reader.start();
   await writer.start();
@@ -199,9 +199,9 @@ for (let round = 0; round < ROUNDS; round++) {
   );
 }
 const each = await inFolder(async (path) => {
-  const member = await joinAsIndex(openFolder(path, { numProcesses: 1, delivery: 'effectively-once' }), 0);
-  const cost = await slots(member.environment, member);
-  await member.leave();
+  const participant = await joinAsIndex(openFolder(path, { numProcesses: 1, delivery: 'effectively-once' }), 0);
+  const cost = await slots(participant.environment, participant);
+  await participant.leave();
   return cost;
 });
 process.stdout.write(`noting the start and end of a task: ${each.toFixed(2)} us\n`);

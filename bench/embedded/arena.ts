@@ -3,7 +3,7 @@
  */
 import { NORMAL } from '../../lib/embedded/chunk.js';
 import { type DataFolder, openFolder } from '../../lib/embedded/folder.js';
-import { joinAsProducer, type Member } from '../../lib/embedded/member.js';
+import { joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { openWriter } from '../../lib/queue/open.js';
 import { APP, inTemporary, Program, type ProgramSettings } from './program.js';
@@ -18,21 +18,21 @@ export class Arena extends Program {
     this.folder = openFolder(this.dataFolder, { numProcesses: settings.processes, delivery: 'effectively-once' });
   }
 
-  /** Fills the queues; the member stays, as a producer that has nothing more to send, until the caller lets it leave. */
-  async preload(count: number, make: (n: number) => OutgoingTask): Promise<Member> {
-    const member = await joinAsProducer(this.folder);
-    const writer = openWriter({ kind: 'embedded', member, maxLength: 2 * count });
+  /** Fills the queues; the participant stays, as a producer that has nothing more to send, until the caller lets it leave. */
+  async preload(count: number, make: (n: number) => OutgoingTask): Promise<Participant> {
+    const participant = await joinAsProducer(this.folder);
+    const writer = openWriter({ kind: 'embedded', participant, maxLength: 2 * count });
     await writer.start();
     for (let n = 0; n < count; n += PRELOAD_BATCH) {
       const batch = Array.from({ length: Math.min(PRELOAD_BATCH, count - n) }, (_, i) => make(n + i));
       await writer.send(batch);
     }
     await writer.stop();
-    return member;
+    return participant;
   }
 
   /** How many of its tasks are still to be committed. */
-  left({ outbox }: Member): number {
+  left({ outbox }: Participant): number {
     let left = 0;
     for (let index = 0; index < this.processes; index++) left += outbox.unfinished(index, NORMAL);
     return left;

@@ -1,17 +1,17 @@
 /** The producer of latency.ts: into the data folder whose path it is given. */
 import { openFolder } from '../../lib/embedded/folder.js';
-import { joinAsProducer } from '../../lib/embedded/member.js';
+import { joinAsProducer } from '../../lib/embedded/participant.js';
 import { openWriter } from '../../lib/queue/open.js';
 import { produce } from './even.js';
 
 await produce(async (path, { processes, rate, seconds }) => {
   const folder = openFolder(path, { numProcesses: processes, delivery: 'effectively-once' });
-  const member = await joinAsProducer(folder);
-  const writer = openWriter({ kind: 'embedded', member, maxLength: rate * seconds });
+  const participant = await joinAsProducer(folder);
+  const writer = openWriter({ kind: 'embedded', participant, maxLength: rate * seconds });
   await writer.start();
   return {
     send: (batch) => void writer.send(batch),
     sent: () => writer.stop(),
-    close: () => member.leave(),
+    close: () => participant.leave(),
   };
 });

@@ -36,14 +36,14 @@ export interface Rate extends Pace {
 /** The real program. */
 export function measureProgram({ processes, tasks, keys }: RateSettings): Promise<Rate> {
   return inArena({ processes }, async (arena) => {
-    const member = await arena.preload(tasks, taskMaker(keys, processes));
+    const participant = await arena.preload(tasks, taskMaker(keys, processes));
     const running = await arena.start();
     const cpu = () => running.workers.reduce((sum, pid) => sum + processorTime(pid), 0);
     let warm: { left: number; at: number; cpu: number } | null = null;
     let left = tasks;
     while (left > 0) {
       await sleep(LOOK_MS);
-      left = arena.left(member);
+      left = arena.left(participant);
       if (warm === null && left <= tasks * (1 - WARM_UP)) warm = { left, at: performance.now(), cpu: cpu() };
     }
     if (warm === null) throw new Error('too few tasks: all were done before the first look');
@@ -54,7 +54,7 @@ export function measureProgram({ processes, tasks, keys }: RateSettings): Promis
       memory: Math.max(...running.workers.map(ownMemory)),
     };
     await running.kill();
-    await member.leave();
+    await participant.leave();
     return result;
   });
 }

@@ -10,9 +10,9 @@ import { taskMaker } from './tasks.js';
 
 await reportStart(argument(0, 5), (command) =>
   inArena({ processes: 1 }, async (arena) => {
-    const member = await arena.preload(TASKS, taskMaker(TASKS, 1));
-    const took = await firstTask(arena, command, () => arena.left(member) < TASKS);
-    await member.leave();
+    const participant = await arena.preload(TASKS, taskMaker(TASKS, 1));
+    const took = await firstTask(arena, command, () => arena.left(participant) < TASKS);
+    await participant.leave();
     return took;
   }),
 );

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NORMAL } from '../../lib/embedded/chunk.js';
 import { finishedOf } from '../../lib/embedded/cursors.js';
 import { indexName, producerName } from '../../lib/embedded/folder.js';
-import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import type { Arena } from './arena.js';
 import type { CommitTimes } from './delays.js';
 import { type SentTask, steadyNow } from './even.js';
@@ -20,8 +20,8 @@ class Commits {
   private readonly open = new Set<number>();
   private seen = 0;
 
-  look(neighbours: Neighbours, name: string, source: string): void {
-    const finished = neighbours.look(name, (receiver) => finishedOf(receiver, source, NORMAL));
+  look(peers: PeerEnvironments, name: string, source: string): void {
+    const finished = peers.look(name, (receiver) => finishedOf(receiver, source, NORMAL));
     if (finished === null) return;
     const now = steadyNow();
     let end = this.seen;
@@ -44,7 +44,7 @@ export async function watchCommits(
   arena: Arena,
   until: Promise<unknown>,
 ): Promise<(sent: readonly SentTask[]) => CommitTimes> {
-  const neighbours = new Neighbours(arena.folder);
+  const peers = new PeerEnvironments(arena.folder);
   const all = Array.from({ length: arena.processes }, () => new Commits());
   let over = false;
   const ended = until.finally(() => {
@@ -52,11 +52,11 @@ export async function watchCommits(
   });
   for (let last = false; !last; ) {
     last = over;
-    const source = neighbours.get(producerName(0));
-    if (source !== null) for (const [index, each] of all.entries()) each.look(neighbours, indexName(index), source.id);
+    const source = peers.get(producerName(0));
+    if (source !== null) for (const [index, each] of all.entries()) each.look(peers, indexName(index), source.id);
     await sleep(LOOK_MS);
   }
-  await neighbours.close();
+  await peers.close();
   await ended;
   return (sent) => {
     const sequences = all.map(() => 0);

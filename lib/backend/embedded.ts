@@ -5,7 +5,7 @@
 import type { Configuration } from '../config/configuration.js';
 import { type FolderSettings, isOlder, openFolder, readFolder } from '../embedded/folder.js';
 import { FORMAT_CHANGES, newestFormat } from '../embedded/formats.js';
-import { joinAsIndex, joinAsProducer } from '../embedded/member.js';
+import { joinAsIndex, joinAsProducer } from '../embedded/participant.js';
 import { bringUpFolder } from '../embedded/upgrade.js';
 import type { Problem } from '../model/problem.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -44,15 +44,15 @@ export class EmbeddedBackend implements Backend {
     const folder = openFolder(kept.path, this.settings);
     // Whoever owns it can only be a process of this program that drains.
     const wait = { mostMs: shutdownTimeMs + SHUTDOWN_SLACK_MS, clock, waiting };
-    const member = await waitForOwnership(() => joinAsIndex(folder, index, kept), wait);
-    member.neighbours.onTrouble((environment, why) => {
+    const participant = await waitForOwnership(() => joinAsIndex(folder, index, kept), wait);
+    participant.peers.onTrouble((environment, why) => {
       if (why === null) log.info('an environment of the data folder can be read again', { environment });
       else log.warn('an environment of the data folder cannot be read; its tasks wait', { environment, why });
     });
-    const queue = { kind: 'embedded', member, maxLength: broker.maxLength, clock } as const;
+    const queue = { kind: 'embedded', participant, maxLength: broker.maxLength, clock } as const;
     const { retentionMs: inboxRetentionMs } = inbox;
     const { rawRetentionMs } = kept;
-    const store = new EmbeddedStore(member, {
+    const store = new EmbeddedStore(participant, {
       inboxRetentionMs,
       rawRetentionMs,
       histories: historiesOf(spec),
@@ -64,17 +64,17 @@ export class EmbeddedBackend implements Backend {
       writer: openWriter(queue),
       store,
       own: (stopping) => waitForOwnership(() => store.own(index), { ...wait, stopping }),
-      leave: () => member.leave(),
+      leave: () => participant.leave(),
     };
   }
 
   async openProducer({ note, signal }: ProducerOptions = {}): Promise<Producer> {
     const { broker, store } = this.configuration;
-    const member = await joinAsProducer(openFolder(store.path, this.settings), store, note, signal);
-    const writer = openWriter({ kind: 'embedded', member, maxLength: broker.maxLength });
+    const participant = await joinAsProducer(openFolder(store.path, this.settings), store, note, signal);
+    const writer = openWriter({ kind: 'embedded', participant, maxLength: broker.maxLength });
     const close = async () => {
       await writer.stop();
-      await member.leave();
+      await participant.leave();
     };
     return startProducer({ writer, close }, signal);
   }

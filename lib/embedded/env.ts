@@ -4,7 +4,7 @@
  * One environment per process, because writers of one LMDB environment wait for each other: with a single one for all, a stopped
  * process stopped the others. What must be atomic (records, inbox, cursors of the queue, own outbox) lives in the environment of the
  * process that commits it, so one transaction holds it all. Everything that keeps state in memory and rows in the environment joins
- * its transactions as a participant: it writes at their end, and puts its memory back when they fail.
+ * its transactions: it writes at their end, and puts its memory back when they fail.
  *
  * Only `transactionSync` is used: an asynchronous transaction of the library does not roll back when its function throws.
  *
@@ -47,7 +47,7 @@ export interface EnvironmentOptions extends MapOptions {
 }
 
 /** State in memory that has rows in the environment. */
-export interface Participant {
+export interface Transactional {
   /** The environment was claimed: rows may have changed hands since they were last read. */
   claimed?(): void;
   /** The end of a transaction: write what changed. */
@@ -72,7 +72,7 @@ export class Environment implements Service, ReadableEnvironment {
   readonly path: string;
   private root: RootDatabase | null = null;
   private readonly tables = new Map<string, Database>();
-  private readonly participants = new Set<Participant>();
+  private readonly enlisted = new Set<Transactional>();
   private readonly clock: Clock;
   private last: LastTransaction | null = null;
   private cancelCheck = () => {};
@@ -213,7 +213,7 @@ export class Environment implements Service, ReadableEnvironment {
     this.heldEpoch = epoch;
     this.lost = false;
     this.refuseRaised();
-    for (const participant of this.participants) participant.claimed?.();
+    for (const each of this.enlisted) each.claimed?.();
     return epoch;
   }
 
@@ -232,14 +232,14 @@ export class Environment implements Service, ReadableEnvironment {
   }
 
   /** State that takes part in every transaction from now on; returns what ends that. */
-  join(participant: Participant): () => void {
-    this.participants.add(participant);
-    if (this.heldEpoch > 0) participant.claimed?.();
-    return () => this.participants.delete(participant);
+  enlist(state: Transactional): () => void {
+    this.enlisted.add(state);
+    if (this.heldEpoch > 0) state.claimed?.();
+    return () => this.enlisted.delete(state);
   }
 
   /**
-   * Runs `work` in one durable transaction, together with what the participants write at its end. All of it or, when anything throws,
+   * Runs `work` in one durable transaction, together with what enlisted state writes at its end. All of it or, when anything throws,
    * nothing. A transaction inside a transaction is part of the outer one; do not catch what it throws. Throws OWNERSHIP_LOST when
    * another process has taken over, STORE_FAILED when LMDB fails (disk full) or the files are gone, and whatever `work` throws.
    */
@@ -253,16 +253,16 @@ export class Environment implements Service, ReadableEnvironment {
         this.refuseReplaced();
         const returned = work();
         if (returned instanceof Promise) throw new TypeError('work of a transaction must not be asynchronous');
-        for (const participant of this.participants) participant.write();
+        for (const each of this.enlisted) each.write();
         return returned;
       });
     } catch (error) {
       this.transacting = false;
-      for (const participant of this.participants) participant.rolledBack();
+      for (const each of this.enlisted) each.rolledBack();
       throw isLmdbError(error) ? explained(this.path, error) : error;
     }
     this.transacting = false;
-    for (const participant of this.participants) participant.committed();
+    for (const each of this.enlisted) each.committed();
     return result;
   }
 

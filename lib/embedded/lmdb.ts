@@ -1,7 +1,7 @@
 /**
  * The one place where LMDB is opened: the same options in every process, one way to explain what fails.
  *
- * `overlappingSync` is off: with it, transactions that had been reported as committed were lost when a neighbour process was
+ * `overlappingSync` is off: with it, transactions that had been reported as committed were lost when another process was
  * killed. The map is as large as is allowed from the start (address space, not memory or disk): no process has to follow another
  * one's growth. Keys are at most 1978 bytes.
  */

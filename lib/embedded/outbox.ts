@@ -11,11 +11,11 @@ import type { OutgoingTask } from '../model/task.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ChunkBuilder, chunkKey, type Kind, NORMAL, PRIORITY, readChunkKey } from './chunk.js';
 import { finishedOf } from './cursors.js';
-import type { Environment, Participant, ReadableEnvironment } from './env.js';
+import type { Environment, ReadableEnvironment, Transactional } from './env.js';
 import { Finished, SEQUENCE_BYTES } from './finished.js';
 import { indexName } from './folder.js';
 import { BINARY, type Database } from './lmdb.js';
-import type { Neighbours } from './neighbours.js';
+import type { PeerEnvironments } from './peer-environments.js';
 import type { Stamps } from './stamps.js';
 import type { Wakeups } from './wakeup.js';
 
@@ -40,7 +40,7 @@ interface Lane {
   trimmed: number;
 }
 
-export class Outbox implements Participant {
+export class Outbox implements Transactional {
   private readonly lanes = new Map<number, Lane>();
   private rows: Database<Buffer, Buffer> | null = null;
   private ends: Database<Buffer, Buffer> | null = null;
@@ -53,7 +53,7 @@ export class Outbox implements Participant {
 
   constructor(
     private readonly environment: Environment,
-    private readonly neighbours: Neighbours,
+    private readonly peers: PeerEnvironments,
     private readonly wakeups: Wakeups,
     private readonly stamps: Pick<Stamps, 'next'>,
     private readonly clock: Clock = systemClock,
@@ -63,7 +63,7 @@ export class Outbox implements Participant {
   start(): void {
     this.rows = this.environment.table<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
     this.ends = this.environment.table<Buffer, Buffer>(ENDS_TABLE, BINARY);
-    this.leave = this.environment.join(this);
+    this.leave = this.environment.enlist(this);
   }
 
   stop(): void {
@@ -190,9 +190,7 @@ export class Outbox implements Participant {
 
   private finished(lane: Lane): Finished {
     const { id } = this.environment;
-    const finished = this.neighbours.look(indexName(lane.destination), (receiver) =>
-      finishedOf(receiver, id, lane.kind),
-    );
+    const finished = this.peers.look(indexName(lane.destination), (receiver) => finishedOf(receiver, id, lane.kind));
     return finished ?? Finished.none();
   }
 

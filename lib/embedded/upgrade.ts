@@ -1,6 +1,6 @@
 /**
  * Upgrade of a data folder whose format is older than the program's (formats.ts): first the folder, then each environment that has no owner.
- * The last sender of an older version may go on for hours, so what it wrote is brought up when it has ended (neighbours.ts).
+ * The last sender of an older version may go on for hours, so what it wrote is brought up when it has ended (peers.ts).
  */
 import { join } from 'node:path';
 import { ApplicationError } from '../runtime/errors.js';

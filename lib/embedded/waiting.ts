@@ -5,8 +5,8 @@ import type { ReadableEnvironment } from './env.js';
 import { LAST_SEQUENCE } from './finished.js';
 import { type DataFolder, environmentNames, indexOfName } from './folder.js';
 import { BINARY } from './lmdb.js';
-import type { Neighbours } from './neighbours.js';
 import { OUTBOX_TABLE } from './outbox.js';
+import type { PeerEnvironments } from './peer-environments.js';
 
 /** Rows of one kind that an outbox holds for an index, up to sequence `end`. */
 export interface Waiting {
@@ -17,40 +17,40 @@ export interface Waiting {
   readonly end: number;
 }
 
-/** A member. */
+/** A participant. */
 interface Looking {
   readonly folder: DataFolder;
   readonly environment: ReadableEnvironment;
-  readonly neighbours: Neighbours;
+  readonly peers: PeerEnvironments;
 }
 
-/** What all outboxes hold now for the index of a member; null while one of them cannot be read. Looks into the folder: not for every task. */
-export function waitingIn({ folder, environment, neighbours }: Looking): Waiting[] | null {
+/** What all outboxes hold now for the index of a participant; null while one of them cannot be read. Looks into the folder: not for every task. */
+export function waitingIn({ folder, environment, peers }: Looking): Waiting[] | null {
   const index = indexOfName(environment.name) ?? 0;
   const waiting: Waiting[] = [];
-  for (const { name, id } of neighbours.list()) {
-    neighbours.look(name, (source) => {
+  for (const { name, id } of peers.list()) {
+    peers.look(name, (source) => {
       for (const kind of KINDS) waiting.push({ name, id, kind, end: endOf(source, index, kind) });
     });
   }
-  return environmentNames(folder).some((name) => neighbours.troubleOf(name) !== null) ? null : waiting;
+  return environmentNames(folder).some((name) => peers.troubleOf(name) !== null) ? null : waiting;
 }
 
-/** Whether the member has settled all of that. What stood in an environment that was removed since never comes. */
-export function isSettled({ environment, neighbours }: Looking, waiting: readonly Waiting[]): boolean {
-  const ids = new Set(neighbours.list().map(({ id }) => id));
+/** Whether the participant has settled all of that. What stood in an environment that was removed since never comes. */
+export function isSettled({ environment, peers }: Looking, waiting: readonly Waiting[]): boolean {
+  const ids = new Set(peers.list().map(({ id }) => id));
   environment.refresh();
   return waiting.every(({ name, id, kind, end }) => {
-    if (!ids.has(id)) return neighbours.troubleOf(name) === null;
+    if (!ids.has(id)) return peers.troubleOf(name) === null;
     return finishedOf(environment, id, kind).next >= end;
   });
 }
 
 /** The highest stamp of all that stands in the outboxes. Reads each row. */
-export function highestStamp(neighbours: Neighbours): number {
+export function highestStamp(peers: PeerEnvironments): number {
   let highest = 0;
-  for (const { name } of neighbours.list()) {
-    neighbours.look(name, (source) => {
+  for (const { name } of peers.list()) {
+    peers.look(name, (source) => {
       const rows = source.readTable<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
       for (const { value } of rows?.getRange({}) ?? []) {
         const stamp = chunkStamp(value);

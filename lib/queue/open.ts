@@ -1,6 +1,6 @@
 /** Opens the queue of a kind. The only file that knows the adapters; everything else knows lib/queue/queue.ts. */
 import type { Configuration } from '../config/configuration.js';
-import type { Member } from '../embedded/member.js';
+import type { Participant } from '../embedded/participant.js';
 import type { Problem } from '../model/problem.js';
 import type { Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
@@ -14,10 +14,10 @@ import { EmbeddedReader } from './embedded/reader.js';
 import { EmbeddedWriter } from './embedded/writer.js';
 import type { ReadLimits, TaskReader, TaskWriter } from './queue.js';
 
-/** The embedded queue lives in the data folder that this process has joined. */
+/** The embedded queue lives in the data folder that this process takes part in. */
 export interface EmbeddedQueue {
   readonly kind: 'embedded';
-  readonly member: Member;
+  readonly participant: Participant;
   /** `msg_broker.max_length`. */
   readonly maxLength: number;
   readonly clock?: Clock;
@@ -40,7 +40,7 @@ export interface RabbitMqReading extends RabbitMqQueue {
 
 /** The reader of an index. */
 export function openReader(queue: EmbeddedQueue | RabbitMqReading, index: number, limits: ReadLimits): TaskReader {
-  if (queue.kind === 'embedded') return new EmbeddedReader(queue.member, { index, limits, ...clockOf(queue) });
+  if (queue.kind === 'embedded') return new EmbeddedReader(queue.participant, { index, limits, ...clockOf(queue) });
   const { configuration, log, clock = systemClock } = queue;
   const { app, broker, delivery, runtimeDir } = configuration;
   const connection = new AmqpConnection({ app, broker, log, purpose: 'consuming', clock });
@@ -50,7 +50,7 @@ export function openReader(queue: EmbeddedQueue | RabbitMqReading, index: number
 
 export function openWriter(queue: EmbeddedQueue | RabbitMqQueue): TaskWriter {
   if (queue.kind === 'embedded') {
-    return new EmbeddedWriter(queue.member, { maxLength: queue.maxLength, ...clockOf(queue) });
+    return new EmbeddedWriter(queue.participant, { maxLength: queue.maxLength, ...clockOf(queue) });
   }
   const { configuration, log, tries } = queue;
   const { app, numProcesses, broker } = configuration;

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { Environment, type Participant } from '../../lib/embedded/env.js';
+import { Environment, type Transactional } from '../../lib/embedded/env.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
-import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import { identityOf, isAlive } from '../../lib/runtime/liveness.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { manualClock } from '../support/clock.js';
@@ -82,13 +82,13 @@ it('refuses asynchronous work, of which nothing is written', async () => {
 it('asks participants to write at the end, and tells them how it ended', async () => {
   const environment = await dataFolder().environment('index-0');
   const told: string[] = [];
-  const participant: Participant = {
+  const participant: Transactional = {
     claimed: () => told.push('claimed'),
     write: () => told.push('write'),
     committed: () => told.push('committed'),
     rolledBack: () => told.push('rolled back'),
   };
-  const leave = environment.join(participant);
+  const leave = environment.enlist(participant);
   environment.claim();
   environment.transaction(() => told.push('work'));
   expect(() =>
@@ -148,12 +148,12 @@ it('writes nothing before it is claimed', async () => {
 
 it('shows others what is committed, and the newest after a refresh', async () => {
   const folder = dataFolder();
-  const neighbours = new Neighbours(folder);
-  onTestFinished(() => neighbours.close());
-  expect([neighbours.list(), neighbours.get('index-0')]).toEqual([[], null]);
+  const peers = new PeerEnvironments(folder);
+  onTestFinished(() => peers.close());
+  expect([peers.list(), peers.get('index-0')]).toEqual([[], null]);
   const environment = await folder.environment('index-0');
   environment.claim();
-  const [seen] = neighbours.list();
+  const [seen] = peers.list();
   expect([seen!.name, seen!.id]).toEqual(['index-0', environment.id]);
   expect(seen!.readTable('rows', BINARY)).toBeNull();
   environment.table('rows', BINARY);

@@ -12,9 +12,9 @@ import { Environment } from '../../lib/embedded/env.js';
 import { type DataFolder, openFolder, raiseFolder, readFolder } from '../../lib/embedded/folder.js';
 import { FIRST_FORMAT } from '../../lib/embedded/formats.js';
 import { BINARY, openLmdb } from '../../lib/embedded/lmdb.js';
-import { joinAsIndex, joinAsProducer, type Member } from '../../lib/embedded/member.js';
 import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
 import { SELF_OPTIONS, SELF_TABLE } from '../../lib/embedded/owner.js';
+import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { CHANGES, NEW_STAMP, ROWS, SETTINGS, taskFor } from '../support/format-changes.js';
@@ -39,7 +39,7 @@ async function olderFolder(): Promise<DataFolder> {
     await environment.stop();
   }
   const sender = await joinAsProducer(folder);
-  const writer = openWriter({ kind: 'embedded', member: sender, maxLength: 1_000 });
+  const writer = openWriter({ kind: 'embedded', participant: sender, maxLength: 1_000 });
   await writer.start();
   await writer.send(IDS.map((id) => taskFor(0, id)));
   await writer.stop();
@@ -71,16 +71,16 @@ const newer = (path: string) => openFolder(path, SETTINGS, CHANGES);
 const rowsOf = (mark: string) => Array.from({ length: 10 }, (_, n) => `${n}${mark}`);
 const metaOf = (path: string): unknown => JSON.parse(readFileSync(join(path, 'meta.json'), 'utf8'));
 
-async function joinedAndOwned(folder: DataFolder, index: number): Promise<Member> {
-  const member = await joinAsIndex(folder, index);
-  onTestFinished(() => member.leave());
-  member.environment.claim();
-  return member;
+async function joinedAndOwned(folder: DataFolder, index: number): Promise<Participant> {
+  const participant = await joinAsIndex(folder, index);
+  onTestFinished(() => participant.leave());
+  participant.environment.claim();
+  return participant;
 }
 
 /** Ids of the tasks that come, until they are as many. */
-async function received(member: Member, index: number, count: number): Promise<string[]> {
-  const reader = openReader({ kind: 'embedded', member, maxLength: 1_000 }, index, {
+async function received(participant: Participant, index: number, count: number): Promise<string[]> {
+  const reader = openReader({ kind: 'embedded', participant, maxLength: 1_000 }, index, {
     tasks: 100,
     bytes: 2 ** 20,
     normalEvery: 16,
@@ -110,10 +110,10 @@ async function child(...args: readonly string[]): Promise<ChildProcess> {
 it('brings the folder and every environment in it up, and delivers what a sender has left there', async () => {
   const { path } = await olderFolder();
   expect(await look(path, 'index-1')).toEqual({ format: FIRST_FORMAT, rows: rowsOf(''), stamps: [] });
-  const member = await joinedAndOwned(newer(path), 0);
+  const participant = await joinedAndOwned(newer(path), 0);
   expect(metaOf(path)).toMatchObject({ format: NEWEST, release: '9.1.0', num_processes: 2 });
-  expect(await received(member, 0, IDS.length)).toEqual(IDS);
-  await member.leave();
+  expect(await received(participant, 0, IDS.length)).toEqual(IDS);
+  await participant.leave();
   for (const name of ['index-0', 'index-1'])
     expect(await look(path, name)).toMatchObject({ format: NEWEST, rows: rowsOf('!') });
   expect(await look(path, 'producer-0')).toMatchObject({ format: NEWEST, stamps: [NEW_STAMP] });
@@ -134,9 +134,9 @@ it.each([1, 7, 11])('changes nothing when it is killed at row %i, and all of it 
   expect(second.rows).toEqual(second.format === NEWEST ? rowsOf('!') : rowsOf(''));
   expect(sender.stamps[0] === NEW_STAMP).toBe(sender.format === NEWEST);
 
-  const member = await joinedAndOwned(newer(path), 0);
-  expect(await received(member, 0, IDS.length)).toEqual(IDS);
-  await member.leave();
+  const participant = await joinedAndOwned(newer(path), 0);
+  expect(await received(participant, 0, IDS.length)).toEqual(IDS);
+  await participant.leave();
   for (const name of ['index-0', 'index-1'])
     expect(await look(path, name)).toMatchObject({ format: NEWEST, rows: rowsOf('!') });
 });
@@ -166,9 +166,9 @@ it('refuses an environment of a format that it does not know by its name, and le
       /index-0 has format 4 of dp3-cluster 9\.1\.0, this is .*, which reads format 2: use/,
     ),
   };
-  const member = await joinAsIndex(openFolder(path, SETTINGS), 0);
-  expect(() => member.environment.claim()).toThrow(expect.objectContaining(told));
-  await member.leave();
+  const participant = await joinAsIndex(openFolder(path, SETTINGS), 0);
+  expect(() => participant.environment.claim()).toThrow(expect.objectContaining(told));
+  await participant.leave();
   const reader = new EmbeddedStoreReader(path);
   onTestFinished(() => reader.stop());
   await reader.start();
@@ -198,13 +198,13 @@ it('gets what a sender of an older version sends on when that has ended', async 
   const { path } = await olderFolder();
   const sender = await child('sender', path);
   await once(sender, 'message');
-  const member = await joinedAndOwned(newer(path), 0);
+  const participant = await joinedAndOwned(newer(path), 0);
   sender.send('late');
   expect(await once(sender, 'message')).toEqual(['late', undefined]);
-  const all = received(member, 0, IDS.length + 1);
+  const all = received(participant, 0, IDS.length + 1);
   sender.disconnect();
   expect(await all).toEqual([...IDS, 'late']);
-  await member.leave();
+  await participant.leave();
   expect(await look(path, 'producer-0')).toMatchObject({ format: NEWEST, stamps: [NEW_STAMP, NEW_STAMP] });
 });
 

@@ -8,7 +8,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { Environment, ReadableEnvironment } from '../../lib/embedded/env.js';
 import { LastTransaction } from '../../lib/embedded/last-transaction.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
-import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import { manualClock } from '../support/clock.js';
 import { dataFolder } from '../support/data-folder.js';
 
@@ -64,7 +64,7 @@ it.each([1, 2, 3])('loses no commit when the number was put back by %i', async (
 it('runs the work of a transaction once, and tells its participants once', async () => {
   const { environment, putBack } = await owned();
   const told: string[] = [];
-  environment.join({
+  environment.enlist({
     write: () => told.push('write'),
     committed: () => told.push('committed'),
     rolledBack: () => told.push('rolled back'),
@@ -77,18 +77,18 @@ it('runs the work of a transaction once, and tells its participants once', async
 it('sees the last commit of an owner who is gone, after a pause', async () => {
   const { folder, environment, putBack } = await owned();
   const clock = manualClock();
-  const neighbours = new Neighbours(folder, { clock });
-  onTestFinished(() => neighbours.close());
-  expect(neighbours.look('producer-0', textIn)).toBe('before 4');
+  const peers = new PeerEnvironments(folder, { clock });
+  onTestFinished(() => peers.close());
+  expect(peers.look('producer-0', textIn)).toBe('before 4');
   environment.transaction(() => put(environment, 'last'));
   putBack(1);
-  expect(neighbours.look('producer-0', textIn)).toBe('before 4');
+  expect(peers.look('producer-0', textIn)).toBe('before 4');
   await environment.stop();
   putBack(1);
-  neighbours.list();
+  peers.list();
   clock.pass(1_000);
-  neighbours.list();
-  expect(neighbours.look('producer-0', textIn)).toBe('last');
+  peers.list();
+  expect(peers.look('producer-0', textIn)).toBe('last');
 });
 
 it('keeps the locks that say to other processes who uses the environment, whoever of this process is done with it', async () => {

@@ -6,8 +6,8 @@ import { NORMAL } from '../../lib/embedded/chunk.js';
 import { CURSORS_TABLE } from '../../lib/embedded/cursors.js';
 import type { ReadableEnvironment } from '../../lib/embedded/env.js';
 import { BINARY, type Key, type TableOptions } from '../../lib/embedded/lmdb.js';
-import { joinAsIndex, type Member } from '../../lib/embedded/member.js';
 import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
+import { joinAsIndex, type Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { Source } from '../../lib/queue/embedded/source.js';
@@ -24,22 +24,22 @@ function task(id: string, index = 0, priority = false): OutgoingTask {
   return { id, key: `ip:${id}`, index, priority, body: Buffer.from(id) };
 }
 
-async function writerOf(folder: TestFolder, member: Member) {
-  return folder.run(openWriter({ kind: 'embedded', member, maxLength: MAX_LENGTH }));
+async function writerOf(folder: TestFolder, participant: Participant) {
+  return folder.run(openWriter({ kind: 'embedded', participant, maxLength: MAX_LENGTH }));
 }
 
 /** An owned index that consumes; `take` waits for so many deliveries. */
-async function consumer(folder: TestFolder, index: number, member?: Member) {
-  const joined = member ?? (await folder.index(index));
+async function consumer(folder: TestFolder, index: number, participant?: Participant) {
+  const joined = participant ?? (await folder.index(index));
   if (joined.environment.epoch === 0) joined.environment.claim();
   const reader = await folder.run(
-    openReader({ kind: 'embedded', member: joined, maxLength: MAX_LENGTH }, index, {
+    openReader({ kind: 'embedded', participant: joined, maxLength: MAX_LENGTH }, index, {
       tasks: 100,
       bytes: 2 ** 20,
       normalEvery: 16,
     }),
   );
-  return { member: joined, reader, take: await consume(reader) };
+  return { participant: joined, reader, take: await consume(reader) };
 }
 
 async function consume(reader: TaskReader): Promise<(count: number) => Promise<Delivery[]>> {
@@ -60,8 +60,8 @@ async function consume(reader: TaskReader): Promise<(count: number) => Promise<D
   };
 }
 
-function commit(member: Member, deliveries: readonly Delivery[]): void {
-  member.environment.transaction(() => {
+function commit(participant: Participant, deliveries: readonly Delivery[]): void {
+  participant.environment.transaction(() => {
     for (const delivery of deliveries) delivery.settle();
   });
 }
@@ -70,9 +70,9 @@ function ids(deliveries: readonly Delivery[]): string[] {
   return deliveries.map(({ id }) => id);
 }
 
-function rowsOf(member: Member): number {
-  const rows = member.environment.table<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
-  member.environment.refresh();
+function rowsOf(participant: Participant): number {
+  const rows = participant.environment.table<Buffer, Buffer>(OUTBOX_TABLE, BINARY);
+  participant.environment.refresh();
   return rows.getKeysCount({});
 }
 
@@ -93,14 +93,14 @@ it('looks again at outboxes that had nothing, before it hands out what came late
   const folder = dataFolder();
   const [first, second] = [await folder.producer(), await folder.producer()];
   const receiver = await folder.index(0);
-  const { neighbours } = receiver;
-  const { look } = neighbours;
-  const send = ({ environment, outbox }: Member, id: string) =>
+  const { peers } = receiver;
+  const { look } = peers;
+  const send = ({ environment, outbox }: Participant, id: string) =>
     environment.transaction(() => outbox.enqueue([task(id)], false));
   // Both send right after it was seen that the first one had sent nothing.
   let looks = 0;
-  neighbours.look = (name, read) => {
-    const found = look.call(neighbours, name, read) as ReturnType<typeof read> | null;
+  peers.look = (name, read) => {
+    const found = look.call(peers, name, read) as ReturnType<typeof read> | null;
     if (name === first.environment.name && ++looks === LOOK_OF_THE_QUEUE) {
       send(first, 'earlier');
       send(second, 'later');
@@ -171,7 +171,7 @@ it('takes nothing for finished in an outbox that is made while it looks', async 
 it('delivers what a worker derives, for itself and for others, as once, when its transaction is committed', async () => {
   const folder = dataFolder();
   const [own, other] = [await consumer(folder, 0), await consumer(folder, 1)];
-  const { environment, outbox } = own.member;
+  const { environment, outbox } = own.participant;
   expect(() => outbox.enqueue([task('outside')], true)).toThrow('inside a transaction');
   const failing = () =>
     environment.transaction(() => {
@@ -191,31 +191,31 @@ it('delivers what a worker derives, for itself and for others, as once, when its
 it('takes settling back when its transaction fails, and settles again with the next one', async () => {
   const folder = dataFolder();
   await (await writerOf(folder, await folder.producer())).send([task('a'), task('b')]);
-  const { member, reader, take } = await consumer(folder, 0);
+  const { participant, reader, take } = await consumer(folder, 0);
   const [a, b] = await take(2);
   const failing = () =>
-    member.environment.transaction(() => {
+    participant.environment.transaction(() => {
       b!.settle();
       throw new Error('no');
     });
   expect(failing).toThrow('no');
   expect([reader.window.tasks, (await reader.depth()).normal]).toEqual([2, 2]);
-  member.environment.transaction(() => b!.settle());
+  participant.environment.transaction(() => b!.settle());
   expect([reader.window.tasks, (await reader.depth()).normal]).toEqual([1, 1]);
   await reader.stop();
   a!.settle();
-  const again = await consumer(folder, 0, member);
+  const again = await consumer(folder, 0, participant);
   expect(ids(await again.take(1))).toEqual(['a']);
 });
 
 it('settles many in one transaction', async () => {
   const folder = dataFolder();
   await (await writerOf(folder, await folder.producer())).send(Array.from({ length: 50 }, (_, i) => task(`${i}`)));
-  const { member, reader, take } = await consumer(folder, 0);
+  const { participant, reader, take } = await consumer(folder, 0);
   const got = await take(50);
   let transactions = 0;
   const count = () => void transactions++;
-  member.environment.join({ write: () => {}, committed: count, rolledBack: count });
+  participant.environment.enlist({ write: () => {}, committed: count, rolledBack: count });
   reader.settle(got);
   expect([transactions, reader.window.tasks]).toEqual([1, 0]);
 });
@@ -227,9 +227,9 @@ it('deletes what is settled along with the next transaction, also behind a task 
   const writer = await writerOf(folder, producer);
   for (let i = 0; i < 5; i++) await writer.send([task(`${i}`)]);
   expect(rowsOf(producer)).toBe(5);
-  const { member, take } = await consumer(folder, 0);
+  const { participant, take } = await consumer(folder, 0);
   const [slow, ...others] = await take(5);
-  commit(member, others);
+  commit(participant, others);
   clock.pass(500);
   await writer.send([task('next')]);
   expect(rowsOf(producer)).toBe(2);
@@ -242,7 +242,7 @@ it('deletes what is settled along with the next transaction, also behind a task 
 it('lets a long task not count as a full queue', async () => {
   const folder = dataFolder();
   const writer = await writerOf(folder, await folder.producer());
-  const { member, take } = await consumer(folder, 0);
+  const { participant, take } = await consumer(folder, 0);
   await writer.send([task('slow')]);
   const [slow] = await take(1);
   const obstacles: unknown[] = [];
@@ -252,7 +252,7 @@ it('lets a long task not count as a full queue', async () => {
     await writer.send(sent);
     const some = await take(sent.length);
     expect(ids(some)).toEqual(sent.map(({ id }) => id));
-    commit(member, some);
+    commit(participant, some);
   }
   expect(obstacles).toEqual([]);
   slow!.settle();
@@ -262,14 +262,14 @@ it('uses no sequence twice, over restarts and after everything was deleted', asy
   const folder = dataFolder();
   const settled: string[] = [];
   for (let round = 0; round < 3; round++) {
-    const [member, producer] = [await folder.index(0), await folder.producer()];
-    const { reader, take } = await consumer(folder, 0, member);
+    const [participant, producer] = [await folder.index(0), await folder.producer()];
+    const { reader, take } = await consumer(folder, 0, participant);
     await (await writerOf(folder, producer)).send([task(`${round}`)]);
     const got = await take(1);
-    commit(member, got);
+    commit(participant, got);
     settled.push(...ids(got));
     await reader.stop();
-    await member.leave();
+    await participant.leave();
     producer.environment.transaction(() => {});
     await producer.leave();
   }
@@ -299,16 +299,16 @@ it('counts what the outbox no longer has as finished when an index has lost its 
   const writer = await writerOf(folder, producer);
   await writer.send(Array.from({ length: 60 }, (_, i) => task(`${i}`)));
   const got = await first.take(60);
-  commit(first.member, got);
+  commit(first.participant, got);
   clock.pass(500);
   producer.environment.transaction(() => {});
   expect(rowsOf(producer)).toBe(0);
   await first.reader.stop();
-  await first.member.leave();
+  await first.participant.leave();
   await producer.leave();
-  rmSync(first.member.environment.path, { recursive: true });
-  const [member, next] = [await folder.index(0), await folder.producer()];
-  const { reader, take } = await consumer(folder, 0, member);
+  rmSync(first.participant.environment.path, { recursive: true });
+  const [participant, next] = [await folder.index(0), await folder.producer()];
+  const { reader, take } = await consumer(folder, 0, participant);
   await (await writerOf(folder, next)).send(Array.from({ length: 80 }, (_, i) => task(`new ${i}`)));
   expect((await take(80))[0]!.id).toBe('new 0');
   expect((await reader.depth()).normal).toBe(80);
@@ -321,9 +321,9 @@ it('counts an attempt for what ran when the process died, and for nothing else',
   const attempts = new Map<string, number[]>();
   for (let life = 0; life < 3; life++) {
     // A process that dies neither stops its reader nor gives its slots back; only its claim is given back here.
-    const member = await joinAsIndex(folder, 0);
-    member.environment.claim();
-    const queue = { kind: 'embedded', member, maxLength: MAX_LENGTH, clock: manualClock() } as const;
+    const participant = await joinAsIndex(folder, 0);
+    participant.environment.claim();
+    const queue = { kind: 'embedded', participant, maxLength: MAX_LENGTH, clock: manualClock() } as const;
     const reader = openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
     await reader.start();
     const got = await (await consume(reader))(life === 0 ? 4 : 3);
@@ -333,7 +333,7 @@ it('counts an attempt for what ran when the process died, and for nothing else',
     ended!.started();
     ran!.started();
     ended!.ended();
-    await member.leave();
+    await participant.leave();
   }
   expect([...attempts]).toEqual([
     ['ran', [0, 1, 2]],
@@ -341,12 +341,12 @@ it('counts an attempt for what ran when the process died, and for nothing else',
     ['waited', [0, 0, 0]],
     ['settled', [0]],
   ]);
-  const { member, reader, take } = await consumer(folder, 0);
+  const { participant, reader, take } = await consumer(folder, 0);
   const [ran] = await take(3);
   expect(ran!.attempts).toBe(3);
   ran!.started();
   await reader.stop();
-  const { take: takeAgain } = await consumer(folder, 0, member);
+  const { take: takeAgain } = await consumer(folder, 0, participant);
   expect((await takeAgain(3))[0]!.attempts).toBe(3);
 });
 
@@ -355,17 +355,17 @@ it('knows what was read or committed when the process died, as far as it is not 
   await (await writerOf(folder, await folder.producer())).send(['a', 'b', 'c'].map((id) => task(id)));
   /** A process that dies after it has done this; what it was told of the tasks. */
   const life = async (count: number, act: (got: readonly Delivery[], reader: TaskReader) => void) => {
-    const member = await joinAsIndex(folder, 0);
-    member.environment.claim();
-    const queue = { kind: 'embedded', member, maxLength: MAX_LENGTH, clock: manualClock() } as const;
+    const participant = await joinAsIndex(folder, 0);
+    participant.environment.claim();
+    const queue = { kind: 'embedded', participant, maxLength: MAX_LENGTH, clock: manualClock() } as const;
     const reader = openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
     await reader.start();
     const got = await (await consume(reader))(count);
     const told = got.map(({ id, attempts, suspect, unread }) => ({ id, attempts, suspect, unread }));
     act(got, reader);
-    const running = join(member.environment.path, 'running');
+    const running = join(participant.environment.path, 'running');
     const left = readFileSync(running);
-    await member.leave();
+    await participant.leave();
     // Nothing comes after a kill.
     writeFileSync(running, left);
     return told;
@@ -395,11 +395,11 @@ it('knows what was read or committed when the process died, as far as it is not 
 it('counts no attempt for what ran when a process dies and no task is to blame', async () => {
   const folder = dataFolder();
   await (await writerOf(folder, await folder.producer())).send([task('a'), task('b')]);
-  const { member, reader, take } = await consumer(folder, 0);
+  const { participant, reader, take } = await consumer(folder, 0);
   for (const each of await take(2)) each.started();
   reader.absolve();
   // As if it were killed: its reader is not stopped.
-  await member.leave();
+  await participant.leave();
   const { take: takeAgain } = await consumer(folder, 0);
   expect((await takeAgain(2)).map(({ attempts }) => attempts)).toEqual([0, 0]);
 });
@@ -407,13 +407,13 @@ it('counts no attempt for what ran when a process dies and no task is to blame',
 it('keeps its file of running tasks small, however many run', async () => {
   const folder = dataFolder();
   await (await writerOf(folder, await folder.producer())).send([task('a'), task('b')]);
-  const { member, take } = await consumer(folder, 0);
+  const { participant, take } = await consumer(folder, 0);
   const [a, b] = await take(2);
   for (let i = 0; i < 1_000; i++) {
     for (const each of [a!, b!]) each.started();
     for (const each of [a!, b!]) each.ended();
   }
-  expect(statSync(join(member.environment.path, 'running')).size).toBeLessThan(250);
+  expect(statSync(join(participant.environment.path, 'running')).size).toBeLessThan(250);
 });
 
 it('tells senders when their outbox was taken over', async () => {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { Environment } from '../../lib/embedded/env.js';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
-import { joinAsIndex, joinAsProducer } from '../../lib/embedded/member.js';
+import { joinAsIndex, joinAsProducer } from '../../lib/embedded/participant.js';
 import { openWriter } from '../../lib/queue/open.js';
 import { manualClock } from '../support/clock.js';
 import { OrderScene } from '../support/order-scene.js';
@@ -85,9 +85,9 @@ it('makes nobody wait for a process that is stopped', async () => {
   const path = folder();
   const [running, stopped] = ['0', '1'].map((index) => TestProcess.start(program, 'worker', path, index));
   await Promise.all([running!.until('ready'), stopped!.until('ready')]);
-  const member = await joinAsProducer(openFolder(path, FOLDER));
-  onTestFinished(() => member.leave());
-  const writer = openWriter({ kind: 'embedded', member, maxLength: 10_000 });
+  const participant = await joinAsProducer(openFolder(path, FOLDER));
+  onTestFinished(() => participant.leave());
+  const writer = openWriter({ kind: 'embedded', participant, maxLength: 10_000 });
   await writer.start();
   onTestFinished(() => writer.stop());
   const first = Array.from({ length: 400 }, (_, n) => streamTask('first', n));
@@ -114,9 +114,9 @@ it('takes over the index of a killed worker at once, and counts nothing of what 
   worker.signal('SIGSTOP');
   await expect(join()).rejects.toThrow(`process ${worker.pid}`);
   await worker.kill();
-  const member = await join();
-  onTestFinished(() => member.leave());
-  expect(member.environment.claim()).toBe(2);
+  const participant = await join();
+  onTestFinished(() => participant.leave());
+  expect(participant.environment.claim()).toBe(2);
 });
 
 it.each([
@@ -138,9 +138,9 @@ it.each([
 
 it('does not let the files grow for a reader that was killed with a snapshot open', async () => {
   const path = folder();
-  const member = await joinAsIndex(openFolder(path, FOLDER), 0);
-  onTestFinished(() => member.leave());
-  const { environment } = member;
+  const participant = await joinAsIndex(openFolder(path, FOLDER), 0);
+  onTestFinished(() => participant.leave());
+  const { environment } = participant;
   environment.claim();
   const churn = churnOf(environment);
   const before = churn(20);
@@ -197,7 +197,7 @@ function callOf(step: 'consume' | 'stopConsuming' | 'restartComputer') {
 it(
   'hands out what any senders send in the order of sending, whatever the clock of the computer does',
   async () => {
-    const [consumer, ...senders] = Array.from({ length: 4 }, () => TestProcess.start(program, 'member'));
+    const [consumer, ...senders] = Array.from({ length: 4 }, () => TestProcess.start(program, 'participant'));
     await Promise.all([consumer!, ...senders].map((each) => each.until('ready')));
     await fc.assert(
       fc.asyncProperty(fc.array(sceneStep, { minLength: 10, maxLength: 40 }), async (steps) => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DataFolder, openFolder } from '../../lib/embedded/folder.js';
-import { joinAsIndex, joinAsProducer, type Member } from '../../lib/embedded/member.js';
+import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import { describeQueue, type QueueBed } from '../contract/queue.js';
@@ -10,27 +10,27 @@ import { describeQueue, type QueueBed } from '../contract/queue.js';
 describeQueue('embedded', async ({ numProcesses, maxLength }): Promise<QueueBed> => {
   const path = mkdtempSync(join(tmpdir(), 'dp3-queue-'));
   const folder: DataFolder = openFolder(path, { numProcesses, delivery: 'effectively-once' });
-  const indexes = new Map<number, Member>();
-  const members: Member[] = [];
+  const indexes = new Map<number, Participant>();
+  const participants: Participant[] = [];
   const running: (TaskReader | TaskWriter)[] = [];
   return {
     async reader(index, given = {}) {
       // The successor is a process of its own: it joins and owns anew.
       await indexes.get(index)?.leave();
-      const member = await joinAsIndex(folder, index);
-      indexes.set(index, member);
-      members.push(member);
-      member.environment.claim();
+      const participant = await joinAsIndex(folder, index);
+      indexes.set(index, participant);
+      participants.push(participant);
+      participant.environment.claim();
       const limits = { tasks: 1_000, bytes: 2 ** 26, normalEvery: 16, ...given };
-      const reader = openReader({ kind: 'embedded', member, maxLength }, index, limits);
+      const reader = openReader({ kind: 'embedded', participant, maxLength }, index, limits);
       await reader.start();
       running.push(reader);
       return reader;
     },
     async writer() {
-      const member = await joinAsProducer(folder);
-      members.push(member);
-      const writer = openWriter({ kind: 'embedded', member, maxLength });
+      const participant = await joinAsProducer(folder);
+      participants.push(participant);
+      const writer = openWriter({ kind: 'embedded', participant, maxLength });
       await writer.start();
       running.push(writer);
       return writer;
@@ -42,7 +42,7 @@ describeQueue('embedded', async ({ numProcesses, maxLength }): Promise<QueueBed>
     },
     async close() {
       for (const each of running) await each.stop();
-      for (const member of members) await member.leave();
+      for (const participant of participants) await participant.leave();
       rmSync(path, { recursive: true });
     },
   };

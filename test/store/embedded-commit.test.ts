@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Member } from '../../lib/embedded/member.js';
+import type { Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
@@ -37,12 +37,12 @@ const EID = 'e2';
 
 async function owning(folder: TestFolder, index = 0, kept: Partial<RetentionOptions> = {}) {
   const clock = manualClock();
-  const member = await folder.index(index, { clock });
-  const store = await folder.run(new EmbeddedStore(member, { inboxRetentionMs: RETENTION_MS, ...kept, clock }));
+  const participant = await folder.index(index, { clock });
+  const store = await folder.run(new EmbeddedStore(participant, { inboxRetentionMs: RETENTION_MS, ...kept, clock }));
   const ownership = await store.own(index);
-  const tables = openTables(member.environment);
+  const tables = openTables(participant.environment);
   const sizes = () => {
-    member.environment.refresh();
+    participant.environment.refresh();
     const count = (name: keyof typeof tables) => Array.from(tables[name].getKeys({})).length;
     return {
       absent: count('absent'),
@@ -52,7 +52,7 @@ async function owning(folder: TestFolder, index = 0, kept: Partial<RetentionOpti
       inbox: count('inbox'),
     };
   };
-  return { member, store, ownership, clock, tables, sizes };
+  return { participant, store, ownership, clock, tables, sizes };
 }
 
 function outgoing(id: string, index = 0, body = '1'): OutgoingTask {
@@ -64,17 +64,17 @@ async function send(
   clock: ReturnType<typeof manualClock>,
   ...tasks: OutgoingTask[]
 ): Promise<void> {
-  const member = await folder.producer({ clock });
-  const writer = await folder.run(openWriter({ kind: 'embedded', member, maxLength: 100 }));
+  const participant = await folder.producer({ clock });
+  const writer = await folder.run(openWriter({ kind: 'embedded', participant, maxLength: 100 }));
   await writer.send(tasks);
   await writer.stop();
-  await member.leave();
+  await participant.leave();
 }
 
 /** Deliveries that can be settled: their reader runs on. */
-async function consume(folder: TestFolder, member: Member, count: number): Promise<Delivery[]> {
+async function consume(folder: TestFolder, participant: Participant, count: number): Promise<Delivery[]> {
   const limits = { tasks: 100, bytes: 2 ** 20, normalEvery: 16 };
-  const reader = await folder.run(openReader({ kind: 'embedded', member, maxLength: 100 }, 0, limits));
+  const reader = await folder.run(openReader({ kind: 'embedded', participant, maxLength: 100 }, 0, limits));
   const deliveries: Delivery[] = [];
   const onDelivery = (delivery: Delivery) => void deliveries.push(delivery);
   await reader.consume({ onDelivery, onLost: async () => {}, onRestored: () => {} });
@@ -82,24 +82,24 @@ async function consume(folder: TestFolder, member: Member, count: number): Promi
   return deliveries;
 }
 
-const depthOf = (member: Member) =>
-  openReader({ kind: 'embedded', member, maxLength: 1 }, 0, { tasks: 1, bytes: 1, normalEvery: 16 }).depth();
+const depthOf = (participant: Participant) =>
+  openReader({ kind: 'embedded', participant, maxLength: 1 }, 0, { tasks: 1, bytes: 1, normalEvery: 16 }).depth();
 
 describe('a commit of the embedded store', () => {
   it('settles deliveries of the queue in its own transaction, and none of them when it fails', async () => {
     const folder = dataFolder();
-    const { member, store, ownership, clock } = await owning(folder);
+    const { participant, store, ownership, clock } = await owning(folder);
     await send(folder, clock, outgoing('a'), outgoing('b'));
-    const [a, b] = await consume(folder, member, 2);
+    const [a, b] = await consume(folder, participant, 2);
     const result = (eid: string) => stored('', plainState(eid, 1)).result;
     const known = { delivery: testDelivery({ id: 'known' }), result: resultOf() };
     await store.commit(batchOf(ownership, known));
     const failing = batchOf(ownership, { delivery: a!, result: result('e') }, known);
     expect(await store.commit(failing)).toMatchObject({ kind: 'done-before' });
-    expect((await depthOf(member)).normal).toBe(2);
+    expect((await depthOf(participant)).normal).toBe(2);
     const both = [a!, b!].map((delivery) => ({ delivery, result: result(delivery.id) }));
     expect(await store.commit(batchOf(ownership, ...both))).toEqual({ kind: 'stored' });
-    expect((await depthOf(member)).normal).toBe(0);
+    expect((await depthOf(participant)).normal).toBe(0);
   });
 
   it('stores nothing when a delivery of it can not be settled', async () => {
@@ -116,9 +116,9 @@ describe('a commit of the embedded store', () => {
 
   it('keeps what is sent on free of the inbox only where no sender may repeat it', async () => {
     const folder = dataFolder();
-    const { member, store, ownership, clock } = await owning(folder);
+    const { participant, store, ownership, clock } = await owning(folder);
     await send(folder, clock, outgoing('a'));
-    const [a] = await consume(folder, member, 1);
+    const [a] = await consume(folder, participant, 1);
     const sentOn = resultOf({ outcome: 'forwarded', derived: [outgoing('a', 1)] });
     const derived = resultOf({ derived: [outgoing('d', 1)] });
     const entries = [
@@ -129,7 +129,7 @@ describe('a commit of the embedded store', () => {
     expect(await store.commit(batchOf(ownership, ...entries))).toEqual({ kind: 'stored' });
     const other = await folder.index(1);
     other.environment.claim();
-    const reader = openReader({ kind: 'embedded', member: other, maxLength: 9 }, 1, {
+    const reader = openReader({ kind: 'embedded', participant: other, maxLength: 9 }, 1, {
       tasks: 9,
       bytes: 2 ** 20,
       normalEvery: 16,
@@ -144,7 +144,7 @@ describe('a commit of the embedded store', () => {
     const times = [5_000, 5_000, 1_000];
     const first = await owning(folder);
     for (const [n, time] of times.entries()) {
-      const store = new EmbeddedStore(first.member, { inboxRetentionMs: RETENTION_MS, clock: manualClock(time) });
+      const store = new EmbeddedStore(first.participant, { inboxRetentionMs: RETENTION_MS, clock: manualClock(time) });
       await store.start();
       const ownership = await store.own(0);
       const entries = [stored(`a${n}`, plainState('e', n), { raw: [point(n), point(2n ** 64n)] })];
@@ -260,13 +260,13 @@ describe('the upkeep of the embedded store', () => {
 
   it('begins from the time that it is given, when the clock was set forward before', async () => {
     const folder = dataFolder();
-    const { member, clock, ...first } = await owning(folder);
+    const { participant, clock, ...first } = await owning(folder);
     const raw = [{ etype: 'ip', eid: 'e', attr: 'a', v: 1, t1: null, t2: null, c: 1, src: '' }];
     await first.store.commit(batchOf(first.ownership, stored('1', plainState('e', 1), { raw })));
     const time = new TrustedTime(clock, clock.now());
     clock.set(400 * 86_400_000);
     const kept = { inboxRetentionMs: RETENTION_MS, rawRetentionMs: 3_600_000, clock, time };
-    const store = await folder.run(new EmbeddedStore(member, { ...kept }));
+    const store = await folder.run(new EmbeddedStore(participant, { ...kept }));
     await store.own(0);
     while (await store.purge());
     expect(first.sizes()).toMatchObject({ inbox: 1, raw: 1 });
@@ -291,16 +291,16 @@ describe('the upkeep of the embedded store', () => {
 
   it('keeps an id as long as a repeat of it may wait in a queue, however long no worker ran', async () => {
     const folder = dataFolder();
-    const { member, store, ownership, clock, sizes } = await owning(folder);
+    const { participant, store, ownership, clock, sizes } = await owning(folder);
     await store.commit(batchOf(ownership, { delivery: testDelivery({ id: 'a' }), result: resultOf() }));
     clock.pass(RETENTION_MS / 2);
     await send(folder, clock, outgoing('a'));
     clock.pass(100 * RETENTION_MS);
     while (await store.purge());
     expect(sizes().inbox).toBe(1);
-    const [repeat] = await consume(folder, member, 1);
+    const [repeat] = await consume(folder, participant, 1);
     expect([...(await store.known(0, [repeat!.id])).keys()]).toEqual(['a']);
-    member.environment.transaction(() => repeat!.settle());
+    participant.environment.transaction(() => repeat!.settle());
     clock.pass(RETENTION_MS);
     while (await store.purge());
     expect(sizes().inbox).toBe(0);
@@ -308,7 +308,7 @@ describe('the upkeep of the embedded store', () => {
 
   it('keeps an id whose repeat waits with a stamp of a clock that was wrong, however long', async () => {
     const folder = dataFolder();
-    const { member, store, ownership, clock, sizes } = await owning(folder);
+    const { participant, store, ownership, clock, sizes } = await owning(folder);
     clock.set(20 * RETENTION_MS);
     await send(folder, clock, outgoing('x', 1));
     clock.set(-20 * RETENTION_MS);
@@ -319,8 +319,8 @@ describe('the upkeep of the embedded store', () => {
       while (await store.purge());
       expect(sizes().inbox).toBe(1);
     }
-    const [repeat] = await consume(folder, member, 1);
-    member.environment.transaction(() => repeat!.settle());
+    const [repeat] = await consume(folder, participant, 1);
+    participant.environment.transaction(() => repeat!.settle());
     clock.pass(RETENTION_MS);
     while (await store.purge());
     expect(sizes().inbox).toBe(0);
@@ -328,18 +328,18 @@ describe('the upkeep of the embedded store', () => {
 
   it('forgets ids while tasks go on to come, once what stood in the outboxes before is settled', async () => {
     const folder = dataFolder();
-    const { member, store, ownership, clock, sizes } = await owning(folder);
+    const { participant, store, ownership, clock, sizes } = await owning(folder);
     await store.commit(batchOf(ownership, { delivery: testDelivery({ id: 'a' }), result: resultOf() }));
     clock.pass(2 * RETENTION_MS);
     await send(folder, clock, outgoing('b'));
     while (await store.purge());
     await send(folder, clock, outgoing('c'));
-    const [b] = await consume(folder, member, 2);
-    member.environment.transaction(() => b!.settle());
+    const [b] = await consume(folder, participant, 2);
+    participant.environment.transaction(() => b!.settle());
     clock.pass(RETENTION_MS / 10);
     while (await store.purge());
     expect(sizes().inbox).toBe(0);
-    expect((await depthOf(member)).normal).toBe(1);
+    expect((await depthOf(participant)).normal).toBe(1);
   });
 
   it('forgets no id while an environment cannot be read, where a repeat may wait, and does once it was removed', async () => {
@@ -360,8 +360,8 @@ describe('the upkeep of the embedded store', () => {
 
   it('does nothing for a store that owns nothing', async () => {
     const folder = dataFolder();
-    const member = await folder.index(0);
-    const store = await folder.run(new EmbeddedStore(member, { inboxRetentionMs: 0 }));
+    const participant = await folder.index(0);
+    const store = await folder.run(new EmbeddedStore(participant, { inboxRetentionMs: 0 }));
     expect(await store.purge()).toBe(false);
   });
 });
@@ -369,14 +369,14 @@ describe('the upkeep of the embedded store', () => {
 describe('reading the embedded store', () => {
   it('works before any worker ran, while they run, and after all have ended', async () => {
     const folder = dataFolder();
-    const { member, store, ownership } = await owning(folder, 2);
+    const { participant, store, ownership } = await owning(folder, 2);
     const eid = EID;
     const reader = await folder.run(new EmbeddedStoreReader(folder.path));
     expect(await reader.counts()).toEqual({ records: 0, quarantined: 0 });
     expect(await all(reader.history('ip', eid, {}))).toEqual([]);
     await store.commit(batchOf(ownership, stored('1', plainState(eid, 1))));
     expect(await reader.list('ip', { limit: 9 })).toMatchObject([{ eid }]);
-    await member.leave();
+    await participant.leave();
     const later = await folder.run(new EmbeddedStoreReader(folder.path));
     for (const each of [reader, later]) expect(await each.counts()).toEqual({ records: 1, quarantined: 0 });
   });
@@ -391,11 +391,11 @@ describe('reading the embedded store', () => {
 describe('a store that can not be written', () => {
   it('refuses a second owner, and an owner that has let go stores nothing', async () => {
     const folder = dataFolder();
-    const { store, ownership, member } = await owning(folder);
+    const { store, ownership, participant } = await owning(folder);
     const entry = stored('a', { ...plainState('e', 1) });
     await store.release(ownership);
     expect(await store.commit(batchOf(ownership, entry))).toEqual({ kind: 'outdated' });
-    expect(member.environment.epoch).toBe(0);
+    expect(participant.environment.epoch).toBe(0);
   });
 
   it('names the environment when its folder can not be one', async () => {

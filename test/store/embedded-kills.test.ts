@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type DataFolder, openFolder } from '../../lib/embedded/folder.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
-import { joinAsProducer } from '../../lib/embedded/member.js';
-import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { joinAsProducer } from '../../lib/embedded/participant.js';
+import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { openWriter } from '../../lib/queue/open.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
@@ -104,9 +104,9 @@ function round(kill: number): OutgoingTask[] {
 }
 
 async function sender(folder: DataFolder): Promise<(tasks: readonly OutgoingTask[]) => Promise<void>> {
-  const member = await joinAsProducer(folder);
-  onTestFinished(() => member.leave());
-  const writer = openWriter({ kind: 'embedded', member, maxLength: 100_000 });
+  const participant = await joinAsProducer(folder);
+  onTestFinished(() => participant.leave());
+  const writer = openWriter({ kind: 'embedded', participant, maxLength: 100_000 });
   await writer.start();
   onTestFinished(() => writer.stop());
   return (tasks) => writer.send(tasks);
@@ -138,9 +138,9 @@ async function quarantinedIn(reader: StoreReader): Promise<string[]> {
 }
 
 async function rawPoints(folder: DataFolder): Promise<number> {
-  const neighbours = new Neighbours(folder);
-  onTestFinished(() => neighbours.close());
-  const table = neighbours.get('index-0')?.readTable<Buffer, Buffer>('raw', BINARY);
+  const peers = new PeerEnvironments(folder);
+  onTestFinished(() => peers.close());
+  const table = peers.get('index-0')?.readTable<Buffer, Buffer>('raw', BINARY);
   let points = 0;
   for (const { value } of table?.getRange({}) ?? []) points += (JSON.parse(value.toString()) as unknown[]).length;
   return points;

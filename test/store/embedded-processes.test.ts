@@ -24,8 +24,8 @@ it('refuses an index whose owner lives, hands it over once that was killed, and 
   const owner = spawn('sleep', ['60']);
   onTestFinished(() => void owner.kill('SIGKILL'));
   const open = async (pid?: number) => {
-    const member = await folder.index(0, { identity: identityOf(pid) });
-    return folder.run(new EmbeddedStore(member, { inboxRetentionMs: 1_000 }));
+    const participant = await folder.index(0, { identity: identityOf(pid) });
+    return folder.run(new EmbeddedStore(participant, { inboxRetentionMs: 1_000 }));
   };
   const [first, second] = [await open(owner.pid), await open()];
   const before = await first.own(0);

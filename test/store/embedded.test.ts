@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFolder } from '../../lib/embedded/folder.js';
-import { joinAsIndex, type Member } from '../../lib/embedded/member.js';
+import { joinAsIndex, type Participant } from '../../lib/embedded/participant.js';
 import { openReader } from '../../lib/queue/open.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { EmbeddedStore } from '../../lib/store/embedded/store.js';
@@ -17,14 +17,14 @@ describeStore('embedded', async (): Promise<StoreBed> => {
   const path = mkdtempSync(join(tmpdir(), 'dp3-store-'));
   const folder = openFolder(path, { numProcesses: NUM_PROCESSES, delivery: 'effectively-once' });
   const clock = manualClock();
-  const indexes = new Map<number, Member>();
-  const members: Member[] = [];
+  const indexes = new Map<number, Participant>();
+  const participants: Participant[] = [];
   const closing: { stop(): Promise<void> }[] = [];
   const join_ = async (index: number) => {
-    const member = await joinAsIndex(folder, index, { clock });
-    indexes.set(index, member);
-    members.push(member);
-    return member;
+    const participant = await joinAsIndex(folder, index, { clock });
+    indexes.set(index, participant);
+    participants.push(participant);
+    return participant;
   };
   return {
     async store(index) {
@@ -46,9 +46,9 @@ describeStore('embedded', async (): Promise<StoreBed> => {
       return reader;
     },
     async sent(index) {
-      const member = indexes.get(index) ?? (await join_(index));
-      if (member.environment.epoch === 0) member.environment.claim();
-      const reader = openReader({ kind: 'embedded', member, maxLength: 1_000 }, index, {
+      const participant = indexes.get(index) ?? (await join_(index));
+      if (participant.environment.epoch === 0) participant.environment.claim();
+      const reader = openReader({ kind: 'embedded', participant, maxLength: 1_000 }, index, {
         tasks: 1_000,
         bytes: 2 ** 20,
         normalEvery: 16,
@@ -60,7 +60,7 @@ describeStore('embedded', async (): Promise<StoreBed> => {
     async close() {
       try {
         for (const each of closing.reverse()) await each.stop();
-        for (const member of members) await member.leave();
+        for (const participant of participants) await participant.leave();
       } finally {
         rmSync(path, { recursive: true });
       }

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { readFolder } from '../../lib/embedded/folder.js';
-import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import type { ProgramStatus } from '../../lib/ipc/status.js';
 import { depthOf } from '../../lib/queue/embedded/depth.js';
 
@@ -137,16 +137,16 @@ export class Application {
   private async watchQueues<T>(watch: (waiting: () => number) => Promise<T>): Promise<T> {
     const folder = readFolder(this.dataDir);
     if (folder === null) throw new Error(`nothing was ever stored in ${this.dataDir}`);
-    const neighbours = new Neighbours(folder);
+    const peers = new PeerEnvironments(folder);
     const indexes = Array.from({ length: folder.numProcesses }, (_, index) => index);
     const waiting = () => {
-      const depths = indexes.map((index) => depthOf(neighbours, index));
+      const depths = indexes.map((index) => depthOf(peers, index));
       return depths.reduce((sum, { normal, priority }) => sum + normal + priority, 0);
     };
     try {
       return await watch(waiting);
     } finally {
-      await neighbours.close();
+      await peers.close();
     }
   }
 

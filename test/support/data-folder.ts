@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Environment, type EnvironmentOptions } from '../../lib/embedded/env.js';
 import { type DataFolder, openFolder } from '../../lib/embedded/folder.js';
-import { joinAsIndex, joinAsProducer, type Member } from '../../lib/embedded/member.js';
+import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import type { Service } from '../../lib/runtime/service.js';
 
 export const SETTINGS = { numProcesses: 3, delivery: 'effectively-once' };
 
 export interface TestFolder extends DataFolder {
-  index(index: number, options?: EnvironmentOptions): Promise<Member>;
-  producer(options?: EnvironmentOptions): Promise<Member>;
+  index(index: number, options?: EnvironmentOptions): Promise<Participant>;
+  producer(options?: EnvironmentOptions): Promise<Participant>;
   /** An opened environment alone. */
   environment(name: string, options?: EnvironmentOptions): Promise<Environment>;
   /** Started now, stopped at the end of the test. */
@@ -26,9 +26,9 @@ export function dataFolder(): TestFolder {
     for (const each of leave.reverse()) await each();
     rmSync(folder.path, { recursive: true });
   });
-  const joined = (member: Member) => {
-    leave.push(member.leave);
-    return member;
+  const joined = (participant: Participant) => {
+    leave.push(participant.leave);
+    return participant;
   };
   return {
     ...folder,

@@ -6,7 +6,7 @@
  *     worker   owns an index with the present version
  */
 import { openFolder } from '../../lib/embedded/folder.js';
-import { joinAsIndex, joinAsProducer } from '../../lib/embedded/member.js';
+import { joinAsIndex, joinAsProducer } from '../../lib/embedded/participant.js';
 import { openWriter } from '../../lib/queue/open.js';
 import { formatChanges, SETTINGS, taskFor } from './format-changes.js';
 
@@ -16,16 +16,16 @@ if (role === 'killed') {
   const changed = () => {
     if (--left === 0) process.kill(process.pid, 'SIGKILL');
   };
-  const member = await joinAsIndex(openFolder(path, SETTINGS, formatChanges(changed)), 0);
-  member.environment.claim();
+  const participant = await joinAsIndex(openFolder(path, SETTINGS, formatChanges(changed)), 0);
+  participant.environment.claim();
   process.exit(1);
 } else if (role === 'worker') {
-  const member = await joinAsIndex(openFolder(path, SETTINGS), Number(number));
-  member.environment.claim();
+  const participant = await joinAsIndex(openFolder(path, SETTINGS), Number(number));
+  participant.environment.claim();
   process.send?.('ready');
 } else {
-  const member = await joinAsProducer(openFolder(path, SETTINGS));
-  const writer = openWriter({ kind: 'embedded', member, maxLength: 1_000 });
+  const participant = await joinAsProducer(openFolder(path, SETTINGS));
+  const writer = openWriter({ kind: 'embedded', participant, maxLength: 1_000 });
   await writer.start();
   process.send?.('ready');
   process.on('message', async (id: string) => {
@@ -34,7 +34,7 @@ if (role === 'killed') {
   });
   process.once('disconnect', async () => {
     await writer.stop();
-    await member.leave();
+    await participant.leave();
   });
 }
 setInterval(() => {}, 1_000);

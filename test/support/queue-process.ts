@@ -6,7 +6,7 @@
  *     stopped   owns an index, or a producer's environment, and stops itself (SIGSTOP) inside a transaction
  *     holder    opens a snapshot of an environment and keeps it
  *     filler    writes until the disk is full, then goes on with less
- *     member    joins, sends, consumes and leaves as it is ordered
+ *     participant    joins, sends, consumes and leaves as it is ordered
  *
  * It tells its parent what happened by messages, which the parent waits for.
  */
@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { Environment } from '../../lib/embedded/env.js';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
-import { joinAsIndex, joinAsProducer, type Member } from '../../lib/embedded/member.js';
+import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
@@ -47,15 +47,15 @@ interface WorkerTables {
 }
 
 async function worker(path: string, index: number): Promise<void> {
-  const member = await joinAsIndex(openFolder(path, FOLDER), index, OPTIONS);
-  const { environment } = member;
+  const participant = await joinAsIndex(openFolder(path, FOLDER), index, OPTIONS);
+  const { environment } = participant;
   const tables: WorkerTables = {
     done: environment.table(TABLES.done, TEXT),
     last: environment.table(TABLES.last, TEXT),
     wrong: environment.table(TABLES.wrong, TEXT),
   };
   environment.claim();
-  const reader = openReader({ kind: 'embedded', member, maxLength: MAX_LENGTH }, index, {
+  const reader = openReader({ kind: 'embedded', participant, maxLength: MAX_LENGTH }, index, {
     tasks: 200,
     bytes: 2 ** 20,
     normalEvery: 16,
@@ -68,7 +68,7 @@ async function worker(path: string, index: number): Promise<void> {
     const batch = open;
     open = [];
     environment.transaction(() => {
-      for (const delivery of batch) work(member, index, delivery, tables);
+      for (const delivery of batch) work(participant, index, delivery, tables);
     });
     tellDone(tables);
   };
@@ -99,7 +99,7 @@ function tellDone({ done, wrong }: WorkerTables): void {
 }
 
 /** Inside the transaction: the inbox check, the order check, the derived task. */
-function work(member: Member, index: number, delivery: Delivery, { done, last, wrong }: WorkerTables): void {
+function work(participant: Participant, index: number, delivery: Delivery, { done, last, wrong }: WorkerTables): void {
   delivery.settle();
   if (done.get(delivery.id) !== undefined) {
     if (delivery.deduplicated) wrong.putSync(`twice ${delivery.id}`, '');
@@ -113,15 +113,15 @@ function work(member: Member, index: number, delivery: Delivery, { done, last, w
   if (derived || n % DERIVE_EVERY !== 0) return;
   const child: StreamTask = { key: `derived ${key}`, n: n / DERIVE_EVERY, derived: true };
   const body = Buffer.from(JSON.stringify(child));
-  member.outbox.enqueue(
+  participant.outbox.enqueue(
     [{ id: `${delivery.id}/derived`, key: child.key, index: 1 - index, priority: true, body }],
     true,
   );
 }
 
 async function producer(path: string, stream: string, count: number): Promise<void> {
-  const member = await joinAsProducer(openFolder(path, FOLDER), OPTIONS);
-  const writer = openWriter({ kind: 'embedded', member, maxLength: MAX_LENGTH });
+  const participant = await joinAsProducer(openFolder(path, FOLDER), OPTIONS);
+  const writer = openWriter({ kind: 'embedded', participant, maxLength: MAX_LENGTH });
   await writer.start();
   tell({ told: 'ready' });
   const note = join(path, `acknowledged-${stream}`);
@@ -133,7 +133,7 @@ async function producer(path: string, stream: string, count: number): Promise<vo
   }
   tell({ told: 'sent' });
   await writer.stop();
-  await member.leave();
+  await participant.leave();
 }
 
 async function stopped(path: string, who: string): Promise<void> {
@@ -177,7 +177,7 @@ async function filler(path: string): Promise<void> {
 }
 
 /** Index 0 is the one that consumes. */
-async function member(): Promise<void> {
+async function participant(): Promise<void> {
   const { now } = Date;
   let shiftMs = 0;
   Date.now = () => now() + shiftMs;
@@ -191,7 +191,7 @@ async function member(): Promise<void> {
     } else {
       const folder = openFolder(order.path, FOLDER);
       const joined = await (order.order === 'join' ? joinAsProducer(folder) : joinAsIndex(folder, 0));
-      const queue = { kind: 'embedded', member: joined, maxLength: MAX_LENGTH } as const;
+      const queue = { kind: 'embedded', participant: joined, maxLength: MAX_LENGTH } as const;
       const reader =
         order.order === 'join' ? null : openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
       writer = reader === null ? openWriter(queue) : null;
@@ -212,7 +212,7 @@ async function member(): Promise<void> {
   tell({ told: 'ready' });
 }
 
-async function consume({ environment }: Member, reader: TaskReader): Promise<void> {
+async function consume({ environment }: Participant, reader: TaskReader): Promise<void> {
   environment.claim();
   await reader.start();
   await reader.consume({
@@ -231,4 +231,4 @@ else if (role === 'producer') await producer(path, name, Number(count));
 else if (role === 'stopped') await stopped(path, name);
 else if (role === 'holder') holder(path);
 else if (role === 'filler') await filler(path);
-else if (role === 'member') await member();
+else if (role === 'participant') await participant();

@@ -1,6 +1,6 @@
 /** A process that commits until the disk is full, then tells what is there and whether it can go on once there is room. */
 import { openFolder } from '../../lib/embedded/folder.js';
-import { joinAsIndex } from '../../lib/embedded/member.js';
+import { joinAsIndex } from '../../lib/embedded/participant.js';
 import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import type { Told } from './queue-stream.js';
 import { batchOf, deleted, observed, plainState, row, stateOf, stored } from './results.js';
@@ -9,8 +9,8 @@ const MOST_BATCHES = 1_000;
 const VALUE = 'x'.repeat(100_000);
 
 const folder = openFolder(process.argv[2] ?? '', { numProcesses: 1, delivery: 'effectively-once' });
-const member = await joinAsIndex(folder, 0);
-const store = new EmbeddedStore(member, { inboxRetentionMs: 3_600_000 });
+const participant = await joinAsIndex(folder, 0);
+const store = new EmbeddedStore(participant, { inboxRetentionMs: 3_600_000 });
 await store.start();
 const ownership = await store.own(0);
 
@@ -51,5 +51,5 @@ try {
   const told: Told = { told: 'failed', code, rest };
   process.send?.(told);
 }
-await member.leave();
+await participant.leave();
 process.disconnect?.();

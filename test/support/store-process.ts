@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import { openFolder } from '../../lib/embedded/folder.js';
-import { joinAsIndex } from '../../lib/embedded/member.js';
+import { joinAsIndex } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { TaskResult } from '../../lib/model/record.js';
 import { openReader } from '../../lib/queue/open.js';
@@ -21,9 +21,11 @@ const RECORDS_BYTES = 4_000;
 const RETENTION_MS = 3_600_000;
 
 await once(process, 'message');
-const member = await joinAsIndex(openFolder(process.argv[2] ?? '', STREAM_FOLDER), 0, { readerCheckIntervalMs: 100 });
-const store = new EmbeddedStore(member, { inboxRetentionMs: RETENTION_MS });
-const reader = openReader({ kind: 'embedded', member, maxLength: 10_000 }, 0, {
+const participant = await joinAsIndex(openFolder(process.argv[2] ?? '', STREAM_FOLDER), 0, {
+  readerCheckIntervalMs: 100,
+});
+const store = new EmbeddedStore(participant, { inboxRetentionMs: RETENTION_MS });
+const reader = openReader({ kind: 'embedded', participant, maxLength: 10_000 }, 0, {
   tasks: 200,
   bytes: 2 ** 20,
   normalEvery: 16,

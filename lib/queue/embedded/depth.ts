@@ -2,18 +2,18 @@
 import { KINDS, type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
 import { finishedOf } from '../../embedded/cursors.js';
 import { indexName } from '../../embedded/folder.js';
-import type { Neighbours } from '../../embedded/neighbours.js';
 import { endOf } from '../../embedded/outbox.js';
+import type { PeerEnvironments } from '../../embedded/peer-environments.js';
 import type { QueueDepth } from '../queue.js';
 
-export function depthOf(neighbours: Neighbours, index: number): QueueDepth {
+export function depthOf(peers: PeerEnvironments, index: number): QueueDepth {
   const waiting = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]));
-  for (const { name } of neighbours.list()) {
-    neighbours.look(name, (source) => {
+  for (const { name } of peers.list()) {
+    peers.look(name, (source) => {
       for (const kind of KINDS) {
         // The end is read first: a task can not be finished before it was put there, so the difference is never too small by a race.
         const end = endOf(source, index, kind);
-        const finished = neighbours.look(indexName(index), (receiver) => finishedOf(receiver, source.id, kind));
+        const finished = peers.look(indexName(index), (receiver) => finishedOf(receiver, source.id, kind));
         waiting.set(kind, waiting.get(kind)! + Math.max(0, end - (finished?.count ?? 0)));
       }
     });

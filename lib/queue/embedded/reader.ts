@@ -7,9 +7,9 @@
  */
 import { KINDS, type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
 import { CURSORS_TABLE, finishedOf } from '../../embedded/cursors.js';
-import type { Participant } from '../../embedded/env.js';
+import type { Transactional } from '../../embedded/env.js';
 import { BINARY, explained, isLmdbError } from '../../embedded/lmdb.js';
-import type { Member } from '../../embedded/member.js';
+import type { Participant } from '../../embedded/participant.js';
 import type { Wakeup } from '../../embedded/wakeup.js';
 import type { Delivery } from '../../model/delivery.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
@@ -30,7 +30,7 @@ export interface ReaderOptions {
   readonly clock?: Clock;
 }
 
-export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
+export class EmbeddedReader implements TaskReader, Transactional, DeliveryOwner {
   readonly name: string;
   private readonly attempts: Attempts;
   private readonly clock: Clock;
@@ -52,7 +52,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   private openBytes = 0;
 
   constructor(
-    private readonly member: Member,
+    private readonly member: Participant,
     private readonly options: ReaderOptions,
   ) {
     this.name = `embedded reader of index ${options.index}`;
@@ -78,7 +78,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
     // Listening comes before the first look: whoever puts a task there afterwards finds someone to wake.
     await wakeups.listen();
     this.events = events;
-    this.cancels.push(environment.join(this));
+    this.cancels.push(environment.enlist(this));
     this.cancels.push(wakeups.onWakeup((from, wakeup) => this.wokenUp(from, wakeup)));
     this.lookAround();
     this.attempts.open(({ source, kind, sequence }) => finishedOf(environment, source, kind).has(sequence));
@@ -115,12 +115,12 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   }
 
   async depth(): Promise<QueueDepth> {
-    return depthOf(this.member.neighbours, this.options.index);
+    return depthOf(this.member.peers, this.options.index);
   }
 
   /** Outboxes that are left out, and why. */
   get skipped(): readonly string[] {
-    return this.member.neighbours.troubles;
+    return this.member.peers.troubles;
   }
 
   async redeliveryHorizon(): Promise<number | null> {
@@ -223,7 +223,7 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   }
 
   private lookAround(): void {
-    for (const { name, id } of this.member.neighbours.list()) {
+    for (const { name, id } of this.member.peers.list()) {
       if (this.sources.get(name)?.[0]?.outbox.id !== id) this.open(name, id);
       for (const source of this.sources.get(name) ?? []) source.mayHaveMore = true;
     }
@@ -246,12 +246,12 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
   }
 
   private sourcesOf(name: string, id: string): Source[] {
-    const { environment, neighbours } = this.member;
+    const { environment, peers } = this.member;
     const { index, limits } = this.options;
     const outbox: SourceOutbox = {
       name,
       id,
-      look: (read) => neighbours.look(name, (found) => (found.id === id ? read(found) : null)),
+      look: (read) => peers.look(name, (found) => (found.id === id ? read(found) : null)),
     };
     return KINDS.map((kind) => new Source(environment, outbox, index, kind, limits.tasks));
   }
@@ -342,9 +342,9 @@ export class EmbeddedReader implements TaskReader, Participant, DeliveryOwner {
 
   /** Environments that were made since the last look around. */
   private meetNewcomers(): void {
-    const { stamps, neighbours } = this.member;
+    const { stamps, peers } = this.member;
     for (const name of stamps.users()) {
-      const found = this.sources.has(name) ? null : neighbours.get(name);
+      const found = this.sources.has(name) ? null : peers.get(name);
       if (found !== null) this.open(name, found.id);
     }
   }

@@ -7,7 +7,7 @@
  */
 import { NORMAL } from '../../embedded/chunk.js';
 import { indexName } from '../../embedded/folder.js';
-import type { Member } from '../../embedded/member.js';
+import type { Participant } from '../../embedded/participant.js';
 import type { OutgoingTask } from '../../model/task.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { type Obstacle, TasksNotSent, type TaskWriter } from '../queue.js';
@@ -57,7 +57,7 @@ export class EmbeddedWriter implements TaskWriter {
   private cancelLook = () => {};
 
   constructor(
-    private readonly member: Member,
+    private readonly member: Participant,
     private readonly options: WriterOptions,
   ) {
     this.clock = options.clock ?? systemClock;

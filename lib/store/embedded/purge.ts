@@ -6,7 +6,7 @@
  * what is out of retention then goes once all that stood in them is settled. Refused: to go by the stamps of what waits, which are an order and no
  * time. What is kept for a time goes after it (retention.ts).
  */
-import type { Member } from '../../embedded/member.js';
+import type { Participant } from '../../embedded/participant.js';
 import { isSettled, type Waiting, waitingIn } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { TrustedTime } from '../../runtime/trusted-time.js';
@@ -40,17 +40,17 @@ export class Purge {
   private readonly retention: Retention;
 
   constructor(
-    private readonly member: Member,
+    private readonly participant: Participant,
     private readonly options: PurgeOptions,
     private readonly clock: Clock,
     private readonly time: TrustedTime,
   ) {
-    this.retention = new Retention(member.environment, options, clock, time);
+    this.retention = new Retention(participant.environment, options, clock, time);
   }
 
   /** True while there is more to do. */
   step(tables: Tables): boolean {
-    this.member.environment.refresh();
+    this.participant.environment.refresh();
     const graves = this.emptyGraves(tables);
     const old = this.retention.step(tables);
     return this.forgetIds(tables) || old || graves;
@@ -60,7 +60,7 @@ export class Purge {
   private emptyGraves({ graves, history, absent }: Tables): boolean {
     const found = Array.from(graves.getKeys({ limit: STEP_ROWS }));
     if (found.length === 0) return false;
-    this.member.environment.transaction(() => {
+    this.participant.environment.transaction(() => {
       let left = STEP_ROWS;
       for (const grave of found) {
         const range = { start: recordOfIncarnation(grave), end: behind(grave), limit: left };
@@ -83,7 +83,7 @@ export class Purge {
     const rows = Array.from(inbox.getRange({ ...(this.inboxAt && { start: this.inboxAt }), limit: STEP_ROWS }));
     const old = rows.filter(({ value }) => readInboxTime(value) < before);
     if (old.length > 0) {
-      this.member.environment.transaction(() => {
+      this.participant.environment.transaction(() => {
         for (const { key } of old) inbox.removeSync(key);
       });
     }
@@ -101,7 +101,7 @@ export class Purge {
     if (now < this.inboxDueAt) return null;
     this.inboxDueAt = now + Math.min(this.options.inboxRetentionMs / 10, INBOX_PAUSE_MS);
     this.look ??= this.lookAtOutboxes();
-    if (this.look === null || !isSettled(this.member, this.look.waiting)) return null;
+    if (this.look === null || !isSettled(this.participant, this.look.waiting)) return null;
     const { before } = this.look;
     this.look = null;
     return before;
@@ -110,7 +110,7 @@ export class Purge {
   /** Null while one of them cannot be read: a repeat may wait there. */
   private lookAtOutboxes(): Look | null {
     const before = this.time.now() - this.options.inboxRetentionMs;
-    const waiting = waitingIn(this.member);
+    const waiting = waitingIn(this.participant);
     return waiting && { waiting, before };
   }
 }

@@ -12,7 +12,7 @@ import {
   toBeBroughtUp,
 } from '../../embedded/folder.js';
 import { MAP_BYTES, type MapOptions } from '../../embedded/lmdb.js';
-import { Neighbours } from '../../embedded/neighbours.js';
+import { PeerEnvironments } from '../../embedded/peer-environments.js';
 import { indexOf } from '../../model/hash.js';
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { ApplicationError } from '../../runtime/errors.js';
@@ -36,7 +36,7 @@ const PAGE_ROWS = 500;
 
 export class EmbeddedStoreReader implements StoreReader {
   readonly name = 'embedded store, reading';
-  private opened: { readonly folder: DataFolder; readonly neighbours: Neighbours } | null = null;
+  private opened: { readonly folder: DataFolder; readonly peers: PeerEnvironments } | null = null;
 
   constructor(
     private readonly path: string,
@@ -49,11 +49,11 @@ export class EmbeddedStoreReader implements StoreReader {
     if (folder === null) throw new ApplicationError('STORE_FAILED', `there is no data in ${this.path} yet`);
     if (isOlder(folder)) throw toBeBroughtUp(folder);
     refuseTooManyMaps(folder, this.options.mapSizeBytes ?? MAP_BYTES);
-    this.opened = { folder, neighbours: new Neighbours(folder, this.options) };
+    this.opened = { folder, peers: new PeerEnvironments(folder, this.options) };
   }
 
   async stop(): Promise<void> {
-    await this.opened?.neighbours.close();
+    await this.opened?.peers.close();
     this.opened = null;
   }
 
@@ -138,9 +138,9 @@ export class EmbeddedStoreReader implements StoreReader {
 
   /** One short look at what is committed in the environment of an index; undefined while it does not exist. */
   private look<T>(index: number, read: (tables: Tables) => T): T | undefined {
-    const { neighbours } = this.open();
-    const environment = neighbours.get(indexName(index));
-    const trouble = environment === null ? neighbours.troubleOf(indexName(index)) : null;
+    const { peers } = this.open();
+    const environment = peers.get(indexName(index));
+    const trouble = environment === null ? peers.troubleOf(indexName(index)) : null;
     if (trouble !== null) throw new ApplicationError('STORE_FAILED', trouble);
     const tables = environment && readTables(environment);
     if (environment === null || tables === null) return undefined;
@@ -160,7 +160,7 @@ export class EmbeddedStoreReader implements StoreReader {
     return Array.from({ length: this.open().folder.numProcesses }, (_, index) => index);
   }
 
-  private open(): { readonly folder: DataFolder; readonly neighbours: Neighbours } {
+  private open(): { readonly folder: DataFolder; readonly peers: PeerEnvironments } {
     if (this.opened === null) throw new Error(`${this.name} is not started`);
     return this.opened;
   }

@@ -7,7 +7,7 @@
  */
 import type { Environment } from '../../embedded/env.js';
 import { indexOfName } from '../../embedded/folder.js';
-import type { Member } from '../../embedded/member.js';
+import type { Participant } from '../../embedded/participant.js';
 import { indexOf } from '../../model/hash.js';
 import type { RecordState, RecordView } from '../../model/record.js';
 import type { TaskDigest } from '../../model/task-digest.js';
@@ -51,14 +51,14 @@ export class EmbeddedStore implements Store {
   private rawNumber = 0;
 
   constructor(
-    private readonly member: Member,
+    private readonly participant: Participant,
     options: EmbeddedStoreOptions,
   ) {
-    this.environment = member.environment;
+    this.environment = participant.environment;
     this.clock = options.clock ?? systemClock;
     const { inboxRetentionMs, rawRetentionMs = null, histories = [] } = options;
     const time = options.time ?? new TrustedTime(this.clock, this.clock.now());
-    this.purging = new Purge(member, { inboxRetentionMs, rawRetentionMs, histories }, this.clock, time);
+    this.purging = new Purge(participant, { inboxRetentionMs, rawRetentionMs, histories }, this.clock, time);
     this.quarantine = {
       retry: async (_index, id) => this.retry(id),
       drop: async (_index, id) => this.takeQuarantined(id, () => {}),
@@ -123,8 +123,8 @@ export class EmbeddedStore implements Store {
       this.environment.transaction(() => {
         this.writeInbox(rows.ids, now);
         this.write(rows, now);
-        this.member.outbox.enqueue(rows.derived, true);
-        this.member.outbox.enqueue(rows.forwarded, false);
+        this.participant.outbox.enqueue(rows.derived, true);
+        this.participant.outbox.enqueue(rows.forwarded, false);
         for (const { delivery } of batch.entries) delivery.settle();
       });
     } catch (error) {
@@ -195,11 +195,11 @@ export class EmbeddedStore implements Store {
   /** To the priority queue of its own index: it never has to wait for room. What belongs elsewhere by now is forwarded from there. */
   private retry(id: string): boolean {
     return this.takeQuarantined(id, (value) => {
-      const { numProcesses } = this.member.folder;
+      const { numProcesses } = this.participant.folder;
       const { etype, eid } = readQuarantined(id, 0, value);
       const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
       const index = key === '' ? this.ownIndex() : indexOf(key, numProcesses);
-      this.member.outbox.enqueue(
+      this.participant.outbox.enqueue(
         [{ id: newTaskId(), key, index, priority: true, body: asNewChain(readQuarantinedBody(value)) }],
         true,
       );

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { MOST_PRODUCERS, producerName } from '../../lib/embedded/folder.js';
-import { joinAsProducer } from '../../lib/embedded/member.js';
+import { joinAsProducer } from '../../lib/embedded/participant.js';
 import { manualClock } from '../support/clock.js';
 import { dataFolder, type TestFolder } from '../support/data-folder.js';
 
@@ -41,14 +41,14 @@ it('waits for one of too many to end and says so, but not for ever', async () =>
   expect(said).toEqual([expect.stringContaining(`${MOST_PRODUCERS} producers send`)]);
   await taken.stop();
   clock.pass(100);
-  const member = await joining;
-  expect(member.environment.name).toBe('producer-0');
+  const participant = await joining;
+  expect(participant.environment.name).toBe('producer-0');
   const late = joinAsProducer(folder, { clock });
   const refused = expect(late).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
   const passing = setInterval(() => clock.pass(1_000), 1);
   await refused;
   clearInterval(passing);
-  await member.leave();
+  await participant.leave();
 });
 
 it('waits for a place no longer once its signal has fired', async () => {

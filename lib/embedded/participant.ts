@@ -1,5 +1,5 @@
 /**
- * A process's membership of a data folder: its own environment with the outbox in it, the environments of the others to read, and
+ * How a process takes part in a data folder: its own environment with the outbox in it, the environments of the others to read, and
  * the wake-ups between them. A worker joins as its index; owning the index is a step of its own (`environment.claim`), the last one
  * before it consumes. A producer joins with the first environment whose owner is gone. Whoever finds that the owner lives does not
  * even open the environment to write: a process that is stopped inside a transaction would hold it up.
@@ -10,9 +10,9 @@ import { socketFolder } from '../runtime/socket-path.js';
 import { Environment, type EnvironmentOptions } from './env.js';
 import { type DataFolder, indexName, MOST_PRODUCERS, producerName, refuseTooManyMaps } from './folder.js';
 import { MAP_BYTES } from './lmdb.js';
-import { Neighbours } from './neighbours.js';
 import { Outbox } from './outbox.js';
 import { refuseLivingOwner, refuseUnusable } from './owner.js';
+import { PeerEnvironments } from './peer-environments.js';
 import { Stamps } from './stamps.js';
 import { bringUpEnvironments, bringUpFolder } from './upgrade.js';
 import { highestStamp } from './waiting.js';
@@ -22,10 +22,10 @@ import { Wakeups } from './wakeup.js';
 const PLACE_PATIENCE_MS = 30_000;
 const PLACE_AGAIN_MS = 100;
 
-export interface Member {
+export interface Participant {
   readonly folder: DataFolder;
   readonly environment: Environment;
-  readonly neighbours: Neighbours;
+  readonly peers: PeerEnvironments;
   readonly outbox: Outbox;
   readonly wakeups: Wakeups;
   readonly stamps: Stamps;
@@ -38,7 +38,7 @@ export async function joinAsIndex(
   folder: DataFolder,
   index: number,
   options: EnvironmentOptions = {},
-): Promise<Member> {
+): Promise<Participant> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   const sockets = socketsOf(folder);
   await bringUpFolder(folder, options);
@@ -46,7 +46,7 @@ export async function joinAsIndex(
   const environment = new Environment(folder, indexName(index), options);
   await refuseLivingOwner(environment.path, options);
   await environment.start();
-  return memberOf(environment, sockets, options);
+  return participantOf(environment, sockets, options);
 }
 
 /**
@@ -58,7 +58,7 @@ export async function joinAsProducer(
   options: EnvironmentOptions = {},
   waiting: (why: string) => void = () => {},
   signal?: AbortSignal,
-): Promise<Member> {
+): Promise<Participant> {
   refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
   const sockets = socketsOf(folder);
   await bringUpFolder(folder, options);
@@ -67,7 +67,7 @@ export async function joinAsProducer(
   const sentence = `${MOST_PRODUCERS} producers send into ${folder.path} already`;
   for (let told = false; ; told = true) {
     const environment = await freeEnvironment(folder, options, signal);
-    if (environment !== null) return memberOf(environment, sockets, options);
+    if (environment !== null) return participantOf(environment, sockets, options);
     if (clock.monotonic() >= giveUpAt) break;
     if (!told) waiting(`${sentence}; waiting for one of them to end`);
     await new Promise<void>((resolve) => clock.after(PLACE_AGAIN_MS, resolve, true));
@@ -114,32 +114,36 @@ function socketsOf({ path }: DataFolder): string {
   }
 }
 
-async function memberOf(environment: Environment, sockets: string, options: EnvironmentOptions): Promise<Member> {
+async function participantOf(
+  environment: Environment,
+  sockets: string,
+  options: EnvironmentOptions,
+): Promise<Participant> {
   const { folder } = environment;
   const { clock = systemClock } = options;
-  const neighbours = new Neighbours(folder, options, environment);
+  const peers = new PeerEnvironments(folder, options, environment);
   const wakeups = new Wakeups(sockets, environment.name);
   const stamps = new Stamps(folder, environment.name, clock);
   try {
-    stamps.open(() => highestStamp(neighbours));
+    stamps.open(() => highestStamp(peers));
   } catch (error) {
     await environment.stop();
     throw error;
   }
-  const outbox = new Outbox(environment, neighbours, wakeups, stamps, clock);
+  const outbox = new Outbox(environment, peers, wakeups, stamps, clock);
   outbox.start();
   let left: Promise<void> | null = null;
   const leave = async () => {
     outbox.stop();
     await wakeups.close();
-    await neighbours.close();
+    await peers.close();
     stamps.close();
     await environment.stop();
   };
   return {
     folder,
     environment,
-    neighbours,
+    peers,
     outbox,
     wakeups,
     stamps,

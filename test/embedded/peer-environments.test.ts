@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Environment, ReadableEnvironment } from '../../lib/embedded/env.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
-import { Neighbours } from '../../lib/embedded/neighbours.js';
+import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import { manualClock } from '../support/clock.js';
 import { dataFolder } from '../support/data-folder.js';
 
@@ -18,10 +18,10 @@ function look(environment: ReadableEnvironment): string | undefined {
 async function scene() {
   const folder = dataFolder();
   const clock = manualClock();
-  const neighbours = new Neighbours(folder, { clock });
-  onTestFinished(() => neighbours.close());
+  const peers = new PeerEnvironments(folder, { clock });
+  onTestFinished(() => peers.close());
   const told: (readonly [string, string | null])[] = [];
-  neighbours.onTrouble((name, why) => told.push([name, why]));
+  peers.onTrouble((name, why) => told.push([name, why]));
   const make = async (name: string, text: string): Promise<Environment> => {
     const environment = await folder.environment(name);
     environment.claim();
@@ -32,8 +32,8 @@ async function scene() {
     });
     return environment;
   };
-  const names = () => neighbours.list().map(({ name }) => name);
-  return { folder, clock, neighbours, told, make, names };
+  const names = () => peers.list().map(({ name }) => name);
+  return { folder, clock, peers, told, make, names };
 }
 
 const DAMAGES: readonly (readonly [string, (file: string) => void])[] = [
@@ -60,45 +60,45 @@ function replace(path: string, by: () => void): void {
 it.each(DAMAGES)(
   'leaves out an environment whose file %s, tells of it once, and reads it when it is whole again',
   async (_, damage) => {
-    const { folder, clock, neighbours, told, make, names } = await scene();
+    const { folder, clock, peers, told, make, names } = await scene();
     const [bad, good] = [await make('producer-0', 'bad'), await make('producer-1', 'good')];
     await bad.stop();
     const file = join(folder.path, 'producer-0', 'data.mdb');
     const saved = join(folder.path, 'saved');
     copyFileSync(file, saved);
     damage(file);
-    expect([names(), told, neighbours.troubles]).toEqual([['producer-1'], [], []]);
-    expect(neighbours.look(good.name, look)).toBe('good');
+    expect([names(), told, peers.troubles]).toEqual([['producer-1'], [], []]);
+    expect(peers.look(good.name, look)).toBe('good');
     for (let minute = 0; minute < 3; minute++) {
       clock.pass(60_000);
       expect(names()).toEqual(['producer-1']);
     }
     expect(told).toEqual([['producer-0', expect.stringContaining(join(folder.path, 'producer-0'))]]);
-    expect(neighbours.troubles).toEqual([told[0]![1]]);
+    expect(peers.troubles).toEqual([told[0]![1]]);
     rmSync(file, { recursive: true });
     copyFileSync(saved, file);
     clock.pass(60_000);
     for (let looks = 0; looks < 2; looks++) {
-      expect(neighbours.look('producer-0', look)).toBe('bad');
+      expect(peers.look('producer-0', look)).toBe('bad');
       clock.pass(3_000);
     }
-    expect([names(), told[1], neighbours.troubles]).toEqual([['producer-0', 'producer-1'], ['producer-0', null], []]);
+    expect([names(), told[1], peers.troubles]).toEqual([['producer-0', 'producer-1'], ['producer-0', null], []]);
   },
 );
 
 it('does not try again before a pause, which grows', async () => {
-  const { folder, clock, neighbours, told } = await scene();
+  const { folder, clock, peers, told } = await scene();
   mkdirSync(join(folder.path, 'producer-0'));
   writeFileSync(join(folder.path, 'producer-0', 'data.mdb'), 'hello');
-  for (let looks = 0; looks < 3; looks++) neighbours.list();
+  for (let looks = 0; looks < 3; looks++) peers.list();
   expect(told).toEqual([]);
   clock.pass(1_000);
-  neighbours.list();
+  peers.list();
   expect(told).toHaveLength(1);
 });
 
 it('tries again at once when its files have changed', async () => {
-  const { folder, clock, neighbours, told, make } = await scene();
+  const { folder, clock, peers, told, make } = await scene();
   const good = await make('producer-0', 'good');
   await good.stop();
   const file = join(folder.path, 'producer-1', 'data.mdb');
@@ -106,54 +106,54 @@ it('tries again at once when its files have changed', async () => {
   writeFileSync(file, 'hello');
   for (let minute = 0; minute < 3; minute++) {
     clock.pass(60_000);
-    neighbours.list();
+    peers.list();
   }
   expect(told).toHaveLength(1);
   copyFileSync(join(good.path, 'data.mdb'), file);
-  neighbours.list();
-  expect(neighbours.look('producer-1', look)).toBe('good');
+  peers.list();
+  expect(peers.look('producer-1', look)).toBe('good');
 });
 
 it('forgets trouble of an environment that was removed', async () => {
-  const { folder, clock, neighbours, told } = await scene();
+  const { folder, clock, peers, told } = await scene();
   mkdirSync(join(folder.path, 'producer-0'));
   writeFileSync(join(folder.path, 'producer-0', 'data.mdb'), 'hello');
-  neighbours.list();
+  peers.list();
   clock.pass(1_000);
-  neighbours.list();
+  peers.list();
   rmSync(join(folder.path, 'producer-0'), { recursive: true });
-  neighbours.list();
-  expect([told.at(-1), neighbours.troubles]).toEqual([['producer-0', null], []]);
+  peers.list();
+  expect([told.at(-1), peers.troubles]).toEqual([['producer-0', null], []]);
 });
 
 it('reads an environment anew that was removed and made again', async () => {
-  const { folder, neighbours, make } = await scene();
+  const { folder, peers, make } = await scene();
   const first = await make('producer-0', 'first');
-  expect(neighbours.list().map(({ id }) => id)).toEqual([first.id]);
+  expect(peers.list().map(({ id }) => id)).toEqual([first.id]);
   await first.stop();
   rmSync(first.path, { recursive: true });
-  expect(neighbours.list()).toEqual([]);
+  expect(peers.list()).toEqual([]);
   const second = await make('producer-0', 'second');
-  expect(neighbours.list().map(({ id }) => id)).toEqual([second.id]);
-  expect(neighbours.look('producer-0', look)).toBe('second');
+  expect(peers.list().map(({ id }) => id)).toEqual([second.id]);
+  expect(peers.look('producer-0', look)).toBe('second');
   expect(folder.path).toBe(second.folder.path);
 });
 
 it('lets go of an environment that turns out to be damaged while it is read', async () => {
-  const { clock, neighbours, told, make } = await scene();
+  const { clock, peers, told, make } = await scene();
   await make('producer-0', 'text');
   const failing = () => {
     throw Object.assign(new Error('MDB_CORRUPTED: Located page was wrong type'), { code: -30_796 });
   };
-  expect(neighbours.look('producer-0', failing)).toBe(null);
-  expect([neighbours.get('producer-0'), told]).toEqual([null, []]);
+  expect(peers.look('producer-0', failing)).toBe(null);
+  expect([peers.get('producer-0'), told]).toEqual([null, []]);
   clock.pass(1_000);
-  expect(neighbours.look('producer-0', failing)).toBe(null);
+  expect(peers.look('producer-0', failing)).toBe(null);
   expect(told).toEqual([['producer-0', expect.stringContaining('MDB_CORRUPTED')]]);
   for (let looks = 0; looks < 2; looks++) {
     clock.pass(3_000);
     expect(told).toHaveLength(1);
-    expect(neighbours.look('producer-0', look)).toBe('text');
+    expect(peers.look('producer-0', look)).toBe('text');
   }
   expect(told[1]).toEqual(['producer-0', null]);
 });

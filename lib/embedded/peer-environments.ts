@@ -4,7 +4,7 @@
  * Read-only environments are opened when they are first seen and stay open. They take no lock that a writer waits for; what they
  * can do is hold pages, while a snapshot is open. So readers read in short steps and call `refresh` before and after each: no
  * iterator lives across a turn of the event loop. An environment that a process has opened here it can not open to write (the
- * library shares one map); no process does, but several members within one process, in a test, must join before they look around.
+ * library shares one map); no process does, but several participants within one process, in a test, must join before they look around.
  *
  * What another process makes, removes or damages is no fault of this one: such an environment is left out, told of when it is found so
  * again after a pause (its owner may just be making it), and tried again. One that was removed and made anew is opened anew.
@@ -54,7 +54,7 @@ interface Trouble {
   goodSince: number | null;
 }
 
-export class Neighbours {
+export class PeerEnvironments {
   private readonly opened = new Map<string, ReadOnlyEnvironment>();
   private readonly closing = new Set<Promise<void>>();
   private bringingUp: Promise<void> = Promise.resolve();
