@@ -29,6 +29,8 @@ export class Chain {
   draft: RecordDraft | null = null;
   /** Of the last record that was, where there is none now. */
   lastIncarnation = 0;
+  /** The last incarnation that ended in this chain; 0 for none. */
+  ended = 0;
   touched = false;
   /** Whether the present task created the record. */
   isNew = false;
@@ -74,6 +76,7 @@ export class Chain {
   /** The record is gone, and with it the rows this chain gave it. */
   removeState(state: RecordState): void {
     this.lastIncarnation = state.incarnation;
+    this.ended = state.incarnation;
     this.draft = null;
     this.touched = true;
     this.history = [];
@@ -89,13 +92,14 @@ export class Chain {
   }
 
   result(): TaskResult {
-    const { task, state, history, raw } = this;
+    const { task, state, history, raw, ended } = this;
     const derived = this.derived.length === 0 ? NO_DERIVED : this.derived;
     const outcome = this.outcomeOfFirst ?? 'applied';
     const { etype, eid } = task;
     if (this.reason !== null) return { outcome, etype, eid, history: [], raw: [], derived: [], reason: this.reason };
     if (!this.touched) return { outcome, etype, eid, history, raw, derived };
     const record: RecordView = state === null ? { state, lastIncarnation: this.lastIncarnation } : { state };
-    return { outcome, etype, eid, record, history, raw, derived };
+    const result: TaskResult = { outcome, etype, eid, record, history, raw, derived };
+    return ended === 0 ? result : { ...result, ended };
   }
 }

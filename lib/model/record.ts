@@ -54,6 +54,13 @@ export interface RecordState {
 /** The newest state of a key. `absent`: no record; the incarnation of the last one that was (0 if there never was one). */
 export type RecordView = { readonly state: RecordState } | { readonly state: null; readonly lastIncarnation: number };
 
+/** When the last of its TTL tokens passes; null where it has none. */
+export function latestToken({ ttlTokens }: RecordState): Instant | null {
+  let latest: Instant | null = null;
+  for (const until of ttlTokens.values()) if (latest === null || latest < until) latest = until;
+  return latest;
+}
+
 /** How a task ended. What each outcome leads to stands in commit/outcomes.ts. */
 export type Outcome = 'applied' | 'denied' | 'deleted' | 'nothing-to-delete' | 'forwarded' | 'quarantined';
 
@@ -77,6 +84,8 @@ export interface TaskResult {
   readonly eid: string | null;
   /** The state after the task; undefined when the record was not touched. Rows of `history` belong to its incarnation. */
   readonly record?: RecordView;
+  /** The last incarnation of the record that ended in the task; undefined where none did. */
+  readonly ended?: number;
   readonly history: readonly HistoryRow[];
   /** Raw data-points, kept as they were accepted. */
   readonly raw: readonly DataPoint[];

@@ -100,6 +100,19 @@ export function describeHistory(owned: () => OwnedBed): void {
     expect(await history(reader, {}, OTHER)).toHaveLength(1);
   });
 
+  it('ends where one task deletes its record and creates it again', async () => {
+    const { bed, commit, store } = owned();
+    const { history: rows, state } = { history: [row('a', 1, 'old')], state: stateOf(EID) };
+    await commit(withRows('1', state, rows));
+    const again = withRows('2', stateOf(EID, { incarnation: 2 }), [row('a', 2, 'young')]);
+    await commit({ ...again, result: { ...again.result, ended: 1 } });
+    expect(await store.purge()).toBe(true);
+    while (await store.purge());
+    expect((await history(await bed.reader())).map(({ v }) => v)).toEqual(['young']);
+    await commit(deleted('3', again.result.record!.state!));
+    expect(await store.load([['ip', EID]])).toEqual([{ state: null, lastIncarnation: 2 }]);
+  });
+
   it('is removed once it is older than its max_age, and that of other attributes stays', async () => {
     const { bed, commit, store } = owned();
     const { attr } = SHORT_LIVED;

@@ -171,6 +171,7 @@ describe('deleting', () => {
     expect(deleted).toMatchObject({
       outcome: 'deleted',
       record: { state: null, lastIncarnation: 1 },
+      ended: 1,
       raw: [],
       history: [],
     });

@@ -107,7 +107,7 @@ describe('tasks that hooks return', () => {
       { maxInline: 1 },
     );
     const result = await execute(task(named('a')));
-    expect(result).toMatchObject({ outcome: 'applied', record: { state: null, lastIncarnation: 1 } });
+    expect(result).toMatchObject({ outcome: 'applied', record: { state: null, lastIncarnation: 1 }, ended: 1 });
     expect(records.state('ip:192.0.2.1')).toBeNull();
   });
 
@@ -158,7 +158,7 @@ describe('tasks that hooks return', () => {
     );
     const result = await execute(task({ ...named('a') }));
     expect(calls).toEqual(['start 0', 'allow 0', 'start 1', 'start 1', 'allow 1', 'start 2', 'start 2', 'allow 2']);
-    expect(result).toMatchObject({ outcome: 'applied', record: { state: null, lastIncarnation: 2 } });
+    expect(result).toMatchObject({ outcome: 'applied', record: { state: null, lastIncarnation: 2 }, ended: 2 });
   });
 
   it('do not find the record new that their cause created', async () => {

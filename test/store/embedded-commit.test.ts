@@ -47,7 +47,7 @@ async function owning(folder: TestFolder, index = 0, kept: Partial<RetentionOpti
     return {
       absent: count('absent'),
       history: count('history'),
-      graves: count('graves'),
+      tombstones: count('tombstones'),
       raw: count('raw'),
       inbox: count('inbox'),
     };
@@ -110,7 +110,7 @@ describe('a commit of the embedded store', () => {
     };
     const entries = [stored('a', observed(stateOf('e'), [row('x', 1)]), { history: [row('x', 1)] }), broken];
     await expect(store.commit(batchOf(ownership, ...entries))).rejects.toThrow('the cursor is gone');
-    expect(sizes()).toEqual({ absent: 0, history: 0, graves: 0, raw: 0, inbox: 0 });
+    expect(sizes()).toEqual({ absent: 0, history: 0, tombstones: 0, raw: 0, inbox: 0 });
     expect(await store.load([['ip', 'e']])).toEqual([{ state: null, lastIncarnation: 0 }]);
   });
 
@@ -213,15 +213,15 @@ describe('the upkeep of the embedded store', () => {
     const second = observed(stateOf('live', { incarnation: 2, updated: stateOf('').created }), rows.slice(0, 2));
     await store.commit(batchOf(ownership, stored('1', long, { history: rows })));
     await store.commit(batchOf(ownership, stored('2', live, { history: rows.slice(0, 7) }), deleted('3', long)));
-    expect(sizes()).toMatchObject({ history: 3_007, graves: 1 });
+    expect(sizes()).toMatchObject({ history: 3_007, tombstones: 1 });
     expect(await store.purge()).toBe(true);
     expect(sizes().history).toBe(1_007);
     while (await store.purge());
-    expect(sizes()).toMatchObject({ history: 7, graves: 0 });
+    expect(sizes()).toMatchObject({ history: 7, tombstones: 0 });
     // One task that deleted the record and made it anew.
     await store.commit(batchOf(ownership, stored('4', second, { history: rows.slice(0, 2) })));
     while (await store.purge());
-    expect(sizes()).toMatchObject({ history: 2, graves: 0 });
+    expect(sizes()).toMatchObject({ history: 2, tombstones: 0 });
   });
 
   it('removes raw data-points and history beyond the time they are kept, in bounded steps', async () => {
@@ -280,12 +280,12 @@ describe('the upkeep of the embedded store', () => {
     ];
     await store.commit(batchOf(ownership, stored('1', first, { history: [row('a', 0, LONG)] })));
     await store.commit(batchOf(ownership, deleted('2', first)));
-    expect(sizes()).toMatchObject({ absent: 1, graves: 1, history: 1 });
+    expect(sizes()).toMatchObject({ absent: 1, tombstones: 1, history: 1 });
     await store.commit(batchOf(ownership, stored('3', second)));
     await store.commit(batchOf(ownership, deleted('4', second)));
-    expect(sizes()).toMatchObject({ absent: 1, graves: 2 });
+    expect(sizes()).toMatchObject({ absent: 1, tombstones: 2 });
     while (await store.purge());
-    expect(sizes()).toMatchObject({ absent: 0, graves: 0, history: 0 });
+    expect(sizes()).toMatchObject({ absent: 0, tombstones: 0, history: 0 });
     expect(await store.load([['ip', 'e']])).toEqual([{ state: null, lastIncarnation: 0 }]);
   });
 

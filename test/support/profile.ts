@@ -58,9 +58,10 @@ export class Profile {
 
   /** The result of a delete. */
   remove(): TaskResult {
-    this.view = { state: null, lastIncarnation: this.state.incarnation };
+    const { incarnation: ended } = this.state;
+    this.view = { state: null, lastIncarnation: ended };
     this.rows = [];
-    return this.result('deleted', [], []);
+    return { ...this.result('deleted', [], []), ended };
   }
 
   private created(): RecordState {

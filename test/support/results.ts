@@ -67,7 +67,10 @@ export function stored(id: string, state: RecordState, given: Partial<TaskResult
 /** The entry of a task that ends this state. */
 export function deleted(id: string, { etype, eid, incarnation }: RecordState): TestEntry {
   const record = { state: null, lastIncarnation: incarnation };
-  return { delivery: testDelivery({ id }), result: resultOf({ outcome: 'deleted', etype, eid, record }) };
+  return {
+    delivery: testDelivery({ id }),
+    result: resultOf({ outcome: 'deleted', etype, eid, record, ended: incarnation }),
+  };
 }
 
 export function quarantined(id: string, body: Buffer, given: Partial<TaskResult> = {}): TestEntry {

@@ -6,7 +6,7 @@
  * Refused: a row that always tells the exact time (three more writes for every task of such an entity).
  */
 import type { Environment } from '../../embedded/env.js';
-import type { RecordState, RecordView } from '../../model/record.js';
+import { latestToken, type RecordView } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
 import type { ExpiredRecord, ExpiredRecords } from '../store.js';
 import { INSTANT_BYTES, readRecordKey, recordKey } from './keys.js';
@@ -67,12 +67,6 @@ export function findExpired(
 function note({ expiring, expiries }: ExpiryTables, key: Buffer, until: Instant): void {
   expiries.putSync(key, Buffer.from(until, 'latin1'));
   expiring.putSync(expiringKey(key, until), NOTHING);
-}
-
-function latestToken({ ttlTokens }: RecordState): Instant | null {
-  let latest: Instant | null = null;
-  for (const until of ttlTokens.values()) if (latest === null || latest < until) latest = until;
-  return latest;
 }
 
 /** Entity type, time, id. */

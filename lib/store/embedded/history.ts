@@ -7,6 +7,7 @@
  */
 import type { HistoryRow, RecordState } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
+import { firstNumber } from '../changes.js';
 import type { HistoryRange } from '../store.js';
 import { attributePrefix, chunkKey, INSTANT_BYTES, incarnationPrefix, readChunkKey } from './keys.js';
 import { pointsByAttribute } from './record-row.js';
@@ -49,12 +50,6 @@ export function chunksOf(record: Buffer, state: RecordState, recent: Buffer): Ch
     }
   }
   return rows;
-}
-
-/** The number of the first of so many points, the newest of their attribute. */
-function firstNumber({ observations, timeseries }: RecordState, attr: string, points: number): number {
-  const count = (observations.get(attr) ?? timeseries.get(attr))?.count ?? points;
-  return count - points;
 }
 
 function* cut(points: readonly Buffer[]): Generator<readonly Buffer[]> {

@@ -1,12 +1,9 @@
 /**
  * Keys of the tables: bytes that sort as their parts do. Texts end with a zero byte, which no text of the model holds, so that a key
  * of one part never runs into another; numbers are big-endian. An entity type and an attribute have at most 255 bytes, an id 1024:
- * the longest key stays below LMDB's 1978. What is written is held to that, for LMDB's own refusal is no fault of one task.
+ * the longest key stays below LMDB's 1978. What is written is held to that (store/changes.ts), for LMDB's own refusal is no fault of one task.
  */
-import { MAX_NAME_BYTES } from '../../model/entity.js';
-import { MAX_ID_BYTES } from '../../model/entity-id.js';
 import type { TaskDigest } from '../../model/task-digest.js';
-import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
 import type { Instant } from '../../model/time.js';
 
 const INCARNATION_BYTES = 4;
@@ -19,16 +16,6 @@ const AFTER_END = Buffer.of(1);
 
 export function recordKey(etype: string, eid: string): Buffer {
   return Buffer.from(`${etype}\0${eid}\0`, 'utf8');
-}
-
-/** The same for a record that is written. @throws RangeError where no key can be made of the texts */
-export function recordKeyToWrite(etype: string, eid: string): Buffer {
-  const key = recordKey(etype, eid);
-  const fits = key.length <= MAX_NAME_BYTES + MAX_ID_BYTES + 2;
-  if (fits && isStorable(etype) && isStorable(eid)) return key;
-  const given = `${etype}:${eid}`.slice(0, 100);
-  const allowed = `${ALLOWED_TEXT}, of at most ${MAX_NAME_BYTES} bytes and ${MAX_ID_BYTES} bytes`;
-  throw new RangeError(`Entity ${given} can not be a key; allowed are a type and an id of ${allowed}.`);
 }
 
 /** Entity type and id of a record's key. */

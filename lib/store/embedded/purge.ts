@@ -51,25 +51,25 @@ export class Purge {
   /** True while there is more to do. */
   step(tables: Tables): boolean {
     this.participant.environment.refresh();
-    const graves = this.emptyGraves(tables);
+    const tombstones = this.emptyTombstones(tables);
     const old = this.retention.step(tables);
-    return this.forgetIds(tables) || old || graves;
+    return this.forgetIds(tables) || old || tombstones;
   }
 
-  /** Of each grave all incarnations up to its own. */
-  private emptyGraves({ graves, history, absent }: Tables): boolean {
-    const found = Array.from(graves.getKeys({ limit: STEP_ROWS }));
+  /** Of each tombstone all incarnations up to its own. */
+  private emptyTombstones({ tombstones, history, absent }: Tables): boolean {
+    const found = Array.from(tombstones.getKeys({ limit: STEP_ROWS }));
     if (found.length === 0) return false;
     this.participant.environment.transaction(() => {
       let left = STEP_ROWS;
-      for (const grave of found) {
-        const range = { start: recordOfIncarnation(grave), end: behind(grave), limit: left };
+      for (const tombstone of found) {
+        const range = { start: recordOfIncarnation(tombstone), end: behind(tombstone), limit: left };
         const rows = Array.from(history.getKeys(range));
         for (const key of rows) history.removeSync(key);
         left -= rows.length;
         if (left === 0) return;
-        graves.removeSync(grave);
-        forgetAbsent(absent, grave);
+        tombstones.removeSync(tombstone);
+        forgetAbsent(absent, tombstone);
       }
     });
     return true;
@@ -116,8 +116,8 @@ export class Purge {
 }
 
 /** With its last history gone a record that stays deleted is forgotten: nothing is left that a new first incarnation could meet. */
-function forgetAbsent(absent: Tables['absent'], grave: Buffer): void {
-  const record = recordOfIncarnation(grave);
+function forgetAbsent(absent: Tables['absent'], tombstone: Buffer): void {
+  const record = recordOfIncarnation(tombstone);
   const last = absent.get(record);
-  if (last !== undefined && readIncarnationValue(last) <= incarnationOf(grave)) absent.removeSync(record);
+  if (last !== undefined && readIncarnationValue(last) <= incarnationOf(tombstone)) absent.removeSync(record);
 }

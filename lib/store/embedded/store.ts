@@ -3,7 +3,7 @@
  * transaction of LMDB that holds everything: inbox, records, history, raw data-points, derived tasks in the outbox, quarantine, and
  * the cursors of the deliveries that are settled in it. Either all of it is on the disk or nothing is.
  *
- * A delete leaves a row with the last incarnation and a grave; the history behind it is removed later, in bounded steps (purge.ts).
+ * A delete leaves a row with the last incarnation and a tombstone; the history behind it is removed later, in bounded steps (purge.ts).
  */
 import type { Environment } from '../../embedded/env.js';
 import { indexOfName } from '../../embedded/folder.js';
@@ -17,16 +17,28 @@ import type { Instant } from '../../model/time.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { TrustedTime } from '../../runtime/trusted-time.js';
-import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
+import { Changes, refusalOfTwins } from '../changes.js';
+import type {
+  Batch,
+  BatchEntry,
+  CommitOutcome,
+  ExpiredRecords,
+  Ownership,
+  QuarantineDesk,
+  Store,
+  StoreEvents,
+} from '../store.js';
+import { type EncodedBatch, encodeBatch, type InboxRow, type QuarantineRow } from './encode-batch.js';
 import { findExpired, noteExpiry } from './expiry.js';
 import { chunksOf, isFull } from './history.js';
 import { inboxValue, incarnationValue, readInboxDigest, readIncarnationValue, recordKey, storedKey } from './keys.js';
 import { Purge } from './purge.js';
 import { RecordRows, recentOf, type StoredPoint, stateIn } from './record-row.js';
 import type { RetentionOptions } from './retention.js';
-import { type InboxRow, type QuarantineRow, type Rows, rowsOf } from './rows.js';
 import { openTables, type Tables } from './tables.js';
 import { readQuarantined, readQuarantinedBody, readRecord, writeRawRow } from './values.js';
+
+const NOTHING = Buffer.alloc(0);
 
 export interface EmbeddedStoreOptions extends Partial<RetentionOptions> {
   /** How long ids of senders are kept, who may send the same again. */
@@ -114,17 +126,16 @@ export class EmbeddedStore implements Store {
   async commit(batch: Batch): Promise<CommitOutcome> {
     if (this.environment.epoch !== batch.ownership.epoch) return { kind: 'outdated' };
     const now = this.clock.now();
-    const rows = rowsOf(batch, now);
-    if (!('states' in rows)) return { kind: 'unstorable', entries: rows };
-    // Were it taken for committed before, both would be settled and neither stored.
-    if (new Set(rows.ids.map(([id]) => id)).size < rows.ids.length)
-      return { kind: 'refused', why: 'a batch holds two deliveries of the same id' };
+    const changes = new Changes(batch);
+    const encoded = encodeBatch(changes, now);
+    if (changes.guilty.size > 0) return { kind: 'unstorable', entries: changes.guilty };
+    const refusal = refusalOfTwins(changes.inbox);
+    if (refusal !== null) return refusal;
     try {
       this.environment.transaction(() => {
-        this.writeInbox(rows.ids, now);
-        this.write(rows, now);
-        this.participant.outbox.enqueue(rows.derived, true);
-        this.participant.outbox.enqueue(rows.forwarded, false);
+        this.writeInbox(encoded.inbox, now);
+        this.write(encoded, now);
+        for (const entry of changes.sending) this.enqueue(entry);
         for (const { delivery } of batch.entries) delivery.settle();
       });
     } catch (error) {
@@ -149,21 +160,26 @@ export class EmbeddedStore implements Store {
     return this.tables_;
   }
 
-  private writeInbox(ids: readonly InboxRow[], now: number): void {
+  /** A task that was forwarded keeps the id of its sender, who may send the same to its index himself. */
+  private enqueue({ delivery, result }: BatchEntry): void {
+    this.participant.outbox.enqueue(result.derived, delivery.deduplicated || result.outcome !== 'forwarded');
+  }
+
+  private writeInbox(rows: readonly InboxRow[], now: number): void {
     const { inbox } = this.tables;
     const known = new Map<string, TaskDigest | null>();
-    for (const [id, digest] of ids) {
-      const key = Buffer.from(id, 'utf8');
+    for (const { key, digest } of rows) {
       const value = inbox.doesExist(key) ? inbox.get(key) : undefined;
       if (value === undefined) inbox.putSync(key, inboxValue(now, digest));
-      else known.set(id, readInboxDigest(value));
+      else known.set(key.toString('utf8'), readInboxDigest(value));
     }
     if (known.size > 0) throw new DoneBefore(known);
   }
 
-  private write(rows: Rows, now: number): void {
-    const { records, absent, graves, raw, quarantine } = this.tables;
-    for (const { key, view, text, points } of rows.states) {
+  private write({ states, raw, quarantine }: EncodedBatch, now: number): void {
+    const { tables } = this;
+    const { records, absent, tombstones } = tables;
+    for (const { key, view, text, points, tombstone } of states) {
       if (view.state === null) {
         records.removeSync(key);
         absent.putSync(key, incarnationValue(view.lastIncarnation));
@@ -171,11 +187,11 @@ export class EmbeddedStore implements Store {
         this.writeRecord(key, view.state, text, points);
         if (view.state.incarnation > 1) absent.removeSync(key);
       }
-      noteExpiry(this.tables, key, view);
+      if (tombstone !== null) tombstones.putSync(tombstone, NOTHING);
+      noteExpiry(tables, key, view);
     }
-    for (const [key, value] of rows.graves) graves.putSync(key, value);
-    for (const row of rows.quarantine) putAside(quarantine, row);
-    if (rows.raw.length > 0) raw.putSync(this.rawKey(now), writeRawRow(rows.raw));
+    for (const row of quarantine) putAside(tables.quarantine, row);
+    if (raw.length > 0) tables.raw.putSync(this.rawKey(now), writeRawRow(raw));
   }
 
   private writeRecord(key: Buffer, state: RecordState, text: string, points: readonly StoredPoint[]): void {

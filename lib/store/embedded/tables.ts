@@ -12,7 +12,7 @@ export interface Tables {
   /** Key of a record, incarnation, attribute, t1, number -> a chunk of its history. */
   readonly history: Table;
   /** Key of a record and an incarnation whose history (and that of all before it) can be removed. */
-  readonly graves: Table;
+  readonly tombstones: Table;
   /** Entity type, a time, id -> nothing: when to look whether the record has expired. */
   readonly expiring: Table;
   /** Key of a record -> the time of its row in `expiring`. */
@@ -25,28 +25,27 @@ export interface Tables {
   readonly quarantine: Table;
 }
 
-const NAMES = [
-  'records',
-  'absent',
-  'history',
-  'graves',
-  'expiring',
-  'expiries',
-  'raw',
-  'inbox',
-  'quarantine',
-] as const satisfies (keyof Tables)[];
+/** As they stand in the files. */
+const NAMES = {
+  records: 'records',
+  absent: 'absent',
+  history: 'history',
+  tombstones: 'graves',
+  expiring: 'expiring',
+  expiries: 'expiries',
+  raw: 'raw',
+  inbox: 'inbox',
+  quarantine: 'quarantine',
+} as const satisfies Record<keyof Tables, string>;
 
 export function openTables(environment: Environment): Tables {
-  return tablesBy((name) => environment.table<Buffer, Buffer>(name, BINARY));
+  const open = (name: string) => environment.table<Buffer, Buffer>(name, BINARY);
+  return Object.fromEntries(Object.entries(NAMES).map(([table, name]) => [table, open(name)])) as unknown as Tables;
 }
 
 /** Null while the owner of the environment has not made them. */
 export function readTables(environment: ReadableEnvironment): Tables | null {
-  const found = NAMES.map((name) => environment.readTable<Buffer, Buffer>(name, BINARY));
-  return found.includes(null) ? null : tablesBy((name) => found[NAMES.indexOf(name)] as Table);
-}
-
-function tablesBy(open: (name: keyof Tables) => Table): Tables {
-  return Object.fromEntries(NAMES.map((name) => [name, open(name)])) as unknown as Tables;
+  const open = (name: string) => environment.readTable<Buffer, Buffer>(name, BINARY);
+  const found = Object.entries(NAMES).map(([table, name]) => [table, open(name)] as const);
+  return found.some(([, table]) => table === null) ? null : (Object.fromEntries(found) as unknown as Tables);
 }

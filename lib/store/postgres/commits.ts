@@ -9,21 +9,21 @@ import { DatabaseError } from 'pg';
 import type { TaskDigest } from '../../model/task-digest.js';
 import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
+import { Changes, entriesForInbox, refusalOfTwins } from '../changes.js';
 import type { Batch, BatchEntry, CommitOutcome } from '../store.js';
+import { Bisection } from './bisect.js';
+import { CommitStatement } from './commit-statement.js';
+import { encodeBatch } from './encode-batch.js';
 import { failureOf, sentenceOf, storeError } from './failures.js';
 import { inboxId } from './inbox-id.js';
 import type { Owned, Owner } from './owner.js';
 import { PartitionMissing, type Partitions } from './partitions.js';
-import { CommitStatement } from './parts.js';
-import { writeRows } from './rows.js';
-import { Search } from './search.js';
 import type { Query, Row, Session } from './session.js';
 import { JsonWriter } from './values.js';
 
 /** The server cuts a connection over a message of 1 GiB, again and again. Some is left for the text of the statement. */
 const MOST_BYTES = 2 ** 30 - 2 ** 20;
-
-/** A search for what cannot be stored takes at most this part of the lease, which nobody renews meanwhile. */
+/** The search for what cannot be stored takes at most this part of the lease, which nobody renews meanwhile. */
 const SEARCH_PART = 1 / 3;
 
 const STORED: CommitOutcome = { kind: 'stored' };
@@ -39,7 +39,9 @@ class Encoded {
 
   encode(batch: Batch, json: JsonWriter): void {
     this.statement.reset();
-    this.guilty = writeRows(batch, this.statement.parts, json);
+    const changes = new Changes(batch);
+    encodeBatch(changes, this.statement.rows, json);
+    this.guilty = changes.guilty.size > 0 ? changes.guilty : null;
     this.entries = batch.entries;
   }
 }
@@ -173,9 +175,10 @@ export class Commits {
   }
 
   private async doneBefore(error: unknown, query: Query, batch: Batch, index: number): Promise<CommitOutcome> {
-    const ids = batch.entries.filter(({ delivery }) => !delivery.deduplicated).map(({ delivery }) => delivery.id);
-    // Were it taken for committed before, both would be settled and neither stored.
-    if (new Set(ids).size < ids.length) return { kind: 'refused', why: 'a batch holds two deliveries of the same id' };
+    const inbox = entriesForInbox(batch);
+    const refusal = refusalOfTwins(inbox);
+    if (refusal !== null) return refusal;
+    const ids = inbox.map(({ delivery }) => delivery.id);
     const known = await knownIds(query, index, ids);
     if (known.size > 0) return { kind: 'done-before', ids: known };
     // It may have been forgotten just then.
@@ -188,7 +191,7 @@ export class Commits {
   private async unstorable(error: unknown, query: Query, batch: Batch, owned: Owned): Promise<CommitOutcome> {
     const store = (part: Batch, number: number) => this.store(query, part, owned, number);
     const mostMs = SEARCH_PART * this.owner.leaseSeconds * 1_000;
-    const search = new Search(batch, { number: owned.batch, clock: this.clock, mostMs, store });
+    const search = new Bisection(batch, { number: owned.batch, clock: this.clock, mostMs, store });
     await query('begin');
     try {
       await search.go(query);

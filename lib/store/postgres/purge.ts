@@ -18,9 +18,9 @@ import { dropStreams } from './streams.js';
 
 /** Rows removed in one step. */
 const STEP_ROWS = 2_000;
-/** Graves looked at in one step. */
-const STEP_GRAVES = 200;
-/** Graves that are as they were when they were looked at. */
+/** Tombstones looked at in one step. */
+const STEP_TOMBSTONES = 200;
+/** Tombstones (in `graves`) that are as they were when they were looked at. */
 const SEEN = `seen as (
   select etype, eid, incarnation from own, graves
     join unnest($3::text[], $4::text[], $5::integer[]) as grave (etype, eid, incarnation) using (etype, eid, incarnation))`;
@@ -66,8 +66,8 @@ export class Purge {
   async step(): Promise<boolean> {
     const ids = await this.forgetIds();
     if (this.options.ownership.index !== 0) return ids;
-    const graves = await this.emptyGraves();
-    return (await this.retention.step()) || graves || ids;
+    const tombstones = await this.emptyTombstones();
+    return (await this.retention.step()) || tombstones || ids;
   }
 
   private async forgetIds(): Promise<boolean> {
@@ -121,24 +121,24 @@ export class Purge {
     return this.options.trusted.of(Number(row?.[0]));
   }
 
-  /** Of each grave all incarnations up to its own. The grave goes with the last of them, unless the entity was deleted once more. */
-  private async emptyGraves(): Promise<boolean> {
-    const graves = await this.session.query(
+  /** Of each tombstone all incarnations up to its own. It goes with the last of them, unless the entity was deleted once more. */
+  private async emptyTombstones(): Promise<boolean> {
+    const tombstones = await this.session.query(
       `select etype, eid, incarnation, (select count(*) from (select from history h
          where h.etype = g.etype and h.eid = g.eid and h.incarnation <= g.incarnation limit $2) as rows)
        from graves g order by etype, eid limit $1`,
-      [STEP_GRAVES, STEP_ROWS],
+      [STEP_TOMBSTONES, STEP_ROWS],
       'purge graves',
     );
-    const [first] = graves;
+    const [first] = tombstones;
     if (first === undefined) return false;
     if (Number(first[3]) === STEP_ROWS) return this.shortenHistory(first.slice(0, 3));
     let rows = 0;
-    const small = graves.filter(([, , , count]) => {
+    const small = tombstones.filter(([, , , count]) => {
       rows += Number(count);
       return rows <= STEP_ROWS;
     });
-    const columns = [0, 1, 2].map((column) => small.map((grave) => grave[column]));
+    const columns = [0, 1, 2].map((column) => small.map((tombstone) => tombstone[column]));
     await this.session.query(
       `with ${FENCE}, ${SEEN}
        delete from history h using seen
@@ -158,7 +158,7 @@ export class Purge {
   }
 
   /** Removes the first rows of a long history. True when there were any. */
-  private async shortenHistory(grave: readonly unknown[]): Promise<boolean> {
+  private async shortenHistory(tombstone: readonly unknown[]): Promise<boolean> {
     const [removed] = await this.session.query(
       `with ${FENCE}, seen as (
          select from graves, own where etype = $3 and eid = $4 and incarnation = $5),
@@ -168,7 +168,7 @@ export class Purge {
            order by attr, t1, n offset $6 limit 1)
          returning 1)
        select count(*) from removed`,
-      [...this.own, ...grave, STEP_ROWS - 1],
+      [...this.own, ...tombstone, STEP_ROWS - 1],
       'purge long history',
     );
     return Number(removed?.[0]) > 0;

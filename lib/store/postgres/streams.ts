@@ -8,9 +8,9 @@ import type { Delivery } from '../../model/delivery.js';
 import { Ranges } from '../../model/ranges.js';
 import { sequencedOf } from '../../model/task-id.js';
 import type { LostTasks, MissingTasks, Ownership, StreamDesk } from '../store.js';
+import { type CommitRows, USED_TO } from './commit-statement.js';
 import { storeError } from './failures.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
-import { type Parts, USED_TO } from './parts.js';
 import type { Row, Session } from './session.js';
 
 /** Streams with losses that are named. */
@@ -34,8 +34,8 @@ export class StreamRows {
     stream.done.add(n);
   }
 
-  write(parts: Pick<Parts, 'streams'>): void {
-    const { columns } = parts.streams;
+  write(rows: Pick<CommitRows, 'streams'>): void {
+    const { columns } = rows.streams;
     for (const [name, { first, floor, done }] of this.streams) {
       columns.stream.addText(name);
       columns.first.addInt8(first);

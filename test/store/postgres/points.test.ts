@@ -2,10 +2,11 @@
 import { expect, test } from 'vitest';
 import type { DataPoint } from '../../../lib/model/datapoint.js';
 import type { HistoryRow } from '../../../lib/model/record.js';
-import { CommitStatement } from '../../../lib/store/postgres/parts.js';
-import { writeRows } from '../../../lib/store/postgres/rows.js';
+import { Changes } from '../../../lib/store/changes.js';
+import { CommitStatement } from '../../../lib/store/postgres/commit-statement.js';
+import { encodeBatch } from '../../../lib/store/postgres/encode-batch.js';
 import { JsonWriter } from '../../../lib/store/postgres/values.js';
-import { at, deleted, observed, row, stateOf, stored } from '../../support/results.js';
+import { at, batchOf, deleted, observed, row, stateOf, stored } from '../../support/results.js';
 import { prepare } from './prepared.js';
 
 /** A list that counts how often its items are read. */
@@ -66,11 +67,12 @@ test.each(['observed', 'history'])(
       const rows = Array.from({ length }, (_, n) => row(`${n % 2}`, n % 60, n));
       const { list: history, reads } = counted(rows);
       const raw = part === 'observed' ? rows.map((each) => pointOf('e', each, null)) : [];
-      const { parts } = new CommitStatement();
+      const { rows: columns } = new CommitStatement();
       const state = observed(stateOf('e'), rows);
-      const result = { entries: [stored('1', state, { history, raw })], inbox: true };
-      expect(writeRows(result, parts, new JsonWriter())).toBe(null);
-      expect(parts[part as 'observed' | 'history'].columns.n.length).toBe(length);
+      const changes = new Changes(batchOf({ index: 0, epoch: 1 }, stored('1', state, { history, raw })));
+      encodeBatch(changes, columns, new JsonWriter());
+      expect(changes.guilty.size).toBe(0);
+      expect(columns[part as 'observed' | 'history'].columns.n.length).toBe(length);
       return reads();
     };
     const [few, many] = [readsOf(200), readsOf(2_000)];

@@ -1,5 +1,5 @@
 /**
- * Search for what cannot be stored: a batch is stored part by part inside of a transaction; a part that the server refuses is halved, down
+ * Bisection: a search for what cannot be stored. A batch is stored part by part inside of a transaction; a part that the server refuses is halved, down
  * to the single task. What could be stored stays there while the rest is tried, so that a task is also found that only fits without one
  * before it (an index that someone made may be unique). If anything is found, all of it is undone.
  *
@@ -17,7 +17,7 @@ import type { Query } from './session.js';
 /** Stores a part of the batch under a number; false where that is not allowed any more. */
 type StorePart = (part: Batch, number: number) => Promise<boolean>;
 
-export interface SearchOptions {
+export interface BisectionOptions {
   /** Number of the last batch. */
   readonly number: number;
   readonly clock: Clock;
@@ -26,7 +26,7 @@ export interface SearchOptions {
   readonly store: StorePart;
 }
 
-export class Search {
+export class Bisection {
   /** Why each can not be stored. */
   readonly guilty = new Map<BatchEntry, string>();
   /** Why even a batch without any task is refused. */
@@ -42,13 +42,13 @@ export class Search {
 
   constructor(
     private readonly batch: Batch,
-    private readonly options: SearchOptions,
+    private readonly options: BisectionOptions,
   ) {
     this.number = options.number;
     this.until = options.clock.monotonic() + options.mostMs;
   }
 
-  /** Whether the search has ended and each part of the batch is stored for now. */
+  /** Whether it has ended and each part of the batch is stored for now. */
   get complete(): boolean {
     return this.ended && this.owned && !this.gaveUp && this.guilty.size === 0 && this.faultOfNone === null;
   }

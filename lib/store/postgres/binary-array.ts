@@ -1,5 +1,5 @@
 /**
- * Column: values of one column of many rows as one parameter: an array in PostgreSQL's binary form, written into a buffer that is
+ * Binary array: values of one column of many rows as one parameter, in PostgreSQL's binary form for arrays, written into a buffer that is
  * used again for the next commit. It costs a few bytes and no object for each value, and nothing has to be escaped.
  *
  * Refused: arrays as text (each value is searched for quotes, and read by the server letter by letter; measured: three times the
@@ -82,7 +82,7 @@ export class Instants {
   }
 }
 
-export class Column {
+export class BinaryArray {
   private buffer: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
   /** Of the same bytes: numbers are written faster through it. */
   private view = viewOf(this.buffer);
@@ -112,7 +112,7 @@ export class Column {
     this.nulls = false;
   }
 
-  /** The array. It shares the memory of the column. */
+  /** The array. It shares the memory of this one. */
   toParameter(): Buffer {
     const { buffer, view, count } = this;
     view.setInt32(0, count === 0 ? 0 : 1);

@@ -1,12 +1,12 @@
 /**
- * Parts of a commit: what one commit may write into each table, as parts of one statement over arrays. A commit that writes nothing
- * into a table has no such part, so that a small one is small for the server, too. The statement of each combination is prepared once.
+ * The statement of a commit: what it writes into each table, as parts of one statement over arrays. A commit that writes nothing into a
+ * table has no such part, so that a small one is small for the server, too. The statement of each combination is prepared once.
  *
  * All parts hang on `own`: it finds the row of the owner only while the epoch and the number of the last batch are those that the
  * owner knows, and locks it until the statement ends. A take-over, which changes that row, so comes before the whole commit or after
  * it; and a batch that is sent again after its fate was unknown can not be stored twice (product.md, rules 1 and 4).
  */
-import { Column, type ElementType, Instants } from './column.js';
+import { BinaryArray, type ElementType, Instants } from './binary-array.js';
 
 type Types = Readonly<Record<string, ElementType>>;
 
@@ -75,7 +75,7 @@ const PARTS = {
     types: { etype: 'text', eid: 'text' },
     write: (rows) => [`delete from records r using own, ${rows} where r.etype = u.etype and r.eid = u.eid`],
   },
-  graves: {
+  tombstones: {
     types: { etype: 'text', eid: 'text', incarnation: 'int4' },
     write: (rows) => [
       `insert into graves as g (etype, eid, incarnation)
@@ -144,24 +144,24 @@ const PARTS = {
 type Write = (rows: string) => readonly string[];
 
 /** Rows that a commit writes. */
-interface Part<Given extends Types> {
-  readonly columns: { readonly [Name in keyof Given]: Column };
-  readonly list: readonly Column[];
+interface RowsOfPart<Given extends Types> {
+  readonly columns: { readonly [Name in keyof Given]: BinaryArray };
+  readonly list: readonly BinaryArray[];
   readonly write: Write;
 }
 
-export type Parts = { readonly [Name in keyof typeof PARTS]: Part<(typeof PARTS)[Name]['types']> };
+export type CommitRows = { readonly [Name in keyof typeof PARTS]: RowsOfPart<(typeof PARTS)[Name]['types']> };
 
 /** Fresh columns: a store has its own, and fills them anew for each commit. */
-function makeParts(): Parts {
+function makeRows(): CommitRows {
   const instants = new Instants();
   const parts = Object.entries(PARTS).map(([name, { types, write }]) => {
     const columns = Object.fromEntries(
-      Object.entries(types).map(([column, type]) => [column, new Column(type, instants)]),
+      Object.entries(types).map(([column, type]) => [column, new BinaryArray(type, instants)]),
     );
     return [name, { columns, list: Object.values(columns), write }];
   });
-  return Object.fromEntries(parts) as Parts;
+  return Object.fromEntries(parts) as CommitRows;
 }
 
 /** Index, epoch, number of the last batch, and seconds of the lease. */
@@ -178,8 +178,8 @@ export interface Statement {
 }
 
 export class CommitStatement {
-  readonly parts = makeParts();
-  private readonly ordered: readonly (readonly [string, Part<Types>])[] = Object.entries(this.parts);
+  readonly rows = makeRows();
+  private readonly ordered: readonly (readonly [string, RowsOfPart<Types>])[] = Object.entries(this.rows);
   /** By which parts they have, one bit each. */
   private readonly texts = new Map<number, string>();
 
