@@ -173,7 +173,7 @@ export class Committer<Again> {
       } else if (this.nextIsFull) {
         this.next = this.takeBatch();
         this.noteUnderWay();
-        this.options.store.prepare(this.batchOf(this.next));
+        this.options.store.prepare?.(this.batchOf(this.next));
       }
     });
   }

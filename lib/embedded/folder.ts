@@ -40,7 +40,7 @@ export interface DataFolder extends FolderSettings {
   readonly changes: readonly FormatChange[];
 }
 
-/** Opens the data folder, or makes it. Throws STORE_MISMATCH when it was made for other settings, STORE_FAILED when it can not be used. */
+/** Opens the data folder, or makes it. Throws STORE_MISMATCH when it was made for other settings, STORE_FAILED when it cannot be used. */
 export function openFolder(path: string, settings: FolderSettings, changes = FORMAT_CHANGES): DataFolder {
   const absolute = resolve(path);
   try {
@@ -78,7 +78,7 @@ export function readFolder(path: string, changes = FORMAT_CHANGES): DataFolder |
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (isMissing(error)) return null;
-    throw new ApplicationError('STORE_FAILED', `${file} can not be read: ${messageOf(error)}`, { cause: error });
+    throw new ApplicationError('STORE_FAILED', `${file} cannot be read: ${messageOf(error)}`, { cause: error });
   }
   const meta = parseMeta(text);
   if (meta === null) throw new ApplicationError('STORE_FAILED', `${file} is damaged: ${text.slice(0, 100)}`);
@@ -130,7 +130,7 @@ export function environmentNames(folder: DataFolder): string[] {
       .filter((name) => ENVIRONMENT.test(name))
       .sort();
   } catch (error) {
-    throw new ApplicationError('STORE_FAILED', `data folder ${folder.path} can not be read: ${messageOf(error)}`, {
+    throw new ApplicationError('STORE_FAILED', `data folder ${folder.path} cannot be read: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -178,7 +178,7 @@ function writeMeta(path: string, { numProcesses, delivery }: FolderSettings, for
       closeSync(folder);
     }
   } catch (error) {
-    throw new ApplicationError('STORE_FAILED', `data folder ${path} can not be written: ${messageOf(error)}`, {
+    throw new ApplicationError('STORE_FAILED', `data folder ${path} cannot be written: ${messageOf(error)}`, {
       cause: error,
     });
   }

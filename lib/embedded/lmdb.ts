@@ -5,13 +5,12 @@
  * killed. The map is as large as is allowed from the start (address space, not memory or disk): no process has to follow another
  * one's growth. Keys are at most 1978 bytes.
  */
-import { accessSync, chownSync, constants, existsSync, mkdirSync, type Stats, statSync } from 'node:fs';
+import { accessSync, chownSync, constants, existsSync, mkdirSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { constants as systemConstants } from 'node:os';
 import { join } from 'node:path';
 import { ABORT, type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { checkDataFile, checkPages, Damage } from './data-file.js';
-import { fullDisk, refuseFullDisk } from './disk.js';
 
 /** Longest key of a table in bytes, as LMDB encodes it. */
 export const LONGEST_KEY_BYTES = 1978;
@@ -26,6 +25,10 @@ const READERS_FULL = -30790;
 /** LMDB's code for: the map is full. The two of the system that a full disk makes of a write. */
 const MAP_FULL = -30792;
 const NO_ROOM: ReadonlySet<unknown> = new Set([systemConstants.errno.EIO, systemConstants.errno.ENOSPC]);
+/** Below this a disk is called full where a write failed: LMDB says no more than that one was cut short. */
+const FULL_BYTES = 2 ** 20;
+/** What making an environment takes. Its lock file is mapped: where its pages find no room, the system ends the process. */
+const BEGIN_BYTES = 2 ** 18;
 /** A file that seems damaged is looked at so often, after such pauses: making one takes far less. */
 const MOST_LOOKS = 5;
 const LOOK_AGAIN_MS = 10;
@@ -143,7 +146,7 @@ export function explained(path: string, error: unknown): ApplicationError {
   const full = codeOf(error) === READERS_FULL;
   return new ApplicationError(
     full ? 'STORE_REFUSED' : 'STORE_FAILED',
-    `environment ${path} can not be used: ${whyOf(path, error)}`,
+    `environment ${path} cannot be used: ${whyOf(path, error)}`,
     {
       cause: error,
     },
@@ -158,4 +161,26 @@ function whyOf(path: string, error: unknown): string {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** A sentence where the disk of this folder has no room; null where it has, or nobody knows. */
+function fullDisk(path: string): string | null {
+  return lessThan(FULL_BYTES, path);
+}
+
+/** Throws where the disk of this folder has no room to make an environment. */
+function refuseFullDisk(path: string): void {
+  const full = lessThan(BEGIN_BYTES, path);
+  if (full !== null) throw new Error(full);
+}
+
+function lessThan(bytes: number, path: string): string | null {
+  try {
+    const { bsize, blocks, bfree, bavail } = statfsSync(path);
+    const free = (process.getuid?.() === 0 ? bfree : bavail) * bsize;
+    if (free >= bytes) return null;
+    return `its disk is full (${free} of ${blocks * bsize} bytes are free): make room there`;
+  } catch {
+    return null;
+  }
 }

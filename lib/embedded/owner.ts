@@ -1,6 +1,6 @@
 /**
  * Who owns an environment, by the row that its owner wrote. It can be asked without opening the environment to write: that waits, in
- * native code, for the lock of a transaction that is open, and would wait for ever where its process was stopped inside it.
+ * native code, for the lock of a transaction that is open, and would wait forever where its process was stopped inside it.
  */
 import type { RootDatabase } from 'lmdb';
 import { ApplicationError } from '../runtime/errors.js';
@@ -22,30 +22,45 @@ export function ownerIn(self: Database<string, string>): OwnerRow | null {
   return row === undefined ? null : (JSON.parse(row) as OwnerRow);
 }
 
-/** Throws OWNED_ELSEWHERE when the owner lives; stopped counts as living. */
+/** Whether it has an owner that lives; stopped counts as living. */
+export function isOwned(owner: OwnerRow | null): owner is OwnerRow & { readonly identity: ProcessIdentity } {
+  return owner !== null && owner.identity !== null && isAlive(owner.identity);
+}
+
+/** Throws OWNED_ELSEWHERE when the owner lives. */
 export function refuseLiving(path: string, owner: OwnerRow | null): void {
-  if (owner === null || owner.identity === null || !isAlive(owner.identity)) return;
+  if (!isOwned(owner)) return;
   throw new ApplicationError('OWNED_ELSEWHERE', `${path} is owned by process ${owner.identity.pid}, which lives`);
 }
 
-/** Looks from outside, read-only, and lets go at once. Throws OWNED_ELSEWHERE, and STORE_FAILED when the files can not be read. */
-export function refuseLivingOwner(path: string, options: MapOptions): Promise<void> {
-  return lookFromOutside(path, options, () => {});
+/** From outside. Throws OWNED_ELSEWHERE, and STORE_FAILED when the files cannot be read. */
+export async function refuseLivingOwner(path: string, options: MapOptions): Promise<void> {
+  await lookFromOutside(path, options, (self) => refuseLiving(path, self && ownerIn(self)));
 }
 
 /** The same for an environment of any producer: throws STORE_FAILED, too, where using it would end the process. Looks at all of it. */
-export function refuseUnusable(path: string, options: MapOptions): Promise<void> {
-  return lookFromOutside(path, options, (root) => refuseDamagedPages(root, path));
+export async function refuseUnusable(path: string, options: MapOptions): Promise<void> {
+  await lookFromOutside(path, options, (self, root) => {
+    refuseDamagedPages(root, path);
+    refuseLiving(path, self && ownerIn(self));
+  });
 }
 
-async function lookFromOutside(path: string, options: MapOptions, check: (root: RootDatabase) => void): Promise<void> {
+/**
+ * Looks at what an environment says of itself, read-only, and lets go at once. Null where there is no environment yet; `self` is null where
+ * it is just being made.
+ */
+export async function lookFromOutside<T>(
+  path: string,
+  options: MapOptions,
+  look: (self: Database<string, string> | null, root: RootDatabase) => T,
+): Promise<T | null> {
   const root = openLmdb(path, 'read', options);
-  if (root === null) return;
+  if (root === null) return null;
   try {
-    check(root);
     // The library returns undefined for a missing table of a read-only environment, against its types.
     const self: Database<string, string> | undefined = root.openDB({ name: SELF_TABLE, ...SELF_OPTIONS });
-    refuseLiving(path, self === undefined ? null : ownerIn(self));
+    return look(self ?? null, root);
   } catch (error) {
     throw explained(path, error);
   } finally {

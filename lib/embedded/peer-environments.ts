@@ -3,7 +3,7 @@
  *
  * Read-only environments are opened when they are first seen and stay open. They take no lock that a writer waits for; what they
  * can do is hold pages, while a snapshot is open. So readers read in short steps and call `refresh` before and after each: no
- * iterator lives across a turn of the event loop. An environment that a process has opened here it can not open to write (the
+ * iterator lives across a turn of the event loop. An environment that a process has opened here it cannot open to write (the
  * library shares one map); no process does, but several participants within one process, in a test, must join before they look around.
  *
  * What another process makes, removes or damages is no fault of this one: such an environment is left out, told of when it is found so
@@ -38,7 +38,7 @@ const UNSEEN_MS = 1_000;
 /** For so long all looks into an environment must succeed until it counts as readable again. */
 const GOOD_AGAIN_MS = 3_000;
 
-/** Told that an environment can not be read, and why, or that it can be again. */
+/** Told that an environment cannot be read, and why, or that it can be again. */
 export type TroubleListener = (name: string, why: string | null) => void;
 
 /** An environment that could not be read. */
@@ -75,12 +75,12 @@ export class PeerEnvironments {
     this.listeners.push(listener);
   }
 
-  /** Why an environment can not be read; null where it can, or has not been made. */
+  /** Why an environment cannot be read; null where it can, or has not been made. */
   troubleOf(name: string): string | null {
     return this.found.get(name)?.why ?? null;
   }
 
-  /** Why some can not be read, a sentence each: those that were told of. */
+  /** Why some cannot be read, a sentence each: those that were told of. */
   get troubles(): string[] {
     return Array.from(this.found.values(), ({ told, why }) => (told ? why : '')).filter((why) => why !== '');
   }
@@ -99,7 +99,7 @@ export class PeerEnvironments {
     return names.map((name) => this.get(name)).filter((environment) => environment !== null);
   }
 
-  /** One environment; null while it has not been made, or can not be read. */
+  /** One environment; null while it has not been made, or cannot be read. */
   get(name: string): ReadableEnvironment | null {
     if (name === this.own?.name) return this.own;
     const known = this.opened.get(name);
@@ -116,7 +116,7 @@ export class PeerEnvironments {
     }
   }
 
-  /** One short look into an environment, at what is committed; null while it has not been made, or can not be read. */
+  /** One short look into an environment, at what is committed; null while it has not been made, or cannot be read. */
   look<T>(name: string, read: (environment: ReadableEnvironment) => T): T | null {
     const environment = this.get(name);
     if (environment === null) return null;

@@ -4,12 +4,11 @@
  */
 import { join } from 'node:path';
 import { ApplicationError } from '../runtime/errors.js';
-import { isAlive } from '../runtime/liveness.js';
 import { Environment, type EnvironmentOptions } from './env.js';
 import { type DataFolder, environmentNames, indexOfName, isOlder, raiseFolder } from './folder.js';
 import { type Format, formatIn, newestFormat } from './formats.js';
-import { type Database, explained, type MapOptions, openLmdb } from './lmdb.js';
-import { type OwnerRow, ownerIn, SELF_OPTIONS, SELF_TABLE } from './owner.js';
+import type { MapOptions } from './lmdb.js';
+import { isOwned, lookFromOutside, ownerIn } from './owner.js';
 
 /** @throws ApplicationError RESTART_NEEDED while a worker of an older program runs in the folder */
 export async function bringUpFolder(folder: DataFolder, options: MapOptions): Promise<void> {
@@ -59,26 +58,9 @@ function isNewest({ changes }: DataFolder, { format }: Format): boolean {
   return format >= newestFormat(changes).format;
 }
 
-function isOwned(owner: OwnerRow | null): boolean {
-  return owner !== null && owner.identity !== null && isAlive(owner.identity);
-}
-
-/** From outside, read-only, and lets go at once. Null where there is nothing yet. */
-async function lookAt(
-  folder: DataFolder,
-  name: string,
-  options: MapOptions,
-): Promise<{ readonly format: Format; readonly owner: OwnerRow | null } | null> {
-  const path = join(folder.path, name);
-  const root = openLmdb(path, 'read', options);
-  if (root === null) return null;
-  try {
-    // The library returns undefined for a missing table of a read-only environment, against its types.
-    const self: Database<string, string> | undefined = root.openDB({ name: SELF_TABLE, ...SELF_OPTIONS });
-    return self === undefined ? null : { format: formatIn(self), owner: ownerIn(self) };
-  } catch (error) {
-    throw explained(path, error);
-  } finally {
-    await root.close();
-  }
+/** Null where there is nothing yet. */
+function lookAt(folder: DataFolder, name: string, options: MapOptions) {
+  return lookFromOutside(join(folder.path, name), options, (self) =>
+    self === null ? null : { format: formatIn(self), owner: ownerIn(self) },
+  );
 }

@@ -96,7 +96,7 @@ export class Wakeups {
       });
       chmodSync(path, 0o600);
     } catch (error) {
-      throw new ApplicationError('STORE_FAILED', `can not listen on ${path}: ${messageOf(error)}`, { cause: error });
+      throw new ApplicationError('STORE_FAILED', `cannot listen on ${path}: ${messageOf(error)}`, { cause: error });
     }
     server.on('error', () => {});
   }

@@ -30,7 +30,7 @@ export class Changes {
   readonly quarantined: readonly BatchEntry[];
   /** Those whose results hold tasks to be sent on. */
   readonly sending: readonly BatchEntry[];
-  /** Why each of these can not be stored, as far as that is known without asking a server. */
+  /** Why each of these cannot be stored, as far as that is known without asking a server. */
   readonly guilty = new Map<BatchEntry, string>();
   /** By entity type and id: joining them to one key would cost more than all that is encoded of the key. */
   private readonly byType = new Map<string, Map<string, RecordChange>>();
@@ -43,7 +43,7 @@ export class Changes {
     this.each(entries, (entry) => this.fold(entry));
   }
 
-  /** What is thrown says of the entry why it can not be stored. */
+  /** What is thrown says of the entry why it cannot be stored. */
   each(entries: readonly BatchEntry[], encode: (entry: BatchEntry) => void): void {
     for (const entry of entries) {
       try {
@@ -55,8 +55,8 @@ export class Changes {
   }
 
   /**
-   * The same for each record. A state is handed from task to task: the first result that can not be encoded is to blame, not the last.
-   * `attempt` throws for one that can not.
+   * The same for each record. A state is handed from task to task: the first result that cannot be encoded is to blame, not the last.
+   * `attempt` throws for one that cannot.
    */
   eachRecord(encode: (change: RecordChange) => void, attempt: (result: TaskResult) => void): void {
     for (const change of this.records) {
@@ -114,7 +114,7 @@ function refuseAsKey(etype: string, eid: string): void {
   if (isKey(etype, MAX_NAME_BYTES) && isKey(eid, MAX_ID_BYTES)) return;
   const given = `${etype}:${eid}`.slice(0, 100);
   const allowed = `${ALLOWED_TEXT}, of at most ${MAX_NAME_BYTES} bytes and ${MAX_ID_BYTES} bytes`;
-  throw new RangeError(`Entity ${given} can not be a key; allowed are a type and an id of ${allowed}.`);
+  throw new RangeError(`Entity ${given} cannot be a key; allowed are a type and an id of ${allowed}.`);
 }
 
 function isKey(text: string, maxBytes: number): boolean {

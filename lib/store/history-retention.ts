@@ -4,7 +4,7 @@ import type { ModelSpec } from '../model/spec.js';
 /** Five thousand years: no instant lies so far back, and no calendar of a server reaches much further. */
 const LONGEST_AGE_MS = 5_000 * 365 * 86_400_000;
 
-/** How long rows of an attribute are kept, by their t2. Those of attributes not named are kept for ever. */
+/** How long rows of an attribute are kept, by their t2. Those of attributes not named are kept forever. */
 export interface HistoryRetention {
   readonly etype: string;
   readonly attr: string;

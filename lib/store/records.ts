@@ -1,7 +1,7 @@
 /**
  * Records: the newest state of the keys that one worker owns, between the store and the executor.
  *
- * The owner of an index is the only writer of its keys, so a state in here can not be outdated by anyone else and needs no
+ * The owner of an index is the only writer of its keys, so a state in here cannot be outdated by anyone else and needs no
  * invalidation. What was put and is not durable yet is pinned: the store could only answer with something older. All else
  * may leave, least recently used first, once the bound of bytes is reached; pinned states may exceed the bound, they are
  * limited by the window of the worker. Refused: a bound in entries (states differ in size by orders of magnitude), and a
@@ -154,7 +154,7 @@ export class Records {
     }
   }
 
-  /** One that can not be read must not fail those that were asked for beside it: they are asked for in ever smaller groups. */
+  /** One that cannot be read must not fail those that were asked for beside it: they are asked for in ever smaller groups. */
   private async loadSome(asked: readonly Loading[]): Promise<void> {
     try {
       const views = await this.store.load(asked.map(({ etype, eid }) => [etype, eid] as const));

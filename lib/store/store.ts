@@ -33,10 +33,10 @@ export type CommitOutcome =
   | { readonly kind: 'stored' }
   /**
    * These ids were committed before, each with the digest that was kept, null for none. What has the same is done; another task is to be
-   * committed under another id. The rest of their keys is executed again from fresh records (rule 2).
+   * committed under another id. The rest of their keys is executed again from fresh records (rules.md: a repeat changes nothing).
    */
   | { readonly kind: 'done-before'; readonly ids: ReadonlyMap<string, TaskDigest | null> }
-  /** These entries can never be stored (rule 4). */
+  /** These entries can never be stored (rules.md: a bad task harms only itself). */
   | { readonly kind: 'unstorable'; readonly entries: ReadonlyMap<BatchEntry, string> }
   /** It is refused as a whole, and the store cannot tell over which of its entries: they are to be committed in smaller batches. */
   | { readonly kind: 'refused'; readonly why: string }
@@ -76,9 +76,9 @@ export interface Store extends Service {
   load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]>;
   /**
    * This batch is to be committed after the one under way: what can be made ready for it is. Nobody need call it, and nothing follows
-   * from it where another batch is committed instead.
+   * from it where another batch is committed instead. Absent where a commit never leaves the event loop.
    */
-  prepare(batch: Batch): void;
+  prepare?(batch: Batch): void;
   commit(batch: Batch): Promise<CommitOutcome>;
   /** Removes a bounded amount of what nobody can ask for any more (histories of deleted records, old inbox ids); for idle moments. True while more is left. */
   purge(): Promise<boolean>;

@@ -25,7 +25,7 @@ it('says what is wrong with the first one where none can be used', async () => {
   damage(folder, MOST_PRODUCERS);
   await expect(folder.producer()).rejects.toMatchObject({
     code: 'STORE_FAILED',
-    message: expect.stringContaining('producer-0 can not be used'),
+    message: expect.stringContaining('producer-0 cannot be used'),
   });
 });
 

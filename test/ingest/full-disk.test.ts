@@ -31,7 +31,7 @@ it('names the disk of the queues, keeps what is there, and goes on when it has r
   const begun = await sent(application, file);
   expect(begun).toMatchObject({
     code: 1,
-    told: expect.stringMatching(/producer-0 can not be used: its disk is full \(\d+ of 1048576 bytes are free\): make/),
+    told: expect.stringMatching(/producer-0 cannot be used: its disk is full \(\d+ of 1048576 bytes are free\): make/),
   });
 
   rmSync(filler);

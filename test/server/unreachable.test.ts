@@ -75,7 +75,7 @@ it('a start waits for a database that cannot be reached, names it in the log and
   });
   const things = application({ url });
   const program = things.start();
-  const where = `PostgreSQL at 127.0.0.1:${proxy.port}, database ${new URL(url).pathname.slice(1)}, can not be reached`;
+  const where = `PostgreSQL at 127.0.0.1:${proxy.port}, database ${new URL(url).pathname.slice(1)}, cannot be reached`;
   const line = await program.line('the store can not be reached; it is tried again');
   expect(line).toMatchObject({ level: 'warn', index: 0, why: expect.stringContaining(where) });
   const status = await runInside(things, ['status']);

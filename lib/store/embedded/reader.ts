@@ -43,7 +43,7 @@ export class EmbeddedStoreReader implements StoreReader {
     private readonly options: MapOptions = {},
   ) {}
 
-  /** Throws STORE_FAILED when there is no store in the folder, STORE_MISMATCH when it is of a format that can not be read. */
+  /** Throws STORE_FAILED when there is no store in the folder, STORE_MISMATCH when it is of a format that cannot be read. */
   async start(): Promise<void> {
     const folder = readFolder(this.path);
     if (folder === null) throw new ApplicationError('STORE_FAILED', `there is no data in ${this.path} yet`);

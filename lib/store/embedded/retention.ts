@@ -12,7 +12,7 @@ import { attributeOfChunk, following, INSTANT_BYTES, recordRange, storedKey } fr
 import type { Tables } from './tables.js';
 
 export interface RetentionOptions {
-  /** Null: for ever. */
+  /** Null: forever. */
   readonly rawRetentionMs: number | null;
   readonly histories: readonly HistoryRetention[];
 }

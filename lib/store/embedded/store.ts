@@ -120,9 +120,6 @@ export class EmbeddedStore implements Store {
     return this.environment.look(() => keys.map(([etype, eid]) => viewOf(this.tables, etype, eid)));
   }
 
-  /** A commit never leaves the event loop: there is no time before it that it could use. */
-  prepare(): void {}
-
   async commit(batch: Batch): Promise<CommitOutcome> {
     if (this.environment.epoch !== batch.ownership.epoch) return { kind: 'outdated' };
     const now = this.clock.now();

@@ -27,7 +27,7 @@ export interface BisectionOptions {
 }
 
 export class Bisection {
-  /** Why each can not be stored. */
+  /** Why each cannot be stored. */
   readonly guilty = new Map<BatchEntry, string>();
   /** Why even a batch without any task is refused. */
   faultOfNone: unknown = null;
@@ -78,7 +78,7 @@ export class Bisection {
   }
 
   private accuse(entry: BatchEntry, reason: unknown): void {
-    this.guilty.set(entry, `PostgreSQL can not hold a value of this task: ${sentenceOf(reason)}`);
+    this.guilty.set(entry, `PostgreSQL cannot hold a value of this task: ${sentenceOf(reason)}`);
     if (entry.result.record !== undefined) this.keys.add(keyOf(entry));
   }
 

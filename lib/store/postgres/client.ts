@@ -104,7 +104,7 @@ export async function connectFailure(
   }
   const seconds = (server.connectTimeoutMs ?? CONNECT_TIMEOUT_MS) / 1_000;
   const reason = silent ? `no answer within ${seconds} s` : reasonOf(error);
-  const sentence = `${place}, database ${target.database}, can not be reached: ${reason} (${KEY})`;
+  const sentence = `${place}, database ${target.database}, cannot be reached: ${reason} (${KEY})`;
   return new ApplicationError('STORE_UNAVAILABLE', sentence, { cause: error });
 }
 
@@ -131,7 +131,7 @@ async function answeredNo(error: pg.DatabaseError, target: Target, encrypted: bo
     const sentence = `${place}, database ${database}, user ${user}: ${sentenceOf(error)} (${KEY})`;
     return new ApplicationError('STORE_FAILED', sentence, { cause: error });
   }
-  const sentence = `${place}, database ${database}, can not be reached: ${sentenceOf(error)}`;
+  const sentence = `${place}, database ${database}, cannot be reached: ${sentenceOf(error)}`;
   return new ApplicationError('STORE_UNAVAILABLE', sentence, { cause: error });
 }
 

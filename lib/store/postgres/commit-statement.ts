@@ -4,7 +4,7 @@
  *
  * All parts hang on `own`: it finds the row of the owner only while the epoch and the number of the last batch are those that the
  * owner knows, and locks it until the statement ends. A take-over, which changes that row, so comes before the whole commit or after
- * it; and a batch that is sent again after its fate was unknown can not be stored twice (product.md, rules 1 and 4).
+ * it; and a batch that is sent again after its fate was unknown cannot be stored twice (rules.md: one owner; committed before acknowledged).
  */
 import { BinaryArray, type ElementType, Instants } from './binary-array.js';
 

@@ -6,7 +6,6 @@
  * many (two processors), for a second batch whose fate may be unknown.
  */
 import { DatabaseError } from 'pg';
-import type { TaskDigest } from '../../model/task-digest.js';
 import type { Clock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { Changes, entriesForInbox, refusalOfTwins } from '../changes.js';
@@ -15,7 +14,7 @@ import { Bisection } from './bisect.js';
 import { CommitStatement } from './commit-statement.js';
 import { encodeBatch } from './encode-batch.js';
 import { failureOf, sentenceOf, storeError } from './failures.js';
-import { inboxId } from './inbox-id.js';
+import { knownIds } from './inbox.js';
 import type { Owned, Owner } from './owner.js';
 import { PartitionMissing, type Partitions } from './partitions.js';
 import type { Query, Row, Session } from './session.js';
@@ -34,7 +33,7 @@ class Encoded {
   readonly statement = new CommitStatement();
   /** Of the batch; null where there is none. */
   entries: readonly BatchEntry[] | null = null;
-  /** What of it can not be stored, as far as that can be told here. */
+  /** What of it cannot be stored, as far as that can be told here. */
   guilty: ReadonlyMap<BatchEntry, string> | null = null;
 
   encode(batch: Batch, json: JsonWriter): void {
@@ -187,7 +186,7 @@ export class Commits {
     return unavailable(error);
   }
 
-  /** The server does not say which value of a batch it can not hold: the tasks are really stored, and all is undone again. */
+  /** The server does not say which value of a batch it cannot hold: the tasks are really stored, and all is undone again. */
   private async unstorable(error: unknown, query: Query, batch: Batch, owned: Owned): Promise<CommitOutcome> {
     const store = (part: Batch, number: number) => this.store(query, part, owned, number);
     const mostMs = SEARCH_PART * this.owner.leaseSeconds * 1_000;
@@ -233,26 +232,6 @@ export class Commits {
     const [row] = await this.run(query, this.encoded(part).statement, index, epoch, number);
     return row?.[0] === '1';
   }
-}
-
-/** Which of these ids are in the inbox, and the digests of their tasks. */
-export async function knownIds(
-  query: Query,
-  index: number,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, TaskDigest | null>> {
-  const kept = new Map(ids.map((id) => [inboxId(id).replaceAll('-', ''), id]));
-  const rows = await query(
-    `select replace(i.id::text, '-', ''), encode(int8send(i.digest), 'hex')
-     from unnest($2::uuid[]) as u(id) join inbox i on i.index = $1 and i.id = u.id`,
-    [index, [...kept.keys()]],
-    'known',
-  );
-  return new Map(rows.map(([id, digest]) => [kept.get(id ?? '') ?? '', digest ? latin1Of(digest) : null]));
-}
-
-function latin1Of(hex: string): string {
-  return Buffer.from(hex, 'hex').toString('latin1');
 }
 
 function stored({ entries }: Batch): CommitOutcome {

@@ -7,7 +7,7 @@ import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
 import { type Changes, firstNumber, type RecordChange } from '../changes.js';
 import type { BatchEntry } from '../store.js';
 import type { CommitRows } from './commit-statement.js';
-import { inboxId } from './inbox-id.js';
+import { inboxId } from './inbox.js';
 import { StreamRows } from './streams.js';
 import { type JsonWriter, readable } from './values.js';
 
@@ -156,7 +156,7 @@ function writeDerived({ derived }: TaskResult, { outbox: { columns } }: CommitRo
   }
 }
 
-/** What can not be stored is put aside here in the end: of what it quotes, letters that are not text are replaced. */
+/** What cannot be stored is put aside here in the end: of what it quotes, letters that are not text are replaced. */
 function writeQuarantine(
   { delivery, result }: BatchEntry,
   { quarantine: { columns } }: CommitRows,

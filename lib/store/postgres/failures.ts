@@ -12,7 +12,7 @@ import { ApplicationError, type ErrorCode } from '../../runtime/errors.js';
 export { sentenceOf };
 
 /**
- * `lost`: the connection is gone, whether a commit happened is unknown. `passing`: the server refuses it for now. `data`: it can not
+ * `lost`: the connection is gone, whether a commit happened is unknown. `passing`: the server refuses it for now. `data`: it cannot
  * hold these values. `duplicate`: a key is there already. `partition`: no table for this time. `broken`: damaged, or a mistake of ours.
  */
 export type Failure = 'lost' | 'passing' | 'data' | 'duplicate' | 'partition' | 'broken';

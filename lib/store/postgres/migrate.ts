@@ -4,7 +4,7 @@
  * Tables that are not there yet are made by whoever starts. Those of an older version are brought up by `setup` alone, so that a person
  * decides when. It happens in one transaction, whole or not at all; several who begin at once wait for each other at a lock of the server.
  * Workers may run meanwhile that know the tables as they will be (schema-version.ts): their commits wait. Others must be stopped. A
- * worker that begins to own an index meanwhile waits for the lock on `owners`, and then finds what it can not use (owner.ts).
+ * worker that begins to own an index meanwhile waits for the lock on `owners`, and then finds what it cannot use (owner.ts).
  */
 import { DatabaseError } from 'pg';
 import { systemClock } from '../../runtime/clock.js';
@@ -222,7 +222,7 @@ async function refuseWhileOwned(
   const how = `stop those on every host${killed}, then run dp3-cluster setup again`;
   const newest = missing.at(-1)?.number;
   throw mismatch(
-    `schema ${schema} has version ${before} and must be brought to ${newest}, but workers of a version that can not use it then run (index ${indexes}): ${how}`,
+    `schema ${schema} has version ${before} and must be brought to ${newest}, but workers of a version that cannot use it then run (index ${indexes}): ${how}`,
   );
 }
 
@@ -238,6 +238,21 @@ async function compare(query: Query, schema: string, given: StoreSettings): Prom
         `or stop the program on every host once its queues are empty and run: ${call}`,
     );
   }
+}
+
+/**
+ * The prefetch of quorum queues never becomes smaller: a successor with a smaller one than its predecessor, which was killed, gets what
+ * that left behind out of order (measured). Throws STORE_MISMATCH for a smaller one.
+ */
+export async function holdPrefetch(query: Query, schema: string, prefetch: number): Promise<void> {
+  const [row] = await query('update settings set prefetch = greatest(prefetch, $1) returning prefetch', [prefetch]);
+  const largest = Number(row?.[0]);
+  if (largest <= prefetch) return;
+  throw mismatch(
+    `the quorum queues were consumed with a prefetch of ${largest}, configured is ${prefetch}, and what a killed worker left would come ` +
+      `out of order: set msg_broker.prefetch to ${largest} or more, or once all queues are empty and no program runs: ` +
+      `update ${quoteName(schema)}.settings set prefetch = ${prefetch}`,
+  );
 }
 
 function mismatch(sentence: string): ApplicationError {

@@ -6,7 +6,7 @@ import type { OutgoingTask } from '../../model/task.js';
 import type { Outbox } from '../store.js';
 import { storeError } from './failures.js';
 import type { Owner } from './owner.js';
-import type { Session } from './session.js';
+import { asking, type Query, type Row, type Session } from './session.js';
 import { readBytes } from './values.js';
 
 /** None for who has lost the index: its successor publishes them. */
@@ -19,10 +19,14 @@ export class PostgresOutbox implements Outbox {
   /** Numbers of the rows that were handed out and are not published, by id. */
   private readonly handedOut = new Map<string, string>();
 
+  private readonly ask: Query;
+
   constructor(
-    private readonly session: Session,
+    session: Pick<Session, 'query'>,
     private readonly owner: Pick<Owner, 'owned'>,
-  ) {}
+  ) {
+    this.ask = asking(session, storeError);
+  }
 
   /** Rows were added, or the owner before may have left some. */
   added(): void {
@@ -32,58 +36,44 @@ export class PostgresOutbox implements Outbox {
   async next(index: number, limit: number): Promise<readonly OutgoingTask[]> {
     if (!this.filled) return [];
     this.filled = false;
+    let rows: readonly Row[];
     try {
-      const rows = await this.session.query(OLDEST, [index, this.owner.owned?.epoch ?? 0, limit], 'outbox next');
-      if (rows.length > 0) this.filled = true;
-      this.handedOut.clear();
-      return rows.map(([n, id, destination, key, priority, body, forwarded]) => {
-        this.handedOut.set(id ?? '', n ?? '');
-        return {
-          id: id ?? '',
-          key: key ?? '',
-          index: Number(destination),
-          priority: priority === 't',
-          body: readBytes(body ?? ''),
-          ...(forwarded !== 'f' && { forwarded: true }),
-        };
-      });
+      rows = await this.ask(OLDEST, [index, this.owner.owned?.epoch ?? 0, limit], 'outbox next');
     } catch (error) {
       this.filled = true;
-      throw storeError(error);
+      throw error;
     }
+    if (rows.length > 0) this.filled = true;
+    this.handedOut.clear();
+    return rows.map(([n, id, destination, key, priority, body, forwarded]) => {
+      this.handedOut.set(id ?? '', n ?? '');
+      return {
+        id: id ?? '',
+        key: key ?? '',
+        index: Number(destination),
+        priority: priority === 't',
+        body: readBytes(body ?? ''),
+        ...(forwarded !== 'f' && { forwarded: true }),
+      };
+    });
   }
 
   async published(index: number, ids: readonly string[]): Promise<void> {
     const numbers = ids.map((id) => this.handedOut.get(id)).filter((n) => n !== undefined);
-    try {
-      await this.session.query(
-        'delete from outbox where index = $1 and n = any($2::bigint[])',
-        [index, numbers],
-        'outbox published',
-      );
-    } catch (error) {
-      throw storeError(error);
-    }
+    const text = 'delete from outbox where index = $1 and n = any($2::bigint[])';
+    await this.ask(text, [index, numbers], 'outbox published');
   }
 
   async count(index: number): Promise<number> {
-    try {
-      const [row] = await this.session.query('select count(*) from outbox where index = $1', [index]);
-      return Number(row?.[0]);
-    } catch (error) {
-      throw storeError(error);
-    }
+    const [row] = await this.ask('select count(*) from outbox where index = $1', [index]);
+    return Number(row?.[0]);
   }
 
   async age(index: number): Promise<number> {
-    try {
-      const [row] = await this.session.query(
-        'select extract(epoch from now() - stored) * 1000 from outbox where index = $1 order by n limit 1',
-        [index],
-      );
-      return row === undefined ? 0 : Math.max(0, Math.round(Number(row[0])));
-    } catch (error) {
-      throw storeError(error);
-    }
+    const [row] = await this.ask(
+      'select extract(epoch from now() - stored) * 1000 from outbox where index = $1 order by n limit 1',
+      [index],
+    );
+    return row === undefined ? 0 : Math.max(0, Math.round(Number(row[0])));
   }
 }

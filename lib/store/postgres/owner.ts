@@ -5,17 +5,17 @@
  * - a lock of that connection (pg_advisory_lock). When the process dies, the kernel closes its socket and the server lets go of the lock;
  *   whoever waits for the index can have it at once.
  * - a lease in its row, which every commit and a timer renew. A process that is stopped, or a host that is gone, still has its socket
- *   and so its lock, but can not renew; once it has not for a whole lease, the server is told to end that connection, with whatever it
+ *   and so its lock, but cannot renew; once it has not for a whole lease, the server is told to end that connection, with whatever it
  *   is in the middle of. Whoever waits measures that himself: the time of day of the server may be set.
  * - the epoch in its row, which alone decides: each take-over raises it, and a commit finds its row only by its own epoch.
  *
  * After a connection was lost, the next one begins by taking the lock again. The server gives it only once the old connection has ended
  * there, and with it whatever it had under way: so the number of the last batch, which only a commit changes, tells what became of it.
  *
- * Tables that this program can not use, or made for other settings, are owned neither for the first time nor again: they may have been
+ * Tables that this program cannot use, or made for other settings, are owned neither for the first time nor again: they may have been
  * changed while the lock was free and the lease had passed.
  *
- * Refused: leases alone (a dead owner would hold its index for the rest of it), locks alone (a stopped one would hold it for ever), and
+ * Refused: leases alone (a dead owner would hold its index for the rest of it), locks alone (a stopped one would hold it forever), and
  * a transaction that stays open (it keeps old rows alive).
  */
 import { hostname } from 'node:os';

@@ -4,7 +4,7 @@
  * somebody else's a moment later. Newer ones bring prepared statements along, and hide it better.
  *
  * So nobody is asked for a version or a mode. Two sessions ask which process of the server serves them, again and again, in turn and at once: each
- * must always be the same one, and never the other's. Where each has one of its own, this can not be mistaken.
+ * must always be the same one, and never the other's. Where each has one of its own, this cannot be mistaken.
  */
 import type pg from 'pg';
 import { Deadline } from '../../runtime/deadline.js';

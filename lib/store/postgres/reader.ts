@@ -1,5 +1,5 @@
 /**
- * Reads the store of an application for people and programs, in a connection of its own that can not write. Each step reads a bounded
+ * Reads the store of an application for people and programs, in a connection of its own that cannot write. Each step reads a bounded
  * page of what is committed at that moment, so that a reader who stops half-way holds neither a snapshot nor a cursor.
  */
 import type { HistoryRow, RecordView } from '../../model/record.js';
@@ -9,7 +9,7 @@ import { startError } from './failures.js';
 import { partsOf, readPart } from './history.js';
 import { loadRecords } from './load.js';
 import { checkSchema } from './schema-version.js';
-import { type Query, type Row, Session } from './session.js';
+import { asking, type Query, type Row, Session } from './session.js';
 import { readBytes, readInstant } from './values.js';
 
 export interface ReaderSource {
@@ -28,13 +28,7 @@ export class PostgresStoreReader implements StoreReader {
   readonly name = 'PostgreSQL store, reading';
   private readonly session: Session;
 
-  private readonly ask: Query = async (text, values) => {
-    try {
-      return await this.session.query(text, values);
-    } catch (error) {
-      throw startError(error);
-    }
-  };
+  private readonly ask: Query;
 
   constructor({ url, app, schemaOwner = null }: ReaderSource) {
     this.session = new Session({
@@ -45,6 +39,7 @@ export class PostgresStoreReader implements StoreReader {
       refusesPooling: true,
       connected: toReadOnly,
     });
+    this.ask = asking(this.session, startError);
   }
 
   /** @throws ApplicationError STORE_UNAVAILABLE, STORE_FAILED when there is no store yet, STORE_MISMATCH when it is of another version */

@@ -18,7 +18,7 @@ export interface RetentionOptions {
   readonly partitions: Pick<Partitions, 'ensure'>;
   readonly clock: Clock;
   readonly histories: readonly HistoryRetention[];
-  /** How long raw data-points are kept, in whole partitions; null for ever. */
+  /** How long raw data-points are kept, in whole partitions; null forever. */
   readonly rawRetentionMs: number | null;
 }
 

@@ -61,7 +61,7 @@ export function refuseOutdated(schema: string, { number }: SchemaVersion, known 
   );
 }
 
-/** For those who only read. @throws ApplicationError STORE_FAILED where there is no store yet, STORE_MISMATCH for tables it can not read */
+/** For those who only read. @throws ApplicationError STORE_FAILED where there is no store yet, STORE_MISMATCH for tables it cannot read */
 export async function checkSchema({ query, schema }: Session): Promise<void> {
   let version: SchemaVersion;
   try {

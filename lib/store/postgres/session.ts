@@ -233,6 +233,17 @@ export class Session {
   }
 }
 
+/** Asks in a session; whoever asks is thrown what the failure means. */
+export function asking({ query }: Pick<Session, 'query'>, explain: (error: unknown) => unknown): Query {
+  return async (text, values, name) => {
+    try {
+      return await query(text, values, name);
+    } catch (error) {
+      throw explain(error);
+    }
+  };
+}
+
 function closed(): ApplicationError {
   return new ApplicationError('STORE_UNAVAILABLE', 'the connection to PostgreSQL is closed');
 }

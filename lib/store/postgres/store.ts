@@ -12,12 +12,12 @@ import { TrustedTime } from '../../runtime/trusted-time.js';
 import type { HistoryRetention } from '../history-retention.js';
 import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { nameOf } from './client.js';
-import { Commits, knownIds } from './commits.js';
+import { Commits } from './commits.js';
 import { findExpired } from './expiry.js';
 import { startError, storeError, taskError } from './failures.js';
-import { holdPrefetch } from './held-prefetch.js';
+import { knownIds } from './inbox.js';
 import { loadRecords } from './load.js';
-import { openSchema, type StoreSettings } from './migrate.js';
+import { holdPrefetch, openSchema, type StoreSettings } from './migrate.js';
 import { PostgresOutbox } from './outbox.js';
 import { Owner } from './owner.js';
 import { Partitions } from './partitions.js';
@@ -37,9 +37,9 @@ export interface PostgresStoreOptions extends StoreSettings {
   readonly inboxRetentionMs: number;
   /** Before which moment all that was put into the queue pair of the index is settled for good; null while unknown. */
   readonly redeliveryHorizon: () => Promise<number | null>;
-  /** How long rows of history are kept, by attribute; for ever where none is named. */
+  /** How long rows of history are kept, by attribute; forever where none is named. */
   readonly histories?: readonly HistoryRetention[];
-  /** How long raw data-points are kept; for ever where it is not given. */
+  /** How long raw data-points are kept; forever where it is not given. */
   readonly rawRetentionMs?: number | null;
   /** An owner that has not renewed its right for so long can be replaced. */
   readonly leaseMs?: number;
@@ -146,7 +146,7 @@ export class PostgresStore implements Store {
     }
   }
 
-  /** Where the server can not be told, the lock goes with the connection and the rest with the lease. */
+  /** Where the server cannot be told, the lock goes with the connection and the rest with the lease. */
   async release(ownership: Ownership): Promise<void> {
     this.cancelRenewal();
     await this.writing.exclusive((query) => this.owner.release(query, ownership)).catch(() => {});

@@ -11,7 +11,7 @@ import type { LostTasks, MissingTasks, Ownership, StreamDesk } from '../store.js
 import { type CommitRows, USED_TO } from './commit-statement.js';
 import { storeError } from './failures.js';
 import { FENCE, type FenceParameters, fenceOf } from './fence.js';
-import type { Row, Session } from './session.js';
+import { asking, type Query, type Row, type Session } from './session.js';
 
 /** Streams with losses that are named. */
 const MOST_NAMED = 100;
@@ -49,7 +49,11 @@ export class StreamRows {
 const MISSING = 'int8multirange(int8range(first, greatest(first, floor))) - done - lost';
 
 export class PostgresStreams implements StreamDesk {
-  constructor(private readonly session: Pick<Session, 'query'>) {}
+  private readonly ask: Query;
+
+  constructor(session: Pick<Session, 'query'>) {
+    this.ask = asking(session, storeError);
+  }
 
   async missing({ index }: Ownership, sinceMs: number | null): Promise<readonly MissingTasks[]> {
     // Twice the precision of `used`, for clocks differ.
@@ -86,14 +90,6 @@ export class PostgresStreams implements StreamDesk {
       'streams lost',
     );
     return rows.map(lostTasks);
-  }
-
-  private async ask(text: string, values: readonly unknown[], name: string): Promise<readonly Row[]> {
-    try {
-      return await this.session.query(text, values, name);
-    } catch (error) {
-      throw storeError(error);
-    }
   }
 }
 

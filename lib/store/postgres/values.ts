@@ -13,7 +13,7 @@ export const RECORD_COLUMNS =
   'r.hash, r.incarnation, r.created, r.updated, r.ttl, r.plain, r.observations, r.timeseries';
 export const RECORD_COLUMN_COUNT = 8;
 
-/** A value that the server can not hold; the message says why. */
+/** A value that the server cannot hold; the message says why. */
 export class Unstorable extends Error {
   override readonly name = 'Unstorable';
 }

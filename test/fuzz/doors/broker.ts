@@ -8,7 +8,7 @@ import amqp, { type ChannelModel, type ConfirmChannel, type ConsumeMessage, type
 import { parseTask } from '../../../lib/model/task-parse.js';
 import { identityOf, OWN_APP_ID } from '../../../lib/queue/amqp/message.js';
 import { exchangeNames } from '../../../lib/queue/names.js';
-import { inboxId } from '../../../lib/store/postgres/inbox-id.js';
+import { inboxId } from '../../../lib/store/postgres/inbox.js';
 import { postgresService, type TestDatabase } from '../../../services/postgres.js';
 import { rabbitMqService } from '../../../services/rabbitmq.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';

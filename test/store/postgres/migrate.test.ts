@@ -111,7 +111,7 @@ test('takes nothing away while a worker runs that needs it, and then all or noth
   await expect(setUpSchema(session, SETTINGS, CONTRACTED)).rejects.toMatchObject({
     code: 'STORE_MISMATCH',
     message: expect.stringMatching(
-      /can not use it then run \(index 0\): stop those on every host \(one that was killed counts for \d+ s more\), then/,
+      /cannot use it then run \(index 0\): stop those on every host \(one that was killed counts for \d+ s more\), then/,
     ),
   });
   expect(await commit(quarantined('q', Buffer.from('?')))).toEqual({ kind: 'stored' });

@@ -160,7 +160,7 @@ test('says at once why a store can not be opened, without its password', async (
     [
       'STORE_UNAVAILABLE',
       (wrong) => (wrong.port = '1'),
-      /:1, database \w+, can not be reached: .*ECONNREFUSED.*processing_core\.store\.url/,
+      /:1, database \w+, cannot be reached: .*ECONNREFUSED.*processing_core\.store\.url/,
     ],
   ];
   for (const [code, change, sentence] of variants) {

@@ -8,7 +8,7 @@ import type { Entry } from '../../../lib/commit/entry.js';
 import { idOfAnother } from '../../../lib/model/task-id.js';
 import { createEvents, type EventMap } from '../../../lib/observability/events.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
-import { inboxId } from '../../../lib/store/postgres/inbox-id.js';
+import { inboxId } from '../../../lib/store/postgres/inbox.js';
 import { type CapturingLogger, capturingLogger } from '../../support/logger.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { at, deleted, observed, plainState, row, stateOf, stored, type TestEntry } from '../../support/results.js';

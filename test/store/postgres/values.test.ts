@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import type { RecordState } from '../../../lib/model/record.js';
 import { instantOfMicros, microsOf, parseInstant } from '../../../lib/model/time.js';
-import { inboxId } from '../../../lib/store/postgres/inbox-id.js';
+import { inboxId } from '../../../lib/store/postgres/inbox.js';
 import { PostgresStoreReader } from '../../../lib/store/postgres/reader.js';
 import { readJson } from '../../../lib/store/postgres/values.js';
 import { all, plainState, stateOf, stored } from '../../support/results.js';

@@ -4,7 +4,7 @@
  * What is written for every task stands in few, narrow indexes. `records` has room on its pages (fillfactor) and no index over what
  * changes with every task, so that an update stays on its page. `history` and `raw` only grow; they are partitioned by the time they
  * were stored, so that what is old goes by dropping a table. `inbox` is not: an id says nothing about time, and a key is unique
- * inside a partition only (product.md, rule 14).
+ * inside a partition only (rules.md: a repeat changes nothing).
  */
 export const FOUNDATION = {
   number: 1,
