@@ -117,7 +117,7 @@ function nowhere(stored: () => void): Store {
       return STORED;
     },
     purge: async () => false,
-    expired: async () => ({ expired: [], more: false }),
+    due: async () => ({ records: [], more: false }),
     outbox: null,
     streams: null,
     quarantine: { retry: async () => false, drop: async () => false },

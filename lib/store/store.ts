@@ -83,10 +83,10 @@ export interface Store extends Service {
   /** Removes a bounded amount of what nobody can ask for any more (histories of deleted records, old inbox ids); for idle moments. True while more is left. */
   purge(): Promise<boolean>;
   /**
-   * Records of an entity type whose TTL tokens all lie before a time, by their latest token. One bounded step: at most `limit` records
-   * are looked at. Those named are named again until their delete is committed.
+   * Of the index that is owned: what is due of a kind before a time, by when it was due. One bounded step: at most `limit` rows are looked at.
+   * What is named is named again until a commit has changed it. Nothing where no index is owned.
    */
-  expired(index: number, etype: string, before: Instant, limit: number): Promise<ExpiredRecords>;
+  due(kind: DueKind, before: Instant, limit: number): Promise<Due>;
   /** Derived tasks committed and not yet published; null where the commit itself puts them into their queues. */
   readonly outbox: Outbox | null;
   readonly quarantine: QuarantineDesk;
@@ -94,14 +94,20 @@ export interface Store extends Service {
   readonly streams: StreamDesk | null;
 }
 
-export interface ExpiredRecord {
+/** `expiry`: records of an entity type, once the last of their TTL tokens has passed. */
+export interface DueKind {
+  readonly kind: 'expiry';
+  readonly etype: string;
+}
+
+export interface DueRecord {
   readonly eid: string;
-  /** The latest of its TTL tokens. */
+  /** Since when. */
   readonly until: Instant;
 }
 
-export interface ExpiredRecords {
-  readonly expired: readonly ExpiredRecord[];
+export interface Due {
+  readonly records: readonly DueRecord[];
   /** Whether more may be due than were looked at. */
   readonly more: boolean;
 }

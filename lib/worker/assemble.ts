@@ -136,7 +136,7 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
   const owns = () => store.holds();
   const scheduler = new Scheduler({ jobs, submit, owns, misfireGraceMs, clock, events, log });
   const { sweepIntervalMs: intervalMs } = configuration.ttl;
-  const sweeper = new Sweeper({ index, store, spec, submit, intervalMs, clock, time, log });
+  const sweeper = new Sweeper({ store, spec, submit, intervalMs, clock, time, log });
   return {
     configuration,
     spec,

@@ -1,6 +1,6 @@
 /**
  * Sweeper: finds entities whose TTL tokens have passed and sends each a task that deletes it if that still holds when its turn comes.
- * It writes no record itself (product.md, rule 3): the lane of the entity decides, after everything that came before.
+ * It writes no record itself (rules.md: memory is the newest state): the lane of the entity decides, after everything that came before.
  *
  * A task that was sent may wait for long; the same expiry is sent again only after SEND_AGAIN_MS, for the case that the task was lost
  * in quarantine. A second one does no harm: it finds nothing to delete.
@@ -23,8 +23,7 @@ export const SOON_MS = 1_000;
 export const SEND_AGAIN_MS = 600_000;
 
 export interface SweeperOptions {
-  readonly index: number;
-  readonly store: Pick<Store, 'expired'>;
+  readonly store: Pick<Store, 'due'>;
   readonly spec: ModelSpec;
   /** Sends tasks as derived ones are sent; resolves when they are durable. */
   readonly submit: (tasks: readonly Task[]) => Promise<void>;
@@ -92,13 +91,13 @@ export class Sweeper implements Service {
 
   /** True while more of this type may be due. */
   private async sweep(etype: string, at: Instant): Promise<boolean> {
-    const { index, store, spec, submit, clock, log } = this.options;
-    const { expired, more } = await store.expired(index, etype, at, STEP_RECORDS);
+    const { store, spec, submit, clock, log } = this.options;
+    const { records, more } = await store.due({ kind: 'expiry', etype }, at, STEP_RECORDS);
     const now = clock.monotonic();
     const before = this.sent.get(etype);
     const sent = new Map<string, Sent>();
     const tasks: Task[] = [];
-    for (const { eid, until } of expired) {
+    for (const { eid, until } of records) {
       const last = before?.get(eid);
       if (last !== undefined && last.until === until && now - last.at < SEND_AGAIN_MS) sent.set(eid, last);
       else {

@@ -18,8 +18,9 @@ function mortal(eid: string, tokens: Readonly<Record<string, number>>, incarnati
 export function describeExpiry(owned: () => OwnedBed): void {
   let ids = 0;
   const id = () => `expiry-${ids++}`;
-  const expired = async (before: Instant, limit = 100, etype = 'ip') => owned().store.expired(0, etype, before, limit);
-  const named = async (seconds: number) => (await expired(at(seconds))).expired.map(({ eid }) => eid);
+  const expired = async (before: Instant, limit = 100, etype = 'ip') =>
+    owned().store.due({ kind: 'expiry', etype }, before, limit);
+  const named = async (seconds: number) => (await expired(at(seconds))).records.map(({ eid }) => eid);
 
   it('names records whose tokens are all past, by the latest of them, until they are deleted', async () => {
     const { commit } = owned();
@@ -34,7 +35,7 @@ export function describeExpiry(owned: () => OwnedBed): void {
     expect(await named(50)).toEqual([B]);
     for (let look = 0; look < 2; look++) {
       expect(await expired(at(51))).toEqual({
-        expired: [
+        records: [
           { eid: B, until: at(40) },
           { eid: A, until: at(50) },
         ],
@@ -43,7 +44,7 @@ export function describeExpiry(owned: () => OwnedBed): void {
     }
     await commit(deleted(id(), state));
     expect(await named(1_000)).toEqual([B]);
-    expect(await expired(at(1_000), 100, 'i')).toEqual({ expired: [], more: false });
+    expect(await expired(at(1_000), 100, 'i')).toEqual({ records: [], more: false });
   });
 
   it('names a record that lives longer by now when its new time has come, and not before', async () => {
@@ -69,12 +70,12 @@ export function describeExpiry(owned: () => OwnedBed): void {
   it('looks at so many records at a time, and says when there may be more', async () => {
     const { commit } = owned();
     await commit(...EIDS.map((eid, n) => stored(id(), mortal(eid, { base: n }))));
-    expect((await expired(at(100), 2)).expired.map(({ eid }) => eid)).toEqual(EIDS.slice(0, 2));
+    expect((await expired(at(100), 2)).records.map(({ eid }) => eid)).toEqual(EIDS.slice(0, 2));
     await commit(...EIDS.slice(0, 3).map((eid) => stored(id(), mortal(eid, { base: 0, data: 500 }))));
     const seen: unknown[] = [];
     for (let more = true; more; ) {
       const step = await expired(at(100), 4);
-      seen.push(step.expired.length);
+      seen.push(step.records.length);
       ({ more } = step);
     }
     expect(seen).toEqual([1, 2]);
@@ -86,7 +87,9 @@ export function describeExpiry(owned: () => OwnedBed): void {
     await store.release(ownership);
     const successor = await bed.store(0);
     expect(await successor.own(0)).toMatchObject({ index: 0 });
-    expect((await successor.expired(0, 'ip', at(11), 10)).expired).toEqual([{ eid: A, until: at(10) }]);
+    expect((await successor.due({ kind: 'expiry', etype: 'ip' }, at(11), 10)).records).toEqual([
+      { eid: A, until: at(10) },
+    ]);
   });
 
   it('names after any commits exactly what has expired', async () => {

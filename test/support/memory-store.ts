@@ -12,7 +12,7 @@ import type {
   Batch,
   BatchEntry,
   CommitOutcome,
-  ExpiredRecords,
+  Due,
   Ownership,
   QuarantinedMessage,
   Store,
@@ -100,8 +100,8 @@ export class MemoryStore implements Store {
     return false;
   }
 
-  async expired(): Promise<ExpiredRecords> {
-    return { expired: [], more: false };
+  async due(): Promise<Due> {
+    return { records: [], more: false };
   }
 
   prepare(batch: Batch): void {

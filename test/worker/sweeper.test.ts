@@ -3,7 +3,7 @@ import type { Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
 import { TrustedTime } from '../../lib/runtime/trusted-time.js';
-import type { ExpiredRecord } from '../../lib/store/store.js';
+import type { DueRecord } from '../../lib/store/store.js';
 import { SEND_AGAIN_MS, SOON_MS, STEP_RECORDS, Sweeper } from '../../lib/worker/sweeper.js';
 import { manualClock } from '../support/clock.js';
 import { capturingLogger } from '../support/logger.js';
@@ -17,20 +17,19 @@ const UNTIL = instantOfMs(Date.UTC(2025, 0, 1));
 function bench() {
   const clock = manualClock();
   const log = capturingLogger();
-  const due: ExpiredRecord[] = [];
+  const due: DueRecord[] = [];
   const asked: { etype: string; before: string }[] = [];
   const sent: Task[] = [];
   const failures: Error[] = [];
   let sending: Promise<void> = Promise.resolve();
   const sweeper = new Sweeper({
-    index: 0,
     spec: loadTestModel(),
     store: {
-      async expired(_, etype, before, limit) {
+      async due({ etype }, before, limit) {
         asked.push({ etype, before });
         const failure = failures.shift();
         if (failure !== undefined) throw failure;
-        return { expired: due.slice(0, limit), more: due.length > limit };
+        return { records: due.slice(0, limit), more: due.length > limit };
       },
     },
     async submit(tasks) {

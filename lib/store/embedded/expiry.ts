@@ -8,7 +8,7 @@
 import type { Environment } from '../../embedded/env.js';
 import { latestToken, type RecordView } from '../../model/record.js';
 import type { Instant } from '../../model/time.js';
-import type { ExpiredRecord, ExpiredRecords } from '../store.js';
+import type { Due, DueRecord } from '../store.js';
 import { INSTANT_BYTES, readRecordKey, recordKey } from './keys.js';
 import { stateIn } from './record-row.js';
 import type { Tables } from './tables.js';
@@ -37,19 +37,19 @@ export function findExpired(
   etype: string,
   before: Instant,
   limit: number,
-): ExpiredRecords {
+): Due {
   environment.refresh();
   const start = Buffer.from(`${etype}\0`, 'utf8');
   const end = Buffer.concat([start, Buffer.from(before, 'latin1')]);
   const rows = Array.from(tables.expiring.getKeys({ start, end, limit }));
-  const expired: ExpiredRecord[] = [];
+  const records: DueRecord[] = [];
   const early: { readonly row: Buffer; readonly key: Buffer; readonly until: Instant | null }[] = [];
   for (const row of rows) {
     const eid = row.toString('utf8', start.length + INSTANT_BYTES, row.length - 1);
     const key = recordKey(etype, eid);
     const stored = tables.records.get(key);
     const until = stored === undefined ? null : latestToken(readRecord(etype, eid, stateIn(stored)));
-    if (until !== null && until < before) expired.push({ eid, until });
+    if (until !== null && until < before) records.push({ eid, until });
     else early.push({ row, key, until });
   }
   if (early.length > 0) {
@@ -61,7 +61,7 @@ export function findExpired(
       }
     });
   }
-  return { expired, more: rows.length === limit };
+  return { records, more: rows.length === limit };
 }
 
 function note({ expiring, expiries }: ExpiryTables, key: Buffer, until: Instant): void {

@@ -22,7 +22,8 @@ import type {
   Batch,
   BatchEntry,
   CommitOutcome,
-  ExpiredRecords,
+  Due,
+  DueKind,
   Ownership,
   QuarantineDesk,
   Store,
@@ -147,8 +148,8 @@ export class EmbeddedStore implements Store {
     return this.environment.epoch > 0 && this.purging.step(this.tables);
   }
 
-  async expired(_index: number, etype: string, before: Instant, limit: number): Promise<ExpiredRecords> {
-    if (this.environment.epoch === 0) return { expired: [], more: false };
+  async due({ etype }: DueKind, before: Instant, limit: number): Promise<Due> {
+    if (this.environment.epoch === 0) return { records: [], more: false };
     return findExpired(this.environment, this.tables, etype, before, limit);
   }
 

@@ -6,7 +6,7 @@
  * whoever commits it just now sets it himself.
  */
 import type { Instant } from '../../model/time.js';
-import type { ExpiredRecord, ExpiredRecords, Ownership } from '../store.js';
+import type { Due, DueRecord, Ownership } from '../store.js';
 import { FENCE, fenceOf } from './fence.js';
 import type { Session } from './session.js';
 
@@ -34,20 +34,20 @@ export async function findExpired(
   etype: string,
   before: Instant,
   limit: number,
-): Promise<ExpiredRecords> {
+): Promise<Due> {
   const rows = await session.query(DUE, [etype, before, numProcesses, ownership.index, limit], 'expiry due');
-  const expired: ExpiredRecord[] = [];
+  const records: DueRecord[] = [];
   const moved: (readonly [eid: string, incarnation: string | null, revision: string | null, until: string | null])[] =
     [];
   for (const [eid = null, incarnation = null, revision = null, until = null] of rows) {
     if (eid === null) continue;
-    if (until !== null && until < before) expired.push({ eid, until: until as Instant });
+    if (until !== null && until < before) records.push({ eid, until: until as Instant });
     else moved.push([eid, incarnation, revision, until]);
   }
   if (moved.length > 0) {
     const columns = [0, 1, 2, 3].map((column) => moved.map((each) => each[column]));
     await session.query(MOVE, [...fenceOf(ownership), etype, ...columns], 'expiry move');
   }
-  expired.sort((one, other) => (one.until < other.until ? -1 : one.until > other.until ? 1 : 0));
-  return { expired, more: rows.length === limit };
+  records.sort((one, other) => (one.until < other.until ? -1 : one.until > other.until ? 1 : 0));
+  return { records, more: rows.length === limit };
 }

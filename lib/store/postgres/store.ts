@@ -10,7 +10,7 @@ import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { TrustedTime } from '../../runtime/trusted-time.js';
 import type { HistoryRetention } from '../history-retention.js';
-import type { Batch, CommitOutcome, ExpiredRecords, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
+import type { Batch, CommitOutcome, Due, DueKind, Ownership, QuarantineDesk, Store, StoreEvents } from '../store.js';
 import { nameOf } from './client.js';
 import { Commits } from './commits.js';
 import { findExpired } from './expiry.js';
@@ -209,9 +209,9 @@ export class PostgresStore implements Store {
     }
   }
 
-  async expired(index: number, etype: string, before: Instant, limit: number): Promise<ExpiredRecords> {
+  async due({ etype }: DueKind, before: Instant, limit: number): Promise<Due> {
     const { owned } = this.owner;
-    if (owned?.index !== index) return { expired: [], more: false };
+    if (owned === null) return { records: [], more: false };
     const { numProcesses } = this.options;
     try {
       return await findExpired(this.upkeep, { ownership: owned, numProcesses }, etype, before, limit);

@@ -173,7 +173,7 @@ test.each(['to another incarnation', 'to another owner'])(
     if (index === 1 && what === 'to another owner')
       await session.query('update owners set epoch = epoch + 1 where index = 1');
     const share = { ownership: { ...ownership, index }, numProcesses: NUM_PROCESSES };
-    expect(await findExpired(late, share, 'ip', until(2027), 10)).toEqual({ expired: [], more: false });
+    expect(await findExpired(late, share, 'ip', until(2027), 10)).toEqual({ records: [], more: false });
     expect(late.wasStopped()).toBe(true);
     expect(await askOne(session, 'select extract(year from expiring) from records')).toBe('2026');
   },
