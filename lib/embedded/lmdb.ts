@@ -12,8 +12,6 @@ import { ABORT, type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { checkDataFile, checkPages, Damage } from './data-file.js';
 
-/** Longest key of a table in bytes, as LMDB encodes it. */
-export const LONGEST_KEY_BYTES = 1978;
 /** Tables in one environment. */
 const MOST_TABLES = 32;
 /** Address space of one environment where none is given: 256 GiB. */

@@ -29,7 +29,7 @@ const LONE_TRIM_MS = 1_000;
 const TRIM_ROWS = 2_000;
 
 /** One destination and kind. */
-interface Lane {
+interface Direction {
   readonly destination: number;
   readonly kind: Kind;
   /** Sequence of the next task, stored. */
@@ -41,7 +41,7 @@ interface Lane {
 }
 
 export class Outbox implements Transactional {
-  private readonly lanes = new Map<number, Lane>();
+  private readonly directions = new Map<number, Direction>();
   private rows: Database<Buffer, Buffer> | null = null;
   private ends: Database<Buffer, Buffer> | null = null;
   private leave = () => {};
@@ -78,59 +78,65 @@ export class Outbox implements Transactional {
   enqueue(tasks: readonly OutgoingTask[], once: boolean): void {
     if (!this.environment.inTransaction) throw new Error('tasks are put into the outbox inside a transaction only');
     for (const task of tasks) {
-      const lane = this.lane(task.index, task.priority ? PRIORITY : NORMAL);
+      const direction = this.direction(task.index, task.priority ? PRIORITY : NORMAL);
       this.stamp ||= this.stamps.next();
-      lane.builder ??= new ChunkBuilder(lane.destination, lane.kind, lane.end, this.stamp, (key, value) => {
-        this.opened().rows.putSync(key, value);
-      });
-      lane.builder.add({ id: task.id, body: task.body, once });
+      direction.builder ??= new ChunkBuilder(
+        direction.destination,
+        direction.kind,
+        direction.end,
+        this.stamp,
+        (key, value) => {
+          this.opened().rows.putSync(key, value);
+        },
+      );
+      direction.builder.add({ id: task.id, body: task.body, once });
     }
   }
 
   /** Tasks of this outbox that its receiver has not settled yet, by what it has committed. */
   unfinished(destination: number, kind: Kind): number {
-    const lane = this.lane(destination, kind);
-    return lane.end - this.finished(lane).count;
+    const direction = this.direction(destination, kind);
+    return direction.end - this.finished(direction).count;
   }
 
   claimed(): void {
-    this.lanes.clear();
+    this.directions.clear();
     const { ends } = this.opened();
     for (const { key, value } of this.environment.look(() => [...ends.getRange({})])) {
-      const lane = this.lane(key.readUInt16BE(0), key[2] === PRIORITY ? PRIORITY : NORMAL);
-      lane.end = value.readUIntBE(0, SEQUENCE_BYTES);
+      const direction = this.direction(key.readUInt16BE(0), key[2] === PRIORITY ? PRIORITY : NORMAL);
+      direction.end = value.readUIntBE(0, SEQUENCE_BYTES);
     }
     this.environment.refresh();
     this.scheduleTrim();
   }
 
   write(): void {
-    for (const lane of this.lanes.values()) {
-      if (lane.builder === null) continue;
+    for (const direction of this.directions.values()) {
+      if (direction.builder === null) continue;
       const end = Buffer.allocUnsafe(SEQUENCE_BYTES);
-      end.writeUIntBE(lane.builder.flush(), 0, SEQUENCE_BYTES);
-      this.opened().ends.putSync(endKey(lane.destination, lane.kind), end);
+      end.writeUIntBE(direction.builder.flush(), 0, SEQUENCE_BYTES);
+      this.opened().ends.putSync(endKey(direction.destination, direction.kind), end);
     }
     if (this.clock.monotonic() >= this.trimDueAt) this.trim();
   }
 
   committed(): void {
     this.stamp = 0;
-    for (const lane of this.lanes.values()) {
-      if (lane.builder === null) continue;
-      lane.end = lane.builder.flush();
-      lane.builder = null;
-      this.wakeups.notify(indexName(lane.destination), 'tasks');
+    for (const direction of this.directions.values()) {
+      if (direction.builder === null) continue;
+      direction.end = direction.builder.flush();
+      direction.builder = null;
+      this.wakeups.notify(indexName(direction.destination), 'tasks');
       this.scheduleTrim();
     }
   }
 
   rolledBack(): void {
     this.stamp = 0;
-    for (const lane of this.lanes.values()) {
-      lane.builder = null;
+    for (const direction of this.directions.values()) {
+      direction.builder = null;
       // Deletions came back with the rows; count them again.
-      lane.trimmed = 0;
+      direction.trimmed = 0;
     }
     this.scheduleTrim();
   }
@@ -139,26 +145,26 @@ export class Outbox implements Transactional {
   private trim(): void {
     this.trimDueAt = this.clock.monotonic() + TRIM_MS;
     let left = TRIM_ROWS;
-    for (const lane of this.lanes.values()) {
-      const finished = this.finished(lane);
-      if (finished.count === lane.trimmed) continue;
-      left -= this.trimLane(lane, finished, left);
+    for (const direction of this.directions.values()) {
+      const finished = this.finished(direction);
+      if (finished.count === direction.trimmed) continue;
+      left -= this.trimDirection(direction, finished, left);
       if (left <= 0) {
         this.trimDueAt = 0;
         return;
       }
-      lane.trimmed = finished.count;
+      direction.trimmed = finished.count;
     }
   }
 
   /** Deletes rows that lie whole inside a finished range; a row with both finished and unfinished tasks waits. */
-  private trimLane(lane: Lane, finished: Finished, most: number): number {
+  private trimDirection(direction: Direction, finished: Finished, most: number): number {
     const { rows } = this.opened();
     let deleted = 0;
     for (const [start, end] of finished.ranges()) {
       const range = {
-        start: chunkKey(lane.destination, lane.kind, start),
-        end: chunkKey(lane.destination, lane.kind, end),
+        start: chunkKey(direction.destination, direction.kind, start),
+        end: chunkKey(direction.destination, direction.kind, end),
         limit: most - deleted,
       };
       for (const key of [...rows.getKeys(range)]) {
@@ -178,30 +184,33 @@ export class Outbox implements Transactional {
     this.cancelTrim = this.clock.after(LONE_TRIM_MS, () => {
       this.trimScheduled = false;
       if (this.environment.epoch === 0) return;
-      const lanes = [...this.lanes.values()];
+      const directions = [...this.directions.values()];
       try {
-        if (lanes.some((lane) => this.finished(lane).count !== lane.trimmed)) this.environment.transaction(() => {});
+        if (directions.some((direction) => this.finished(direction).count !== direction.trimmed))
+          this.environment.transaction(() => {});
       } catch {
         // Nothing waits for the deletion; a lasting fault is reported by the next transaction that someone does wait for.
       }
-      if (lanes.some((lane) => lane.trimmed < lane.end)) this.scheduleTrim();
+      if (directions.some((direction) => direction.trimmed < direction.end)) this.scheduleTrim();
     });
   }
 
-  private finished(lane: Lane): Finished {
+  private finished(direction: Direction): Finished {
     const { id } = this.environment;
-    const finished = this.peers.look(indexName(lane.destination), (receiver) => finishedOf(receiver, id, lane.kind));
+    const finished = this.peers.look(indexName(direction.destination), (receiver) =>
+      finishedOf(receiver, id, direction.kind),
+    );
     return finished ?? Finished.none();
   }
 
-  private lane(destination: number, kind: Kind): Lane {
+  private direction(destination: number, kind: Kind): Direction {
     const at = destination * 2 + kind;
-    let lane = this.lanes.get(at);
-    if (lane === undefined) {
-      lane = { destination, kind, end: 0, builder: null, trimmed: 0 };
-      this.lanes.set(at, lane);
+    let direction = this.directions.get(at);
+    if (direction === undefined) {
+      direction = { destination, kind, end: 0, builder: null, trimmed: 0 };
+      this.directions.set(at, direction);
     }
-    return lane;
+    return direction;
   }
 
   private opened(): { rows: Database<Buffer, Buffer>; ends: Database<Buffer, Buffer> } {

@@ -42,7 +42,7 @@ const GOOD_AGAIN_MS = 3_000;
 export type TroubleListener = (name: string, why: string | null) => void;
 
 /** An environment that could not be read. */
-interface Trouble {
+interface ReadTrouble {
   readonly why: string;
   /** It was found so again after a pause. */
   readonly told: boolean;
@@ -58,7 +58,7 @@ export class PeerEnvironments {
   private readonly opened = new Map<string, ReadOnlyEnvironment>();
   private readonly closing = new Set<Promise<void>>();
   private bringingUp: Promise<void> = Promise.resolve();
-  private readonly found = new Map<string, Trouble>();
+  private readonly found = new Map<string, ReadTrouble>();
   private readonly listeners: TroubleListener[] = [];
   private readonly clock: Clock;
 

@@ -9,7 +9,7 @@ import { OUTBOX_TABLE } from './outbox.js';
 import type { PeerEnvironments } from './peer-environments.js';
 
 /** Rows of one kind that an outbox holds for an index, up to sequence `end`. */
-export interface Waiting {
+export interface WaitingRows {
   /** Of the environment. */
   readonly name: string;
   readonly id: string;
@@ -25,9 +25,9 @@ interface Looking {
 }
 
 /** What all outboxes hold now for the index of a participant; null while one of them cannot be read. Looks into the folder: not for every task. */
-export function waitingIn({ folder, environment, peers }: Looking): Waiting[] | null {
+export function waitingIn({ folder, environment, peers }: Looking): WaitingRows[] | null {
   const index = indexOfName(environment.name) ?? 0;
-  const waiting: Waiting[] = [];
+  const waiting: WaitingRows[] = [];
   for (const { name, id } of peers.list()) {
     peers.look(name, (source) => {
       for (const kind of KINDS) waiting.push({ name, id, kind, end: endOf(source, index, kind) });
@@ -37,7 +37,7 @@ export function waitingIn({ folder, environment, peers }: Looking): Waiting[] | 
 }
 
 /** Whether the participant has settled all of that. What stood in an environment that was removed since never comes. */
-export function isSettled({ environment, peers }: Looking, waiting: readonly Waiting[]): boolean {
+export function isSettled({ environment, peers }: Looking, waiting: readonly WaitingRows[]): boolean {
   const ids = new Set(peers.list().map(({ id }) => id));
   environment.refresh();
   return waiting.every(({ name, id, kind, end }) => {

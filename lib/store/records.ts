@@ -15,15 +15,15 @@ import type { Store } from './store.js';
 /** Most keys that one call of `load` asks the store for. */
 export const LOAD_KEYS_LIMIT = 1_000;
 
-interface Entry {
+interface CachedRecord {
   readonly key: string;
   view: RecordView;
   /** Estimated bytes; counted while the entry is in the cache. */
   bytes: number;
   /** Puts that are not durable yet. An entry without any stands in the ring of what may leave. */
   pins: number;
-  newer: Entry | null;
-  older: Entry | null;
+  newer: CachedRecord | null;
+  older: CachedRecord | null;
 }
 
 /** A key that is being read; those who ask meanwhile share the promise. */
@@ -37,11 +37,11 @@ interface Loading {
 }
 
 export class Records {
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries = new Map<string, CachedRecord>();
   private readonly loading = new Map<string, Loading>();
   private asked: Loading[] = [];
-  private latest: Entry | null = null;
-  private earliest: Entry | null = null;
+  private latest: CachedRecord | null = null;
+  private earliest: CachedRecord | null = null;
   private bytes_ = 0;
 
   constructor(
@@ -184,21 +184,21 @@ export class Records {
     loading.resolve(this.entries.get(loading.key)?.view ?? view);
   }
 
-  private insert(key: string, view: RecordView, pins: number): Entry {
-    const entry: Entry = { key, view, bytes: sizeOfView(key, view), pins, newer: null, older: null };
+  private insert(key: string, view: RecordView, pins: number): CachedRecord {
+    const entry: CachedRecord = { key, view, bytes: sizeOfView(key, view), pins, newer: null, older: null };
     this.entries.set(key, entry);
     this.bytes_ += entry.bytes;
     return entry;
   }
 
-  private replace(entry: Entry, view: RecordView): void {
+  private replace(entry: CachedRecord, view: RecordView): void {
     this.bytes_ -= entry.bytes;
     entry.view = view;
     entry.bytes = sizeOfView(entry.key, view);
     this.bytes_ += entry.bytes;
   }
 
-  private remove(entry: Entry): void {
+  private remove(entry: CachedRecord): void {
     if (entry.pins === 0) this.unlink(entry);
     this.entries.delete(entry.key);
     this.bytes_ -= entry.bytes;
@@ -208,7 +208,7 @@ export class Records {
     while (this.bytes_ > this.limits.bytes && this.earliest !== null) this.remove(this.earliest);
   }
 
-  private link(entry: Entry): void {
+  private link(entry: CachedRecord): void {
     entry.older = this.latest;
     entry.newer = null;
     if (this.latest === null) this.earliest = entry;
@@ -216,7 +216,7 @@ export class Records {
     this.latest = entry;
   }
 
-  private unlink(entry: Entry): void {
+  private unlink(entry: CachedRecord): void {
     if (entry.newer === null) this.latest = entry.older;
     else entry.newer.older = entry.older;
     if (entry.older === null) this.earliest = entry.newer;

@@ -210,7 +210,7 @@ describe('the upkeep of the embedded store', () => {
     const { store, ownership, sizes } = await owning(dataFolder());
     const rows = Array.from({ length: 3_000 }, (_, n) => row('a', n, LONG));
     const [long, live] = [observed(stateOf('long'), rows), observed(stateOf('live'), rows.slice(0, 7))];
-    const second = observed(stateOf('live', { incarnation: 2, updated: stateOf('').created }), rows.slice(0, 2));
+    const second = observed(stateOf('live', { incarnation: 2 }), rows.slice(0, 2));
     await store.commit(batchOf(ownership, stored('1', long, { history: rows })));
     await store.commit(batchOf(ownership, stored('2', live, { history: rows.slice(0, 7) }), deleted('3', long)));
     expect(sizes()).toMatchObject({ history: 3_007, tombstones: 1 });
@@ -219,7 +219,7 @@ describe('the upkeep of the embedded store', () => {
     while (await store.purge());
     expect(sizes()).toMatchObject({ history: 7, tombstones: 0 });
     // One task that deleted the record and made it anew.
-    await store.commit(batchOf(ownership, stored('4', second, { history: rows.slice(0, 2) })));
+    await store.commit(batchOf(ownership, stored('4', second, { history: rows.slice(0, 2), ended: 1 })));
     while (await store.purge());
     expect(sizes()).toMatchObject({ history: 2, tombstones: 0 });
   });

@@ -7,7 +7,7 @@
  * time. What is kept for a time goes after it (retention.ts).
  */
 import type { Participant } from '../../embedded/participant.js';
-import { isSettled, type Waiting, waitingIn } from '../../embedded/waiting.js';
+import { isSettled, type WaitingRows, waitingIn } from '../../embedded/waiting.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { TrustedTime } from '../../runtime/trusted-time.js';
 import { behind, following, incarnationOf, readInboxTime, readIncarnationValue, recordOfIncarnation } from './keys.js';
@@ -25,13 +25,13 @@ export interface PurgeOptions extends RetentionOptions {
 }
 
 /** A look at the outboxes: ids stored before `before` are forgotten once that is settled. */
-interface Look {
-  readonly waiting: readonly Waiting[];
+interface OutboxLook {
+  readonly waiting: readonly WaitingRows[];
   readonly before: number;
 }
 
 export class Purge {
-  private look: Look | null = null;
+  private look: OutboxLook | null = null;
   /** Ids before this are being forgotten; null between two passes. */
   private forgetBefore: number | null = null;
   /** Where the look through the inbox goes on; null to begin anew. */
@@ -108,7 +108,7 @@ export class Purge {
   }
 
   /** Null while one of them cannot be read: a repeat may wait there. */
-  private lookAtOutboxes(): Look | null {
+  private lookAtOutboxes(): OutboxLook | null {
     const before = this.time.now() - this.options.inboxRetentionMs;
     const waiting = waitingIn(this.participant);
     return waiting && { waiting, before };

@@ -5,19 +5,19 @@ import type { HistoryRow, HistorySummary, RecordState } from '../../model/record
 import type { Instant } from '../../model/time.js';
 import type { QuarantinedMessage, QuarantinedTask } from '../store.js';
 
-type Point = readonly [t1: Instant, t2: Instant, v: unknown, c: number];
-type Summary = readonly [attr: string, count: number, newest: Point, lastArrived?: Point];
+type PointJson = readonly [t1: Instant, t2: Instant, v: unknown, c: number];
+type SummaryJson = readonly [attr: string, count: number, newest: PointJson, lastArrived?: PointJson];
 
 /** Maps are written as lists of pairs: an attribute may be called `__proto__`. */
-interface StoredRecord {
+interface RecordJson {
   readonly h: number;
   readonly i: number;
   readonly c: Instant;
   readonly u: Instant;
   readonly t: readonly (readonly [name: string, until: Instant])[];
   readonly p: readonly (readonly [attr: string, v: unknown, ts: Instant])[];
-  readonly o: readonly Summary[];
-  readonly s: readonly Summary[];
+  readonly o: readonly SummaryJson[];
+  readonly s: readonly SummaryJson[];
 }
 
 /** What is stored was within the bounds of a message when it came; what the program adds to it is small. */
@@ -90,7 +90,7 @@ function instantText(time: Instant | null): string {
 
 /** `bytes`: the state in a record's row. */
 export function readRecord(etype: string, eid: string, bytes: Buffer): RecordState {
-  const { h, i, c, u, t, p, o, s } = read(bytes) as StoredRecord;
+  const { h, i, c, u, t, p, o, s } = read(bytes) as RecordJson;
   return {
     etype,
     eid,
@@ -107,7 +107,7 @@ export function readRecord(etype: string, eid: string, bytes: Buffer): RecordSta
 
 /** A list of points as JSON. */
 export function readPoints(attr: string, bytes: Buffer): HistoryRow[] {
-  return (read(bytes) as Point[]).map((point) => rowOf(attr, point));
+  return (read(bytes) as PointJson[]).map((point) => rowOf(attr, point));
 }
 
 /** Raw data-points of one commit, in one row. */
@@ -135,11 +135,11 @@ export function readQuarantinedBody(bytes: Buffer): Buffer {
   return Buffer.from(bytes.subarray(4 + bytes.readUInt32BE(0)));
 }
 
-function readSummary([attr, count, newest, lastArrived]: Summary): readonly [string, HistorySummary] {
+function readSummary([attr, count, newest, lastArrived]: SummaryJson): readonly [string, HistorySummary] {
   const summary = { count, newest: rowOf(attr, newest) };
   return [attr, lastArrived === undefined ? summary : { ...summary, lastArrived: rowOf(attr, lastArrived) }];
 }
 
-function rowOf(attr: string, [t1, t2, v, c]: Point): HistoryRow {
+function rowOf(attr: string, [t1, t2, v, c]: PointJson): HistoryRow {
   return { attr, t1, t2, v, c };
 }

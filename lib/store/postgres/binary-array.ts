@@ -11,7 +11,7 @@
 import { type Instant, microsOf, msOf } from '../../model/time.js';
 
 /** Types of elements and their numbers in the catalogue, the same in every version. */
-export const ELEMENT = {
+const ELEMENT = {
   bool: 16,
   bytea: 17,
   int8: 20,

@@ -138,16 +138,16 @@ const PARTS = {
         code = excluded.code, reason = excluded.reason, body = excluded.body`,
     ],
   },
-} as const satisfies Record<string, { readonly types: Types; readonly write: Write }>;
+} as const satisfies Record<string, { readonly types: Types; readonly write: WriteRows }>;
 
 /** The statements over one set of rows. */
-type Write = (rows: string) => readonly string[];
+type WriteRows = (rows: string) => readonly string[];
 
 /** Rows that a commit writes. */
 interface RowsOfPart<Given extends Types> {
   readonly columns: { readonly [Name in keyof Given]: BinaryArray };
   readonly list: readonly BinaryArray[];
-  readonly write: Write;
+  readonly write: WriteRows;
 }
 
 export type CommitRows = { readonly [Name in keyof typeof PARTS]: RowsOfPart<(typeof PARTS)[Name]['types']> };

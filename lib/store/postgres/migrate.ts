@@ -109,7 +109,7 @@ export async function openSchema(
 }
 
 /** Changes nothing. @throws ApplicationError as a start would, over the server, the database and the rights of its user */
-export async function inspectServer(session: Session): Promise<void> {
+async function inspectServer(session: Session): Promise<void> {
   try {
     await refuseServer(session.query);
     await refuseMissingRights(session.query, session.schema);

@@ -13,7 +13,7 @@ import { failureOf, sentenceOf } from './failures.js';
 import { missingRights } from './rights.js';
 import type { Session } from './session.js';
 
-export const PARTITIONED = ['history', 'raw'] as const;
+const PARTITIONED = ['history', 'raw'] as const;
 export type Partitioned = (typeof PARTITIONED)[number];
 
 /** Weeks that are there before they come. */

@@ -37,7 +37,7 @@ export interface PurgeOptions extends RetentionOptions {
 }
 
 /** A look at the outbox: ids stored before `before` are forgotten once the queues have caught up with `at`. */
-interface Look {
+interface OutboxLook {
   /** By the clock of this process, which is never set. */
   readonly at: number;
   /** By the server's clock, as it writes it. */
@@ -48,7 +48,7 @@ export class Purge {
   private readonly clock: Clock;
   private readonly own: FenceParameters;
   private readonly retention: Retention;
-  private look: Look | null = null;
+  private look: OutboxLook | null = null;
   /** Ids before this are being forgotten; null between two looks. */
   private forgetBefore: string | null = null;
   private inboxDueAt = 0;
@@ -102,7 +102,7 @@ export class Purge {
     return look.before;
   }
 
-  private async lookAtOutbox(): Promise<Look> {
+  private async lookAtOutbox(): Promise<OutboxLook> {
     const at = this.clock.monotonic();
     const [row] = await this.session.query(
       `select case when max(stored) < trusted.at + interval '1 minute' or count(stored) = 0

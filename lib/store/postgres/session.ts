@@ -54,7 +54,7 @@ const IDLE_IN_TRANSACTION_MS = 5_000;
 
 const AS_TEXT = { getTypeParser: () => (value: string | Buffer) => value } as const;
 
-interface Connection {
+interface ServerConnection {
   readonly client: pg.Client;
   readonly socket: Socket;
 }
@@ -64,7 +64,7 @@ export class Session {
   private readonly server: PostgresUrl;
   private readonly clock: Clock;
   private readonly statementTimeoutMs: number;
-  private connection: Connection | null = null;
+  private connection: ServerConnection | null = null;
   /** Of a connection that is being made. */
   private dialling: Socket | null = null;
   private refused: { readonly error: ApplicationError; readonly until: number } | null = null;
@@ -133,7 +133,7 @@ export class Session {
   }
 
   private async run(
-    connection: Connection,
+    connection: ServerConnection,
     text: string,
     values: readonly unknown[] = [],
     name?: string,
@@ -159,7 +159,7 @@ export class Session {
     }
   }
 
-  private async connect(encrypted = beginsEncrypted(this.server)): Promise<Connection> {
+  private async connect(encrypted = beginsEncrypted(this.server)): Promise<ServerConnection> {
     if (this.connection !== null) return this.connection;
     if (this.stopped) throw closed();
     if (this.refused !== null && this.clock.monotonic() < this.refused.until) throw this.refused.error;
@@ -201,7 +201,7 @@ export class Session {
     });
   }
 
-  private async prepare(connection: Connection): Promise<void> {
+  private async prepare(connection: ServerConnection): Promise<void> {
     const query: Query = (text, values, name) => this.run(connection, text, values, name);
     await query(setting('search_path', TRUSTED_PATH));
     await refuseForeignSchema(query, this.schema, this.options.schemaOwner ?? null);
@@ -225,7 +225,7 @@ export class Session {
     return refused;
   }
 
-  private drop(connection: Connection): void {
+  private drop(connection: ServerConnection): void {
     connection.socket.destroy();
     if (this.connection !== connection) return;
     this.connection = null;

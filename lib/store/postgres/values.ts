@@ -13,11 +13,6 @@ export const RECORD_COLUMNS =
   'r.hash, r.incarnation, r.created, r.updated, r.ttl, r.plain, r.observations, r.timeseries';
 export const RECORD_COLUMN_COUNT = 8;
 
-/** A value that the server cannot hold; the message says why. */
-export class Unstorable extends Error {
-  override readonly name = 'Unstorable';
-}
-
 /** Names are few and come again with every row. */
 const NAMES_KEPT = 4_096;
 
