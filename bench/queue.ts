@@ -13,7 +13,8 @@ import { BINARY, type Database, openLmdb } from '../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../lib/embedded/participant.js';
 import type { Delivery } from '../lib/model/delivery.js';
 import type { OutgoingTask } from '../lib/model/task.js';
-import { openReader, openWriter } from '../lib/queue/open.js';
+import { EmbeddedReader } from '../lib/queue/embedded/reader.js';
+import { EmbeddedWriter } from '../lib/queue/embedded/writer.js';
 
 const BATCH = 256;
 const KEYS = 1_000;
@@ -84,10 +85,13 @@ async function consumeAll(participant: Participant, withRows: boolean): Promise<
   const records = environment.table<Buffer, Buffer>('records', BINARY);
   const raw = environment.table<Buffer, Buffer>('raw', BINARY);
   environment.claim();
-  const reader = openReader({ kind: 'embedded', participant, maxLength: 10_000 }, 0, {
-    tasks: 4_096,
-    bytes: 64 * 2 ** 20,
-    normalEvery: 16,
+  const reader = new EmbeddedReader(participant, {
+    index: 0,
+    limits: {
+      tasks: 4_096,
+      bytes: 64 * 2 ** 20,
+      normalEvery: 16,
+    },
   });
   await reader.start();
   const startedAt = performance.now();
@@ -133,7 +137,7 @@ function settle(
 async function product(path: string, withRows: boolean): Promise<{ enqueue: number; consume: number }> {
   const folder = openFolder(path, { numProcesses: 1, delivery: 'effectively-once' });
   const producer = await joinAsProducer(folder);
-  const writer = openWriter({ kind: 'embedded', participant: producer, maxLength: 2 * tasks });
+  const writer = new EmbeddedWriter(producer, { maxLength: 2 * tasks });
   await writer.start();
   const startedAt = performance.now();
   for (let n = 0; n < tasks; n += BATCH) {
@@ -163,12 +167,15 @@ async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
 
 /** Cost of noting which task runs, in microseconds a task. */
 async function slots(environment: Environment, participant: Participant): Promise<number> {
-  const reader = openReader({ kind: 'embedded', participant, maxLength: 10 }, 0, {
-    tasks: 1,
-    bytes: 2 ** 20,
-    normalEvery: 16,
+  const reader = new EmbeddedReader(participant, {
+    index: 0,
+    limits: {
+      tasks: 1,
+      bytes: 2 ** 20,
+      normalEvery: 16,
+    },
   });
-  const writer = openWriter({ kind: 'embedded', participant, maxLength: 10 });
+  const writer = new EmbeddedWriter(participant, { maxLength: 10 });
   environment.claim();
   await reader.start();
   await writer.start();

@@ -5,7 +5,7 @@ import { NORMAL } from '../../lib/embedded/chunk.js';
 import { type DataFolder, openFolder } from '../../lib/embedded/folder.js';
 import { joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
-import { openWriter } from '../../lib/queue/open.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { APP, inTemporary, Program, type ProgramSettings } from './program.js';
 
 const PRELOAD_BATCH = 1_024;
@@ -21,7 +21,7 @@ export class Arena extends Program {
   /** Fills the queues; the participant stays, as a producer that has nothing more to send, until the caller lets it leave. */
   async preload(count: number, make: (n: number) => OutgoingTask): Promise<Participant> {
     const participant = await joinAsProducer(this.folder);
-    const writer = openWriter({ kind: 'embedded', participant, maxLength: 2 * count });
+    const writer = new EmbeddedWriter(participant, { maxLength: 2 * count });
     await writer.start();
     for (let n = 0; n < count; n += PRELOAD_BATCH) {
       const batch = Array.from({ length: Math.min(PRELOAD_BATCH, count - n) }, (_, i) => make(n + i));

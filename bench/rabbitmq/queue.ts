@@ -40,7 +40,7 @@ export const log = makeLogger((level, message, fields) => console.error(level, m
 /** Declares the queues of one index and puts so many persistent tasks into the normal one. */
 export async function fill(host: TestVirtualHost, tasks: number, keys: number): Promise<void> {
   const configuration = { app: APP, numProcesses: 1, broker: brokerOf(host) };
-  const writer = openWriter({ kind: 'rabbitmq', configuration, log });
+  const writer = openWriter({ configuration, log });
   await writer.start();
   await writer.stop();
   const make = taskMaker(keys, 1);

@@ -41,7 +41,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
     runtimeDir,
   } as const;
   const limits = { tasks: 4_096, bytes: 64 * 2 ** 20, normalEvery: 16 };
-  const reader = openReader({ kind: 'rabbitmq', configuration, log, clock }, 0, limits);
+  const reader = openReader({ configuration, log, clock }, 0, limits);
   await reader.start();
   const store = nowhere(stored);
   const records = new Records(store, { bytes: 64 * 2 ** 20 });

@@ -9,7 +9,8 @@ import { joinAsIndex, joinAsProducer } from '../embedded/participant.js';
 import { bringUpFolder } from '../embedded/upgrade.js';
 import type { Problem } from '../model/problem.js';
 import type { ModelSpec } from '../model/spec.js';
-import { openReader, openWriter } from '../queue/open.js';
+import { EmbeddedReader } from '../queue/embedded/reader.js';
+import { EmbeddedWriter } from '../queue/embedded/writer.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { EmbeddedStoreReader } from '../store/embedded/reader.js';
 import { EmbeddedStore } from '../store/embedded/store.js';
@@ -49,7 +50,6 @@ export class EmbeddedBackend implements Backend {
       if (why === null) log.info('an environment of the data folder can be read again', { environment });
       else log.warn('an environment of the data folder cannot be read; its tasks wait', { environment, why });
     });
-    const queue = { kind: 'embedded', participant, maxLength: broker.maxLength, clock } as const;
     const { retentionMs: inboxRetentionMs } = inbox;
     const { rawRetentionMs } = kept;
     const store = new EmbeddedStore(participant, {
@@ -60,8 +60,8 @@ export class EmbeddedBackend implements Backend {
       time,
     });
     return {
-      reader: openReader(queue, index, { ...window, normalEvery }),
-      writer: openWriter(queue),
+      reader: new EmbeddedReader(participant, { index, limits: { ...window, normalEvery }, clock }),
+      writer: new EmbeddedWriter(participant, { maxLength: broker.maxLength, clock }),
       store,
       own: (stopping) => waitForOwnership(() => store.own(index), { ...wait, stopping }),
       leave: () => participant.leave(),
@@ -71,7 +71,7 @@ export class EmbeddedBackend implements Backend {
   async openProducer({ note, signal }: ProducerOptions = {}): Promise<Producer> {
     const { broker, store } = this.configuration;
     const participant = await joinAsProducer(openFolder(store.path, this.settings), store, note, signal);
-    const writer = openWriter({ kind: 'embedded', participant, maxLength: broker.maxLength });
+    const writer = new EmbeddedWriter(participant, { maxLength: broker.maxLength });
     const close = async () => {
       await writer.stop();
       await participant.leave();

@@ -40,7 +40,7 @@ export class ServerBackend implements Backend {
   async openWorker({ spec, index, clock, time, log, waiting }: WorkerPlace): Promise<WorkerBackend> {
     const { configuration } = this;
     const { window, normalEvery, numProcesses, delivery, inbox } = configuration;
-    const queue = { kind: 'rabbitmq', configuration, log, clock } as const;
+    const queue = { configuration, log, clock };
     const reader = openReader(queue, index, { ...window, normalEvery });
     const store = new PostgresStore({
       ...this.database,
@@ -153,7 +153,7 @@ export class ServerBackend implements Backend {
   }
 
   private queues(note: (sentence: string) => void) {
-    return { kind: 'rabbitmq', configuration: this.configuration, log: noting(note) } as const;
+    return { configuration: this.configuration, log: noting(note) };
   }
 
   private get database() {

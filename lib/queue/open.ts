@@ -1,6 +1,5 @@
-/** Opens the queue of a kind. The only file that knows the adapters; everything else knows lib/queue/queue.ts. */
+/** Opens the queues of a broker, as they are configured. */
 import type { Configuration } from '../config/configuration.js';
-import type { Participant } from '../embedded/participant.js';
 import type { Problem } from '../model/problem.js';
 import type { Logger } from '../observability/logger.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
@@ -10,22 +9,10 @@ import { AmqpReader } from './amqp/reader.js';
 import { type Repaired, repairTopology } from './amqp/repair.js';
 import { setUpTopology } from './amqp/setup.js';
 import { AmqpWriter } from './amqp/writer.js';
-import { EmbeddedReader } from './embedded/reader.js';
-import { EmbeddedWriter } from './embedded/writer.js';
 import type { ReadLimits, TaskReader, TaskWriter } from './queue.js';
-
-/** The embedded queue lives in the data folder that this process takes part in. */
-export interface EmbeddedQueue {
-  readonly kind: 'embedded';
-  readonly participant: Participant;
-  /** `msg_broker.max_length`. */
-  readonly maxLength: number;
-  readonly clock?: Clock;
-}
 
 /** Queues of a broker; each reader and writer has a connection of its own. */
 export interface RabbitMqQueue {
-  readonly kind: 'rabbitmq';
   readonly configuration: Pick<Configuration, 'app' | 'numProcesses' | 'broker'>;
   readonly log: Logger;
   /** Attempts at the first connection before it fails; without a limit where it is not given. */
@@ -39,8 +26,7 @@ export interface RabbitMqReading extends RabbitMqQueue {
 }
 
 /** The reader of an index. */
-export function openReader(queue: EmbeddedQueue | RabbitMqReading, index: number, limits: ReadLimits): TaskReader {
-  if (queue.kind === 'embedded') return new EmbeddedReader(queue.participant, { index, limits, ...clockOf(queue) });
+export function openReader(queue: RabbitMqReading, index: number, limits: ReadLimits): TaskReader {
   const { configuration, log, clock = systemClock } = queue;
   const { app, broker, delivery, runtimeDir } = configuration;
   const connection = new AmqpConnection({ app, broker, log, purpose: 'consuming', clock });
@@ -48,13 +34,17 @@ export function openReader(queue: EmbeddedQueue | RabbitMqReading, index: number
   return new AmqpReader({ app, index, limits, broker, atMostOnce, runtimeDir, connection, clock, log });
 }
 
-export function openWriter(queue: EmbeddedQueue | RabbitMqQueue): TaskWriter {
-  if (queue.kind === 'embedded') {
-    return new EmbeddedWriter(queue.participant, { maxLength: queue.maxLength, ...clockOf(queue) });
-  }
-  const { configuration, log, tries } = queue;
+export function openWriter(queue: RabbitMqQueue): TaskWriter {
+  const { configuration, log, tries, clock } = queue;
   const { app, numProcesses, broker } = configuration;
-  return new AmqpWriter({ app, numProcesses, broker, log, ...clockOf(queue), ...(tries !== undefined && { tries }) });
+  return new AmqpWriter({
+    app,
+    numProcesses,
+    broker,
+    log,
+    ...(clock !== undefined && { clock }),
+    ...(tries !== undefined && { tries }),
+  });
 }
 
 /** Makes queues and exchanges where they do not make themselves; returns what was missing. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE. */
@@ -76,8 +66,4 @@ export function inspectQueues(
 ): Promise<readonly Problem[]> {
   const { app, broker } = configuration;
   return inspectBroker({ app, broker, log, ...how });
-}
-
-function clockOf(queue: EmbeddedQueue | RabbitMqQueue): { clock?: Clock } {
-  return queue.clock === undefined ? {} : { clock: queue.clock };
 }

@@ -15,7 +15,8 @@ import { BINARY, openLmdb } from '../../lib/embedded/lmdb.js';
 import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
 import { SELF_OPTIONS, SELF_TABLE } from '../../lib/embedded/owner.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
-import { openReader, openWriter } from '../../lib/queue/open.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { CHANGES, NEW_STAMP, ROWS, SETTINGS, taskFor } from '../support/format-changes.js';
 
@@ -39,7 +40,7 @@ async function olderFolder(): Promise<DataFolder> {
     await environment.stop();
   }
   const sender = await joinAsProducer(folder);
-  const writer = openWriter({ kind: 'embedded', participant: sender, maxLength: 1_000 });
+  const writer = new EmbeddedWriter(sender, { maxLength: 1_000 });
   await writer.start();
   await writer.send(IDS.map((id) => taskFor(0, id)));
   await writer.stop();
@@ -80,10 +81,13 @@ async function joinedAndOwned(folder: DataFolder, index: number): Promise<Partic
 
 /** Ids of the tasks that come, until they are as many. */
 async function received(participant: Participant, index: number, count: number): Promise<string[]> {
-  const reader = openReader({ kind: 'embedded', participant, maxLength: 1_000 }, index, {
-    tasks: 100,
-    bytes: 2 ** 20,
-    normalEvery: 16,
+  const reader = new EmbeddedReader(participant, {
+    index,
+    limits: {
+      tasks: 100,
+      bytes: 2 ** 20,
+      normalEvery: 16,
+    },
   });
   await reader.start();
   const ids: string[] = [];

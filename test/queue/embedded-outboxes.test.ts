@@ -10,8 +10,9 @@ import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
 import { joinAsIndex, type Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
 import { Source } from '../../lib/queue/embedded/source.js';
-import { openReader, openWriter } from '../../lib/queue/open.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 import { manualClock } from '../support/clock.js';
 import { dataFolder, type TestFolder } from '../support/data-folder.js';
@@ -25,7 +26,7 @@ function task(id: string, index = 0, priority = false): OutgoingTask {
 }
 
 async function writerOf(folder: TestFolder, participant: Participant) {
-  return folder.run(openWriter({ kind: 'embedded', participant, maxLength: MAX_LENGTH }));
+  return folder.run(new EmbeddedWriter(participant, { maxLength: MAX_LENGTH }));
 }
 
 /** An owned index that consumes; `take` waits for so many deliveries. */
@@ -33,10 +34,13 @@ async function consumer(folder: TestFolder, index: number, participant?: Partici
   const joined = participant ?? (await folder.index(index));
   if (joined.environment.epoch === 0) joined.environment.claim();
   const reader = await folder.run(
-    openReader({ kind: 'embedded', participant: joined, maxLength: MAX_LENGTH }, index, {
-      tasks: 100,
-      bytes: 2 ** 20,
-      normalEvery: 16,
+    new EmbeddedReader(joined, {
+      index,
+      limits: {
+        tasks: 100,
+        bytes: 2 ** 20,
+        normalEvery: 16,
+      },
     }),
   );
   return { participant: joined, reader, take: await consume(reader) };
@@ -323,8 +327,8 @@ it('counts an attempt for what ran when the process died, and for nothing else',
     // A process that dies neither stops its reader nor gives its slots back; only its claim is given back here.
     const participant = await joinAsIndex(folder, 0);
     participant.environment.claim();
-    const queue = { kind: 'embedded', participant, maxLength: MAX_LENGTH, clock: manualClock() } as const;
-    const reader = openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
+    const limits = { tasks: 100, bytes: 2 ** 20, normalEvery: 16 };
+    const reader = new EmbeddedReader(participant, { index: 0, limits, clock: manualClock() });
     await reader.start();
     const got = await (await consume(reader))(life === 0 ? 4 : 3);
     for (const { id, attempts: count } of got) attempts.set(id, [...(attempts.get(id) ?? []), count]);
@@ -357,8 +361,8 @@ it('knows what was read or committed when the process died, as far as it is not 
   const life = async (count: number, act: (got: readonly Delivery[], reader: TaskReader) => void) => {
     const participant = await joinAsIndex(folder, 0);
     participant.environment.claim();
-    const queue = { kind: 'embedded', participant, maxLength: MAX_LENGTH, clock: manualClock() } as const;
-    const reader = openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
+    const limits = { tasks: 100, bytes: 2 ** 20, normalEvery: 16 };
+    const reader = new EmbeddedReader(participant, { index: 0, limits, clock: manualClock() });
     await reader.start();
     const got = await (await consume(reader))(count);
     const told = got.map(({ id, attempts, suspect, unread }) => ({ id, attempts, suspect, unread }));

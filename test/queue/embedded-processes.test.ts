@@ -11,7 +11,7 @@ import type { Environment } from '../../lib/embedded/env.js';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer } from '../../lib/embedded/participant.js';
-import { openWriter } from '../../lib/queue/open.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { manualClock } from '../support/clock.js';
 import { OrderScene } from '../support/order-scene.js';
 import { isStopped } from '../support/processes.js';
@@ -87,7 +87,7 @@ it('makes nobody wait for a process that is stopped', async () => {
   await Promise.all([running!.until('ready'), stopped!.until('ready')]);
   const participant = await joinAsProducer(openFolder(path, FOLDER));
   onTestFinished(() => participant.leave());
-  const writer = openWriter({ kind: 'embedded', participant, maxLength: 10_000 });
+  const writer = new EmbeddedWriter(participant, { maxLength: 10_000 });
   await writer.start();
   onTestFinished(() => writer.stop());
   const first = Array.from({ length: 400 }, (_, n) => streamTask('first', n));

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DataFolder, openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
-import { openReader, openWriter } from '../../lib/queue/open.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import { describeQueue, type QueueBed } from '../contract/queue.js';
 
@@ -22,7 +23,7 @@ describeQueue('embedded', async ({ numProcesses, maxLength }): Promise<QueueBed>
       participants.push(participant);
       participant.environment.claim();
       const limits = { tasks: 1_000, bytes: 2 ** 26, normalEvery: 16, ...given };
-      const reader = openReader({ kind: 'embedded', participant, maxLength }, index, limits);
+      const reader = new EmbeddedReader(participant, { index, limits });
       await reader.start();
       running.push(reader);
       return reader;
@@ -30,7 +31,7 @@ describeQueue('embedded', async ({ numProcesses, maxLength }): Promise<QueueBed>
     async writer() {
       const participant = await joinAsProducer(folder);
       participants.push(participant);
-      const writer = openWriter({ kind: 'embedded', participant, maxLength });
+      const writer = new EmbeddedWriter(participant, { maxLength });
       await writer.start();
       running.push(writer);
       return writer;

@@ -6,7 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
-import { openReader, openWriter } from '../../lib/queue/open.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { TrustedTime } from '../../lib/runtime/trusted-time.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import type { RetentionOptions } from '../../lib/store/embedded/retention.js';
@@ -65,7 +66,7 @@ async function send(
   ...tasks: OutgoingTask[]
 ): Promise<void> {
   const participant = await folder.producer({ clock });
-  const writer = await folder.run(openWriter({ kind: 'embedded', participant, maxLength: 100 }));
+  const writer = await folder.run(new EmbeddedWriter(participant, { maxLength: 100 }));
   await writer.send(tasks);
   await writer.stop();
   await participant.leave();
@@ -74,7 +75,7 @@ async function send(
 /** Deliveries that can be settled: their reader runs on. */
 async function consume(folder: TestFolder, participant: Participant, count: number): Promise<Delivery[]> {
   const limits = { tasks: 100, bytes: 2 ** 20, normalEvery: 16 };
-  const reader = await folder.run(openReader({ kind: 'embedded', participant, maxLength: 100 }, 0, limits));
+  const reader = await folder.run(new EmbeddedReader(participant, { index: 0, limits }));
   const deliveries: Delivery[] = [];
   const onDelivery = (delivery: Delivery) => void deliveries.push(delivery);
   await reader.consume({ onDelivery, onLost: async () => {}, onRestored: () => {} });
@@ -83,7 +84,7 @@ async function consume(folder: TestFolder, participant: Participant, count: numb
 }
 
 const depthOf = (participant: Participant) =>
-  openReader({ kind: 'embedded', participant, maxLength: 1 }, 0, { tasks: 1, bytes: 1, normalEvery: 16 }).depth();
+  new EmbeddedReader(participant, { index: 0, limits: { tasks: 1, bytes: 1, normalEvery: 16 } }).depth();
 
 describe('a commit of the embedded store', () => {
   it('settles deliveries of the queue in its own transaction, and none of them when it fails', async () => {
@@ -129,10 +130,13 @@ describe('a commit of the embedded store', () => {
     expect(await store.commit(batchOf(ownership, ...entries))).toEqual({ kind: 'stored' });
     const other = await folder.index(1);
     other.environment.claim();
-    const reader = openReader({ kind: 'embedded', participant: other, maxLength: 9 }, 1, {
-      tasks: 9,
-      bytes: 2 ** 20,
-      normalEvery: 16,
+    const reader = new EmbeddedReader(other, {
+      index: 1,
+      limits: {
+        tasks: 9,
+        bytes: 2 ** 20,
+        normalEvery: 16,
+      },
     });
     const got = (await deliveriesOf(reader)).map(({ id, deduplicated }) => [id, deduplicated]);
     expect(Object.fromEntries(got)).toEqual({ a: false, d: true, c: true });

@@ -11,7 +11,7 @@ import { BINARY } from '../../lib/embedded/lmdb.js';
 import { joinAsProducer } from '../../lib/embedded/participant.js';
 import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
-import { openWriter } from '../../lib/queue/open.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import type { StoreReader } from '../../lib/store/store.js';
 import { type CompiledProgram, compileProgram } from '../support/compiled.js';
@@ -106,7 +106,7 @@ function round(kill: number): OutgoingTask[] {
 async function sender(folder: DataFolder): Promise<(tasks: readonly OutgoingTask[]) => Promise<void>> {
   const participant = await joinAsProducer(folder);
   onTestFinished(() => participant.leave());
-  const writer = openWriter({ kind: 'embedded', participant, maxLength: 100_000 });
+  const writer = new EmbeddedWriter(participant, { maxLength: 100_000 });
   await writer.start();
   onTestFinished(() => writer.stop());
   return (tasks) => writer.send(tasks);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex, type Participant } from '../../lib/embedded/participant.js';
-import { openReader } from '../../lib/queue/open.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { describeStore } from '../contract/store.js';
@@ -48,10 +48,13 @@ describeStore('embedded', async (): Promise<StoreBed> => {
     async sent(index) {
       const participant = indexes.get(index) ?? (await join_(index));
       if (participant.environment.epoch === 0) participant.environment.claim();
-      const reader = openReader({ kind: 'embedded', participant, maxLength: 1_000 }, index, {
-        tasks: 1_000,
-        bytes: 2 ** 20,
-        normalEvery: 16,
+      const reader = new EmbeddedReader(participant, {
+        index,
+        limits: {
+          tasks: 1_000,
+          bytes: 2 ** 20,
+          normalEvery: 16,
+        },
       });
       return deliveriesOf(reader);
     },

@@ -90,6 +90,6 @@ export class AmqpBed {
     const { address, app = APP, numProcesses = 2, broker, delivery = 'effectively-once' } = this.options;
     const { log, runtimeDir } = this;
     const configuration = { app, numProcesses, broker: brokerAt(address, broker), delivery, runtimeDir };
-    return { kind: 'rabbitmq', configuration, log } as const;
+    return { configuration, log };
   }
 }

@@ -7,7 +7,7 @@
  */
 import { openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex, joinAsProducer } from '../../lib/embedded/participant.js';
-import { openWriter } from '../../lib/queue/open.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { formatChanges, SETTINGS, taskFor } from './format-changes.js';
 
 const [role = '', path = '', number = ''] = process.argv.slice(2);
@@ -25,7 +25,7 @@ if (role === 'killed') {
   process.send?.('ready');
 } else {
   const participant = await joinAsProducer(openFolder(path, SETTINGS));
-  const writer = openWriter({ kind: 'embedded', participant, maxLength: 1_000 });
+  const writer = new EmbeddedWriter(participant, { maxLength: 1_000 });
   await writer.start();
   process.send?.('ready');
   process.on('message', async (id: string) => {

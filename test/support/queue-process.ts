@@ -17,7 +17,8 @@ import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
-import { openReader, openWriter } from '../../lib/queue/open.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import {
   DERIVE_EVERY,
@@ -55,10 +56,13 @@ async function worker(path: string, index: number): Promise<void> {
     wrong: environment.table(TABLES.wrong, TEXT),
   };
   environment.claim();
-  const reader = openReader({ kind: 'embedded', participant, maxLength: MAX_LENGTH }, index, {
-    tasks: 200,
-    bytes: 2 ** 20,
-    normalEvery: 16,
+  const reader = new EmbeddedReader(participant, {
+    index,
+    limits: {
+      tasks: 200,
+      bytes: 2 ** 20,
+      normalEvery: 16,
+    },
   });
   await reader.start();
   let open: Delivery[] = [];
@@ -121,7 +125,7 @@ function work(participant: Participant, index: number, delivery: Delivery, { don
 
 async function producer(path: string, stream: string, count: number): Promise<void> {
   const participant = await joinAsProducer(openFolder(path, FOLDER), OPTIONS);
-  const writer = openWriter({ kind: 'embedded', participant, maxLength: MAX_LENGTH });
+  const writer = new EmbeddedWriter(participant, { maxLength: MAX_LENGTH });
   await writer.start();
   tell({ told: 'ready' });
   const note = join(path, `acknowledged-${stream}`);
@@ -191,10 +195,9 @@ async function participant(): Promise<void> {
     } else {
       const folder = openFolder(order.path, FOLDER);
       const joined = await (order.order === 'join' ? joinAsProducer(folder) : joinAsIndex(folder, 0));
-      const queue = { kind: 'embedded', participant: joined, maxLength: MAX_LENGTH } as const;
-      const reader =
-        order.order === 'join' ? null : openReader(queue, 0, { tasks: 100, bytes: 2 ** 20, normalEvery: 16 });
-      writer = reader === null ? openWriter(queue) : null;
+      const limits = { tasks: 100, bytes: 2 ** 20, normalEvery: 16 };
+      const reader = order.order === 'join' ? null : new EmbeddedReader(joined, { index: 0, limits });
+      writer = reader === null ? new EmbeddedWriter(joined, { maxLength: MAX_LENGTH }) : null;
       if (reader !== null) await consume(joined, reader);
       await writer?.start();
       leave = async () => {

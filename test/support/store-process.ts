@@ -8,7 +8,7 @@ import { openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { TaskResult } from '../../lib/model/record.js';
-import { openReader } from '../../lib/queue/open.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
 import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { Records } from '../../lib/store/records.js';
 import type { BatchEntry } from '../../lib/store/store.js';
@@ -25,10 +25,13 @@ const participant = await joinAsIndex(openFolder(process.argv[2] ?? '', STREAM_F
   readerCheckIntervalMs: 100,
 });
 const store = new EmbeddedStore(participant, { inboxRetentionMs: RETENTION_MS });
-const reader = openReader({ kind: 'embedded', participant, maxLength: 10_000 }, 0, {
-  tasks: 200,
-  bytes: 2 ** 20,
-  normalEvery: 16,
+const reader = new EmbeddedReader(participant, {
+  index: 0,
+  limits: {
+    tasks: 200,
+    bytes: 2 ** 20,
+    normalEvery: 16,
+  },
 });
 await store.start();
 await reader.start();
