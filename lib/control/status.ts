@@ -1,5 +1,4 @@
 /** Status: what the running programs of this machine say of themselves, added up, and what the store holds, also while nothing runs. */
-
 import { reading } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
 import type { ProgramStatus, SlotStatus } from '../ipc/status.js';

@@ -1,5 +1,4 @@
 /** Data folders of an older and of a newer format, by changes as a later version may bring them. */
-
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

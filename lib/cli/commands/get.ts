@@ -1,5 +1,4 @@
 /** `get`: the record of one entity, from the store, as it is committed. */
-
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { attributeNamed, entityNamed, idTyped } from '../../documents/names.js';

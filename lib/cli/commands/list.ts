@@ -1,5 +1,4 @@
 /** `list`: ids of an entity type and when each record was last updated, in the order of ids. */
-
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { listRecords } from '../../documents/list.js';

@@ -1,5 +1,4 @@
 /** `quarantine drop`: removes a task from quarantine for good; done by the owner of its index. */
-
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { runningPrograms } from '../../control/programs.js';

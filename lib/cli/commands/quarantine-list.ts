@@ -1,5 +1,4 @@
 /** `quarantine list`: the tasks that could not be processed, the reason of each; by index and the order of their ids. */
-
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { quarantineEntry } from '../../documents/quarantine.js';

@@ -1,5 +1,4 @@
 /** `quarantine retry`: puts tasks back into the queue pair of their index, under new ids; done by the owner of the index. */
-
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { runningPrograms } from '../../control/programs.js';

@@ -1,5 +1,4 @@
 /** `quarantine show`: one task in quarantine with the message that it came in. */
-
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { quarantineDocument } from '../../documents/quarantine.js';

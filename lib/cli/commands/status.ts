@@ -1,5 +1,4 @@
 /** `status`: what the running programs say of themselves, and what the store holds, also while nothing runs. */
-
 import type { Configuration } from '../../config/configuration.js';
 import { requireConfiguration } from '../../config/load.js';
 import { notRunning } from '../../control/programs.js';

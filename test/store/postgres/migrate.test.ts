@@ -1,5 +1,4 @@
 /** Making and changing the tables of an application, and what they were made for. */
-
 import { expect, onTestFinished, test } from 'vitest';
 import { ServerBackend } from '../../../lib/backend/server.js';
 import type { Configuration } from '../../../lib/config/configuration.js';

@@ -1,5 +1,4 @@
 /** Rights that the program needs over time, and what it says when one is missing; the database itself. */
-
 import { randomBytes } from 'node:crypto';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { ServerBackend } from '../../../lib/backend/server.js';
