@@ -76,7 +76,6 @@ function makeExecutor(spec: ModelSpec, definition: ModuleDefinition): Executor {
     troubles: new Troubles(),
     clock,
     events,
-    log,
     maxDepth: 1_000,
     maxSets: 10_000,
     maxInline: 0,

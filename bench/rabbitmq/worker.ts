@@ -140,5 +140,5 @@ function makeExecutor(spec: ModelSpec, records: Records, events: Events, trouble
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs: 30_000 });
   const toOutgoing = derivedTasks(spec, 1);
   const limits = { maxDepth: 1_000, maxSets: 10_000, maxInline: 0, slowTaskMs: 1_000 };
-  return new Executor({ spec, records, registry, runner, maker, troubles, clock, events, log, toOutgoing, ...limits });
+  return new Executor({ spec, records, registry, runner, maker, troubles, clock, events, toOutgoing, ...limits });
 }

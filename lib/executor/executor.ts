@@ -20,7 +20,7 @@ export interface ExecutorOptions extends Tools {
   /** `max_inline_generated_tasks`: how many derived tasks of the same entity one delivered task may execute at once. */
   readonly maxInline: number;
   readonly toOutgoing: ToOutgoing;
-  /** Tasks that take longer are logged (DP3: one second). */
+  /** Tasks that take longer are told as slow (DP3: one second). */
   readonly slowTaskMs: number;
 }
 
@@ -113,17 +113,13 @@ export class Executor {
   }
 
   private finish(chain: Chain): TaskResult {
-    const { records, clock, events, log, slowTaskMs } = this.options;
+    const { records, clock, events, slowTaskMs } = this.options;
     const result = chain.result();
     const { key } = chain.task;
     if (result.record !== undefined) records.put(key, result.record);
     const durationMs = clock.monotonic() - chain.startedAt;
     if (events.hears('task-executed')) events.emit('task-executed', { key, outcome: result.outcome, durationMs });
-    if (durationMs > slowTaskMs) {
-      const { created } = chain;
-      log.warn('a task was slow', { entity: key, durationMs: Math.round(durationMs), created });
-      events.emit('task-slow', { key, durationMs, created });
-    }
+    if (durationMs > slowTaskMs) events.emit('task-slow', { key, durationMs, created: chain.created });
     return result;
   }
 

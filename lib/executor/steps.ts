@@ -12,7 +12,6 @@ import { hashOf } from '../model/hash.js';
 import type { RecordView } from '../model/record.js';
 import type { Task } from '../model/task.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import { steps as pauses } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
@@ -32,7 +31,6 @@ export interface Tools {
   readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
   /** A longer chain of derived tasks, or of values that hooks set, goes to quarantine. */
   readonly maxDepth: number;
   readonly maxSets: number;
@@ -68,7 +66,7 @@ function checkDepth({ maxDepth }: Tools, chain: Chain): undefined {
   });
 }
 
-function readRecord({ records, troubles, clock, log }: Tools, chain: Chain): Waiting {
+function readRecord({ records, troubles, clock, events }: Tools, chain: Chain): Waiting {
   const { etype, eid, key } = chain.task;
   const view = records.newest(etype, eid, key);
   if (view instanceof Promise) return readAgain(view);
@@ -91,7 +89,7 @@ function readRecord({ records, troubles, clock, log }: Tools, chain: Chain): Wai
         chain.delivery.ended?.();
         troubles.waits(chain, error.message);
         const pauseMs = backoff.nextMs();
-        log.warn('a record can not be read at the moment', { entity: key, pauseMs, error });
+        events.emit('record-unreadable', { key, pauseMs, error });
         await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
         troubles.goesOn(chain);
       }

@@ -108,12 +108,8 @@ export class HookRunner {
     startedAt: number,
   ) {
     const late = () => {
-      const durationMs = Math.round(this.clock.monotonic() - startedAt);
-      hook.module.log.warn('a hook ended after its time limit', {
-        hook: hook.name,
-        entity: keyOf(subject),
-        durationMs,
-      });
+      const durationMs = this.clock.monotonic() - startedAt;
+      this.events.emit('hook-late', { module: hook.module.name, hook: hook.name, key: keyOf(subject), durationMs });
     };
     const ended = await endOf(work, this.hookTimeoutMs, this.clock, late);
     if (ended.kind === 'timed-out') {
@@ -163,7 +159,6 @@ export class HookRunner {
   private failed(hook: Hook, subject: Subject, startedAt: number, kind: HookFailure, error: unknown): HookResult {
     const { module, name } = hook;
     const key = keyOf(subject);
-    module.log.error('a hook failed', { hook: name, entity: key, kind, error });
     this.events.emit('module-error', { module: module.name, hook: name, key, kind, error });
     return this.called(hook, startedAt, hook.returns === 'decision' && kind === 'bad-return' ? DENIED : NOTHING);
   }

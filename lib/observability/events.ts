@@ -1,5 +1,6 @@
 /**
- * Events: one typed map of everything the program tells about itself. Whoever does the work emits; logs, metrics and tests listen.
+ * Events: one typed map of everything the program tells about itself, the single source of its figures and of most lines of its log.
+ * Whoever does the work emits, in one place for each fact; event-log.ts writes lines, metrics.ts counts, tests listen.
  *
  * The data path must not depend on who listens: emitting never throws, a listener that throws is reported once per call and the
  * others are still called. Listeners are called at once, in the order they came; they must be quick and must not wait.
@@ -41,7 +42,12 @@ export interface EventMap {
   /** A task took longer than a second. `created`: its record is new. */
   'task-slow': { readonly key: string; readonly durationMs: number; readonly created: boolean };
   /** A task runs longer than `hang_timeout`; fires once for each task. `hook`: what it waits for, as far as known. */
-  'task-hanging': { readonly key: string; readonly durationMs: number; readonly hook: string | null };
+  'task-hanging': {
+    readonly id: string;
+    readonly key: string;
+    readonly durationMs: number;
+    readonly hook: string | null;
+  };
   /** A task is in quarantine: the commit that put it there is durable. */
   'task-quarantined': {
     readonly id: string;
@@ -49,8 +55,10 @@ export interface EventMap {
     readonly code: string;
     readonly reason: string;
   };
-  /** Tasks of a stream of a sender were lost between broker and worker. */
-  'tasks-lost': { readonly stream: string; readonly tasks: number };
+  /** Tasks of a stream of a sender, between these positions, were lost between broker and worker. */
+  'tasks-lost': { readonly stream: string; readonly tasks: number; readonly from: number; readonly to: number };
+  /** Tasks that were told as lost have arrived. */
+  'tasks-arrived': { readonly stream: string; readonly tasks: number };
   /** The store takes neither this task nor a note of it in quarantine; it stays unacknowledged and is tried again and again. */
   'task-withheld': { readonly id: string; readonly key: string | null; readonly why: string };
   /** The drain deadline passed before this task was done; it stays in its queue, or is lost (at-most-once). */
@@ -67,7 +75,7 @@ export interface EventMap {
     readonly pauseMs: number;
     readonly why: string;
   };
-  /** A batch was refused: ids known already, data that can not be stored, or an outdated epoch. What is left is executed again. */
+  /** A batch was refused: ids known already, data that cannot be stored, or an outdated epoch. What is left is executed again. */
   'commit-failed': {
     readonly tasks: number;
     readonly kind: 'done-before' | 'unstorable' | 'refused' | 'outdated';
@@ -78,6 +86,8 @@ export interface EventMap {
   /** Rows of the outbox could not be published, or still wait for the broker; looked at again after the pause. */
   'outbox-failed': { readonly attempt: number; readonly pauseMs: number; readonly why: string };
 
+  /** The record of a key could not be read; it is tried again after the pause. */
+  'record-unreadable': { readonly key: string; readonly pauseMs: number; readonly error: unknown };
   /** Something will keep the store from storing one day, or does already; null once that is over. */
   'store-trouble': { readonly why: string | null };
 
@@ -85,8 +95,19 @@ export interface EventMap {
 
   /** The executor itself failed; the lane was restarted. `restarts`: of this worker so far. */
   'lane-broken': { readonly id: string; readonly key: string; readonly error: unknown; readonly restarts: number };
-  /** The window is full, so reading pauses. `key` has more than half of its tasks; null where none has. */
-  'window-full': { readonly key: string | null; readonly tasks: number; readonly bytes: number };
+  /** Lanes stood still that could go on, and were set going. */
+  'lanes-revived': {
+    readonly busy: number;
+    readonly waiting: number;
+    readonly keys: number;
+    readonly restarts: number;
+  };
+  /** The window is full, so reading pauses. `filledBy`: the key that has more than half of its tasks; null where none has. */
+  'window-full': {
+    readonly filledBy: { readonly key: string; readonly tasks: number } | null;
+    readonly tasks: number;
+    readonly bytes: number;
+  };
 
   // ── Hooks and modules
 
@@ -109,10 +130,31 @@ export interface EventMap {
     readonly kind: ModuleFailure;
     readonly error: unknown;
   };
+  /** A hook that was given up after `hook_timeout` has settled; `durationMs`: since it was called. */
+  'hook-late': {
+    readonly module: string;
+    readonly hook: string;
+    readonly key: string | null;
+    readonly durationMs: number;
+  };
   /** A module has started; its start function, if any, has settled. */
   'module-started': { readonly module: string; readonly durationMs: number };
-  /** A scheduled job was left out: its last run is not over, or it came too late. */
-  'job-skipped': { readonly module: string; readonly job: string; readonly why: 'overlap' | 'misfire' };
+  /** A run of a scheduled job was left out: the last run is not over, or it came so much too late. */
+  'job-skipped': {
+    readonly module: string;
+    readonly job: string;
+    readonly why: 'overlap' | 'misfire';
+    readonly lateMs: number;
+  };
+  /** A run of a scheduled job threw, or its tasks could not be sent. */
+  'job-failed': {
+    readonly module: string;
+    readonly job: string;
+    readonly tasksLost: number;
+    readonly error: unknown;
+  };
+  /** A scheduled job has no further time. */
+  'job-over': { readonly module: string; readonly job: string };
 
   // ── Reader and writer
 

@@ -12,7 +12,6 @@ import type { Schedule } from '../model/schedule.js';
 import type { Task } from '../model/task.js';
 import { type Instant, instantOfMs } from '../model/time.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Deadline } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service.js';
@@ -38,7 +37,6 @@ export interface SchedulerOptions {
   readonly misfireGraceMs: number;
   readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
 }
 
 export class Scheduler implements Service {
@@ -75,7 +73,7 @@ export class Scheduler implements Service {
   private wait(job: Job, due: number | null): void {
     if (due === null) {
       this.waits.delete(job);
-      this.options.log.info('a scheduled job will not be due any more', { module: job.module, job: job.name });
+      this.options.events.emit('job-over', { module: job.module, job: job.name });
       return;
     }
     const { clock } = this.options;
@@ -100,27 +98,23 @@ export class Scheduler implements Service {
 
   /** `setMs`: by how much the clock was set forward while the job waited. */
   private due(job: Job, first: number, setMs: number): void {
-    const { clock, events, log, misfireGraceMs } = this.options;
+    const { clock, events, misfireGraceMs } = this.options;
     const now = clock.now();
     const { due, next } = lastDue(job.schedule, first, now, misfireGraceMs);
     this.last.set(job, due);
     this.wait(job, next);
-    const { module, name } = job;
+    const skipped = { module: job.module, job: job.name, lateMs: now - due };
     const excusedMs = Math.min(Math.max(setMs, 0), LONGEST_WAIT_MS);
-    if (now - due - excusedMs > misfireGraceMs) {
-      log.warn('a scheduled job is left out: it comes too late', { module, job: name, lateMs: now - due });
-      events.emit('job-skipped', { module, job: name, why: 'misfire' });
-    } else if (this.runs.has(job)) {
-      log.warn('a scheduled job is left out: its last run is not over', { module, job: name });
-      events.emit('job-skipped', { module, job: name, why: 'overlap' });
-    } else {
+    if (now - due - excusedMs > misfireGraceMs) events.emit('job-skipped', { ...skipped, why: 'misfire' });
+    else if (this.runs.has(job)) events.emit('job-skipped', { ...skipped, why: 'overlap' });
+    else {
       const run = this.run(job, instantOfMs(due)).finally(() => this.runs.delete(job));
       this.runs.set(job, run);
     }
   }
 
   private async run(job: Job, due: Instant): Promise<void> {
-    const { submit, owns, log } = this.options;
+    const { submit, owns, events } = this.options;
     const { module, name } = job;
     let tasks: readonly Task[] = [];
     try {
@@ -129,7 +123,7 @@ export class Scheduler implements Service {
       tasks = await job.run(due);
       if (tasks.length > 0) await submit(tasks);
     } catch (error) {
-      log.error('a scheduled job failed', { module, job: name, tasksLost: tasks.length, error });
+      events.emit('job-failed', { module, job: name, tasksLost: tasks.length, error });
     }
   }
 }

@@ -102,7 +102,6 @@ export class TestApplication {
       troubles: new Troubles(),
       clock,
       events,
-      log,
     });
     const emit = async (task: Task) => void (await this.process(task));
     this.modules = new ModuleLifecycle({ modules: registry.modules, maker, emit, clock, events, log, hookTimeoutMs });

@@ -23,6 +23,7 @@ import { createTaskMaker } from '../hooks/task-maker.js';
 import type { Assignment } from '../ipc/messages.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
+import { logEvents } from '../observability/event-log.js';
 import { createEvents, type Events } from '../observability/events.js';
 import { createLogger, makeLogger, type RootLogger } from '../observability/logger.js';
 import { collectMetrics } from '../observability/metrics.js';
@@ -55,6 +56,7 @@ export async function assembleWorker(
   const root = openLog(configuration, index);
   const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
   const events = createEvents((name, error) => root.error('a listener failed', { event: name, error }));
+  logEvents(events, root);
   const place = { spec, index, clock, time, log: root, waiting: orders.waiting };
   const backend = await (await backendOf(configuration)).openWorker(place);
   return new RunningWorker(
@@ -120,7 +122,6 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
     troubles: storeTroubles,
     clock,
     events,
-    log,
   });
   const modules = new ModuleLifecycle({
     modules: registry.modules,
@@ -134,7 +135,7 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
   const jobs = jobsOf(registry.scheduled, { index, runner, maker });
   const { misfireGraceMs } = configuration.scheduler;
   const owns = () => store.holds();
-  const scheduler = new Scheduler({ jobs, submit, owns, misfireGraceMs, clock, events, log });
+  const scheduler = new Scheduler({ jobs, submit, owns, misfireGraceMs, clock, events });
   const { sweepIntervalMs: intervalMs } = configuration.ttl;
   const sweeper = new Sweeper({ store, spec, submit, intervalMs, clock, time, log });
   return {

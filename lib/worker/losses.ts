@@ -83,16 +83,14 @@ export class Losses implements Service {
   }
 
   private tell(lost: readonly LostTasks[]): void {
-    const { events, log } = this.options;
     for (const { stream, tasks, from, to } of lost) {
-      events.emit('tasks-lost', { stream, tasks });
-      log.warn('tasks never arrived: they were lost between broker and worker', { stream, tasks, from, to });
+      this.options.events.emit('tasks-lost', { stream, tasks, from, to });
     }
   }
 
   /** What has arrived after all is no loss. */
   private async refresh(): Promise<void> {
-    const { ownership, streams, log } = this.options;
+    const { ownership, streams, events } = this.options;
     const before = this.known;
     const found = await streams.lost(
       ownership,
@@ -102,7 +100,7 @@ export class Losses implements Service {
     for (const { stream, tasks } of before) {
       const now = found.find((each) => each.stream === stream);
       if (now === undefined || now.tasks >= tasks) continue;
-      log.info('tasks that were told as lost have arrived', { stream, tasks: tasks - now.tasks });
+      events.emit('tasks-arrived', { stream, tasks: tasks - now.tasks });
     }
   }
 }

@@ -139,7 +139,6 @@ export class RunningWorker implements WorkerProgram {
   }
 
   rejected(error: unknown): void {
-    this.log.error('a promise of a module rejected and nothing waited for it', { error });
     this.parts.events.emit('module-error', { module: null, hook: null, key: null, kind: 'unhandled', error });
   }
 
@@ -293,8 +292,6 @@ export class RunningWorker implements WorkerProgram {
   private storeTroubled(why: string | null): void {
     this.storeWarning = why;
     this.parts.events.emit('store-trouble', { why });
-    if (why === null) this.log.info('what kept the store from storing one day is over');
-    else this.log.warn('the store will not be able to store one day', { why });
   }
 
   private makeWatchdog(pipeline: Pipeline): Watchdog {
@@ -309,7 +306,6 @@ export class RunningWorker implements WorkerProgram {
       hangTimeoutMs,
       clock,
       events,
-      log: root,
       memory: {
         bytes: () => process.memoryUsage.rss(),
         baselineBytes: () => this.baselineBytes,

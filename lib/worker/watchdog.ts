@@ -5,7 +5,6 @@
  */
 import type { RunningTask } from '../executor/executor.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import { keyThatFills } from '../pipeline/hot-key.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Clock } from '../runtime/clock.js';
@@ -19,7 +18,6 @@ export interface WatchdogOptions {
   readonly hangTimeoutMs: number;
   readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
   /**
    * Resident memory: what it is now, what it was before the first task, how much is allowed (null for no limit), and who is told once when
    * it is more; `atOnce`: it was before the first task.
@@ -52,8 +50,8 @@ export class Watchdog implements Service {
   }
 
   private look(): void {
-    const { pipeline, clock, intervalMs, log, upkeep } = this.options;
-    if (pipeline.revive()) log.error('lanes stood still and were set going', { ...pipeline.lanes.status() });
+    const { pipeline, clock, events, intervalMs, upkeep } = this.options;
+    if (pipeline.revive()) events.emit('lanes-revived', pipeline.lanes.status());
     this.reportHanging();
     this.reportFullWindow();
     this.limitMemory();
@@ -62,16 +60,14 @@ export class Watchdog implements Service {
   }
 
   private reportHanging(): void {
-    const { running, hangTimeoutMs, events, log } = this.options;
+    const { running, hangTimeoutMs, events } = this.options;
     const tasks = running();
     const ids = new Set(tasks.map(({ id }) => id));
     for (const id of this.reported) if (!ids.has(id)) this.reported.delete(id);
     for (const { id, key, runningMs, hook } of tasks) {
       if (runningMs <= hangTimeoutMs || this.reported.has(id)) continue;
       this.reported.add(id);
-      const durationMs = Math.round(runningMs);
-      events.emit('task-hanging', { key, durationMs, hook });
-      log.warn('a task runs longer than hang_timeout', { id, entity: key, durationMs, hook });
+      events.emit('task-hanging', { id, key, durationMs: runningMs, hook });
     }
   }
 
@@ -87,19 +83,9 @@ export class Watchdog implements Service {
     outgrown(why, baseline > limitBytes);
   }
 
-  /** Under load a window is always full; worth a line is one that a single key fills, for it holds up all others. */
   private reportFullWindow(): void {
-    const { pipeline, events, log } = this.options;
+    const { pipeline, events } = this.options;
     const { tasks, bytes, full } = pipeline.reader.window;
-    if (!full) return;
-    const filling = keyThatFills(pipeline);
-    events.emit('window-full', { key: filling?.key ?? null, tasks, bytes });
-    if (filling) {
-      log.warn('one entity fills the window; reading waits for it', {
-        entity: filling.key,
-        waiting: filling.tasks,
-        tasks,
-      });
-    }
+    if (full) events.emit('window-full', { filledBy: keyThatFills(pipeline), tasks, bytes });
   }
 }

@@ -1,4 +1,6 @@
 /** Loggers for tests: one that keeps its lines in memory, one that says nothing. */
+import { logEvents } from '../../lib/observability/event-log.js';
+import { createEvents, type Events } from '../../lib/observability/events.js';
 import { type Fields, type Level, type Logger, makeLogger } from '../../lib/observability/logger.js';
 
 export interface CapturedLine {
@@ -37,3 +39,10 @@ export function capturingLogger(level: Level = 'debug'): CapturingLogger {
 }
 
 export const silentLogger: Logger = makeLogger(() => {}, 'error', {});
+
+/** Events whose lines go to this log, as in a worker. */
+export function eventsLoggedTo(log: Logger): Events {
+  const events = createEvents();
+  logEvents(events, log);
+  return events;
+}

@@ -13,10 +13,10 @@ import type { RecordState, RecordView, TaskResult } from '../../lib/model/record
 import type { ModelSpec } from '../../lib/model/spec.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { makeTask, parseTask, type TaskInput } from '../../lib/model/task-parse.js';
-import { createEvents, type EventMap, type EventName } from '../../lib/observability/events.js';
+import type { EventMap, EventName } from '../../lib/observability/events.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
 import { manualClock } from './clock.js';
-import { capturingLogger } from './logger.js';
+import { capturingLogger, eventsLoggedTo } from './logger.js';
 import { loadTestModel } from './model.js';
 
 export const HOOK_TIMEOUT_MS = 30_000;
@@ -74,7 +74,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
   const spec = loadTestModel();
   const log = capturingLogger();
   const clock = manualClock();
-  const events = createEvents();
+  const events = eventsLoggedTo(log);
   const watch = <N extends EventName>(name: N): EventMap[N][] => {
     const list: EventMap[N][] = [];
     events.on(name, (payload) => list.push(payload));
@@ -98,7 +98,6 @@ export function workbench(definitions: object | readonly object[], options: Benc
     troubles,
     clock,
     events,
-    log,
     maxDepth: options.maxDepth ?? 1_000,
     maxSets: options.maxSets ?? 10_000,
     maxInline: options.maxInline ?? 0,

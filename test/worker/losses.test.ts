@@ -1,9 +1,8 @@
 /** When it is looked for losses, and back to when; what is found is tested with real queues (queue/amqp/losses.test.ts). */
 import { expect, it } from 'vitest';
-import { createEvents } from '../../lib/observability/events.js';
 import { Losses } from '../../lib/worker/losses.js';
 import { manualClock } from '../support/clock.js';
-import { capturingLogger } from '../support/logger.js';
+import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
 
 const MINUTE = 60_000;
 
@@ -26,7 +25,7 @@ it('a look that follows a task of hours reaches back to the look before', async 
     reader: { redeliveryHorizon: async () => settled },
     intervalMs: MINUTE,
     clock,
-    events: createEvents(),
+    events: eventsLoggedTo(log),
     log,
   });
   const pass = async () => {

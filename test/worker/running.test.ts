@@ -18,7 +18,7 @@ import type { Orders } from '../../lib/worker/life.js';
 import { RunningWorker, type WorkerParts } from '../../lib/worker/running.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn } from '../support/deliveries.js';
-import { capturingLogger } from '../support/logger.js';
+import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
 import { MemoryQueue } from '../support/memory-queue.js';
 import { MemoryStore } from '../support/memory-store.js';
 import { loadTestModel } from '../support/model.js';
@@ -184,8 +184,7 @@ async function withWaitingJob() {
       owns: () => true,
       misfireGraceMs: 1_000,
       clock,
-      events: createEvents(),
-      log,
+      events: eventsLoggedTo(log),
     });
   const parts = workerOf(store, { orders, scheduler });
   await parts.worker.start();

@@ -1,10 +1,9 @@
 /** The watchdog: what stands still, runs too long or holds up all others is found at its next look. */
 import { describe, expect, it } from 'vitest';
 import type { RunningTask } from '../../lib/executor/executor.js';
-import { createEvents } from '../../lib/observability/events.js';
 import { Watchdog } from '../../lib/worker/watchdog.js';
 import { manualClock } from '../support/clock.js';
-import { capturingLogger } from '../support/logger.js';
+import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
 
 const INTERVAL_MS = 30_000;
 
@@ -18,12 +17,12 @@ function bed(
   } = {},
 ) {
   const clock = manualClock();
-  const events = createEvents();
   const log = capturingLogger();
+  const events = eventsLoggedTo(log);
   const running: RunningTask[] = [];
   const seen: string[] = [];
   events.on('task-hanging', ({ key, hook, durationMs }) => seen.push(`${key} hangs in ${hook} for ${durationMs}`));
-  events.on('window-full', ({ key, tasks }) => seen.push(`${key} of ${tasks}`));
+  events.on('window-full', ({ filledBy, tasks }) => seen.push(`${filledBy?.key ?? null} of ${tasks}`));
   let looks = 0;
   let upkeeps = 0;
   let upkeepStopped = false;
@@ -44,7 +43,6 @@ function bed(
     hangTimeoutMs: 45_000,
     clock,
     events,
-    log,
     memory: {
       bytes: () => given.memory?.shift() ?? 0,
       baselineBytes: () => given.baseline ?? 0,

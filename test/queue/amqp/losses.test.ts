@@ -3,7 +3,6 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { TaskResult } from '../../../lib/model/record.js';
 import type { OutgoingTask } from '../../../lib/model/task.js';
 import { newStream, newTaskId, sequencedId, sequencedOf } from '../../../lib/model/task-id.js';
-import { createEvents } from '../../../lib/observability/events.js';
 import { Pipeline } from '../../../lib/pipeline/pipeline.js';
 import { floorOf } from '../../../lib/queue/amqp/floors.js';
 import type { TaskWriter } from '../../../lib/queue/queue.js';
@@ -19,7 +18,7 @@ import type { TestDatabase } from '../../../services/postgres.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { AmqpBed, type AmqpBedOptions, APP } from '../../support/amqp-bed.js';
 import { ELSEWHERE, HERE, NUM_PROCESSES } from '../../support/data-path.js';
-import { capturingLogger } from '../../support/logger.js';
+import { capturingLogger, eventsLoggedTo } from '../../support/logger.js';
 import { loadTestModel } from '../../support/model.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
@@ -73,7 +72,7 @@ class TestWorker {
     };
     const { log } = this;
     const { reader } = pipeline;
-    const events = createEvents();
+    const events = eventsLoggedTo(log);
     this.losses = new Losses({ ownership, streams, reader, intervalMs: 50, clock: systemClock, events, log });
   }
 
