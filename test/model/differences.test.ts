@@ -1,4 +1,4 @@
-/** What differs from DP3 in small things, from the bytes of a message on: docs/migration.md, "Named differences". */
+/** What differs from DP3 in small things, from the bytes of a message on: docs/migration.md, "Differences in detail". */
 import { expect, it } from 'vitest';
 import { parseTask } from '../../lib/model/task-parse.js';
 import { entityText, modelOf } from '../support/model-texts.js';
