@@ -57,7 +57,7 @@ export class Output {
     return this.stderr.isTTY === true;
   }
 
-  /** A line of the result. A command that prints many awaits each, so that a slow reader holds it up. Throws when it can not be written. */
+  /** A line of the result. A command that prints many awaits each, so that a slow reader holds it up. Throws when it cannot be written. */
   line(text: string): Promise<void> {
     return this.write(`${printable(text)}\n`);
   }
@@ -132,7 +132,7 @@ export class Output {
   }
 
   private async write(text: string): Promise<void> {
-    if (this.failure !== null) throw new Error('the output can not be written', { cause: this.failure });
+    if (this.failure !== null) throw new Error('the output cannot be written', { cause: this.failure });
     if (!this.gone && !this.stdout.write(text)) await this.drained();
   }
 

@@ -17,7 +17,7 @@ export function typesFileOf({ dir }: Pick<Configuration, 'dir'>): string {
 
 export type TypesState = 'missing' | 'foreign' | 'outdated' | 'current';
 
-/** `foreign`: a file that `types` has not written. Throws when it can not be read. */
+/** `foreign`: a file that `types` has not written. Throws when it cannot be read. */
 export function typesState(file: string, spec: ModelSpec): TypesState {
   if (!existsSync(file)) return 'missing';
   const found = declares(readBounded(file, MAX_TYPES_BYTES).toString(), spec);

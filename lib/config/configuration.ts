@@ -40,7 +40,7 @@ export interface StoreConfiguration {
   readonly url: string | null;
   /** With PostgreSQL: a role whose schema is trusted; null for none but those that are anyway. */
   readonly schemaOwner: string | null;
-  /** With PostgreSQL; null for ever. */
+  /** With PostgreSQL; null forever. */
   readonly rawRetentionMs: number | null;
   readonly mapSizeBytes: number;
   readonly maxReaders: number;

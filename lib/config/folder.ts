@@ -64,7 +64,7 @@ export function readModules(dir: string, enabled: readonly string[], problems: P
   const folder = join(dir, 'modules');
   const found = namesIn(folder);
   if (found === undefined && isThere(folder)) {
-    const sentence = 'The folder can not be read: it is no folder, a link to nowhere, or closed to this user.';
+    const sentence = 'The folder cannot be read: it is no folder, a link to nowhere, or closed to this user.';
     problems.push({ severity: 'error', file: folder, key: '', sentence });
   }
   const names = found ?? [];

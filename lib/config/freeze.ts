@@ -1,4 +1,4 @@
-/** Freezing: a loaded configuration can not be changed by anyone who holds it. */
+/** Freezing: a loaded configuration cannot be changed by anyone who holds it. */
 import { frozenMap } from '../model/frozen-map.js';
 
 /** The value, frozen with everything in it; maps are replaced by ones without methods that change them. */

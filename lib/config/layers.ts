@@ -1,6 +1,6 @@
 /**
  * Layers: what files, environment variables and flags say, each value read by the format of its setting and kept with where it came
- * from. A value that can not be read is a problem and left out, so that one run finds all of them. convict only gets good values.
+ * from. A value that cannot be read is a problem and left out, so that one run finds all of them. convict only gets good values.
  */
 import { join } from 'node:path';
 import type { Problem } from '../model/problem.js';

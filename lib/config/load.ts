@@ -2,7 +2,7 @@
  * Loading: a configuration folder, the environment and flags become one Configuration and one model, or a list of every problem.
  *
  * Order, later over earlier: defaults of the schema, default.yml with the section files, `<env>.yml`, variables DP3_..., flags.
- * Nothing is thrown for what a person wrote wrongly; `requireConfiguration` throws once, for commands that can not go on.
+ * Nothing is thrown for what a person wrote wrongly; `requireConfiguration` throws once, for commands that cannot go on.
  */
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -82,7 +82,7 @@ function load(request: ConfigurationRequest, environment: NodeJS.ProcessEnv): Lo
   return { configuration, spec, problems, settings: effectiveSettings(configuration, values, layers, keys) };
 }
 
-/** The error of a configuration that can not be used; its message names every error with file and key. */
+/** The error of a configuration that cannot be used; its message names every error with file and key. */
 export class ConfigurationError extends ApplicationError {
   constructor(readonly problems: readonly Problem[]) {
     const errors = problems.filter(({ severity }) => severity === 'error');
@@ -91,7 +91,7 @@ export class ConfigurationError extends ApplicationError {
   }
 }
 
-/** Reads everything, for a command that can not go on without it. @throws ConfigurationError */
+/** Reads everything, for a command that cannot go on without it. @throws ConfigurationError */
 export function requireConfiguration(
   request: ConfigurationRequest,
   environment: NodeJS.ProcessEnv = process.env,

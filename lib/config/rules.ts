@@ -72,7 +72,7 @@ function* orderRules(values: Values): Iterable<Finding> {
   const { window, commit, message, respawn, heartbeat, hang_timeout: hang } = values.processing_core;
   const core = 'processing_core';
   if (commit.tasks > window.tasks) {
-    const sentence = `A commit of ${commit.tasks} tasks can not be filled from a window of ${window.tasks}; allowed are at most as many.`;
+    const sentence = `A commit of ${commit.tasks} tasks cannot be filled from a window of ${window.tasks}; allowed are at most as many.`;
     yield { key: `${core}.commit.tasks`, sentence };
   }
   if (message.bytes > window.bytes) {

@@ -199,7 +199,7 @@ export function makeSchema() {
           duration('30d', 'How long raw data-points are kept. PostgreSQL removes them by whole weeks.', {
             least: 3_600_000,
           }),
-          'for ever',
+          'forever',
         ),
         map_size: size(
           '256GiB',

@@ -35,7 +35,7 @@ export interface YamlFile {
   lineOf(path: string): number | undefined;
 }
 
-/** Reads a file; `value` is undefined when it can not be used, and then a problem says why. Surprises are warnings. */
+/** Reads a file; `value` is undefined when it cannot be used, and then a problem says why. Surprises are warnings. */
 export function readYaml(path: string, file: string, problems: Problem[]): YamlFile | undefined {
   try {
     return parse(path, file, problems);

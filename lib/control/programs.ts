@@ -90,7 +90,7 @@ async function programOf(socket: string): Promise<Program | null> {
   throw new ApplicationError('NOT_RUNNING', `the program on ${socket} ${why}`);
 }
 
-/** Of a program of another version, what no version changes; of one that says less, nought for the figures that it does not know. */
+/** Of a program of another version, what no version changes; of one that says less, zeros for the figures that it does not know. */
 function understood(status: ProgramStatus): ProgramStatus {
   const speaker = speakerOf(status);
   const { app, pid, uptimeMs, numProcesses, slots } = status;

@@ -18,7 +18,7 @@ export function remarks(programs: readonly ProgramStatus[]): string[] {
       sentences.push(`${here}: the window is full; ${tasks} of its ${window.tasks} tasks are of ${key}`);
     }
     if (waitsFor !== null) sentences.push(`${here} waits for ${waitsFor}`);
-    else if (queueTrouble !== null) sentences.push(`${here}: its queues can not be consumed: ${queueTrouble}`);
+    else if (queueTrouble !== null) sentences.push(`${here}: its queues cannot be consumed: ${queueTrouble}`);
     for (const why of skipped) sentences.push(`${here}: tasks wait that it cannot read: ${why}`);
     if (storeTrouble !== null) sentences.push(`${here}: work waits for the store: ${storeTrouble}`);
     if (storeWarning !== null) sentences.push(`${here}: the store needs help: ${storeWarning}`);

@@ -97,7 +97,7 @@ function readRecord({ records, troubles, clock, events }: Tools, chain: Chain): 
   }
 }
 
-/** The store can not even look for the record of such an entity. */
+/** The store cannot even look for the record of such an entity. */
 function putAside(chain: Chain, { code, message: sentence }: ApplicationError): void {
   chain.outcome = 'quarantined';
   chain.reason = { code, sentence };

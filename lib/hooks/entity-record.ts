@@ -1,6 +1,6 @@
 /**
  * Entity record: the state of a record as hooks see it. A copy of the dictionaries, made when a hook asks for it: the state
- * itself consists of maps, which JavaScript can not freeze, and a hook that changed one would change what is stored.
+ * itself consists of maps, which JavaScript cannot freeze, and a hook that changed one would change what is stored.
  */
 import type { HistorySummary, PlainValue, RecordState } from '../model/record.js';
 import type { EntityRecord } from './types.js';

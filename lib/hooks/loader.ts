@@ -43,7 +43,7 @@ const COMPILED = ['.js', '.mjs'] as const;
 const SOURCES = ['.ts', '.mts'] as const;
 const EXTENSIONS = [...COMPILED, ...SOURCES] as const;
 
-/** Imports the enabled modules; those that can not be are left out and stand among the problems. Never throws. */
+/** Imports the enabled modules; those that cannot be are left out and stand among the problems. Never throws. */
 export async function loadModules(options: LoaderOptions): Promise<{ modules: LoadedModule[]; problems: Problem[] }> {
   const { configDir, modulesDir, enabled, configOf, importing = () => () => {} } = options;
   const folder = resolve(configDir, modulesDir);
@@ -137,7 +137,7 @@ async function nearestFile(folder: string, name: string): Promise<string> {
       names.map((file) => file.replace(/\.\w+$/, '')),
     );
   } catch (error) {
-    return ` The folder can not be read: ${messageOf(error)}.`;
+    return ` The folder cannot be read: ${messageOf(error)}.`;
   }
 }
 
@@ -166,7 +166,7 @@ async function importModule(file: string, limitMs: number): Promise<Module | str
 
 function whyNotImported(file: string, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const why = `The file can not be imported: ${messageOf(error)}`;
+  const why = `The file cannot be imported: ${messageOf(error)}`;
   if (code === 'ERR_MODULE_NOT_FOUND' && why.includes("package 'dp3-cluster'")) {
     return `${why}. It must be installed in the folder of the modules or above it: npm install dp3-cluster`;
   }

@@ -4,7 +4,7 @@
  *
  * Most hooks return at once: for them there is no promise, no timer and no signal. One that returns a promise gets the time
  * limit; when that has passed its signal fires, its context is revoked, and it counts as failed. What it still does outside
- * can not be stopped and may overlap the next task of the entity. Refused: a promise for every call (it costs more than the
+ * cannot be stopped and may overlap the next task of the entity. Refused: a promise for every call (it costs more than the
  * rest of a task), ending a hook by ending its process (it would take all other tasks with it).
  */
 import type { DataPoint } from '../model/datapoint.js';
@@ -187,6 +187,6 @@ function describeSafely(value: unknown): string {
   try {
     return describe(value);
   } catch {
-    return 'a value that can not be read';
+    return 'a value that cannot be read';
   }
 }

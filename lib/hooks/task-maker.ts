@@ -1,5 +1,5 @@
 /**
- * Task maker: makes the tasks of module code and knows its own, so that a hook can not return anything that was not checked
+ * Task maker: makes the tasks of module code and knows its own, so that a hook cannot return anything that was not checked
  * against the model. Refused: checking what a hook returns (the error would point at no line of the author's).
  */
 import type { AttributeSpec } from '../model/attribute.js';

@@ -130,7 +130,7 @@ export interface ScheduledContext<Config = ModuleConfig> extends BaseContext<Con
 export interface StartContext<Config = ModuleConfig> extends BaseContext<Config> {
   /**
    * Sends a task from outside of hooks; resolves when it is committed, and rejects once another process owns the index. At least once: if
-   * the process dies before, the caller can not know whether it was committed. A hook returns its tasks instead, which are committed with its own.
+   * the process dies before, the caller cannot know whether it was committed. A hook returns its tasks instead, which are committed with its own.
    */
   readonly emit: (task: Task) => Promise<void>;
 }

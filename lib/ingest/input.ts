@@ -40,7 +40,7 @@ export async function openInput(file: string, stdin: NodeJS.ReadableStream): Pro
     if (found.isFIFO()) return new PipeInput(pipeAt(file), file);
     if (!found.isDirectory()) return new PipeInput((await open(file, 'r')).createReadStream(), file);
   } catch (error) {
-    throw new ApplicationError('USAGE', `the input can not be read: ${messageOf(error)}`);
+    throw new ApplicationError('USAGE', `the input cannot be read: ${messageOf(error)}`);
   }
   throw new ApplicationError('USAGE', `${file} is a folder; send takes a file, or - for stdin`);
 }

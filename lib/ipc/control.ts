@@ -182,7 +182,7 @@ export async function livingPrograms(folder: string): Promise<string[]> {
 }
 
 /**
- * Sends one request and yields the replies; ends when the other side closes, or is silent for longer than `silenceMs` (0: for ever), as
+ * Sends one request and yields the replies; ends when the other side closes, or is silent for longer than `silenceMs` (0: forever), as
  * one that was stopped is, which `silent` is told. Throws NOT_RUNNING when nobody answers.
  */
 export async function* ask(

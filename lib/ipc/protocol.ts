@@ -37,7 +37,7 @@ export function understands({ protocol }: Speaker): boolean {
   return protocol === PROTOCOL;
 }
 
-/** Between a primary and what it finds on disk by now: said to whoever orders a reload, and of a worker that can not begin. */
+/** Between a primary and what it finds on disk by now: said to whoever orders a reload, and of a worker that cannot begin. */
 export function restartNeeded(running: Speaker, found: Speaker): string {
   return (
     `restart needed: the program that runs is dp3-cluster ${running.version}, on disk is ${found.version} by now, and they do not understand ` +

@@ -52,7 +52,7 @@ export function isAttributeId(id: unknown): id is string {
   return typeof id === 'string' && id.length <= MAX_NAME_BYTES && ID.test(id);
 }
 
-/** The attribute; undefined where its kind can not be told. Problems leave defaults in it, so that reading goes on. */
+/** The attribute; undefined where its kind cannot be told. Problems leave defaults in it, so that reading goes on. */
 export function readAttribute(id: string, value: unknown, context: AttributeContext): AttributeSpec | undefined {
   const { etype, problems } = context;
   const given: unknown = value instanceof Map ? value.get('type') : undefined;

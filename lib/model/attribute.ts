@@ -43,7 +43,7 @@ export interface HistoryParams {
   /** How old history may become; null for no limit. */
   readonly maxAge: Duration | null;
   readonly maxItems: number | null;
-  /** How long after its t2 a value still counts as current; null for ever (`inf`). */
+  /** How long after its t2 a value still counts as current; null forever (`inf`). */
   readonly expireTime: Duration | null;
   readonly preValidity: Duration;
   readonly postValidity: Duration;

@@ -103,7 +103,7 @@ function readLifetime(value: unknown, problems: ProblemList): Lifetime {
   const known = section?.required('type', oneOf('immortal', 'ttl', 'weak'));
   if (section === undefined || known === undefined) return IMMORTAL;
   if (known === 'weak') {
-    problems.warning(section.path('type'), 'Weak entities are kept for ever: what refers to them is not tracked yet.');
+    problems.warning(section.path('type'), 'Weak entities are kept forever: what refers to them is not tracked yet.');
   }
   if (known !== 'ttl') return Object.freeze<Lifetime>({ type: known });
   return Object.freeze<Lifetime>({

@@ -71,7 +71,7 @@ export function stringifyDecimal(value: unknown): string {
   return exact ? writeExactly(value, asDecimal, 0) : text;
 }
 
-/** Null where the engine can not. Most values hold no bigint: asking each for one would cost more than the engine's complaint. */
+/** Null where the engine cannot. Most values hold no bigint: asking each for one would cost more than the engine's complaint. */
 function writeFast(value: unknown): string | null {
   try {
     return JSON.stringify(value);

@@ -2,7 +2,7 @@
  * Primitive data types: for each a function from what came in to the canonical value.
  *
  * They take what pydantic's lax mode takes in Python (DP3 checks values there after it has parsed the JSON), so booleans pass
- * as the numbers 0 and 1, and text as the number it spells. Named differences: no NaN or Infinity, no text that can not be
+ * as the numbers 0 and 1, and text as the number it spells. Named differences: no NaN or Infinity, no text that cannot be
  * stored (text.ts), and no telling 5.0 from 5 in places where DP3 refuses the first (an address given as a number).
  */
 import { canonicalIpv4, canonicalIpv6, canonicalMac } from './address.js';

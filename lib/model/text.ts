@@ -20,7 +20,7 @@ export function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }
 
-/** The text itself. @throws ValueError where it can not be stored */
+/** The text itself. @throws ValueError where it cannot be stored */
 export function checkText(text: string): string {
   if (!isStorable(text)) throw ValueError.of(text, ALLOWED_TEXT);
   return text;

@@ -3,7 +3,7 @@
  *
  * Ours are: the check of the level (a line below it costs a comparison; where even building its fields is too much, ask
  * `debugOn` first), child loggers, and the lines (lines.ts). winston carries them to stream and file: its own formats lose errors,
- * and its check of the level costs microseconds. Logging never throws and never ends the program: a log that can not be written
+ * and its check of the level costs microseconds. Logging never throws and never ends the program: a log that cannot be written
  * is told to the other one, then left out. Refused: a file that several processes write; rotating it loses lines.
  */
 import { closeSync, constants, fchmodSync, ftruncateSync, readFileSync, writeSync } from 'node:fs';

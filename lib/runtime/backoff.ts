@@ -10,7 +10,7 @@ export interface Backoff {
 /** Pauses of 1, 2, 5, 10, 30, 30 ... seconds, as DP3 makes between connection attempts. */
 export const RECONNECT_STEPS_MS = [1_000, 2_000, 5_000, 10_000, 30_000] as const;
 
-/** The pauses of a list, its last one for ever after. */
+/** The pauses of a list, its last one forever after. */
 export function steps(pausesMs: readonly number[] = RECONNECT_STEPS_MS): Backoff {
   let attempt = 0;
   return {

@@ -13,7 +13,7 @@ export const ERRORS = {
   CONFIG_INVALID: { sentence: 'The configuration has errors; nothing was started.', follows: 'exit-2' },
   USAGE: { sentence: 'The command was called in a way it does not understand.', follows: 'exit-2' },
   MODULE_INVALID: {
-    sentence: 'A module can not be loaded or registers a hook that does not exist.',
+    sentence: 'A module cannot be loaded or registers a hook that does not exist.',
     follows: 'exit-2',
   },
   MODULE_START_FAILED: { sentence: "A module's start function failed.", follows: 'exit-1' },
@@ -50,13 +50,13 @@ export const ERRORS = {
   },
   RESTART_NEEDED: {
     sentence:
-      'What is on disk by now is of a version that a reload can not take over: stop the program and start it again.',
+      'What is on disk by now is of a version that a reload cannot take over: stop the program and start it again.',
     follows: 'exit-2',
   },
   QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
   QUEUE_REFUSED: {
     sentence:
-      'The broker does not take the configured user, virtual host or encryption, or has a queue that can not be used.',
+      'The broker does not take the configured user, virtual host or encryption, or has a queue that cannot be used.',
     follows: 'exit-2',
   },
   QUEUE_MISSING: { sentence: 'A queue or exchange that must exist does not.', follows: 'exit-1' },
@@ -111,7 +111,7 @@ export class ApplicationError extends Error {
   }
 }
 
-/** Whether the store can not be used any more, by anybody. */
+/** Whether the store cannot be used any more, by anybody. */
 export function isStoreFailure(error: unknown): boolean {
   return error instanceof ApplicationError && error.code === 'STORE_FAILED';
 }

@@ -1,7 +1,7 @@
 /**
  * The terminal that a process was started on, and what its end means. The system tells of it with SIGHUP, which is also how a person
  * asks for a reload: only then is the controlling terminal gone. And a process that outlives it must let go of it: Node.js puts the
- * modes of the terminals among its standard streams back when it exits, and aborts where it can not.
+ * modes of the terminals among its standard streams back when it exits, and aborts where it cannot.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { isatty } from 'node:tty';

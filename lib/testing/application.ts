@@ -41,7 +41,7 @@ export interface ExecutedTask {
   readonly outcome: Outcome;
 }
 
-/** What one call of `process` or `runJobs` may set off: a module whose tasks make tasks for ever is told so. */
+/** What one call of `process` or `runJobs` may set off: a module whose tasks make tasks forever is told so. */
 const MOST_TASKS = 100_000;
 const NOTHING: RecordView = Object.freeze({ state: null, lastIncarnation: 0 });
 

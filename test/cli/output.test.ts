@@ -41,7 +41,7 @@ describe('output', () => {
     const full = new Output(failing('ENOSPC'), new PassThrough());
     await full.line('x');
     await new Promise(setImmediate);
-    await expect(full.line('y')).rejects.toThrow('the output can not be written');
+    await expect(full.line('y')).rejects.toThrow('the output cannot be written');
     const gone = new Output(failing('EPIPE'), new PassThrough());
     await gone.line('x');
     await new Promise(setImmediate);

@@ -64,7 +64,7 @@ describe('the view of the status', () => {
     ];
     expect(remarks([program(slots.slice(0, 2), 7), program(slots.slice(2), 7)])).toEqual([
       'index 1: the window is full; 26 of its 50 tasks are of ip:1.2.3.4',
-      'index 2: its queues can not be consumed: the user "dp3" may not',
+      'index 2: its queues cannot be consumed: the user "dp3" may not',
       'index 2: work waits for the store: permission denied for table records (42501)',
       'index 2: lanes broke 2 times; see the log',
       'index 3 waits until the process that owns it has ended',

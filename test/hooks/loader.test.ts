@@ -114,8 +114,8 @@ describe('loading modules', () => {
     );
   });
 
-  it('says that the folder can not be read', async () => {
-    expect(await sentenceFor(['one'], { modulesDir: 'nowhere' })).toMatch(/folder can not be read: ENOENT/);
+  it('says that the folder cannot be read', async () => {
+    expect(await sentenceFor(['one'], { modulesDir: 'nowhere' })).toMatch(/folder cannot be read: ENOENT/);
   });
 
   it('refuses a module that is listed twice', async () => {
@@ -131,7 +131,7 @@ describe('loading modules', () => {
 
   it('names the file that throws while it is imported', async () => {
     const file = await write('one.mjs', "throw new Error('no such device');\n");
-    expect(await sentenceFor(['one'])).toBe(`${file}: Module one: The file can not be imported: no such device`);
+    expect(await sentenceFor(['one'])).toBe(`${file}: Module one: The file cannot be imported: no such device`);
   });
 
   it('names the file that imports what does not exist', async () => {
@@ -167,7 +167,7 @@ describe('loading modules', () => {
 
   it('names the file that is no JavaScript', async () => {
     await write('one.mjs', 'export default {{{\n');
-    expect(await sentenceFor(['one'])).toMatch(/one\.mjs: Module one: The file can not be imported/);
+    expect(await sentenceFor(['one'])).toMatch(/one\.mjs: Module one: The file cannot be imported/);
   });
 
   it('says what to do where Node.js takes an ES module for CommonJS', async () => {

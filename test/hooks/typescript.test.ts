@@ -62,7 +62,7 @@ describe('modules in TypeScript', () => {
 
   it('are named with the place of what is not TypeScript', () => {
     write('one.ts', 'const a = 1;\nconst b: = 5;\n');
-    expect(loadOne()).toMatch(/can not be imported: (.*one\.ts:2:10: )?.*(Unexpected token|Expected)/s);
+    expect(loadOne()).toMatch(/cannot be imported: (.*one\.ts:2:10: )?.*(Unexpected token|Expected)/s);
   });
 
   it('are refused with a reason where types can not just be taken away', () => {

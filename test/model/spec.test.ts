@@ -217,7 +217,7 @@ attribs:
     });
     expect(spec?.entity('asn')?.lifetime).toEqual({ type: 'weak' });
     expect(problems).toMatchObject([{ severity: 'warning', key: 'entity.lifetime.type' }]);
-    expect(problems[0]?.sentence).toContain('are kept for ever');
+    expect(problems[0]?.sentence).toContain('are kept forever');
   });
 
   it('warns of an empty file and of blanks around an id type', () => {

@@ -40,7 +40,7 @@ export const run: Run = async ({ args, option, has, output }) => {
     fill(join(folder, POINTS), 'TODAY', new Date(systemClock.now()).toISOString().slice(0, 10));
     addPackages(join(folder, 'package.json'), root, option('package') ?? specifierOf(root, folder));
   } catch (error) {
-    throw new Error(`${folder} can not be filled: ${messageOf(error)}`, { cause: error });
+    throw new Error(`${folder} cannot be filled: ${messageOf(error)}`, { cause: error });
   }
   const { configuration, spec } = requireConfiguration({ dir: join(folder, 'config'), env: 'development' }, {});
   writeFileSync(typesFileOf(configuration), modelDeclaration(spec));

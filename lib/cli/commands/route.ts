@@ -1,4 +1,4 @@
-/** `route`: to which worker an entity belongs. Lines that can not be read are refused with their number; the others go on. */
+/** `route`: to which worker an entity belongs. Lines that cannot be read are refused with their number; the others go on. */
 import { requireConfiguration } from '../../config/load.js';
 import { readLines } from '../../ingest/lines.js';
 import { hashOf } from '../../model/hash.js';
