@@ -4,10 +4,10 @@
  */
 import { Committer } from '../lib/commit/committer.js';
 import { Distributor } from '../lib/lanes/distributor.js';
-import { type Work, workOf } from '../lib/lanes/work.js';
 import type { Delivery } from '../lib/model/delivery.js';
 import type { TaskResult } from '../lib/model/record.js';
 import type { Task } from '../lib/model/task.js';
+import { type LaneWork, laneWork } from '../lib/model/work.js';
 import { createEvents } from '../lib/observability/events.js';
 import { makeLogger } from '../lib/observability/logger.js';
 import { PairOrder } from '../lib/queue/pair.js';
@@ -52,62 +52,61 @@ function deliveryOf(id: string, priority: boolean): Delivery {
   };
 }
 
+type Process = (work: LaneWork) => TaskResult | Promise<TaskResult>;
+
 /** Keeps the window full until all tasks are committed; how long that took. */
-function run(works: readonly Work[], process: (work: Work) => TaskResult | Promise<TaskResult>): Promise<number> {
+function run(works: readonly LaneWork[], process: Process): Promise<number> {
   return new Promise((resolve, reject) => {
     let pushed = 0;
     let committed = 0;
     const fill = () => {
-      for (; pushed < works.length && pushed - committed < WINDOW; pushed++) lanes.push(works[pushed] as Work);
+      for (; pushed < works.length && pushed - committed < WINDOW; pushed++) lanes.push(works[pushed] as LaneWork);
     };
-    const lanes = new Distributor<TaskResult>({
+    const lanes = new Distributor({
       threads: 512,
       tasksPerTurn: 256,
       waitingLimit: WINDOW,
       order: new PairOrder(16),
-      process,
-      done: (work, result) => committer.add({ delivery: work.delivery, result, key: work.task.key, again: work }),
-      discarded: () => {},
-      broken: (_, error) => {
-        reject(error);
-        return false;
+      runner: {
+        run: process,
+        finished: (work, result) => result && committer.add(work.finish(result)),
+        discarded: () => {},
+        broken: (_, error) => reject(error),
+        isBlameless: () => false,
       },
-      isCareful: () => false,
-      isBlameless: () => false,
-      admits: () => true,
-      idle: () => committer.hurry(),
+      gate: { admits: () => true, isCareful: () => false, starting: () => {}, idle: () => committer.hurry() },
     });
-    const committer = new Committer<Work>({
+    const committer = new Committer({
       store: { prepare: () => {}, commit: async () => STORED },
       ownership: { index: 0, epoch: 1 },
       inbox: true,
       limits: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
       reader: { committing: () => {} },
-      recordBytes: () => 0,
+      records: { bytesOf: () => 0 },
       troubles: new Troubles(),
       clock: systemClock,
       events: createEvents(),
       log: makeLogger(() => {}, 'error', {}),
-      committed(entries) {
-        committed += entries.length;
-        if (committed === works.length) resolve(performance.now() - startedAt);
-        else fill();
+      after: {
+        stored(stored) {
+          committed += stored.length;
+          if (committed === works.length) resolve(performance.now() - startedAt);
+          else fill();
+        },
+        sortedOut: () => {},
+        storeDown: () => {},
+        commitsFailed: reject,
       },
-      known: () => {},
-      another: () => {},
-      rewind: () => {},
-      away: () => {},
-      failed: reject,
     });
     const startedAt = performance.now();
     fill();
   });
 }
 
-async function measure(name: string, keys: number, process: (work: Work) => TaskResult | Promise<TaskResult>) {
+async function measure(name: string, keys: number, process: Process) {
   const tasks = Array.from({ length: keys }, (_, key) => taskOf(`ip:${key}`));
   const works = Array.from({ length: TASKS_PER_ROUND }, (_, at) =>
-    workOf(deliveryOf(`${at}`, at % 4 === 0), tasks[(at * 7) % keys] as Task),
+    laneWork(deliveryOf(`${at}`, at % 4 === 0), tasks[(at * 7) % keys] as Task),
   );
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) times.push(await run(works, process));

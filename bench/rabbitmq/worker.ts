@@ -1,8 +1,10 @@
 /** The data path of a worker as it is assembled for at-most-once, but with a store that does nothing. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { Emissions } from '../../lib/commit/emissions.js';
 import { Executor } from '../../lib/executor/executor.js';
 import { derivedTasks } from '../../lib/executor/followups.js';
 import { defineModule } from '../../lib/hooks/define.js';
@@ -53,9 +55,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
     numProcesses: 1,
     delivery: 'at-most-once',
     spec,
-    reader,
-    writer: NO_WRITER,
-    store,
+    backend: { reader, writer: NO_WRITER, store },
     records,
     execute: (task, delivery) => executor.execute(task, delivery),
     limits: {
@@ -72,15 +72,14 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
     clock,
     events,
     log,
-    commitsFailed: () => {},
+    emissions: new Emissions(),
     failed: (reason) => {
       throw reason;
     },
   });
   await pipeline.start(() => {});
   return async () => {
-    pipeline.rest('the measurement ends');
-    pipeline.committer.stop();
+    pipeline.abandon('the measurement ends');
     await reader.stop(Deadline.in(5_000));
     metrics.close();
     rmSync(runtimeDir, { recursive: true });

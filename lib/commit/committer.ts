@@ -3,35 +3,50 @@
  * under way the next batch gathers, and once it is full the store makes it ready, so that it can follow at once; batches follow
  * each other in the order in which results came, so that within a key the order of execution is the order of commits.
  *
- * A result is made from the state that the results before it left, committed or not. So when one can not be committed, all later
+ * A result is made from the state that the results before it left, committed or not. So when one cannot be committed, all later
  * ones of its key are worth nothing: they go back to their lane, which executes them again from the committed record, and the rest
  * is committed without them (sort-out.ts). Where the store cannot tell which ones, the next commits are smaller, at last of a single
  * task: so the search always ends, and no task keeps the others from their commit. Refused: committing each task on its own (the store's sync costs more than a hundred
  * tasks).
  */
 import type { Delivery } from '../model/delivery.js';
+import type { DoneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
-import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
-import { type Entry, isDelivered } from './entry.js';
 import { Numbering } from './numbering.js';
+import { Outage } from './outage.js';
 import { AFTER_COMMIT } from './outcomes.js';
-import { sortOut } from './sort-out.js';
+import { type Sorted, sortOut } from './sort-out.js';
 import { Withheld } from './withheld.js';
 
-export interface CommitterOptions<Again> {
+/** Told what becomes of works and of the commits that hold them. */
+export interface AfterCommit {
+  /** These are durable and settled. */
+  stored(works: readonly DoneWork[]): void;
+  /**
+   * Some of a batch were refused. What was known before is to be settled, others are to be renamed, rewound ones go back to their lanes,
+   * and what is not committed of their keys is void.
+   */
+  sortedOut(sorted: Sorted): void;
+  /** The store has not answered for `LONG_OUTAGE_MS`; told once each time. */
+  storeDown(): void;
+  /** This worker can commit no more: its epoch is outdated, or the store failed for good. */
+  commitsFailed(reason: unknown): void;
+}
+
+export interface CommitterOptions {
   readonly store: Pick<Store, 'prepare' | 'commit'>;
   readonly ownership: Ownership;
   /** Whether ids go into the inbox. */
   readonly inbox: boolean;
   /** Results in one commit, their size in bytes as far as there is more than one, and how long one waits for others to share it. */
   readonly limits: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
-  /** Estimated size of the record that results of a key leave. */
-  readonly recordBytes: (key: string) => number;
+  /** Estimates the size of the record that results of a key leave. */
+  readonly records: { bytesOf(key: string): number };
   /** Told what is committed at the moment. */
   readonly reader: { committing(deliveries: readonly Delivery[]): void };
   /** Told why commits wait for the store. */
@@ -39,55 +54,32 @@ export interface CommitterOptions<Again> {
   readonly clock: Clock;
   readonly events: Events;
   readonly log: Logger;
-  /** These are durable and settled. */
-  committed(entries: readonly Entry<Again>[]): void;
-  /** These turned out to be committed before; they changed nothing, and are to be settled. */
-  known(entries: readonly Entry<Again>[]): void;
-  /** Its id was committed with another task: it is to be renamed. */
-  another(delivery: Delivery): void;
-  /** What is not committed of this key is void; these tasks of it are executed again, in this order, before all others. */
-  rewind(key: string, again: readonly Again[]): void;
-  /** The store has not answered for `LONG_AWAY_MS`; told once each time. */
-  away(): void;
-  /** This worker can commit no more: its epoch is outdated, or the store failed for good. */
-  failed(reason: unknown): void;
+  readonly after: AfterCommit;
 }
 
-/** So long deliveries are held while the store does not answer; a broker takes back what is not acknowledged for half an hour. */
-export const LONG_AWAY_MS = 60_000;
-
-export class Committer<Again> {
-  private gathered: Entry<Again>[] = [];
-  /** Estimated size of each of those when it was added, and of all. */
-  private sizes: number[] = [];
+export class Committer {
+  private gathered: DoneWork[] = [];
   private gatheredBytes = 0;
   /** When the first of those was added. */
   private gatheredSince = 0;
-  private underWay: readonly Entry<Again>[] = [];
+  private underWay: readonly DoneWork[] = [];
   /** The batch after the one under way, once it is full. */
-  private next: readonly Entry<Again>[] = [];
+  private next: readonly DoneWork[] = [];
   private cancelTimer: (() => void) | null = null;
   private turnScheduled = false;
   private stopped = false;
-  private away: { readonly since: number; attempts: number; why: string; readonly cancel: () => void } | null = null;
   /** Results in one commit at most, for now. */
   private most: number;
   private readonly numbering = new Numbering();
-  private readonly withheld: Withheld<Again>;
-  private readonly pauses: Backoff = steps();
+  private readonly withheld: Withheld;
+  private readonly outage: Outage;
   private flushListeners: (() => void)[] = [];
 
-  constructor(private readonly options: CommitterOptions<Again>) {
-    const { clock, events, log, limits } = options;
+  constructor(private readonly options: CommitterOptions) {
+    const { clock, events, log, limits, troubles, after } = options;
     this.most = limits.tasks;
-    this.withheld = new Withheld({
-      clock,
-      events,
-      log,
-      again: (entries) => {
-        for (const entry of entries) this.add(entry);
-      },
-    });
+    this.withheld = new Withheld({ clock, events, log, retry: (work) => this.add(work) });
+    this.outage = new Outage({ troubles, clock, events, log, lasts: () => after.storeDown() });
   }
 
   /** How many results are not durable yet and on their way. */
@@ -100,22 +92,19 @@ export class Committer<Again> {
     return this.withheld.trouble;
   }
 
-  /** Results of deliveries that are not durable yet. */
-  unfinished(): readonly Entry<Again>[] {
+  /** What deliveries have brought and is not durable yet. */
+  unfinished(): readonly DoneWork[] {
     return [...this.underWay, ...this.next, ...this.gathered, ...this.withheld.list()].filter(isDelivered);
   }
 
-  /** The deliveries of the reader are void: what was withheld comes again. */
+  /** The open deliveries are void: what was withheld comes again, but for what has left its queue. */
   forgetWithheld(): void {
-    this.withheld.forget(isDelivered);
+    this.withheld.forget((work) => work.isDelivered && !work.acked);
   }
 
-  add(entry: Entry<Again>): void {
+  add(work: DoneWork): void {
     if (this.gathered.length === 0) this.gatheredSince = this.options.clock.monotonic();
-    this.gathered.push(entry);
-    const bytes = this.bytesOf(entry);
-    this.sizes.push(bytes);
-    this.gatheredBytes += bytes;
+    this.gather(work);
     if (this.isFull) this.scheduleCommit();
     else this.startTimer();
   }
@@ -142,7 +131,7 @@ export class Committer<Again> {
     this.stopped = true;
     this.stopTimer();
     this.withheld.stop();
-    this.away?.cancel();
+    this.outage.stop();
     this.tellFlushed();
   }
 
@@ -178,9 +167,9 @@ export class Committer<Again> {
     });
   }
 
-  /** Whether enough have gathered behind the commit under way. While the store is away, nothing is made ready for it. */
+  /** Whether enough have gathered behind the commit under way. While the store is down, nothing is made ready for it. */
   private get nextIsFull(): boolean {
-    return this.next.length === 0 && this.away === null && this.isFull;
+    return this.next.length === 0 && !this.outage.isPresent && this.isFull;
   }
 
   /** Whether enough have gathered for a commit. */
@@ -188,29 +177,36 @@ export class Committer<Again> {
     return this.gathered.length >= this.most || this.gatheredBytes >= this.options.limits.bytes;
   }
 
+  private gather(work: DoneWork): void {
+    work.bytes = this.bytesOf(work);
+    this.gathered.push(work);
+    this.gatheredBytes += work.bytes;
+  }
+
   /** What the task brought is written twice, as data-points and as history; its record as a whole. */
-  private bytesOf({ delivery, result, key }: Entry<Again>): number {
+  private bytesOf({ delivery, result, key }: DoneWork): number {
     let bytes = 2 * delivery.body.length;
-    if (key !== null && result.record !== undefined) bytes += this.options.recordBytes(key);
+    if (key !== null && result.record !== undefined) bytes += this.options.records.bytesOf(key);
     for (const { body } of result.derived) bytes += body.length;
     return bytes;
   }
 
-  private takeBatch(): readonly Entry<Again>[] {
+  private takeBatch(): readonly DoneWork[] {
     this.gatheredSince = this.options.clock.monotonic();
-    const { bytes } = this.options.limits;
-    let [count, taken] = [0, 0];
-    for (const size of this.sizes) {
-      if (count === this.most || (count > 0 && taken + size > bytes)) break;
+    const { gathered, most } = this;
+    let [count, bytes] = [0, 0];
+    for (const work of gathered) {
+      if (count === most || (count > 0 && bytes + work.bytes > this.options.limits.bytes)) break;
       count += 1;
-      taken += size;
+      bytes += work.bytes;
     }
-    this.gatheredBytes -= taken;
-    this.sizes.splice(0, count);
-    return this.numbering.number(this.gathered.splice(0, count));
+    this.gatheredBytes -= bytes;
+    const batch = gathered.splice(0, count);
+    this.numbering.number(batch);
+    return batch;
   }
 
-  private batchOf(entries: readonly Entry<Again>[]): Batch {
+  private batchOf(entries: readonly DoneWork[]): Batch {
     const { ownership, inbox } = this.options;
     return { ownership, entries, inbox };
   }
@@ -229,12 +225,12 @@ export class Committer<Again> {
 
   /** One that cannot be stored may end the process: who comes next is to know which ones it can have been. */
   private noteUnderWay(): void {
-    const entries = [...this.underWay, ...this.next].filter(isDelivered);
-    this.options.reader.committing(entries.map(({ delivery }) => delivery));
+    const works = [...this.underWay, ...this.next].filter(isDelivered);
+    this.options.reader.committing(works.map(({ delivery }) => delivery));
   }
 
   private ended(outcome: CommitOutcome, durationMs: number): void {
-    if (outcome.kind !== 'unavailable') this.back();
+    if (outcome.kind !== 'unavailable') this.outage.over();
     switch (AFTER_COMMIT[outcome.kind]) {
       case 'finish':
         this.finish(durationMs);
@@ -251,34 +247,33 @@ export class Committer<Again> {
   }
 
   private finish(durationMs: number): void {
-    const entries = this.underWay;
+    const works = this.underWay;
     this.most = Math.min(2 * this.most, this.options.limits.tasks);
-    this.numbering.stored(entries);
-    this.withheld.committed(entries);
+    this.numbering.stored(works);
+    this.withheld.committed(works);
     this.underWay = this.next;
     this.next = [];
     // First of all: the store need not wait for what else is done here.
     if (this.underWay.length > 0) void this.commit();
     else this.noteUnderWay();
-    this.options.committed(entries);
-    this.options.events.emit('commit-stored', { tasks: entries.filter(isDelivered).length, durationMs });
+    this.options.after.stored(works);
+    this.options.events.emit('commit-stored', { tasks: works.filter(isDelivered).length, durationMs });
     this.goOn();
   }
 
   private takeOut(outcome: CommitOutcome): void {
-    const { events, rewind, known, another } = this.options;
     const tasks = this.underWay.length;
     const sorted = sortOut(outcome, this.underWay, [...this.next, ...this.gathered]);
     if (sorted === null) {
       this.split(outcome);
       return;
     }
-    events.emit('commit-failed', { tasks, kind: sorted.kind, why: sorted.why });
-    for (const { delivery } of sorted.others) another(delivery);
-    this.beginAnew(sorted.kept);
-    for (const [entry, why] of sorted.withheld) this.withheld.add(entry, why);
-    for (const [key, again] of sorted.rewound) rewind(key, again);
-    known(sorted.known);
+    const { kind, why, kept, aside, withheld } = sorted;
+    this.options.events.emit('commit-failed', { tasks, kind, why });
+    for (const [work, result] of aside) work.conclude(result);
+    this.beginAnew(kept);
+    for (const [work, reason] of withheld) this.withheld.add(work, reason);
+    this.options.after.sortedOut(sorted);
     this.goOn();
   }
 
@@ -298,14 +293,14 @@ export class Committer<Again> {
   }
 
   /** Nothing is under way any more; these are to be committed. */
-  private beginAnew(entries: Entry<Again>[]): void {
+  private beginAnew(works: readonly DoneWork[]): void {
     this.numbering.beginAnew();
     this.underWay = [];
     this.next = [];
     this.noteUnderWay();
-    this.gathered = entries;
-    this.sizes = entries.map((entry) => this.bytesOf(entry));
-    this.gatheredBytes = this.sizes.reduce((bytes, size) => bytes + size, 0);
+    this.gathered = [];
+    this.gatheredBytes = 0;
+    for (const work of works) this.gather(work);
   }
 
   private outdated(): void {
@@ -316,40 +311,13 @@ export class Committer<Again> {
     this.fail(new ApplicationError('OWNERSHIP_LOST', why));
   }
 
-  private repeatLater({ why, answers = false }: CommitOutcome & { readonly kind: 'unavailable' }): void {
-    const { clock, events, log, troubles } = this.options;
-    const news = this.away?.why !== why;
-    if (news && answers) log.warn('the store refuses to commit; commits wait', { why });
-    else if (news) log.warn('the store does not answer; commits wait', { why });
-    this.away ??= {
-      since: clock.monotonic(),
-      attempts: 0,
-      why,
-      cancel: clock.after(LONG_AWAY_MS, () => this.options.away()),
+  private repeatLater(outcome: CommitOutcome & { readonly kind: 'unavailable' }): void {
+    const pauseMs = this.outage.waits(outcome, this.underWay.length);
+    const again = () => {
+      this.cancelTimer = null;
+      void this.commit();
     };
-    this.away.why = why;
-    troubles.waits(this, why);
-    const attempt = ++this.away.attempts;
-    const pauseMs = this.pauses.nextMs();
-    events.emit('commit-retried', { tasks: this.underWay.length, attempt, pauseMs, why });
-    this.cancelTimer = clock.after(
-      pauseMs,
-      () => {
-        this.cancelTimer = null;
-        void this.commit();
-      },
-      true,
-    );
-  }
-
-  private back(): void {
-    if (this.away === null) return;
-    const awayMs = Math.round(this.options.clock.monotonic() - this.away.since);
-    this.options.log.info('the store answers again', { awayMs });
-    this.away.cancel();
-    this.away = null;
-    this.options.troubles.goesOn(this);
-    this.pauses.reset();
+    this.cancelTimer = this.options.clock.after(pauseMs, again, true);
   }
 
   private goOn(): void {
@@ -361,10 +329,14 @@ export class Committer<Again> {
   private fail(reason: unknown): void {
     if (this.stopped) return;
     this.stop();
-    this.options.failed(reason);
+    this.options.after.commitsFailed(reason);
   }
 
   private tellFlushed(): void {
     for (const listener of this.flushListeners.splice(0)) listener();
   }
+}
+
+function isDelivered({ isDelivered }: DoneWork): boolean {
+  return isDelivered;
 }

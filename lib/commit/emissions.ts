@@ -6,10 +6,9 @@
 import type { Delivery } from '../model/delivery.js';
 import type { OutgoingTask } from '../model/task.js';
 import { newTaskId } from '../model/task-id.js';
+import { type DoneWork, Work } from '../model/work.js';
 import { ApplicationError } from '../runtime/errors.js';
-import type { Entry } from './entry.js';
-
-type Add = (entry: Entry<never>) => void;
+import type { Committer } from './committer.js';
 
 /** One call of `send`. */
 interface Emission {
@@ -21,18 +20,18 @@ interface Emission {
 const nothing = () => {};
 
 export class Emissions {
-  private add: Add | null = null;
+  private commits: Pick<Committer, 'add' | 'hurry'> | null = null;
   private over: unknown = new ApplicationError('OWNERSHIP_LOST', 'nothing can be emitted: the index is not owned yet');
   private readonly open = new Set<Emission>();
 
   /** From now on they go into commits. */
-  begin(add: Add): void {
-    this.add = add;
+  begin(commits: Pick<Committer, 'add' | 'hurry'>): void {
+    this.commits = commits;
   }
 
   /** No more of them; whoever waits is told why. */
   end(why: unknown): void {
-    this.add = null;
+    this.commits = null;
     this.over = why;
     for (const { failed } of this.open) failed(why);
     this.open.clear();
@@ -40,8 +39,8 @@ export class Emissions {
 
   /** Resolves when all are committed. Rejects where that cannot happen any more, with what `end` was told. */
   readonly send = (tasks: readonly OutgoingTask[]): Promise<void> => {
-    const { add } = this;
-    if (add === null) return Promise.reject(this.over);
+    const { commits } = this;
+    if (commits === null) return Promise.reject(this.over);
     if (tasks.length === 0) return Promise.resolve();
     return new Promise((resolve, failed) => {
       const done = () => {
@@ -50,23 +49,20 @@ export class Emissions {
       };
       const emission: Emission = { left: tasks.length, done, failed };
       this.open.add(emission);
-      for (const task of tasks) add(entryOf(task, emission));
+      for (const task of tasks) commits.add(workOf(task, emission));
+      commits.hurry();
     });
   };
 }
 
-/** An entry for each task: one that cannot be stored is put aside alone. */
-function entryOf(task: OutgoingTask, emission: Emission): Entry<never> {
+/** A work for each task: one that cannot be stored is put aside alone. */
+function workOf(task: OutgoingTask, emission: Emission): DoneWork {
   const [etype = '', eid = ''] = task.key.split(/:(.*)/s);
-  return {
-    delivery: deliveryOf(task),
-    result: { outcome: 'applied', etype, eid, history: [], raw: [], derived: [task] },
-    key: null,
-    again: null,
-    durable() {
-      if (--emission.left === 0) emission.done();
-    },
+  const durable = () => {
+    if (--emission.left === 0) emission.done();
   };
+  const work = new Work(deliveryOf(task), null, durable);
+  return work.conclude({ outcome: 'applied', etype, eid, history: [], raw: [], derived: [task] });
 }
 
 /** Nobody delivers it again, so the inbox need not know it; it goes to quarantine under this id where it cannot be stored. */

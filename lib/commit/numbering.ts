@@ -7,9 +7,9 @@
  */
 import type { OutgoingTask } from '../model/task.js';
 import { newStream, sequencedId } from '../model/task-id.js';
-import type { Entry } from './entry.js';
+import type { DoneWork } from '../model/work.js';
 
-interface Stream {
+interface OwnStream {
   readonly name: string;
   /** Positions of commits that are durable, and of all. */
   durable: number;
@@ -18,22 +18,22 @@ interface Stream {
 
 export class Numbering {
   /** By queue: its index, and which one of the pair it is. */
-  private readonly streams = new Map<number, Stream>();
+  private readonly streams = new Map<number, OwnStream>();
 
-  /** The entries of a commit, which follows those that were numbered before. */
-  number<Again>(entries: readonly Entry<Again>[]): readonly Entry<Again>[] {
-    if (!entries.some(hasOwnTasks)) return entries;
-    return entries.map((entry) => {
-      if (!hasOwnTasks(entry)) return entry;
-      const derived = entry.result.derived.map((task) => ({ ...task, id: this.next(this.streamOf(task)) }));
-      return { ...entry, result: { ...entry.result, derived } };
-    });
+  /** The works of a commit, which follows those that were numbered before. */
+  number(works: readonly DoneWork[]): void {
+    for (const work of works) {
+      if (!hasOwnTasks(work)) continue;
+      const derived = work.result.derived.map((task) => ({ ...task, id: this.next(this.streamOf(task)) }));
+      work.result = { ...work.result, derived };
+    }
   }
 
   /** The commit of these, which were numbered first, is durable. */
-  stored(entries: readonly Entry<unknown>[]): void {
-    for (const { result } of entries.filter(hasOwnTasks)) {
-      for (const task of result.derived) this.streamOf(task).durable += 1;
+  stored(works: readonly DoneWork[]): void {
+    for (const work of works) {
+      if (!hasOwnTasks(work)) continue;
+      for (const task of work.result.derived) this.streamOf(task).durable += 1;
     }
   }
 
@@ -42,12 +42,12 @@ export class Numbering {
     for (const stream of this.streams.values()) stream.given = stream.durable;
   }
 
-  private next(stream: Stream): string {
+  private next(stream: OwnStream): string {
     stream.given += 1;
     return sequencedId({ stream: stream.name, n: stream.given });
   }
 
-  private streamOf({ index, priority }: OutgoingTask): Stream {
+  private streamOf({ index, priority }: OutgoingTask): OwnStream {
     const queue = 2 * index + Number(priority);
     let stream = this.streams.get(queue);
     if (stream === undefined) {
@@ -59,6 +59,6 @@ export class Numbering {
 }
 
 /** A forwarded task keeps the id of its sender. */
-function hasOwnTasks({ result: { derived, outcome } }: Entry<unknown>): boolean {
+function hasOwnTasks({ result: { derived, outcome } }: DoneWork): boolean {
   return derived.length > 0 && outcome !== 'forwarded';
 }

@@ -33,7 +33,7 @@ export interface OutboxPublisherOptions {
 }
 
 /** From the first failure until all that waited is out. */
-interface Trouble {
+interface Backlog {
   readonly since: number;
   /** Tasks that were published meanwhile. */
   published: number;
@@ -46,7 +46,7 @@ export class OutboxPublisher implements Service {
   private wanted = false;
   private stopped = true;
   private attempts = 0;
-  private trouble: Trouble | null = null;
+  private trouble: Backlog | null = null;
   private readonly pauses: Backoff = steps();
   private endPause = () => {};
   /** Ends the waiting of a stop for the batch under way. */
@@ -145,7 +145,7 @@ export class OutboxPublisher implements Service {
     void this.tell(this.trouble, why);
   }
 
-  private async tell(trouble: Trouble, why: string): Promise<void> {
+  private async tell(trouble: Backlog, why: string): Promise<void> {
     const { outbox, index, log } = this.options;
     const unknown = [null, null] as const;
     // The store may be away as well.

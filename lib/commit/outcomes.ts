@@ -1,12 +1,12 @@
 /**
- * What follows from outcomes, each in one table: what the committer does after a commit, by how it ended (product.md, rules 1, 2
- * and 4), and what is told of a task once its commit is durable, by how it ended.
+ * What follows from outcomes, each in one table: what the committer does after a commit, by how it ended (rules.md: a bad task harms only
+ * itself), and what is told of a task once its commit is durable, by how it ended.
  */
 import type { Outcome } from '../model/record.js';
+import type { DoneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { CommitOutcome } from '../store/store.js';
-import type { Entry } from './entry.js';
 
 /**
  * `finish`: its tasks are done. `sort-out`: take out what the outcome names, execute the rest of those keys again, commit what is
@@ -29,7 +29,7 @@ interface Tell {
 const nothing = () => {};
 
 /** Events of tasks that change no record of this index. What was applied is counted where it was executed. */
-const AFTER_TASK: Readonly<Record<Outcome, (entry: Entry<unknown>, tell: Tell) => void>> = {
+const AFTER_TASK: Readonly<Record<Outcome, (work: DoneWork, tell: Tell) => void>> = {
   applied: nothing,
   denied: nothing,
   deleted: nothing,
@@ -45,6 +45,6 @@ const AFTER_TASK: Readonly<Record<Outcome, (entry: Entry<unknown>, tell: Tell) =
 };
 
 /** The commit of these is durable. */
-export function tellCommitted(entries: readonly Entry<unknown>[], tell: Tell): void {
-  for (const entry of entries) AFTER_TASK[entry.result.outcome](entry, tell);
+export function tellCommitted(works: readonly DoneWork[], tell: Tell): void {
+  for (const work of works) AFTER_TASK[work.result.outcome](work, tell);
 }

@@ -4,42 +4,53 @@
  * task in `normalEvery` is a normal one where both wait.
  *
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
- * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. Tasks that broke their lanes run one after another, before what is new: whichever of them breaks for ever is found out
+ * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. Tasks that broke their lanes run one after another, before what is new: whichever of them breaks forever is found out
  * at once, however many there are. What is to run again and has left its queue (at-most-once) goes first, also while all else is halted.
- * The lanes know neither executor nor committer: they are handed `process` and hand on what that returned.
+ * The lanes know neither executor nor committer: a Runner executes what they hand it, a Gate says when tasks may start.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
  * (one slow key delays all keys of its thread).
  */
+import type { TaskResult } from '../model/record.js';
+import type { LaneWork } from '../model/work.js';
 import type { PairOrder } from '../queue/pair.js';
 import { Lane } from './lane.js';
 import { ReadyLanes } from './ready.js';
-import type { Work } from './work.js';
 
-export interface DistributorOptions<Result> {
+/** What runs the tasks of the lanes. */
+export interface Runner {
+  /** Executes one task; null where it is not to be executed and is dropped. What it throws or rejects with is an error of the program: the lane breaks. */
+  run(work: LaneWork): TaskResult | null | Promise<TaskResult>;
+  /** A task has its result. Called in the order of execution within a key. */
+  finished(work: LaneWork, result: TaskResult | null): void;
+  /** The result of a task that was rewound while it ran is thrown away; it is executed again. */
+  discarded(work: LaneWork): void;
+  /** The lane broke on this task, which is executed again. `restarts`: how often lanes were restarted. */
+  broken(work: LaneWork, error: unknown, restarts: number): void;
+  /** What running it failed with is the fault of no task: the lane is not broken, the task waits in it. Whoever says so stops the lanes. */
+  isBlameless(error: unknown): boolean;
+}
+
+/** What says when tasks may start. */
+export interface Gate {
+  /** Whether one more may start while so many run, or have left their queue and wait; asked again after `wake`. */
+  admits(busy: number): boolean;
+  /** Whether nothing else starts until a task that broke its lane is done with. */
+  isCareful(): boolean;
+  /** These run next, in this order, whatever happens meanwhile. */
+  starting(works: readonly LaneWork[]): void;
+  /** Nothing can start until something comes, or until `admits` says so: whoever gathers results need not wait for more. */
+  idle(): void;
+}
+
+export interface DistributorOptions {
   /** DP3's worker_threads: lanes that may run at once. */
   readonly threads: number;
   readonly tasksPerTurn: number;
   /** Tasks that may wait here. The window of the reader keeps to it: one more is a mistake of ours, and refused. */
   readonly waitingLimit: number;
   readonly order: PairOrder;
-  /** These run next, in this order, whatever happens meanwhile. */
-  starting?(works: readonly Work[]): void;
-  /** Executes one task. What it throws or rejects with is an error of the program: the lane breaks. */
-  process(work: Work): Result | Promise<Result>;
-  /** A task has its result. Called in the order of execution within a key. */
-  done(work: Work, result: Result): void;
-  /** The result of a task that was rewound while it ran is thrown away; it is executed again. */
-  discarded(work: Work): void;
-  /** The lane broke on this task and was restarted; true lets it run again, false when it has been dealt with. */
-  broken(work: Work, error: unknown): boolean;
-  /** What `process` failed with is the fault of no task: the lane is not broken, the task waits in it. Whoever says so stops the lanes. */
-  isBlameless(error: unknown): boolean;
-  /** Whether nothing else starts until a task that broke its lane is done with. */
-  isCareful(): boolean;
-  /** Whether one more task may start while so many run, or have left their queue and wait; asked again after `wake`. */
-  admits(busy: number): boolean;
-  /** Nothing can start until something comes, or until `admits` says so: whoever gathers results need not wait for more. */
-  idle(): void;
+  readonly runner: Runner;
+  readonly gate: Gate;
 }
 
 export interface LanesStatus {
@@ -49,12 +60,12 @@ export interface LanesStatus {
   readonly restarts: number;
 }
 
-export class Distributor<Result> {
+export class Distributor {
   private readonly lanes = new Map<string, Lane>();
   private readonly ready = new ReadyLanes();
   private busy = 0;
   /** Works in the lanes that have left their queue. */
-  private left = 0;
+  private acked = 0;
   private brokenRun = 0;
   private waiting = 0;
   private restarts = 0;
@@ -64,9 +75,9 @@ export class Distributor<Result> {
   private quietListeners: (() => void)[] = [];
   private emptyListeners: (() => void)[] = [];
 
-  constructor(private readonly options: DistributorOptions<Result>) {}
+  constructor(private readonly options: DistributorOptions) {}
 
-  push(work: Work): void {
+  push(work: LaneWork): void {
     const { waitingLimit } = this.options;
     if (this.waiting >= waitingLimit) throw new Error(`${waitingLimit} tasks wait in the lanes, and one more came`);
     const lane = this.laneOf(work.task.key);
@@ -76,12 +87,12 @@ export class Distributor<Result> {
   }
 
   /** These tasks of the key are executed again, in this order, before everything else of it. Their old results must be gone by now. */
-  rewind(key: string, works: readonly Work[]): void {
+  rewind(key: string, works: readonly LaneWork[]): void {
     const lane = this.laneOf(key);
-    const { waiting, left } = lane;
+    const { waiting, acked } = lane;
     lane.rewind(works);
     this.waiting += lane.waiting - waiting;
-    this.left += lane.left - left;
+    this.acked += lane.acked - acked;
     this.makeReady(lane);
     this.dropIfEmpty(lane);
   }
@@ -138,13 +149,13 @@ export class Distributor<Result> {
   }
 
   /** What runs now. */
-  running(): Work[] {
+  running(): LaneWork[] {
     return Array.from(this.lanes.values(), (lane) => lane.running).filter((work) => work !== null);
   }
 
   /** What has left its queue and waits to be executed again. */
-  waitingLeft(): Work[] {
-    return Array.from(this.lanes.values(), (lane) => lane.waitingLeft()).flat();
+  waitingAcked(): LaneWork[] {
+    return Array.from(this.lanes.values(), (lane) => lane.waitingAcked()).flat();
   }
 
   status(): LanesStatus {
@@ -178,7 +189,7 @@ export class Distributor<Result> {
   }
 
   get isQuiet(): boolean {
-    return this.busy === 0 && (this.left === 0 || this.stopped);
+    return this.busy === 0 && (this.acked === 0 || this.stopped);
   }
 
   private laneOf(key: string): Lane {
@@ -196,7 +207,7 @@ export class Distributor<Result> {
   }
 
   private scheduleTurn(): void {
-    if (this.turnScheduled || this.stopped || (this.halted && this.left === 0)) return;
+    if (this.turnScheduled || this.stopped || (this.halted && this.acked === 0)) return;
     this.turnScheduled = true;
     setImmediate(() => {
       this.turnScheduled = false;
@@ -211,7 +222,7 @@ export class Distributor<Result> {
         this.tellIdle();
         return;
       }
-      this.options.starting?.(lanes.map(({ running }) => running!));
+      this.options.gate.starting(lanes.map(({ running }) => running!));
       for (const lane of lanes) this.run(lane);
       left -= lanes.length;
     }
@@ -231,72 +242,74 @@ export class Distributor<Result> {
   }
 
   private tellIdle(): void {
-    const { threads, admits, idle } = this.options;
+    const { threads, gate } = this.options;
     if (this.halted || this.busy >= threads) return;
-    if ((this.busy === 0 && this.waiting === 0) || !admits(this.busy + this.left)) idle();
+    if ((this.busy === 0 && this.waiting === 0) || !gate.admits(this.busy + this.acked)) gate.idle();
   }
 
   /** The lane whose turn it is, if any may start. */
   private next(): Lane | null {
-    const { ready, options } = this;
+    const { ready } = this;
+    const { gate, order } = this.options;
     if (this.stopped) return null;
-    if (ready.left !== null) return ready.left;
+    if (ready.acked !== null) return ready.acked;
     const broken = this.brokenRun > 0 ? null : ready.broken;
-    if (broken?.head?.acknowledged) return broken;
-    if (this.halted || !options.admits(this.busy + this.left)) return null;
-    if (broken === null && this.brokenRun > 0 && options.isCareful()) return null;
-    return broken ?? ready.next(options.order.normalIsDue);
+    if (broken?.head?.acked) return broken;
+    if (this.halted || !gate.admits(this.busy + this.acked)) return null;
+    if (broken === null && this.brokenRun > 0 && gate.isCareful()) return null;
+    return broken ?? ready.next(order.normalIsDue);
   }
 
   private take(lane: Lane): void {
     this.ready.remove(lane);
     this.options.order.taken(lane.turn !== 'normal');
-    const { left } = lane;
+    const { acked } = lane;
     const work = lane.shift();
     if (work === null) throw new Error(`the lane of ${lane.key} was ready without a task`);
     lane.running = work;
-    lane.rewound = false;
+    work.state = 'running';
     if (work.breaks > 0) this.brokenRun++;
     this.waiting--;
-    this.left += lane.left - left;
+    this.acked += lane.acked - acked;
     this.busy++;
   }
 
   private run(lane: Lane): void {
     const work = lane.running!;
-    let result: Result | Promise<Result>;
+    let result: TaskResult | null | Promise<TaskResult>;
     try {
-      result = this.options.process(work);
+      result = this.options.runner.run(work);
     } catch (error) {
-      this.broke(lane, work, error);
+      this.failed(lane, work, error);
       return;
     }
     if (result instanceof Promise) {
       result.then(
         (settled) => this.finished(lane, work, settled),
-        (error: unknown) => this.broke(lane, work, error),
+        (error: unknown) => this.failed(lane, work, error),
       );
     } else this.finished(lane, work, result);
   }
 
-  private finished(lane: Lane, work: Work, result: Result): void {
+  private finished(lane: Lane, work: LaneWork, result: TaskResult | null): void {
     this.release(lane);
-    if (lane.rewound) this.options.discarded(work);
-    else this.options.done(work, result);
+    // One that was rewound meanwhile stands in its lane again, and what came of it does not count.
+    if (work.state === 'running') this.options.runner.finished(work, result);
+    else this.options.runner.discarded(work);
     this.goOn(lane);
   }
 
-  private broke(lane: Lane, work: Work, error: unknown): void {
-    const { isBlameless, broken, discarded } = this.options;
+  private failed(lane: Lane, work: LaneWork, error: unknown): void {
+    const { runner } = this.options;
     this.release(lane);
-    const blameless = isBlameless(error);
-    // When it was rewound meanwhile it stands in the lane already, and what came of it does not count.
-    if (lane.rewound || blameless) discarded(work);
+    const isVoid = work.state !== 'running';
+    if (runner.isBlameless(error) || isVoid) runner.discarded(work);
     else {
       this.restarts++;
       work.breaks++;
+      runner.broken(work, error, this.restarts);
     }
-    if (!lane.rewound && (blameless || broken(work, error))) this.rewind(lane.key, [work]);
+    if (!isVoid) this.rewind(lane.key, [work]);
     this.goOn(lane);
   }
 

@@ -38,7 +38,7 @@ class List {
 
 export class ReadyLanes {
   private readonly lists: Readonly<Record<Turn, List>> = {
-    left: new List(),
+    acked: new List(),
     broken: new List(),
     priority: new List(),
     normal: new List(),
@@ -60,8 +60,8 @@ export class ReadyLanes {
   }
 
   /** The first of those whose next task has left its queue. */
-  get left(): Lane | null {
-    return this.lists.left.first;
+  get acked(): Lane | null {
+    return this.lists.acked.first;
   }
 
   /** The first of those that broke on their next task. */

@@ -1,5 +1,5 @@
 /**
- * Drain: how a worker comes to rest without losing, doubling or reordering anything (product.md, rule 8).
+ * Drain: how a worker comes to rest without losing, doubling or reordering anything (rules.md: drain in order).
  *
  *   1. The scheduler starts no more jobs; the reader sets new deliveries aside, its consumers stay.
  *   2. The lanes start nothing more; what waits in them stays unacknowledged.
@@ -13,33 +13,20 @@
  * One deadline for all of it. What runs beyond it is named in the log and stays in the queue; with delivery at-most-once, where it has
  * left the queue already, it is lost.
  */
-import type { Emissions } from '../commit/emissions.js';
-import type { Entry } from '../commit/entry.js';
-import type { Work } from '../lanes/work.js';
-import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
-import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { type Service, stopAll } from '../runtime/service.js';
-import type { Ownership, Store } from '../store/store.js';
-import type { Pipeline } from './pipeline.js';
+import type { Flow } from './flow.js';
+import type { PipelineOptions } from './options.js';
 
 export interface DrainParts {
-  readonly pipeline: Pipeline;
-  readonly ownership: Ownership;
-  readonly emissions: Pick<Emissions, 'end'>;
-  readonly store: Store;
+  readonly flow: Flow;
+  readonly options: PipelineOptions;
   /** Stopped first. */
   readonly scheduler: Service;
   readonly modules: Service;
-  readonly writer: Service;
-  readonly clock: Clock;
-  readonly events: Events;
-  readonly log: Logger;
 }
-
-type Unfinished = Pick<Entry<Work>, 'delivery' | 'key' | 'again'>;
 
 /** What closing may take even when the deadline has passed: the next owner waits for it. */
 const CLOSING_MS = 2_000;
@@ -49,23 +36,25 @@ const LINE_EVERY_MS = 5_000;
 
 /** Resolves with the number of tasks that did not finish in time. */
 export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ readonly left: number }> {
-  const { pipeline, ownership, emissions, store, scheduler, modules, writer, clock, events, log } = parts;
+  const { flow, scheduler, modules } = parts;
+  const { backend, ownership, emissions, clock, events, log } = parts.options;
+  const { reader, writer, store } = backend;
   const startedAt = clock.monotonic();
   const endLines = reportProgress(parts);
-  events.emit('drain-started', { open: pipeline.reader.window.tasks });
+  events.emit('drain-started', { open: reader.window.tasks });
 
-  pipeline.rest('the worker drains');
+  flow.rest('the worker drains');
   await tried(scheduler.stop(deadline), log);
-  await deadline.allows(atRest(pipeline));
+  await deadline.allows(flow.atRest());
   await tried(modules.stop(deadline), log);
-  await deadline.allows(pipeline.committer.flushed());
-  const left = unfinished(parts);
-  pipeline.committer.stop();
+  await deadline.allows(flow.committer.flushed());
+  const left = tellUnfinished(parts);
+  flow.committer.stop();
   emissions.end(new ApplicationError('QUEUE_UNAVAILABLE', 'nothing can be emitted any more: the worker has stopped'));
 
-  await tried(stopAll([writer, pipeline.outbox], deadline), log);
+  await tried(stopAll([writer, flow.outbox], deadline), log);
   const closing = Deadline.in(Math.max(deadline.leftMs, CLOSING_MS), clock);
-  await tried(pipeline.reader.stop(closing), log);
+  await tried(reader.stop(closing), log);
   await tried(closing.allows(store.release(ownership)), log);
   await tried(stopAll([store], closing), log);
 
@@ -78,12 +67,14 @@ export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ re
  * The index has another owner by now, who gets all that is open here. What runs may end; nothing of it is committed. Only what has left its
  * queue (at-most-once) is lost.
  */
-export async function abandon(parts: DrainParts, deadline: Deadline): Promise<void> {
-  const { pipeline, store, scheduler, modules, writer, clock, log } = parts;
-  const closing = Deadline.in(Math.min(deadline.leftMs, CLOSING_MS), clock);
-  await closing.allows(pipeline.lanes.quiet());
-  unfinished(parts, ({ again }) => again?.acknowledged === true);
-  await tried(stopAll([store, pipeline.reader, writer, modules, pipeline.outbox, scheduler], closing), log);
+export async function leave(parts: DrainParts, deadline: Deadline): Promise<{ readonly left: number }> {
+  const { flow, scheduler, modules, options } = parts;
+  const { reader, writer, store } = options.backend;
+  const closing = Deadline.in(Math.min(deadline.leftMs, CLOSING_MS), options.clock);
+  await closing.allows(flow.lanes.quiet());
+  tellUnfinished(parts, true);
+  await tried(stopAll([store, reader, writer, modules, flow.outbox, scheduler], closing), options.log);
+  return { left: 0 };
 }
 
 /** A part that does not stop must not keep the others from it: least of all the reader, and the release of the index. */
@@ -91,38 +82,23 @@ async function tried(step: Promise<unknown>, log: Logger): Promise<void> {
   await step.catch((error: unknown) => log.error('a part did not stop', { error }));
 }
 
-/** A commit that is refused puts back tasks; those that have left their queue are run again. */
-async function atRest({ lanes, committer }: Pipeline): Promise<void> {
-  do {
-    await lanes.quiet();
-    await committer.flushed();
-  } while (!lanes.isQuiet);
-}
-
-/** Names what runs, is to run though it has left its queue, or is not committed; how many that are. */
-function unfinished({ pipeline, events, log }: DrainParts, which = (_: Unfinished) => true): number {
-  const { lanes } = pipeline;
-  const works = [...lanes.running(), ...lanes.waitingLeft()].map((work) => ({
-    delivery: work.delivery,
-    key: work.task.key,
-    again: work,
-  }));
-  const left: readonly Unfinished[] = [...works, ...pipeline.committer.unfinished()].filter(which);
-  for (const { delivery, again, key: entity } of left) {
+/** Names what did not finish, or what of it has left its queue; how many tasks that are. */
+function tellUnfinished({ flow, options: { events, log } }: DrainParts, onlyAcked = false): number {
+  const unfinished = flow.unfinished().filter(({ acked }) => acked || !onlyAcked);
+  for (const { delivery, acked, key } of unfinished) {
     const { id } = delivery;
-    const key = entity ?? '';
-    const what = again?.acknowledged ? 'is lost (at-most-once)' : 'stays in the queue';
-    events.emit('task-abandoned', { id, key });
-    log.warn(`a task did not finish in time and ${what}`, { id, entity: key });
+    const entity = key ?? '';
+    const what = acked ? 'is lost (at-most-once)' : 'stays in the queue';
+    events.emit('task-abandoned', { id, key: entity });
+    log.warn(`a task did not finish in time and ${what}`, { id, entity });
   }
-  return left.length;
+  return unfinished.length;
 }
 
-function reportProgress({ pipeline, clock, log }: DrainParts): () => void {
+function reportProgress({ flow, options: { clock, log } }: DrainParts): () => void {
   let cancel = () => {};
   const report = () => {
-    const { busy, uncommitted } = pipeline.status();
-    log.info('still draining', { running: busy, uncommitted });
+    log.info('still draining', { running: flow.lanes.status().busy, uncommitted: flow.committer.open });
     cancel = clock.after(LINE_EVERY_MS, report);
   };
   cancel = clock.after(FIRST_LINE_MS, report);

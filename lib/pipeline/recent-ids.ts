@@ -94,3 +94,8 @@ export class RecentIds {
     this.oldest = (this.oldest + 1) % DONE_IDS_LIMIT;
   }
 }
+
+/** One without an id is told from its twins by the inbox alone; without one it is applied each time it comes, so that none is lost. */
+export function mayHaveCopies({ deduplicated, lacksId }: Delivery, inbox: boolean): boolean {
+  return !deduplicated && (inbox || !lacksId);
+}

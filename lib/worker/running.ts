@@ -9,9 +9,7 @@ import type { ModelSpec } from '../model/spec.js';
 import type { Events } from '../observability/events.js';
 import type { Logger, RootLogger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
-import { abandon, drain } from '../pipeline/drain.js';
-import { keyThatFills } from '../pipeline/hot-key.js';
-import { limitsOf } from '../pipeline/limits.js';
+import { limitsOf } from '../pipeline/options.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import type { QueueDepth } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
@@ -115,7 +113,7 @@ export class RunningWorker implements WorkerProgram {
    */
   async stop(deadline: Deadline): Promise<{ readonly left: number }> {
     this.stopping = true;
-    const { backend, emissions, modules, scheduler, sweeper, clock, events, root: log, metrics } = this.parts;
+    const { backend, modules, scheduler, sweeper, clock, root: log, metrics } = this.parts;
     const { reader, writer, store } = backend;
     if (!this.ready) {
       this.storeStart.stop();
@@ -124,13 +122,11 @@ export class RunningWorker implements WorkerProgram {
     await deadline.allows(this.starting);
     let left = 0;
     if (this.consuming) {
-      const { pipeline, ownership, watchdog, losses } = this.consuming;
+      const { pipeline, watchdog, losses } = this.consuming;
       await watchdog.stop();
       await losses?.stop(deadline);
       await sweeper.stop(deadline);
-      const parts = { pipeline, ownership, emissions, store, scheduler, modules, writer, clock, events, log };
-      if (this.lost === null) ({ left } = await drain(parts, deadline));
-      else await abandon(parts, deadline);
+      ({ left } = await pipeline.drain({ scheduler, modules }, deadline));
     } else await stopAll([reader, writer, store, modules], deadline);
     await Deadline.in(Math.max(deadline.leftMs, LEAVE_MS), clock).allows(backend.leave());
     metrics.close();
@@ -144,9 +140,7 @@ export class RunningWorker implements WorkerProgram {
 
   async commitFinished(deadline: Deadline): Promise<void> {
     if (!this.consuming) return;
-    const { pipeline } = this.consuming;
-    pipeline.rest('the worker crashes');
-    await deadline.allows(pipeline.committer.flushed());
+    await deadline.allows(this.consuming.pipeline.commitFinished('the worker crashes'));
   }
 
   absolve(): void {
@@ -160,7 +154,6 @@ export class RunningWorker implements WorkerProgram {
     const { reader } = backend;
     const deadline = Deadline.in(LOOK_MS, clock);
     await Promise.all([deadline.allows(this.lookAtDepth()), deadline.allows(this.lookAtOutbox())]);
-    const { window } = reader;
     const { consuming } = this;
     const lanes = consuming?.pipeline.status();
     return {
@@ -172,7 +165,7 @@ export class RunningWorker implements WorkerProgram {
         keys: lanes?.keys ?? 0,
         restarts: lanes?.restarts ?? 0,
       },
-      window: { ...window, filledBy: consuming === null ? null : keyThatFills(consuming.pipeline) },
+      window: lanes?.window ?? { ...reader.window, filledBy: null },
       queue: this.depth,
       outboxAgeMs: this.outboxAgeMs,
       storeAvailable: (lanes?.storeTrouble ?? null) === null,
@@ -182,13 +175,13 @@ export class RunningWorker implements WorkerProgram {
       skipped: reader.skipped ?? [],
       waitsFor: consuming === null ? this.waitsFor() : null,
       lost: consuming?.losses?.known ?? [],
-      input: consuming?.pipeline.intake.input ?? { ignored: {}, future: {} },
+      input: lanes?.input ?? { ignored: {}, future: {} },
     };
   }
 
   reloading(underWay: boolean): void {
     this.isReloading = underWay;
-    if (this.consuming) this.consuming.pipeline.intake.reloading(underWay);
+    this.consuming?.pipeline.reloading(underWay);
   }
 
   async ask(question: Question): Promise<Answer> {
@@ -200,7 +193,7 @@ export class RunningWorker implements WorkerProgram {
     if (action === 'drop') return { ok: true, value: await quarantine.drop(index, task) };
     const value = await quarantine.retry(index, task);
     // Where there is an outbox, the task waits in it.
-    if (value) consuming.pipeline.outbox.wake();
+    if (value) consuming.pipeline.publish();
     return { ok: true, value };
   }
 
@@ -215,12 +208,12 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private async lookAtOutbox(): Promise<void> {
-    const age = this.consuming?.pipeline.outbox.age();
+    const age = this.consuming?.pipeline.outboxAge();
     this.outboxAgeMs = (await age?.catch(() => this.outboxAgeMs)) ?? 0;
   }
 
   private async begin(): Promise<{ readonly epoch: number }> {
-    const { backend, emissions, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
+    const { backend, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
     const { reader, writer } = backend;
     const startedAt = clock.monotonic();
     await startAll([reader, writer]);
@@ -229,14 +222,10 @@ export class RunningWorker implements WorkerProgram {
     records.clear();
     events.emit('ownership-taken', { index, epoch: ownership.epoch });
     const pipeline = this.makePipeline(ownership);
-    pipeline.intake.reloading(this.isReloading);
+    pipeline.reloading(this.isReloading);
     const watchdog = this.makeWatchdog(pipeline);
     const losses = this.makeLosses(ownership);
     this.consuming = { ownership, pipeline, watchdog, losses };
-    emissions.begin((entry) => {
-      pipeline.committer.add(entry);
-      pipeline.committer.hurry();
-    });
     await modules.start();
     this.measureBaseline();
     await pipeline.start(this.orders.waiting);
@@ -266,25 +255,22 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private makePipeline(ownership: Ownership): Pipeline {
-    const { configuration, spec, backend, records, executor, clock, events, root } = this.parts;
-    const { reader, writer, store } = backend;
+    const { configuration, spec, backend, records, executor, emissions, storeTroubles, clock, events, root } =
+      this.parts;
     return new Pipeline({
       ownership,
       numProcesses: configuration.numProcesses,
       delivery: configuration.delivery,
+      limits: limitsOf(configuration),
       spec,
-      reader,
-      writer,
-      store,
+      backend,
       records,
       execute: (task, delivery) => executor.execute(task, delivery),
-      limits: limitsOf(configuration),
-      storeTroubles: this.parts.storeTroubles,
+      emissions,
+      storeTroubles,
       clock,
       events,
       log: root,
-      // What waits for its commit would wait for ever, and whatever stops would wait for that.
-      commitsFailed: (reason) => this.parts.emissions.end(reason),
       failed: (reason) => this.failed(reason),
     });
   }

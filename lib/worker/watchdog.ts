@@ -5,14 +5,13 @@
  */
 import type { RunningTask } from '../executor/executor.js';
 import type { Events } from '../observability/events.js';
-import { keyThatFills } from '../pipeline/hot-key.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
 import type { Upkeep } from './upkeep.js';
 
 export interface WatchdogOptions {
-  readonly pipeline: Pick<Pipeline, 'lanes' | 'reader' | 'revive'>;
+  readonly pipeline: Pick<Pipeline, 'status' | 'revive'>;
   readonly running: () => readonly RunningTask[];
   readonly intervalMs: number;
   readonly hangTimeoutMs: number;
@@ -51,7 +50,10 @@ export class Watchdog implements Service {
 
   private look(): void {
     const { pipeline, clock, events, intervalMs, upkeep } = this.options;
-    if (pipeline.revive()) events.emit('lanes-revived', pipeline.lanes.status());
+    if (pipeline.revive()) {
+      const { busy, waiting, keys, restarts } = pipeline.status();
+      events.emit('lanes-revived', { busy, waiting, keys, restarts });
+    }
     this.reportHanging();
     this.reportFullWindow();
     this.limitMemory();
@@ -85,7 +87,7 @@ export class Watchdog implements Service {
 
   private reportFullWindow(): void {
     const { pipeline, events } = this.options;
-    const { tasks, bytes, full } = pipeline.reader.window;
-    if (full) events.emit('window-full', { filledBy: keyThatFills(pipeline), tasks, bytes });
+    const { tasks, bytes, full, filledBy } = pipeline.status().window;
+    if (full) events.emit('window-full', { filledBy, tasks, bytes });
   }
 }

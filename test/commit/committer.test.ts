@@ -1,24 +1,35 @@
 /** The committer with a store that answers when the test says so. */
 import { describe, expect, it } from 'vitest';
-import { Committer, type CommitterOptions, LONG_AWAY_MS } from '../../lib/commit/committer.js';
-import type { Entry } from '../../lib/commit/entry.js';
+import { type AfterCommit, Committer, type CommitterOptions } from '../../lib/commit/committer.js';
+import { LONG_OUTAGE_MS } from '../../lib/commit/outage.js';
+import type { TaskResult } from '../../lib/model/record.js';
+import { Work } from '../../lib/model/work.js';
 import { createEvents } from '../../lib/observability/events.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
 import type { Batch, CommitOutcome } from '../../lib/store/store.js';
 import { manualClock } from '../support/clock.js';
-import { nextTurn, type TestDelivery, testDelivery } from '../support/deliveries.js';
+import { nextTurn, testDelivery, testTask } from '../support/deliveries.js';
 import { capturingLogger } from '../support/logger.js';
 
 const AGE_MS = 5;
 const UNAVAILABLE: CommitOutcome = { kind: 'unavailable', why: 'no route' };
 
-function entry(id: string, key = `ip:${id}`): Entry<string> & { readonly delivery: TestDelivery } {
-  const result = { outcome: 'applied', etype: 'ip', eid: '', history: [], raw: [], derived: [] } as const;
-  return { delivery: testDelivery({ id }), result, key, again: id };
+interface Given {
+  readonly key?: string;
+  readonly body?: Buffer;
+  readonly result?: Partial<TaskResult>;
 }
 
-function setUp(given: Partial<CommitterOptions<string>> = {}) {
+function done(id: string, { key = `ip:${id}`, body = Buffer.from('{}'), result = {} }: Given = {}) {
+  const applied = { outcome: 'applied', etype: 'ip', eid: '', history: [], raw: [], derived: [] } as const;
+  const delivery = testDelivery({ id, body });
+  return Object.assign(new Work(delivery, testTask(key)).finish({ ...applied, ...result }), { delivery });
+}
+
+type Told = Partial<CommitterOptions> & Partial<Pick<AfterCommit, 'stored'>>;
+
+function setUp({ stored, ...given }: Told = {}) {
   const clock = manualClock();
   const events = createEvents();
   const log = capturingLogger();
@@ -48,43 +59,44 @@ function setUp(given: Partial<CommitterOptions<string>> = {}) {
   for (const name of ['commit-stored', 'commit-failed', 'commit-retried'] as const) {
     events.on(name, (payload) => told.push([name, payload]));
   }
-  const committer = new Committer<string>({
+  const committer = new Committer({
     store: { prepare, commit },
     ownership: { index: 3, epoch: 7 },
     inbox: true,
     limits: { tasks: 3, bytes: 1_000, ageMs: AGE_MS },
     reader: { committing: () => {} },
-    recordBytes: () => 0,
+    records: { bytesOf: () => 0 },
     troubles,
     clock,
     events,
     log,
-    committed: (entries) => told.push(['committed', ...idsOf(entries)]),
-    known: (entries) => told.push(['known', ...idsOf(entries)]),
-    another(delivery) {
-      told.push(['another', delivery.id]);
-      delivery.id = `${delivery.id}'`;
+    after: {
+      stored: stored ?? ((works) => told.push(['committed', ...idsOf(works)])),
+      sortedOut({ known, others, rewound }) {
+        for (const { delivery } of others) {
+          told.push(['another', delivery.id]);
+          delivery.id = `${delivery.id}'`;
+        }
+        for (const [key, works] of rewound) told.push(['rewind', key, ...idsOf(works)]);
+        told.push(['known', ...idsOf(known)]);
+      },
+      storeDown: () => told.push(['down']),
+      commitsFailed: (reason) => told.push(['failed', reason]),
     },
-    rewind: (key, again) => told.push(['rewind', key, ...again]),
-    away: () => told.push(['away']),
-    failed: (reason) => told.push(['failed', reason]),
     ...given,
   });
   const ofKind = (kind: string) => told.filter(([name]) => name === kind).map(([, ...rest]) => rest);
   return { committer, troubles, clock, log, batches, prepared, told, ofKind };
 }
 
-function idsOf(entries: readonly { readonly delivery: { readonly id: string } }[]): string[] {
-  return entries.map(({ delivery }) => delivery.id);
+function idsOf(works: readonly { readonly delivery: { readonly id: string } }[]): string[] {
+  return works.map(({ delivery }) => delivery.id);
 }
 
 describe('gathering results', () => {
   it('commits no more bytes at once than allowed, and at once when there are as many', async () => {
     const { committer, batches } = setUp();
-    const large = (id: string, bytes: number) => {
-      const body = Buffer.alloc(bytes / 2);
-      return { ...entry(id), delivery: testDelivery({ id, body }) };
-    };
+    const large = (id: string, bytes: number) => done(id, { body: Buffer.alloc(bytes / 2) });
     for (const id of ['1', '2', '3']) committer.add(large(id, 400));
     await nextTurn();
     expect(batches[0]?.ids).toEqual(['1', '2']);
@@ -100,14 +112,13 @@ describe('gathering results', () => {
   });
 
   it('counts the records that results leave, and the tasks that they derive', async () => {
-    const recordBytes = (key: string) => (key === 'ip:1' ? 900 : 50);
-    const { committer, batches } = setUp({ recordBytes });
+    const records = { bytesOf: (key: string) => (key === 'ip:1' ? 900 : 50) };
+    const { committer, batches } = setUp({ records });
     const record = { state: null, lastIncarnation: 0 };
     const derived = [{ id: 'd', key: 'ip:d', index: 0, priority: true, body: Buffer.alloc(930) }];
-    const withRecord = (id: string) => ({ ...entry(id), result: { ...entry(id).result, record } });
-    committer.add(withRecord('1'));
-    committer.add(withRecord('2'));
-    committer.add({ ...entry('3'), result: { ...entry('3').result, derived } });
+    committer.add(done('1', { result: { record } }));
+    committer.add(done('2', { result: { record } }));
+    committer.add(done('3', { result: { derived } }));
     await nextTurn();
     await batches[0]?.answer({ kind: 'stored' });
     void committer.flushed();
@@ -117,9 +128,9 @@ describe('gathering results', () => {
 
   it('commits a result when it has the age, with those that came meanwhile', async () => {
     const { committer, clock, batches } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     clock.pass(AGE_MS - 1);
-    committer.add(entry('2'));
+    committer.add(done('2'));
     await nextTurn();
     expect(batches).toEqual([]);
     clock.pass(1);
@@ -130,7 +141,7 @@ describe('gathering results', () => {
 
   it('commits at once when enough have gathered, and never more than that in one commit', async () => {
     const { committer, clock, batches, ofKind } = setUp();
-    for (const id of ['1', '2', '3', '4', '5', '6', '7']) committer.add(entry(id));
+    for (const id of ['1', '2', '3', '4', '5', '6', '7']) committer.add(done(id));
     await nextTurn();
     expect(batches.map(({ ids }) => ids)).toEqual([['1', '2', '3']]);
     await batches[0]?.answer({ kind: 'stored' });
@@ -147,16 +158,16 @@ describe('gathering results', () => {
 
   it('commits what came in the very turn in which a commit begins, without anything else to happen', async () => {
     const { committer, clock, batches, ofKind } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     committer.hurry();
-    for (const id of ['2', '3', '4']) committer.add(entry(id));
+    for (const id of ['2', '3', '4']) committer.add(done(id));
     await nextTurn();
     clock.pass(AGE_MS * 2);
     await batches[0]?.answer({ kind: 'stored' });
     clock.pass(AGE_MS);
     await nextTurn();
     await batches[1]?.answer({ kind: 'stored' });
-    committer.add(entry('5'));
+    committer.add(done('5'));
     clock.pass(AGE_MS);
     await nextTurn();
     await batches[2]?.answer({ kind: 'stored' });
@@ -165,10 +176,10 @@ describe('gathering results', () => {
 
   it('has one commit under way at a time', async () => {
     const { committer, batches } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     committer.hurry();
     await nextTurn();
-    committer.add(entry('2'));
+    committer.add(done('2'));
     committer.hurry();
     await nextTurn();
     expect(batches).toHaveLength(1);
@@ -178,7 +189,7 @@ describe('gathering results', () => {
   it('flushes everything that was added, and ends at once when there is nothing', async () => {
     const { committer, batches } = setUp();
     await committer.flushed();
-    for (const id of ['1', '2', '3', '4']) committer.add(entry(id));
+    for (const id of ['1', '2', '3', '4']) committer.add(done(id));
     let flushed = false;
     const flushing = committer.flushed().then(() => {
       flushed = true;
@@ -196,12 +207,12 @@ describe('gathering results', () => {
 describe('a full batch behind the one under way', () => {
   it('is made ready by the store, and follows before anyone hears of the first one', async () => {
     const begunWhenTold: number[] = [];
-    const bed = setUp({ committed: () => begunWhenTold.push(bed.batches.length) });
+    const bed = setUp({ stored: () => begunWhenTold.push(bed.batches.length) });
     const { committer, batches, prepared } = bed;
-    for (const id of ['1', '2', '3', '4', '5', '6', '7']) committer.add(entry(id));
+    for (const id of ['1', '2', '3', '4', '5', '6', '7']) committer.add(done(id));
     await nextTurn();
     expect(prepared).toEqual([]);
-    committer.add(entry('8'));
+    committer.add(done('8'));
     await nextTurn();
     expect(prepared).toEqual([['4', '5', '6']]);
     expect(committer.unfinished().map(({ delivery }) => delivery.id)).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
@@ -213,14 +224,14 @@ describe('a full batch behind the one under way', () => {
 
   it('is not made ready before it is full, and only once', async () => {
     const { committer, batches, prepared } = setUp();
-    for (const id of ['1', '2', '3', '4', '5']) committer.add(entry(id));
+    for (const id of ['1', '2', '3', '4', '5']) committer.add(done(id));
     await nextTurn();
     committer.hurry();
     await nextTurn();
     expect(prepared).toEqual([]);
-    for (const id of ['6', '7', '8', '9']) committer.add(entry(id));
+    for (const id of ['6', '7', '8', '9']) committer.add(done(id));
     await nextTurn();
-    committer.add(entry('10'));
+    committer.add(done('10'));
     await nextTurn();
     expect(prepared).toEqual([['4', '5', '6']]);
     await batches[0]?.answer({ kind: 'stored' });
@@ -233,10 +244,10 @@ describe('a full batch behind the one under way', () => {
 
   it('is taken apart when the first one is refused: what hangs on a refused task is executed again', async () => {
     const { committer, batches, prepared, ofKind } = setUp();
-    const entries = ['1', '2', '3', '4', '5', '6'].map((id) => entry(id, id === '1' || id === '5' ? 'a' : id));
-    for (const each of entries) committer.add(each);
+    const works = ['1', '2', '3', '4', '5', '6'].map((id) => done(id, { key: id === '1' || id === '5' ? 'a' : id }));
+    for (const each of works) committer.add(each);
     await nextTurn();
-    committer.add(entry('7', 'a'));
+    committer.add(done('7', { key: 'a' }));
     await nextTurn();
     expect(prepared).toEqual([['4', '5', '6']]);
     await batches[0]?.answer({ kind: 'done-before', ids: new Map([['1', null]]) });
@@ -251,12 +262,12 @@ describe('a full batch behind the one under way', () => {
 
   it('waits as it is while the store does not answer', async () => {
     const { committer, clock, batches, prepared, ofKind } = setUp();
-    for (const id of ['1', '2', '3', '4', '5', '6']) committer.add(entry(id));
+    for (const id of ['1', '2', '3', '4', '5', '6']) committer.add(done(id));
     await nextTurn();
-    committer.add(entry('7'));
+    committer.add(done('7'));
     await nextTurn();
     await batches[0]?.answer(UNAVAILABLE);
-    for (const id of ['8', '9', '10']) committer.add(entry(id));
+    for (const id of ['8', '9', '10']) committer.add(done(id));
     await nextTurn();
     expect(prepared).toEqual([['4', '5', '6']]);
     clock.pass(1_000);
@@ -275,10 +286,10 @@ describe('a full batch behind the one under way', () => {
 describe('a store that does not answer', () => {
   it('gets the same batch again after 1, 2, 5, 10, 30, 30 ... seconds, while the next one gathers', async () => {
     const { committer, troubles, clock, batches, ofKind, log } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     committer.hurry();
     await nextTurn();
-    committer.add(entry('2'));
+    committer.add(done('2'));
     for (const [at, seconds] of [1, 2, 5, 10, 30, 30].entries()) {
       await batches[at]?.answer(UNAVAILABLE);
       expect(troubles.why).toBe('no route');
@@ -291,7 +302,7 @@ describe('a store that does not answer', () => {
     expect(ofKind('commit-retried').map(([payload]) => payload)).toMatchObject(
       [1, 2, 5, 10, 30, 30].map((s, at) => ({ tasks: 1, attempt: at + 1, pauseMs: s * 1_000, why: 'no route' })),
     );
-    expect(ofKind('away')).toEqual([[]]);
+    expect(ofKind('down')).toEqual([[]]);
     await batches.at(-1)?.answer({ kind: 'stored' });
     expect(troubles.why).toBeNull();
     expect(log.lines.map(({ level, message }) => [level, message])).toEqual([
@@ -305,15 +316,15 @@ describe('a store that does not answer', () => {
 
   it('is told of as away for long only when it is, and each time anew', async () => {
     const { committer, clock, batches, ofKind } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     committer.hurry();
     await nextTurn();
     for (const expected of [0, 1, 2]) {
       await batches.at(-1)?.answer(UNAVAILABLE);
-      clock.pass(expected === 0 ? 1_000 : LONG_AWAY_MS);
-      expect(ofKind('away')).toHaveLength(expected);
+      clock.pass(expected === 0 ? 1_000 : LONG_OUTAGE_MS);
+      expect(ofKind('down')).toHaveLength(expected);
       await batches.at(-1)?.answer({ kind: 'stored' });
-      committer.add(entry(`${expected}`));
+      committer.add(done(`${expected}`));
       committer.hurry();
       await nextTurn();
     }
@@ -321,13 +332,13 @@ describe('a store that does not answer', () => {
 
   it('is asked no more after a stop', async () => {
     const { committer, clock, batches, told } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     const flushed = committer.flushed();
     await nextTurn();
     await batches[0]?.answer(UNAVAILABLE);
     committer.stop();
     await flushed;
-    clock.pass(LONG_AWAY_MS * 2);
+    clock.pass(LONG_OUTAGE_MS * 2);
     expect(clock.waiting).toBe(0);
     expect(batches).toHaveLength(1);
     expect(told.map(([name]) => name)).toEqual(['commit-retried']);
@@ -338,8 +349,13 @@ describe('a store that does not answer', () => {
 describe('a batch that the store refuses', () => {
   it('tells what was done before, gives the rest of its key back and commits what is left', async () => {
     const { committer, batches, ofKind, told } = setUp();
-    const [done, after, other, later] = [entry('1', 'a'), entry('2', 'a'), entry('3', 'b'), entry('4', 'a')];
-    for (const each of [done, after, other]) committer.add(each);
+    const [first, after, other, later] = [
+      done('1', { key: 'a' }),
+      done('2', { key: 'a' }),
+      done('3', { key: 'b' }),
+      done('4', { key: 'a' }),
+    ];
+    for (const each of [first, after, other]) committer.add(each);
     await nextTurn();
     committer.add(later);
     await batches[0]?.answer({ kind: 'done-before', ids: new Map([['1', null]]) });
@@ -355,19 +371,19 @@ describe('a batch that the store refuses', () => {
 
   it('commits a task that can not be stored as put aside', async () => {
     const { committer, batches, ofKind } = setUp();
-    const guilty = entry('1', 'a');
-    for (const each of [guilty, entry('2', 'a')]) committer.add(each);
+    const guilty = done('1', { key: 'a' });
+    for (const each of [guilty, done('2', { key: 'a' })]) committer.add(each);
     committer.hurry();
     await nextTurn();
     await batches[0]?.answer({ kind: 'unstorable', entries: new Map([[guilty, 'a zero byte']]) });
     expect(guilty.delivery.settled).toBe(0);
     expect(ofKind('rewind')).toEqual([['a', '2']]);
-    expect(committer.unfinished()).toMatchObject([{ key: 'a', again: null, result: { outcome: 'quarantined' } }]);
+    expect(committer.unfinished()).toMatchObject([{ key: 'a', state: 'final', result: { outcome: 'quarantined' } }]);
   });
 
   it('flushes although nothing of it is left to commit', async () => {
     const { committer, batches } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     const flushed = committer.flushed();
     await nextTurn();
     await batches[0]?.answer({ kind: 'done-before', ids: new Map([['1', null]]) });
@@ -379,7 +395,7 @@ describe('a batch that the store refuses', () => {
 describe('a worker that can commit no more', () => {
   it('stops when its epoch is outdated, and says whose index it was', async () => {
     const { committer, batches, ofKind } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     const flushed = committer.flushed();
     await nextTurn();
     await batches[0]?.answer({ kind: 'outdated' });
@@ -387,7 +403,7 @@ describe('a worker that can commit no more', () => {
     expect(ofKind('failed')).toMatchObject([[{ code: 'OWNERSHIP_LOST' }]]);
     expect(ofKind('failed')[0]?.[0]).toBeInstanceOf(ApplicationError);
     expect(ofKind('failed')[0]?.[0]).toHaveProperty('message', expect.stringMatching(/index 3; .* epoch 7/));
-    committer.add(entry('2'));
+    committer.add(done('2'));
     committer.hurry();
     await nextTurn();
     expect(batches).toHaveLength(1);
@@ -397,14 +413,14 @@ describe('a worker that can commit no more', () => {
   it('fails once when the store throws, or refuses a batch without a reason to go on', async () => {
     const thrown = setUp();
     const error = new Error('disk full');
-    thrown.committer.add(entry('1'));
+    thrown.committer.add(done('1'));
     thrown.committer.hurry();
     await nextTurn();
     await thrown.batches[0]?.fail(error);
     expect(thrown.ofKind('failed')).toEqual([[error]]);
 
     const refused = setUp();
-    refused.committer.add(entry('1'));
+    refused.committer.add(done('1'));
     refused.committer.hurry();
     await nextTurn();
     await refused.batches[0]?.answer({ kind: 'done-before', ids: new Map() });
@@ -413,7 +429,7 @@ describe('a worker that can commit no more', () => {
 
   it('hears nothing of a commit that ends after the stop', async () => {
     const { committer, batches, told } = setUp();
-    committer.add(entry('1'));
+    committer.add(done('1'));
     committer.hurry();
     await nextTurn();
     committer.stop();

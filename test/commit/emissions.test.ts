@@ -1,8 +1,8 @@
 /** Tasks that no delivery has caused, on their way into commits. */
 import { describe, expect, it } from 'vitest';
 import { Emissions } from '../../lib/commit/emissions.js';
-import type { Entry } from '../../lib/commit/entry.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
+import type { DoneWork } from '../../lib/model/work.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { DataPath, HERE, message } from '../support/data-path.js';
 
@@ -11,8 +11,8 @@ const task = (id: string): OutgoingTask => ({ id, key: 'ip:a:b', index: 0, prior
 describe('emitted tasks', () => {
   it('are durable once each of them is committed', async () => {
     const emissions = new Emissions();
-    const entries: Entry<never>[] = [];
-    emissions.begin((entry) => entries.push(entry));
+    const entries: DoneWork[] = [];
+    emissions.begin({ add: (work) => void entries.push(work), hurry: () => {} });
     let durable = false;
     const sent = emissions.send([task('1'), task('2')]).then(() => {
       durable = true;
@@ -34,7 +34,7 @@ describe('emitted tasks', () => {
   it('are refused before the index is owned, and once it is not, with the reason', async () => {
     const emissions = new Emissions();
     await expect(emissions.send([task('early')])).rejects.toMatchObject({ code: 'OWNERSHIP_LOST' });
-    emissions.begin(() => {});
+    emissions.begin({ add: () => {}, hurry: () => {} });
     const open = emissions.send([task('open')]);
     const why = new ApplicationError('OWNERSHIP_LOST', 'another process has it');
     emissions.end(why);
@@ -44,13 +44,11 @@ describe('emitted tasks', () => {
 
   it('are applied when they come to the index that emitted them, under the id that was committed', async () => {
     const path = new DataPath();
-    const pipeline = await path.takeOver();
-    const emissions = new Emissions();
-    emissions.begin((entry) => pipeline.committer.add(entry));
+    await path.takeOver();
     const counted: number[] = [];
     path.events.on('commit-stored', ({ tasks }) => counted.push(tasks));
     const { id, body } = message(HERE[0]!, { name: 'emitted' });
-    const emitted = emissions.send([{ id: id!, key: `ip:${HERE[0]}`, index: 0, priority: true, body }]);
+    const emitted = path.emissions.send([{ id: id!, key: `ip:${HERE[0]}`, index: 0, priority: true, body }]);
     await path.until(() => path.sent.length === 1, 'it is published');
     await emitted;
     // No task of a delivery was done.

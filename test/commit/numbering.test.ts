@@ -1,16 +1,16 @@
 /** Ids of the tasks that a commit puts into the outbox. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Entry } from '../../lib/commit/entry.js';
 import { Numbering } from '../../lib/commit/numbering.js';
 import type { Outcome } from '../../lib/model/record.js';
 import { sequencedOf } from '../../lib/model/task-id.js';
-import { testDelivery } from '../support/deliveries.js';
+import { type DoneWork, Work } from '../../lib/model/work.js';
+import { testDelivery, testTask } from '../support/deliveries.js';
 
 let made = 0;
 
 /** With tasks to these indexes. */
-function entryTo(indexes: readonly number[], outcome: Outcome = 'applied'): Entry<never> {
+function workTo(indexes: readonly number[], outcome: Outcome = 'applied'): DoneWork {
   const derived = indexes.map((index) => ({
     id: 'given',
     key: 'ip:a',
@@ -19,23 +19,23 @@ function entryTo(indexes: readonly number[], outcome: Outcome = 'applied'): Entr
     body: Buffer.from('{}'),
   }));
   const result = { outcome, etype: 'ip', eid: 'a', history: [], raw: [], derived };
-  return { delivery: testDelivery({ id: `${++made}` }), result, key: 'ip:a', again: null };
+  return new Work(testDelivery({ id: `${++made}` }), testTask('ip:a')).conclude(result);
 }
 
-function placesOf(entries: readonly Entry<unknown>[]) {
-  return entries.flatMap(({ result }) => result.derived.map(({ id, index }) => ({ ...sequencedOf(id), index })));
+function placesOf(works: readonly DoneWork[]) {
+  return works.flatMap(({ result }) => result.derived.map(({ id, index }) => ({ ...sequencedOf(id), index })));
 }
 
-it('a forwarded task keeps its id, and entries without tasks stay as they are', () => {
-  const numbering = new Numbering();
-  const entries = [entryTo([]), entryTo([2], 'forwarded')];
-  expect(numbering.number(entries)).toBe(entries);
-  const [first, second] = numbering.number([...entries, entryTo([2])]);
-  expect([first, second]).toEqual(entries);
+it('a forwarded task keeps its id, and works without tasks stay as they are', () => {
+  const works = [workTo([]), workTo([2], 'forwarded'), workTo([2])];
+  const before = works.map(({ result }) => result);
+  new Numbering().number(works);
+  expect(works.slice(0, 2).map(({ result }) => result)).toEqual(before.slice(0, 2));
+  expect(works[2]?.result.derived).not.toEqual(before[2]?.derived);
 });
 
 it('owners draw streams of their own', () => {
-  const streams = [new Numbering(), new Numbering()].flatMap((each) => placesOf(each.number([entryTo([0, 1])])));
+  const streams = [new Numbering(), new Numbering()].flatMap((each) => placesOf(numbered(each, [[0, 1]])));
   expect(new Set(streams.map(({ stream }) => stream)).size).toBe(4);
 });
 
@@ -47,9 +47,9 @@ it('positions that are durable have no holes and no doubles, whatever commits co
       const numbering = new Numbering();
       const durable: ReturnType<typeof placesOf> = [];
       for (const [present, following, how] of commits) {
-        const underWay = numbering.number(present.map((indexes) => entryTo(indexes)));
+        const underWay = numbered(numbering, present);
         // Made ready meanwhile.
-        const next = numbering.number(following.map((indexes) => entryTo(indexes)));
+        const next = numbered(numbering, following);
         const batches = how === 'void' ? [numberAnew(numbering, [...next, ...underWay])] : [underWay, next];
         for (const batch of batches) {
           durable.push(...placesOf(batch));
@@ -68,7 +68,14 @@ it('positions that are durable have no holes and no doubles, whatever commits co
   );
 });
 
-function numberAnew(numbering: Numbering, entries: readonly Entry<never>[]): readonly Entry<never>[] {
+function numbered(numbering: Numbering, tasks: readonly (readonly number[])[]): readonly DoneWork[] {
+  const works = tasks.map((indexes) => workTo(indexes));
+  numbering.number(works);
+  return works;
+}
+
+function numberAnew(numbering: Numbering, works: readonly DoneWork[]): readonly DoneWork[] {
   numbering.beginAnew();
-  return numbering.number(entries);
+  numbering.number(works);
+  return works;
 }

@@ -1,24 +1,33 @@
 /** What becomes of each task when a batch is refused. */
 import { describe, expect, it } from 'vitest';
-import type { Entry } from '../../lib/commit/entry.js';
-import { sortOut } from '../../lib/commit/sort-out.js';
+import { type Sorted, sortOut } from '../../lib/commit/sort-out.js';
+import { type DoneWork, Work } from '../../lib/model/work.js';
 import type { CommitOutcome } from '../../lib/store/store.js';
-import { testDelivery } from '../support/deliveries.js';
+import { testDelivery, testTask } from '../support/deliveries.js';
 
-/** `a1`: the first task of key a; the name is what the lanes would take back. */
-function entry(name: string): Entry<string> {
+/** `a1`: the first task of key a. */
+function done(name: string): DoneWork {
   const result = { outcome: 'applied', etype: 'ip', eid: name[0]!, history: [], raw: [], derived: [] } as const;
-  return { delivery: testDelivery({ id: name }), result, key: name[0]!, again: name };
+  return new Work(testDelivery({ id: name }), testTask(name[0]!)).finish(result);
 }
 
-const batch = ['a1', 'b1', 'a2', 'c1', 'a3', 'b2'].map(entry);
-const later = ['a4', 'b3', 'd1'].map(entry);
-const ids = (entries: readonly Entry<string>[]) => entries.map(({ delivery }) => delivery.id);
+/** As the committer does. */
+function putAside({ aside }: Sorted): void {
+  for (const [work, result] of aside) work.conclude(result);
+}
+
+function namesOf(rewound: Sorted['rewound']) {
+  return [...rewound].map(([key, works]) => [key, ids(works)]);
+}
+
+const batch = ['a1', 'b1', 'a2', 'c1', 'a3', 'b2'].map(done);
+const later = ['a4', 'b3', 'd1'].map(done);
+const ids = (works: readonly Work[]) => works.map(({ delivery }) => delivery.id);
 const doneBefore = (...known: string[]): CommitOutcome => ({
   kind: 'done-before',
   ids: new Map(known.map((id) => [id, null])),
 });
-const unstorable = (...guilty: Entry<string>[]): CommitOutcome => ({
+const unstorable = (...guilty: DoneWork[]): CommitOutcome => ({
   kind: 'unstorable',
   entries: new Map(guilty.map((each) => [each, `${each.delivery.id} is too long`])),
 });
@@ -29,27 +38,26 @@ describe('sorting out a refused batch', () => {
     expect(sorted).not.toBeNull();
     const { known, kept, rewound } = sorted!;
     expect(ids(known)).toEqual(['a2']);
-    expect([...rewound]).toEqual([['a', ['a1', 'a3', 'a4']]]);
+    expect(namesOf(rewound)).toEqual([['a', ['a1', 'a3', 'a4']]]);
     expect(ids(kept)).toEqual(['b1', 'c1', 'b2', 'b3', 'd1']);
   });
 
   it('resets a key of which nothing is left to execute', () => {
     const { rewound, kept } = sortOut(doneBefore('c1'), batch, [])!;
-    expect([...rewound]).toEqual([['c', []]]);
+    expect(namesOf(rewound)).toEqual([['c', []]]);
     expect(ids(kept)).toEqual(['a1', 'b1', 'a2', 'a3', 'b2']);
   });
 
   it('keeps a task that can not be stored in its place, to be put aside with the reason, and nothing of what it did', () => {
-    const { kept, rewound, known } = sortOut(unstorable(batch[1]!, batch[3]!), batch, later)!;
+    const { kept, aside, rewound, known } = sortOut(unstorable(batch[1]!, batch[3]!), batch, later)!;
     expect(known).toEqual([]);
     expect(ids(kept)).toEqual(['a1', 'b1', 'a2', 'c1', 'a3', 'a4', 'd1']);
-    expect([...rewound]).toEqual([
+    expect(namesOf(rewound)).toEqual([
       ['b', ['b2', 'b3']],
       ['c', []],
     ]);
-    const { result, again } = kept[1]!;
-    expect(again).toBeNull();
-    expect(result).toEqual({
+    expect([...aside.keys()]).toEqual([kept[1], kept[3]]);
+    expect(aside.get(kept[1]!)).toEqual({
       outcome: 'quarantined',
       etype: 'ip',
       eid: 'b',
@@ -61,7 +69,7 @@ describe('sorting out a refused batch', () => {
   });
 
   it('takes out a message without a key alone', () => {
-    const unread: Entry<string> = { ...entry('x1'), key: null, again: null };
+    const unread = new Work(testDelivery({ id: 'x1' }), null).conclude(done('x1').result);
     const { known, kept, rewound } = sortOut(doneBefore('x1'), [unread, ...batch], [])!;
     expect(ids(known)).toEqual(['x1']);
     expect(ids(kept)).toEqual(ids(batch));
@@ -69,24 +77,30 @@ describe('sorting out a refused batch', () => {
   });
 
   it('puts aside the only task of a batch that is refused as a whole', () => {
-    const { kept, rewound } = sortOut({ kind: 'refused', why: 'too large' }, [batch[0]!], later)!;
-    expect(kept[0]?.result.reason).toEqual({ code: 'TASK_UNSTORABLE', sentence: 'too large' });
-    expect([...rewound]).toEqual([['a', ['a4']]]);
+    const { kept, aside, rewound } = sortOut({ kind: 'refused', why: 'too large' }, [batch[0]!], later)!;
+    expect(aside.get(kept[0]!)?.reason).toEqual({ code: 'TASK_UNSTORABLE', sentence: 'too large' });
+    expect(namesOf(rewound)).toEqual([['a', ['a4']]]);
   });
 
   it('notes no more than the message where the note is refused, then not even its id, withholds what is refused even then, and rewinds nothing for it', () => {
-    const named = (guilty: Entry<string>): CommitOutcome => ({
+    const named = (guilty: DoneWork): CommitOutcome => ({
       kind: 'unstorable',
       entries: new Map([[guilty, 'ż is no letter']]),
     });
-    const once = sortOut(named(batch[0]!), batch, later)!;
-    const twice = sortOut(named(once.kept[0]!), once.kept, [])!;
+    const works = ['a1', 'b1', 'a2'].map(done);
+    const [guilty] = works;
+    const once = sortOut(named(guilty!), works, later)!;
+    putAside(once);
+    const noted = guilty!.result;
+    const twice = sortOut(named(guilty!), once.kept, [])!;
+    putAside(twice);
     const bare = { code: 'TASK_UNSTORABLE', sentence: '? is no letter', bare: true };
-    expect(twice.kept[0]!.result).toEqual({ ...once.kept[0]!.result, etype: null, eid: null, reason: bare });
-    const thrice = sortOut(named(twice.kept[0]!), twice.kept, [])!;
-    expect(thrice.kept[0]!.result).toEqual({ ...twice.kept[0]!.result, reason: { ...bare, withoutId: true } });
-    const last = sortOut(named(thrice.kept[0]!), thrice.kept, [])!;
-    expect([...last.withheld]).toEqual([[thrice.kept[0], 'ż is no letter']]);
+    expect(guilty!.result).toEqual({ ...noted, etype: null, eid: null, reason: bare });
+    const thrice = sortOut(named(guilty!), twice.kept, [])!;
+    putAside(thrice);
+    expect(guilty!.result).toEqual({ ...noted, etype: null, eid: null, reason: { ...bare, withoutId: true } });
+    const last = sortOut(named(guilty!), thrice.kept, [])!;
+    expect([...last.withheld]).toEqual([[guilty, 'ż is no letter']]);
     expect(ids(last.kept)).toEqual(ids(thrice.kept.slice(1)));
     expect([twice.rewound.size, thrice.rewound.size, last.rewound.size]).toEqual([0, 0, 0]);
   });

@@ -5,7 +5,7 @@ import { FIXED_BOUNDS, referencePage } from '../../lib/config/reference.js';
 
 /** Where the program holds each fixed bound. */
 const HELD: readonly (readonly [what: string, file: string, constant: string])[] = [
-  ['tasks that a worker starts', 'pipeline/pipeline.ts', 'TASKS_PER_TURN'],
+  ['tasks that a worker starts', 'pipeline/flow.ts', 'TASKS_PER_TURN'],
   ['records that a worker reads', 'store/records.ts', 'LOAD_KEYS_LIMIT'],
   ['ids of done tasks', 'pipeline/recent-ids.ts', 'DONE_IDS_LIMIT'],
   ['expired entities', 'worker/sweeper.ts', 'STEP_RECORDS'],

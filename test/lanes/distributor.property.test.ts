@@ -5,9 +5,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Distributor } from '../../lib/lanes/distributor.js';
-import type { Work } from '../../lib/lanes/work.js';
+import type { TaskResult } from '../../lib/model/record.js';
+import type { LaneWork } from '../../lib/model/work.js';
 import { PairOrder } from '../../lib/queue/pair.js';
 import { nextTurn, testWork, until } from '../support/deliveries.js';
+import { resultOf } from '../support/results.js';
 
 type Ending = 'at once' | 'throws' | 'later';
 
@@ -33,7 +35,7 @@ interface Settings {
 const OURS = new Error('an error of ours');
 
 interface Running {
-  readonly work: Work;
+  readonly work: LaneWork;
   /** Its lane broke on it before. */
   readonly broke: boolean;
   void: boolean;
@@ -41,12 +43,12 @@ interface Running {
 }
 
 interface ModelLane {
-  again: Work[];
-  priority: Work[];
-  normal: Work[];
+  again: LaneWork[];
+  priority: LaneWork[];
+  normal: LaneWork[];
   running: Running | null;
   /** Results that count, in the order in which they came. */
-  results: Work[];
+  results: LaneWork[];
   list: 'broken' | 'priority' | 'normal' | null;
   since: number;
 }
@@ -54,12 +56,12 @@ interface ModelLane {
 /** What must be true, said with arrays. */
 class Simulation {
   readonly lanes = new Map<string, ModelLane>();
-  readonly endings = new Map<Work, Ending>();
+  readonly endings = new Map<LaneWork, Ending>();
   /** How often lanes broke on each. */
-  readonly breaks = new Map<Work, number>();
-  readonly all: Work[] = [];
-  readonly gone = new Set<Work>();
-  readonly distributor: Distributor<string>;
+  readonly breaks = new Map<LaneWork, number>();
+  readonly all: LaneWork[] = [];
+  readonly gone = new Set<LaneWork>();
+  readonly distributor: Distributor;
   halted = false;
   admits = true;
   idles = 0;
@@ -72,26 +74,30 @@ class Simulation {
 
   constructor(private readonly settings: Settings) {
     const { threads, tasksPerTurn, normalEvery } = settings;
-    this.distributor = new Distributor<string>({
+    this.distributor = new Distributor({
       threads,
       tasksPerTurn,
       waitingLimit: Number.POSITIVE_INFINITY,
       order: new PairOrder(normalEvery),
-      starting: (works) => {
-        for (const work of works) this.starting(work);
+      gate: {
+        starting: (works) => {
+          for (const work of works) this.starting(work);
+        },
+        isCareful: () => this.settings.careful,
+        admits: () => this.admits,
+        idle: () => {
+          this.idles++;
+          if (!this.admits) return;
+          expect(this.running()).toEqual([]);
+          expect(this.waiting()).toBe(0);
+        },
       },
-      process: (work) => this.process(work),
-      done: (work, result) => this.done(work, result),
-      discarded: (work) => this.discarded(work),
-      broken: (work, error) => this.brokenBy(work, error),
-      isCareful: () => this.settings.careful,
-      isBlameless: () => false,
-      admits: () => this.admits,
-      idle: () => {
-        this.idles++;
-        if (!this.admits) return;
-        expect(this.running()).toEqual([]);
-        expect(this.waiting()).toBe(0);
+      runner: {
+        run: (work) => this.process(work),
+        finished: (work, result) => this.done(work, result),
+        discarded: (work) => this.discarded(work),
+        broken: (work, error) => this.brokenBy(work, error),
+        isBlameless: () => false,
       },
     });
   }
@@ -205,7 +211,7 @@ class Simulation {
     expect(this.distributor.clear()).toBe(cleared);
   }
 
-  private starting(work: Work): void {
+  private starting(work: LaneWork): void {
     const lane = this.laneOf(work.task.key);
     expect({ halted: this.halted, admits: this.admits }).toEqual({ halted: false, admits: true });
     expect(lane.running).toBeNull();
@@ -218,7 +224,7 @@ class Simulation {
     lane.running = { work, broke: this.breaks.has(work), void: false, settle: () => {} };
   }
 
-  private process(work: Work): string | Promise<string> {
+  private process(work: LaneWork): TaskResult | Promise<TaskResult> {
     const { running } = this.laneOf(work.task.key);
     expect(running?.work).toBe(work);
     const ending = this.endings.get(work);
@@ -226,9 +232,10 @@ class Simulation {
       this.endings.set(work, 'at once');
       throw OURS;
     }
-    if (ending === 'at once') return work.delivery.id;
-    return new Promise<string>((resolve, reject) => {
-      running!.settle = (fails) => (fails ? reject(OURS) : resolve(work.delivery.id));
+    const result = resultOf({ eid: work.delivery.id });
+    if (ending === 'at once') return result;
+    return new Promise<TaskResult>((resolve, reject) => {
+      running!.settle = (fails) => (fails ? reject(OURS) : resolve(result));
     });
   }
 
@@ -248,34 +255,27 @@ class Simulation {
     this.priorityInARow = lane.list !== 'normal' ? this.priorityInARow + 1 : 0;
   }
 
-  private done(work: Work, result: string): void {
-    expect(result).toBe(work.delivery.id);
+  private done(work: LaneWork, result: TaskResult | null): void {
+    expect(result?.eid).toBe(work.delivery.id);
     const lane = this.end(work, false);
     lane.results.push(work);
     this.line(lane);
   }
 
-  private discarded(work: Work): void {
+  private discarded(work: LaneWork): void {
     this.line(this.end(work, true));
   }
 
-  private brokenBy(work: Work, error: unknown): boolean {
+  private brokenBy(work: LaneWork, error: unknown): void {
     if (error !== OURS) this.failures.push(error);
     const lane = this.end(work, false);
     this.broken++;
-    const breaks = (this.breaks.get(work) ?? 0) + 1;
-    this.breaks.set(work, breaks);
-    if (breaks >= 3) {
-      this.gone.add(work);
-      this.line(lane);
-      return false;
-    }
+    this.breaks.set(work, (this.breaks.get(work) ?? 0) + 1);
     lane.again.unshift(work);
     this.line(lane);
-    return true;
   }
 
-  private end(work: Work, isVoid: boolean): ModelLane {
+  private end(work: LaneWork, isVoid: boolean): ModelLane {
     const lane = this.laneOf(work.task.key);
     expect(lane.running?.work).toBe(work);
     expect(lane.running?.void).toBe(isVoid);
@@ -313,7 +313,7 @@ class Simulation {
   }
 }
 
-function listOf({ again, priority, normal }: ModelLane, breaks: ReadonlyMap<Work, number>): ModelLane['list'] {
+function listOf({ again, priority, normal }: ModelLane, breaks: ReadonlyMap<LaneWork, number>): ModelLane['list'] {
   if (again[0] && breaks.has(again[0])) return 'broken';
   if (again.length + priority.length > 0) return 'priority';
   return normal.length > 0 ? 'normal' : null;
@@ -373,6 +373,6 @@ describe('the lanes under random schedules', () => {
   });
 });
 
-function numberOf({ delivery }: Work): number {
+function numberOf({ delivery }: LaneWork): number {
   return Number(delivery.id);
 }

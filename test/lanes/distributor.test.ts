@@ -1,30 +1,39 @@
 /** The lanes, case by case: what they say of themselves, and their bounds. */
 import { describe, expect, it } from 'vitest';
-import { Distributor, type DistributorOptions } from '../../lib/lanes/distributor.js';
-import type { Work } from '../../lib/lanes/work.js';
+import { Distributor, type DistributorOptions, type Gate, type Runner } from '../../lib/lanes/distributor.js';
 import { PairOrder } from '../../lib/queue/pair.js';
 import { nextTurn, testWork, until } from '../support/deliveries.js';
+import { resultOf } from '../support/results.js';
 
-function setUp(given: Partial<DistributorOptions<null>> = {}) {
+type Given = Partial<Omit<DistributorOptions, 'runner' | 'gate'>> & Partial<Gate> & Partial<Pick<Runner, 'run'>>;
+
+function setUp({ admits, starting, run, ...given }: Given = {}) {
   const started: string[] = [];
   const ends = new Map<string, () => void>();
   const done: string[] = [];
-  const lanes = new Distributor<null>({
+  const lanes = new Distributor({
     threads: 2,
     tasksPerTurn: 100,
     waitingLimit: 1_000,
     order: new PairOrder(16),
-    process(work) {
-      started.push(work.delivery.id);
-      return new Promise<null>((resolve) => ends.set(work.delivery.id, () => resolve(null)));
+    gate: {
+      admits: admits ?? (() => true),
+      isCareful: () => false,
+      starting: starting ?? (() => {}),
+      idle: () => {},
     },
-    done: (work) => done.push(work.delivery.id),
-    discarded: () => {},
-    broken: () => true,
-    isCareful: () => false,
-    isBlameless: () => false,
-    admits: () => true,
-    idle: () => {},
+    runner: {
+      run:
+        run ??
+        ((work) => {
+          started.push(work.delivery.id);
+          return new Promise((resolve) => ends.set(work.delivery.id, () => resolve(resultOf())));
+        }),
+      finished: (work) => done.push(work.delivery.id),
+      discarded: () => {},
+      broken: () => {},
+      isBlameless: () => false,
+    },
     ...given,
   });
   const end = async (id: string) => {
@@ -35,11 +44,11 @@ function setUp(given: Partial<DistributorOptions<null>> = {}) {
   return { lanes, started, done, end };
 }
 
-function atOnce(started: string[]): Partial<DistributorOptions<null>> {
+function atOnce(started: string[]): Given {
   return {
-    process(work: Work) {
+    run(work) {
       started.push(work.delivery.id);
-      return null;
+      return resultOf();
     },
   };
 }
@@ -71,9 +80,9 @@ describe('the lanes', () => {
     const { lanes } = setUp({
       threads: 3,
       starting: (works) => steps.push(`start ${works.map(({ delivery }) => delivery.id).join(' ')}`),
-      process: (work) => {
+      run: (work) => {
         steps.push(work.delivery.id);
-        return null;
+        return resultOf();
       },
     });
     for (let n = 0; n < 5; n++) lanes.push(testWork(`ip:${n}`, `${n}`));

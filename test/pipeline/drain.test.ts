@@ -1,8 +1,8 @@
 /** How a worker comes to rest: the order of the steps, what is left when the deadline passes, and what is said meanwhile. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { OutboxPublisher } from '../../lib/commit/outbox.js';
 import type { TaskResult } from '../../lib/model/record.js';
 import type { Task } from '../../lib/model/task.js';
-import { drain } from '../../lib/pipeline/drain.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
 import type { Service } from '../../lib/runtime/service.js';
 import { DataPath, type DataPathOptions, HERE, message, scriptOf } from '../support/data-path.js';
@@ -45,11 +45,11 @@ async function setUp({ failing = [], releases, delivery = 'effectively-once', st
       await stop();
     },
   });
-  const { reader, outbox } = pipeline;
-  const stopReader = reader.stop.bind(reader);
-  reader.stop = service('reader', stopReader).stop;
-  const stopOutbox = outbox.stop.bind(outbox);
-  outbox.stop = service('outbox', stopOutbox).stop;
+  const { reader, writer } = path.backend;
+  reader.stop = service('reader', reader.stop.bind(reader)).stop;
+  writer.stop = service('writer').stop;
+  const outbox = vi.spyOn(OutboxPublisher.prototype, 'stop').mockImplementation(service('outbox').stop);
+  onTestFinished(() => outbox.mockRestore());
   const release = path.store.release.bind(path.store);
   path.store.release = async (ownership) => {
     steps.push('release');
@@ -60,19 +60,8 @@ async function setUp({ failing = [], releases, delivery = 'effectively-once', st
   path.events.on('commit-stored', () => steps.push('commit'));
   const abandoned: string[] = [];
   path.events.on('task-abandoned', ({ id }) => abandoned.push(id));
-  const parts = {
-    pipeline,
-    ownership: { index: 0, epoch: 1 },
-    emissions: { end: () => {} },
-    store: path.store,
-    scheduler: service('scheduler'),
-    modules: service('modules'),
-    writer: service('writer'),
-    clock: path.clock,
-    events: path.events,
-    log: path.log,
-  };
-  const draining = drain(parts, Deadline.in(SHUTDOWN_MS, path.clock));
+  const beside = { scheduler: service('scheduler'), modules: service('modules') };
+  const draining = pipeline.drain(beside, Deadline.in(SHUTDOWN_MS, path.clock));
   return { path, draining, steps, abandoned, end: (name: string) => ends.get(name)?.() };
 }
 
@@ -142,11 +131,10 @@ describe('a drain', () => {
     );
     await path.until(() => path.queue.settledMessages === left, 'they have left');
     const service = (name: string): Service => ({ name, start: async () => {}, stop: async () => {} });
-    const services = { scheduler: service('scheduler'), modules: service('modules'), writer: service('writer') };
-    const { store, clock, events, log } = path;
-    const emissions = { end: () => {} };
-    const parts = { pipeline, ownership: { index: 0, epoch: 1 }, emissions, store, clock, events, log, ...services };
-    expect(await pumped(path, drain(parts, Deadline.in(100 * SHUTDOWN_MS, clock)))).toEqual({ left: 0 });
+    const beside = { scheduler: service('scheduler'), modules: service('modules') };
+    const { store, clock } = path;
+    const draining = pipeline.drain(beside, Deadline.in(100 * SHUTDOWN_MS, clock));
+    expect(await pumped(path, draining)).toEqual({ left: 0 });
     expect(path.queue.settledMessages).toBe(store.stored.length);
     expect(store.quarantined.map(({ id }) => id)).toEqual(quarantined);
   });

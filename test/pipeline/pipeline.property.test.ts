@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PipelineOptions } from '../../lib/pipeline/pipeline.js';
+import type { PipelineOptions } from '../../lib/pipeline/options.js';
 import { DataPath, ELSEWHERE, HERE, journalOf, message, type Script } from '../support/data-path.js';
 import type { MemoryMessage } from '../support/memory-queue.js';
 import { below, seeded } from '../support/random.js';

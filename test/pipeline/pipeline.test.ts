@@ -390,7 +390,7 @@ describe('what is not executed here', () => {
       });
       path.queue.put(message(EID, { name: '1' }), message(EID, { name: '2' }), message(OTHER, { name: '3' }));
       await path.until(() => path.failures.length === 1, 'it fails');
-      await path.pipeline.lanes.quiet();
+      await path.until(() => path.pipeline.status().busy === 0, 'nothing runs');
       for (let turn = 0; turn < 3; turn++) await nextTurn();
       expect(path.failures).toMatchObject([{ code: 'STORE_FAILED' }]);
       expect(path.pipeline.status()).toMatchObject({ restarts: 0, busy: 0, waiting: 3 });

@@ -4,7 +4,7 @@
  */
 
 import type { BrokerConfiguration } from '../../lib/config/configuration.js';
-import type { PipelineOptions } from '../../lib/pipeline/pipeline.js';
+import type { PipelineOptions } from '../../lib/pipeline/options.js';
 import type { RabbitMqAddress } from '../../services/rabbitmq-virtual-host.js';
 import { AmqpBed } from './amqp-bed.js';
 import { CountingPath } from './counting-path.js';

@@ -2,13 +2,14 @@
  * A worker's data path between a real queue and a store in memory. Tasks of an entity are numbered, and its record holds the last number:
  * whatever is lost, doubled or out of order shows at the commit it happens in.
  */
-import type { Delivery } from '../../lib/model/delivery.js';
+import { Emissions } from '../../lib/commit/emissions.js';
 import type { RecordState, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { createEvents, type Events } from '../../lib/observability/events.js';
 import type { Logger } from '../../lib/observability/logger.js';
-import { Pipeline, type PipelineOptions } from '../../lib/pipeline/pipeline.js';
+import type { PipelineOptions } from '../../lib/pipeline/options.js';
+import { Pipeline } from '../../lib/pipeline/pipeline.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import { systemClock } from '../../lib/runtime/clock.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
@@ -95,7 +96,7 @@ export class CountingPath {
     const { store, events } = this;
     const ownership = await store.own(0);
     const records = new Records(store, { bytes: 2 ** 20 });
-    const execute = (task: Task, { id }: Delivery): TaskResult | Promise<TaskResult> => {
+    const execute: PipelineOptions['execute'] = (task, { id }): TaskResult | Promise<TaskResult> => {
       const ended = hook?.(task, numberIn(task));
       if (ended !== undefined) return ended.then(() => this.apply(task, id, records));
       return this.apply(task, id, records);
@@ -105,9 +106,7 @@ export class CountingPath {
       numProcesses: 1,
       delivery,
       spec: SPEC,
-      reader,
-      writer: derives?.writer ?? NO_WRITER,
-      store,
+      backend: { reader, writer: derives?.writer ?? NO_WRITER, store },
       records,
       execute,
       limits: {
@@ -124,7 +123,7 @@ export class CountingPath {
       clock: systemClock,
       events,
       log,
-      commitsFailed: () => {},
+      emissions: new Emissions(),
       failed: (reason) => {
         this.failures.push(reason);
         this.look();
@@ -135,14 +134,8 @@ export class CountingPath {
 
   /** As a drain does: what runs is finished, what waits goes back. */
   async stop(): Promise<void> {
-    const { pipeline } = this;
-    if (pipeline === null) return;
-    pipeline.rest('the test ends');
-    await pipeline.lanes.quiet();
-    await pipeline.committer.flushed();
-    pipeline.committer.stop();
-    await pipeline.outbox.stop();
-    await pipeline.reader.stop(Deadline.in(5_000));
+    const nothing = { name: 'nothing', start: async () => {}, stop: async () => {} };
+    await this.pipeline?.drain({ scheduler: nothing, modules: nothing }, Deadline.in(5_000));
   }
 
   /** Resolves when it holds, at the latest after the next commit. Rejects when the worker failed. */

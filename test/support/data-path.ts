@@ -3,14 +3,15 @@
  * key is the list of the task names that were applied to it, so it shows at once what was lost, doubled or out of order.
  */
 
+import { Emissions } from '../../lib/commit/emissions.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import { indexOf } from '../../lib/model/hash.js';
 import type { RecordState, RecordView, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { createEvents } from '../../lib/observability/events.js';
-import type { PipelineLimits } from '../../lib/pipeline/limits.js';
-import { Pipeline, type PipelineOptions } from '../../lib/pipeline/pipeline.js';
+import type { PipelineLimits, PipelineOptions } from '../../lib/pipeline/options.js';
+import { Pipeline } from '../../lib/pipeline/pipeline.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
@@ -110,6 +111,8 @@ export class DataPath {
   most = 0;
   pipeline!: Pipeline;
   records!: Records;
+  emissions!: Emissions;
+  backend!: PipelineOptions['backend'];
   /** How often each task broke its lane. */
   readonly broken = new Map<string, number>();
 
@@ -131,11 +134,7 @@ export class DataPath {
     const { delivery = 'effectively-once', limits, execute } = this.options;
     const executing = new Set<string>();
     this.executing = executing;
-    const pipeline = new Pipeline({
-      ownership,
-      numProcesses: NUM_PROCESSES,
-      delivery,
-      spec: SPEC,
+    this.backend = {
       reader: this.readerOf(ownership),
       writer: {
         name: 'memory writer',
@@ -146,6 +145,14 @@ export class DataPath {
         send: (tasks) => this.send(tasks),
       },
       store: this.store,
+    };
+    this.emissions = new Emissions();
+    const pipeline = new Pipeline({
+      ownership,
+      numProcesses: NUM_PROCESSES,
+      delivery,
+      spec: SPEC,
+      backend: this.backend,
       records,
       execute: execute ?? ((task, of) => this.execute(task, of, records, executing)),
       limits: { ...LIMITS, ...limits },
@@ -153,7 +160,7 @@ export class DataPath {
       clock: this.clock,
       events: this.events,
       log: this.log,
-      commitsFailed: () => {},
+      emissions: this.emissions,
       failed: (reason) => this.failures.push(reason),
     });
     this.pipeline = pipeline;
@@ -186,8 +193,8 @@ export class DataPath {
 
   /** Nothing waits, runs or is to be committed, and no lane is left. */
   get atRest(): boolean {
-    const { busy, waiting, keys, uncommitted } = this.pipeline.status();
-    return busy + waiting + keys + uncommitted + this.pipeline.intake.waiting === 0;
+    const { busy, waiting, keys, uncommitted, held } = this.pipeline.status();
+    return busy + waiting + keys + uncommitted + held === 0;
   }
 
   /** Lets turns and time pass until the condition holds. `each` is called in every turn. */

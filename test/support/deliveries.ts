@@ -1,7 +1,7 @@
 /** Deliveries and works for tests of the data path: they keep how they were settled. */
-import { type Work, workOf } from '../../lib/lanes/work.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { Task } from '../../lib/model/task.js';
+import { type LaneWork, laneWork } from '../../lib/model/work.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 
 export interface TestDelivery extends Delivery {
@@ -48,8 +48,8 @@ export function testTask(key: string): Task {
   return { etype, eid, key, dataPoints: [], tags: [], ttlTokens: null, delete: false, expireAt: null, depth: 0 };
 }
 
-export function testWork(key: string, id: string, given: Partial<Delivery> = {}): Work {
-  return workOf(testDelivery({ ...given, id }), testTask(key));
+export function testWork(key: string, id: string, given: Partial<Delivery> = {}): LaneWork {
+  return laneWork(testDelivery({ ...given, id }), testTask(key));
 }
 
 /** Resolves after one turn of the event loop. */

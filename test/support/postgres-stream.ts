@@ -1,5 +1,7 @@
 /** A stream of tasks through the real data path into PostgreSQL; queue and hooks are in memory. */
+
 import { expect, onTestFinished } from 'vitest';
+import { Emissions } from '../../lib/commit/emissions.js';
 import type { HistoryRow, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { sequencedOf } from '../../lib/model/task-id.js';
@@ -113,16 +115,18 @@ export class Stream {
       numProcesses: NUM_PROCESSES,
       delivery: 'effectively-once',
       spec: SPEC,
-      reader: queue,
-      writer: {
-        name: 'memory writer',
-        start: async () => {},
-        stop: async () => {},
-        obstacle: null,
-        onObstacle: () => {},
-        send: async (tasks) => void this.sent.push(...tasks),
+      backend: {
+        reader: queue,
+        writer: {
+          name: 'memory writer',
+          start: async () => {},
+          stop: async () => {},
+          obstacle: null,
+          onObstacle: () => {},
+          send: async (tasks) => void this.sent.push(...tasks),
+        },
+        store,
       },
-      store,
       records,
       execute: (task, { id }) => this.execute(task, id),
       limits: {
@@ -139,7 +143,7 @@ export class Stream {
       clock,
       events,
       log,
-      commitsFailed: () => {},
+      emissions: new Emissions(),
       failed: (reason) => this.failures.push(reason),
     });
     await pipeline.start();

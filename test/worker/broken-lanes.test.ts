@@ -24,8 +24,8 @@ describe('a worker whose lanes broke too often', () => {
       message(third, { name: 'late' }),
     );
     await path.until(() => path.failures.length > 0, 'the worker has failed');
-    await path.pipeline.lanes.quiet();
-    const flushed = path.pipeline.committer.flushed();
+    await path.until(() => path.pipeline.status().busy === 0, 'nothing runs');
+    const flushed = path.pipeline.commitFinished('a test');
     for (let turn = 0; turn < 3; turn++) await nextTurn();
     await flushed;
     expect(path.store.stored.map(({ delivery }) => delivery.id)).toEqual(['id-good']);

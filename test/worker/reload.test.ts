@@ -16,7 +16,7 @@ function unknown(id: string, given: Partial<MemoryMessage> & { etype?: string } 
 async function reloading() {
   const path = new DataPath();
   const pipeline = await path.takeOver();
-  pipeline.intake.reloading(true);
+  pipeline.reloading(true);
   const stored = () => path.store.stored.map(({ delivery, result }) => `${delivery.id} ${result.outcome}`);
   return { path, pipeline, stored };
 }
@@ -33,13 +33,13 @@ describe('during a reload, what the model does not know', () => {
         unknown('new-2', { etype: 'of_tomorrow' }),
         message(THIRD, { name: '3' }),
       );
-      await path.until(() => pipeline.intake.waiting === 4 && path.store.stored.length === 1, 'the first is stored');
+      await path.until(() => pipeline.status().held === 4 && path.store.stored.length === 1, 'the first is stored');
       expect(stored()).toEqual(['id-1 applied']);
       expect(path.log.lines).toMatchObject([
         { level: 'warn', message: 'deliveries wait for the end of the reload', fields: { id: 'new-1' } },
       ]);
 
-      pipeline.intake.reloading(false);
+      pipeline.reloading(false);
       await path.settled();
       expect(stored().sort()).toEqual([
         'id-1 applied',
@@ -55,9 +55,9 @@ describe('during a reload, what the model does not know', () => {
   it('stays in the queue, in order, when the worker is replaced', async () => {
     const { path, pipeline, stored } = await reloading();
     path.queue.put(unknown('new-1'), message(EID, { name: '1' }), message(EID, { name: '2' }));
-    await path.until(() => pipeline.intake.waiting === 3, 'all wait');
+    await path.until(() => pipeline.status().held === 3, 'all wait');
     pipeline.rest('the worker drains');
-    await pipeline.reader.stop(Deadline.in(1_000, path.clock));
+    await path.backend.reader.stop(Deadline.in(1_000, path.clock));
     expect(stored()).toEqual([]);
     expect(path.queue.left).toBe(3);
     expect(path.queue.settledMessages).toBe(0);
@@ -66,10 +66,10 @@ describe('during a reload, what the model does not know', () => {
   it('is void when its connection is lost, and waits again when it comes again', async () => {
     const { path, pipeline, stored } = await reloading();
     path.queue.put(unknown('new-1'), message(EID, { name: '1' }));
-    await path.until(() => pipeline.intake.waiting === 2, 'all wait');
+    await path.until(() => pipeline.status().held === 2, 'all wait');
     await path.queue.lose();
-    await path.until(() => pipeline.intake.waiting === 2, 'all wait again');
-    pipeline.intake.reloading(false);
+    await path.until(() => pipeline.status().held === 2, 'all wait again');
+    pipeline.reloading(false);
     await path.settled();
     expect(stored().sort()).toEqual(['id-1 applied', 'new-1 quarantined']);
   });
@@ -79,7 +79,7 @@ it('refuses what the model does not know at once while there is no reload, and a
   const { path, pipeline, stored } = await reloading();
   path.queue.put({ id: 'no-json', body: Buffer.from('{') });
   await path.settled();
-  pipeline.intake.reloading(false);
+  pipeline.reloading(false);
   path.queue.put(unknown('new-1'));
   await path.settled();
   expect(stored()).toEqual(['no-json quarantined', 'new-1 quarantined']);

@@ -13,7 +13,7 @@ function bed(
     baseline?: number;
     stuck?: boolean;
     window?: number;
-    fullest?: { key: string; tasks: number };
+    filledBy?: { key: string; tasks: number };
   } = {},
 ) {
   const clock = manualClock();
@@ -29,8 +29,13 @@ function bed(
   const tasks = given.window ?? 0;
   const window = { tasks, tasksLimit: 10, bytes: 0, bytesLimit: 100, full: tasks === 10 };
   const pipeline = {
-    reader: { window },
-    lanes: { fullest: () => given.fullest ?? null, status: () => ({ busy: 0, waiting: 1, keys: 1, restarts: 1 }) },
+    status: () => ({
+      busy: 0,
+      waiting: 1,
+      keys: 1,
+      restarts: 1,
+      window: { ...window, filledBy: given.filledBy ?? null },
+    }),
     revive: () => {
       looks++;
       return given.stuck ?? false;
@@ -112,7 +117,7 @@ describe('the watchdog', () => {
   });
 
   it('tells of a full window, and names the entity in the log that holds most of it', async () => {
-    const { clock, watchdog, seen, log } = bed({ window: 10, fullest: { key: 'ip:192.0.2.1', tasks: 6 } });
+    const { clock, watchdog, seen, log } = bed({ window: 10, filledBy: { key: 'ip:192.0.2.1', tasks: 6 } });
     await watchdog.start();
     clock.pass(INTERVAL_MS);
     expect(seen).toEqual(['ip:192.0.2.1 of 10']);
@@ -144,8 +149,8 @@ describe('the watchdog', () => {
 
   it('writes nothing where the tasks of many entities fill the window, or where it has room', async () => {
     for (const { told, ...given } of [
-      { window: 10, fullest: { key: 'a', tasks: 5 }, told: ['null of 10'] },
-      { window: 9, fullest: { key: 'a', tasks: 9 }, told: [] },
+      { window: 10, told: ['null of 10'] },
+      { window: 9, told: [] },
     ]) {
       const { clock, watchdog, log, seen } = bed(given);
       await watchdog.start();

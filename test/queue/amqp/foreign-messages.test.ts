@@ -1,7 +1,9 @@
 /** Messages of other programs, from a real broker through a worker's data path: what becomes of each, and that the next one follows. */
+
 import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Emissions } from '../../../lib/commit/emissions.js';
 import { indexOf } from '../../../lib/model/hash.js';
 import { Pipeline } from '../../../lib/pipeline/pipeline.js';
 import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
@@ -58,9 +60,7 @@ async function processed(queueType: 'classic' | 'quorum', messages: readonly Mes
     numProcesses: NUM_PROCESSES,
     delivery: 'effectively-once',
     spec,
-    reader,
-    writer,
-    store,
+    backend: { reader, writer, store },
     records: new Records(store, { bytes: 2 ** 20 }),
     execute: (task, delivery) => executor.execute(task, delivery),
     limits: {
@@ -77,12 +77,11 @@ async function processed(queueType: 'classic' | 'quorum', messages: readonly Mes
     clock: systemClock,
     events: bed.events,
     log: silentLogger,
-    commitsFailed: () => {},
+    emissions: new Emissions(),
     failed: (reason) => expect.unreachable(String(reason)),
   });
   onTestFinished(() => {
-    pipeline.committer.stop();
-    return pipeline.outbox.stop();
+    pipeline.abandon('the test ends');
   });
   await pipeline.start();
   await stored;

@@ -1,11 +1,13 @@
 /** What a broker loses that it had confirmed is told, and nothing else is: real queues, workers and tables. */
+
 import { expect, onTestFinished, test } from 'vitest';
+import { Emissions } from '../../../lib/commit/emissions.js';
 import type { TaskResult } from '../../../lib/model/record.js';
 import type { OutgoingTask } from '../../../lib/model/task.js';
 import { newStream, newTaskId, sequencedId, sequencedOf } from '../../../lib/model/task-id.js';
 import { Pipeline } from '../../../lib/pipeline/pipeline.js';
 import { floorOf } from '../../../lib/queue/amqp/floors.js';
-import type { TaskWriter } from '../../../lib/queue/queue.js';
+import type { TaskReader, TaskWriter } from '../../../lib/queue/queue.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { Deadline } from '../../../lib/runtime/deadline.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
@@ -59,6 +61,7 @@ class TestWorker {
 
   private constructor(
     private readonly pipeline: Pipeline,
+    private readonly reader: TaskReader,
     private readonly store: PostgresStore,
     ownership: { readonly index: number; readonly epoch: number },
   ) {
@@ -71,7 +74,6 @@ class TestWorker {
       },
     };
     const { log } = this;
-    const { reader } = pipeline;
     const events = eventsLoggedTo(log);
     this.losses = new Losses({ ownership, streams, reader, intervalMs: 50, clock: systemClock, events, log });
   }
@@ -88,14 +90,13 @@ class TestWorker {
     });
     await store.start();
     const ownership = await store.own(index);
+    const reader = await bed.reader(index);
     const pipeline = new Pipeline({
       ownership,
       numProcesses: NUM_PROCESSES,
       delivery: 'effectively-once',
       spec: SPEC,
-      reader: await bed.reader(index),
-      writer: await bed.writer(),
-      store,
+      backend: { reader, writer: await bed.writer(), store },
       records: new Records(store, { bytes: 100_000 }),
       execute: ({ etype, eid }) => {
         const result: TaskResult = { outcome: 'applied', etype, eid, history: [], raw: [], derived: [] };
@@ -115,10 +116,10 @@ class TestWorker {
       clock: systemClock,
       events: bed.events,
       log: bed.log,
-      commitsFailed: () => {},
+      emissions: new Emissions(),
       failed: () => {},
     });
-    const worker = new TestWorker(pipeline, store, ownership);
+    const worker = new TestWorker(pipeline, reader, store, ownership);
     onTestFinished(() => worker.stop());
     await pipeline.start();
     await worker.losses.start();
@@ -139,8 +140,8 @@ class TestWorker {
     if (this.stopped) return;
     this.stopped = true;
     await this.losses.stop();
-    await this.pipeline.committer.flushed();
-    await this.pipeline.reader.stop();
+    await this.pipeline.commitFinished('the test ends');
+    await this.reader.stop();
     await this.store.stop();
   }
 }

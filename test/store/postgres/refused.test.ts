@@ -4,11 +4,12 @@
  */
 import { expect, onTestFinished, test } from 'vitest';
 import { Committer } from '../../../lib/commit/committer.js';
-import type { Entry } from '../../../lib/commit/entry.js';
 import { idOfAnother } from '../../../lib/model/task-id.js';
+import { type DoneWork, type LaneWork, Work } from '../../../lib/model/work.js';
 import { createEvents, type EventMap } from '../../../lib/observability/events.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
 import { inboxId } from '../../../lib/store/postgres/inbox.js';
+import { testTask } from '../../support/deliveries.js';
 import { type CapturingLogger, capturingLogger } from '../../support/logger.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { at, deleted, observed, plainState, row, stateOf, stored, type TestEntry } from '../../support/results.js';
@@ -17,7 +18,7 @@ import { askOne, type Prepared, prepare, sessionOf, throughProxy } from './prepa
 interface Path extends Prepared {
   /** Commits these with the committer of a worker, until nothing is under way; what is executed again comes with the same result. */
   run(entries: readonly TestEntry[]): Promise<void>;
-  readonly committer: Committer<TestEntry>;
+  readonly committer: Committer;
   readonly troubles: Troubles;
   readonly log: CapturingLogger;
   readonly failures: unknown[];
@@ -33,28 +34,26 @@ async function pathOf(prepared: Prepared): Promise<Path> {
   const troubles = new Troubles();
   const withheld: EventMap['task-withheld'][] = [];
   events.on('task-withheld', (event) => withheld.push(event));
-  const add = (entry: TestEntry) => committer.add(given(entry));
-  const committer: Committer<TestEntry> = new Committer({
+  const committer: Committer = new Committer({
     store,
     ownership,
     inbox: true,
     limits: { tasks: 100, bytes: 2 ** 20, ageMs: 5 },
     reader: { committing: () => {} },
-    recordBytes: () => 0,
+    records: { bytesOf: () => 0 },
     troubles,
     clock,
     events,
     log,
-    committed: () => {},
-    known: () => {},
-    another: (delivery) => {
-      delivery.id = idOfAnother(delivery.id, delivery.digest);
+    after: {
+      stored: () => {},
+      sortedOut({ others, rewound }) {
+        for (const { delivery } of others) delivery.id = idOfAnother(delivery.id, delivery.digest);
+        for (const work of [...rewound.values()].flat()) committer.add(work as LaneWork & DoneWork);
+      },
+      storeDown: () => {},
+      commitsFailed: (reason) => failures.push(reason),
     },
-    rewind(_, again) {
-      for (const entry of again) add(entry);
-    },
-    away: () => {},
-    failed: (reason) => failures.push(reason),
   });
   onTestFinished(() => committer.stop());
   return {
@@ -65,7 +64,7 @@ async function pathOf(prepared: Prepared): Promise<Path> {
     failures,
     withheld,
     async run(entries) {
-      for (const entry of entries) add(entry);
+      for (const entry of entries) committer.add(workOf(entry));
       void committer.flushed();
       const open = () => {
         clock.pass(1_000);
@@ -79,7 +78,7 @@ async function pathOf(prepared: Prepared): Promise<Path> {
   };
 }
 
-const given = (entry: TestEntry): Entry<TestEntry> => ({ ...entry, key: `ip:${entry.result.eid}`, again: entry });
+const workOf = ({ delivery, result }: TestEntry) => new Work(delivery, testTask(`ip:${result.eid}`)).finish(result);
 
 /** Everything that a task may write. */
 function full(id: string, eid: string): TestEntry {
@@ -226,7 +225,7 @@ test('blames no task for what refuses every commit, and says what it is', async 
   await session.query(`create function locked() returns trigger language plpgsql as $$
       begin raise exception 'frozen by the administrator'; end $$;
     create trigger locked before update on owners for each row execute function locked()`);
-  for (const entry of [full('1', 'a'), full('2', 'b')]) committer.add(given(entry));
+  for (const entry of [full('1', 'a'), full('2', 'b')]) committer.add(workOf(entry));
   void committer.flushed();
   const { fields } = await log.line('the store refuses to commit; commits wait');
   expect(fields['why']).toBe('frozen by the administrator (P0001)');

@@ -1,22 +1,6 @@
-/** Entry: a result on its way into a commit, with what is needed to execute its task again. */
-import type { Delivery } from '../model/delivery.js';
+/** Put aside: the result of a task that goes to quarantine with its reason, and changes nothing else. */
 import type { QuarantineReason, TaskResult } from '../model/record.js';
 
-/** `Again` is what the lanes take back; null for what never was in a lane (a message that could not be read, a misrouted task). */
-export interface Entry<Again> {
-  readonly delivery: Delivery;
-  readonly result: TaskResult;
-  readonly key: string | null;
-  readonly again: Again | null;
-  /** Of a task that no delivery has brought (emissions.ts): called once it is committed. */
-  readonly durable?: () => void;
-}
-
-export function isDelivered({ durable }: Pick<Entry<unknown>, 'durable'>): boolean {
-  return durable === undefined;
-}
-
-/** The result of a task that is put aside with its reason; it changes nothing else. */
 export function quarantinedResult(
   reason: QuarantineReason,
   entity: { readonly etype: string | null; readonly eid: string | null } = { etype: null, eid: null },
