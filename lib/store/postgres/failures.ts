@@ -74,6 +74,15 @@ export function taskError(error: unknown): unknown {
   return isOfServer(error) && failureOf(error) === 'data' ? told('TASK_UNSTORABLE', error) : storeError(error);
 }
 
+/** What was asked, or what its failure means to whoever asked. */
+export async function explained<T>(asked: Promise<T>, explain: (error: unknown) => unknown): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw await explain(error);
+  }
+}
+
 /** Whether it comes again on the same connection, though the statement is good. */
 export function isOutdatedStatement({ code = '' }: DatabaseError): boolean {
   return OUTDATED_STATEMENT.has(code);

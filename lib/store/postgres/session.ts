@@ -12,7 +12,7 @@ import { type PostgresUrl, readPostgresUrl } from '../../config/postgres-url.js'
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { beginsEncrypted, clientConfigOf, connectFailure, hasNoTls } from './client.js';
-import { ConnectionLost, failureOf, isOutdatedStatement, sentenceOf } from './failures.js';
+import { ConnectionLost, explained, failureOf, isOutdatedStatement, sentenceOf } from './failures.js';
 import { quoteName, quoteText, schemaOf } from './names.js';
 import { refuseSharedConnections } from './pooling.js';
 import { refuseForeignSchema, TRUSTED_PATH } from './schema-trust.js';
@@ -235,13 +235,7 @@ export class Session {
 
 /** Asks in a session; whoever asks is thrown what the failure means. */
 export function asking({ query }: Pick<Session, 'query'>, explain: (error: unknown) => unknown): Query {
-  return async (text, values, name) => {
-    try {
-      return await query(text, values, name);
-    } catch (error) {
-      throw explain(error);
-    }
-  };
+  return (text, values, name) => explained(query(text, values, name), explain);
 }
 
 function closed(): ApplicationError {

@@ -14,7 +14,7 @@ import type { Batch, CommitOutcome, Due, DueKind, Ownership, QuarantineDesk, Sto
 import { nameOf } from './client.js';
 import { Commits } from './commits.js';
 import { findExpired } from './expiry.js';
-import { startError, storeError, taskError } from './failures.js';
+import { explained, startError, storeError, taskError } from './failures.js';
 import { knownIds } from './inbox.js';
 import { loadRecords } from './load.js';
 import { holdPrefetch, openSchema, type StoreSettings } from './migrate.js';
@@ -135,15 +135,12 @@ export class PostgresStore implements Store {
   }
 
   async own(index: number): Promise<Ownership> {
-    try {
-      const ownership = await this.writing.exclusive((query) => this.owner.take(query, index));
-      this.outbox.added();
-      this.purging = new Purge(this.upkeep, this.purgeOptions(ownership));
-      this.renewLater(this.leaseMs / RENEWALS);
-      return ownership;
-    } catch (error) {
-      throw startError(error);
-    }
+    const taking = this.writing.exclusive((query) => this.owner.take(query, index));
+    const ownership = await explained(taking, startError);
+    this.outbox.added();
+    this.purging = new Purge(this.upkeep, this.purgeOptions(ownership));
+    this.renewLater(this.leaseMs / RENEWALS);
+    return ownership;
   }
 
   /** Where the server cannot be told, the lock goes with the connection and the rest with the lease. */
@@ -152,12 +149,8 @@ export class PostgresStore implements Store {
     await this.writing.exclusive((query) => this.owner.release(query, ownership)).catch(() => {});
   }
 
-  async holdPrefetch(prefetch: number): Promise<void> {
-    try {
-      await holdPrefetch(this.reading.query, this.reading.schema, prefetch);
-    } catch (error) {
-      throw startError(error);
-    }
+  holdPrefetch(prefetch: number): Promise<void> {
+    return explained(holdPrefetch(this.reading.query, this.reading.schema, prefetch), startError);
   }
 
   holds(): boolean | Promise<boolean> {
@@ -171,20 +164,12 @@ export class PostgresStore implements Store {
 
   async known(index: number, ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>> {
     if (ids.length === 0) return new Map();
-    try {
-      return await knownIds(this.reading.query, index, ids);
-    } catch (error) {
-      throw await this.withRemedy(storeError(error));
-    }
+    return explained(knownIds(this.reading.query, index, ids), (error) => this.withRemedy(storeError(error)));
   }
 
   async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
     if (keys.length === 0) return [];
-    try {
-      return await loadRecords(this.reading.query, keys);
-    } catch (error) {
-      throw await this.withRemedy(taskError(error));
-    }
+    return explained(loadRecords(this.reading.query, keys), (error) => this.withRemedy(taskError(error)));
   }
 
   prepare(batch: Batch): void {
@@ -202,22 +187,14 @@ export class PostgresStore implements Store {
 
   async purge(): Promise<boolean> {
     if (this.owner.owned === null || this.purging === null) return false;
-    try {
-      return await this.purging.step();
-    } catch (error) {
-      throw storeError(error);
-    }
+    return explained(this.purging.step(), storeError);
   }
 
   async due({ etype }: DueKind, before: Instant, limit: number): Promise<Due> {
     const { owned } = this.owner;
     if (owned === null) return { records: [], more: false };
-    const { numProcesses } = this.options;
-    try {
-      return await findExpired(this.upkeep, { ownership: owned, numProcesses }, etype, before, limit);
-    } catch (error) {
-      throw storeError(error);
-    }
+    const share = { ownership: owned, numProcesses: this.options.numProcesses };
+    return explained(findExpired(this.upkeep, share, etype, before, limit), storeError);
   }
 
   /** The server says neither which right is missing nor, of a schema, that it is a right. */
