@@ -4,8 +4,8 @@ import { ERRORS, type WhatFollows } from '../lib/runtime/errors.js';
 const FOLLOWS: Readonly<Record<WhatFollows, string>> = {
   refuse: 'the input is refused, everything else goes on',
   quarantine: 'the task goes to quarantine, with the reason',
-  retry: 'it is tried again, at growing intervals',
-  'exit-1': 'the program stops in order, exit code 1',
+  retry: 'it is retried, at growing intervals',
+  'exit-1': 'the program shuts down gracefully, exit code 1',
   'exit-2': 'nothing is started, exit code 2',
 };
 
@@ -17,9 +17,9 @@ export function errorsPage(): string {
 
 <!-- Generated from lib/runtime/errors.ts by \`npm run docs\`; do not edit. -->
 
-The codes that stand in the log, in the quarantine and in what a command says.
+The codes used in the log, in the quarantine and in the output of commands.
 
-| code | what it means | what follows |
+| code | meaning | consequence |
 |---|---|---|
 ${rows.join('\n')}
 `;

@@ -10,83 +10,85 @@ export type WhatFollows = 'refuse' | 'quarantine' | 'retry' | 'exit-1' | 'exit-2
 
 /** Every code of the program, the sentence that explains it in the documentation, and what follows. */
 export const ERRORS = {
-  CONFIG_INVALID: { sentence: 'The configuration has errors; nothing was started.', follows: 'exit-2' },
-  USAGE: { sentence: 'The command was called in a way it does not understand.', follows: 'exit-2' },
+  CONFIG_INVALID: { sentence: 'The configuration has errors.', follows: 'exit-2' },
+  USAGE: { sentence: 'The command was called with wrong arguments.', follows: 'exit-2' },
   MODULE_INVALID: {
     sentence: 'A module cannot be loaded or registers a hook that does not exist.',
     follows: 'exit-2',
   },
   MODULE_START_FAILED: { sentence: "A module's start function failed.", follows: 'exit-1' },
-  MESSAGE_INVALID: { sentence: 'A message is no valid task of the configured model.', follows: 'quarantine' },
-  VALUE_INVALID: { sentence: 'A value is not of the type its attribute has.', follows: 'refuse' },
-  TASK_UNSTORABLE: { sentence: 'The store can never hold the data of this task.', follows: 'quarantine' },
+  MESSAGE_INVALID: { sentence: 'A message is not a valid task of the configured model.', follows: 'quarantine' },
+  VALUE_INVALID: { sentence: 'A value does not have the type of its attribute.', follows: 'refuse' },
+  TASK_UNSTORABLE: { sentence: 'The store can never accept the data of this task.', follows: 'quarantine' },
   ATTEMPTS_EXHAUSTED: {
-    sentence: 'The task broke its lane or its process as often as is allowed.',
+    sentence: 'The task broke its lane or its process as often as is allowed (`quarantine.max_attempts`).',
     follows: 'quarantine',
   },
-  CHAIN_TOO_DEEP: { sentence: 'A chain of derived tasks is deeper than is allowed.', follows: 'quarantine' },
+  CHAIN_TOO_DEEP: {
+    sentence: 'A chain of derived tasks is longer than is allowed (`max_chain_depth`).',
+    follows: 'quarantine',
+  },
   STORE_UNAVAILABLE: {
     sentence: 'The store does not answer at the moment. All work waits for it; no task counts an attempt.',
     follows: 'retry',
   },
   STORE_REFUSED: {
     sentence:
-      'The store answers, but refuses: a right or a table is missing, it is read-only, out of space or memory, or gave up waiting. All work waits until it no longer does; no task counts an attempt.',
+      'The store answers, but refuses: a privilege or a table is missing, it is read-only, out of space or memory, or gave up waiting. All work waits until it accepts again; no task counts an attempt.',
     follows: 'retry',
   },
   STORE_FAILED: {
     sentence:
-      'The store cannot be used: embedded, its folder is not writable or the disk is full; its data are damaged; or, at the start, a right or a table is missing. What runs is not finished and stays in its queue; no task counts an attempt.',
+      'The store cannot be used: its folder is not writable or the disk is full (embedded), its data are damaged, or, at the start, a privilege or a table is missing. Running tasks are not finished and stay in their queue; no task counts an attempt.',
     follows: 'exit-1',
   },
   STORE_DENIED: {
-    sentence: 'PostgreSQL does not take the configured user, database or encryption.',
+    sentence: 'PostgreSQL does not accept the configured user, database or encryption.',
     follows: 'exit-2',
   },
   STORE_MISMATCH: {
     sentence:
-      'The store was made with other settings than those configured, or for another version of the program, or its server is one that cannot be used.',
+      'The store was created with other settings than those configured, or by another version of the program, or its server cannot be used.',
     follows: 'exit-2',
   },
   RESTART_NEEDED: {
-    sentence:
-      'What is on disk by now is of a version that a reload cannot take over: stop the program and start it again.',
+    sentence: 'The files on disk are now of a version that a reload cannot load: stop the program and start it again.',
     follows: 'exit-2',
   },
   QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
   QUEUE_REFUSED: {
     sentence:
-      'The broker does not take the configured user, virtual host or encryption, or has a queue that cannot be used.',
+      'The broker does not accept the configured user, virtual host or encryption, or has a queue that cannot be used.',
     follows: 'exit-2',
   },
   QUEUE_MISSING: { sentence: 'A queue or exchange that must exist does not.', follows: 'exit-1' },
   QUEUE_STUCK: {
-    sentence: 'Tasks wait in a queue and do not arrive, however often its reader is built anew.',
+    sentence: 'Tasks wait in a queue and do not arrive, although it was consumed anew several times.',
     follows: 'exit-1',
   },
   OWNED_ELSEWHERE: { sentence: 'Another process owns this index.', follows: 'exit-1' },
   OWNERSHIP_LOST: {
-    sentence: 'Another process has taken over this index. The worker ends as its owner, and stands by.',
+    sentence: 'Another process has taken over this index. The worker gives it up, and stands by.',
     follows: 'exit-1',
   },
   INPUT_CHANGED: {
-    sentence: 'Lines of an input were sent before and are others now. `--changed` says what is to be sent.',
+    sentence: 'Lines of an input that were already sent have changed. Say with `--changed` what to send.',
     follows: 'exit-2',
   },
   SEND_UNDECIDED: {
     sentence:
-      'A send broke off inside a block, and whether the workers still know its tasks cannot be told. `--open` says what becomes of it.',
+      'A send was interrupted inside a block, and it is unknown whether the workers still remember its tasks. Say with `--open` what to do with it.',
     follows: 'exit-2',
   },
-  JOURNAL_LOCKED: { sentence: 'Another `send` is at work on the same input.', follows: 'exit-1' },
+  JOURNAL_LOCKED: { sentence: 'Another `send` is processing the same input.', follows: 'exit-1' },
   JOURNAL_FAILED: {
     sentence: 'The journal of an input cannot be read or written (`send.state`). Nothing is sent without it.',
     follows: 'exit-1',
   },
-  NOT_RUNNING: { sentence: 'No program runs on this data folder.', follows: 'exit-1' },
+  NOT_RUNNING: { sentence: 'No program is running on this data folder.', follows: 'exit-1' },
   TOO_MANY_RESTARTS: {
     sentence:
-      'Lanes of a worker broke `watchdog.max_restarts` times and no task reached `quarantine.max_attempts`: the fault is in no single task. The last entity and hook are named.',
+      'Lanes of a worker broke `watchdog.max_restarts` times and no task reached `quarantine.max_attempts`: no single task is to blame. The last entity and hook are named.',
     follows: 'exit-1',
   },
 } as const satisfies Record<string, { sentence: string; follows: WhatFollows }>;
