@@ -10,7 +10,7 @@ import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import { makeTask } from '../model/task-parse.js';
 import { TaskRefused } from '../model/task-refused.js';
-import { oversizeOf } from '../model/task-serialise.js';
+import { excessOf } from '../model/task-serialise.js';
 import type { Instant } from '../model/time.js';
 import { describe } from '../model/value-error.js';
 import { suggestion } from '../runtime/nearest.js';
@@ -58,11 +58,8 @@ export function createTaskMaker(spec: ModelSpec, messageBytes = Number.POSITIVE_
         ...(deletes !== undefined && { delete: deletes }),
         depth,
       });
-      const bytes = oversizeOf(task, spec, messageBytes);
-      if (bytes !== null)
-        throw refused(
-          `a message for ${describe(task.key)} has ${bytes} bytes, allowed are ${messageBytes} (message.bytes)`,
-        );
+      const excess = excessOf(task, spec, messageBytes);
+      if (excess !== null) throw refused(`a message for ${describe(task.key)} has ${excess}`);
       own.add(task);
       return task;
     },

@@ -10,7 +10,7 @@ import type { ModelSpec } from '../model/spec.js';
 import type { OutgoingTask } from '../model/task.js';
 import { newStream, sequencedId } from '../model/task-id.js';
 import { TaskRefused } from '../model/task-refused.js';
-import { outgoing } from '../model/task-serialise.js';
+import { excessIn, outgoing } from '../model/task-serialise.js';
 import type { Item } from './item.js';
 
 export interface Parcel {
@@ -58,12 +58,13 @@ export function tasksOf(items: readonly Item[], making: TaskMaking): { parcels: 
   const parcels: Parcel[] = [];
   for (const { task, positions } of groupPoints(points, bounds)) {
     const made = outgoing(task, { spec, numProcesses, priority: false, id: '' });
-    if (made.body.length <= messageBytes) {
+    const excess = excessIn(made.body, messageBytes);
+    if (excess === null) {
       parcels.push({ task: { ...made, id: streams.nextId(made.index) }, points: positions.length });
       continue;
     }
     const own = new Set(positions);
-    for (const item of items) if (own.has(item.position)) refused.push(tooLarge(item, made, messageBytes));
+    for (const item of items) if (own.has(item.position)) refused.push(tooLarge(item, excess, messageBytes));
   }
   return { parcels, refused: refused.sort((a, b) => a.position - b.position) };
 }
@@ -98,8 +99,8 @@ function givenIn(value: unknown, messageBytes: number): unknown {
   return typeof input === 'string' ? parseJson(Buffer.from(input), messageBytes) : input;
 }
 
-function tooLarge({ position, line, bytes }: Item, { body }: OutgoingTask, messageBytes: number): RefusedItem {
-  const reason = `Its task would have ${body.length} bytes, allowed are at most ${messageBytes} (message.bytes).`;
+function tooLarge({ position, line, bytes }: Item, excess: string, messageBytes: number): RefusedItem {
+  const reason = `Its task would have ${excess}.`;
   return {
     position,
     line,

@@ -10,7 +10,7 @@
  * The bounds are DP3's (pydantic's parser): 200 levels, 4,300 digits. A byte order mark and UTF-16 are refused, as there.
  */
 import { isUtf8 } from 'node:buffer';
-import { MAX_JSON_VALUES, valuesIn } from './values.js';
+import { BYTES_OF_MOST_VALUES, MAX_JSON_VALUES, valuesIn } from './values.js';
 
 export const MAX_JSON_BYTES = 16 * 1024 * 1024;
 export const MAX_JSON_DEPTH = 200;
@@ -30,8 +30,7 @@ export function parseJson(source: Buffer | string, maxBytes = MAX_JSON_BYTES): u
   if (source.length > maxBytes) {
     throw new JsonError(`The text has ${source.length} bytes, allowed are at most ${maxBytes}.`);
   }
-  // A value takes two characters with its comma.
-  if (source.length > 2 * MAX_JSON_VALUES) checkValues(typeof source === 'string' ? Buffer.from(source) : source);
+  if (source.length > BYTES_OF_MOST_VALUES) checkValues(typeof source === 'string' ? Buffer.from(source) : source);
   return parseAnyJson(source);
 }
 

@@ -13,6 +13,7 @@ import { integerOf, isObject } from './primitive.js';
 import type { ModelSpec } from './spec.js';
 import type { OutgoingTask, Task } from './task.js';
 import { newTaskId } from './task-id.js';
+import { BYTES_OF_MOST_VALUES, MAX_JSON_VALUES, valuesIn } from './values.js';
 
 /** The body of a message that carries the task. The model knows the entity: it is the one that the task was checked against. */
 export function serialiseTask(task: Task, spec: ModelSpec): Buffer {
@@ -44,15 +45,25 @@ export function asNewChain(body: Buffer): Buffer {
   }
 }
 
-/** Bytes of the message that would carry the task where these are more than allowed, else null. */
-export function oversizeOf(task: Task, spec: ModelSpec, allowed: number): number | null {
+/**
+ * What the message that would carry the task has more of than a worker takes: `7 bytes, allowed are 5 (message.bytes)`; null where it can be
+ * sent.
+ */
+export function excessOf(task: Task, spec: ModelSpec, allowedBytes: number): string | null {
   const { etype, eid, dataPoints, tags, ttlTokens } = task;
   const perPoint = POINT_BYTES + MOST_BYTES_A_UNIT * (etype.length + eid.length);
   const most =
     mostBytes(tags) + mostBytes([...(ttlTokens ?? [])]) + (dataPoints.length + 1) * perPoint + mostBytes(dataPoints);
-  if (most <= allowed) return null;
-  const bytes = serialiseTask(task, spec).length;
-  return bytes > allowed ? bytes : null;
+  return most <= Math.min(allowedBytes, BYTES_OF_MOST_VALUES)
+    ? null
+    : excessIn(serialiseTask(task, spec), allowedBytes);
+}
+
+/** The same of the message itself. */
+export function excessIn(body: Buffer, allowedBytes: number): string | null {
+  if (body.length > allowedBytes) return `${body.length} bytes, allowed are ${allowedBytes} (message.bytes)`;
+  const values = body.length > BYTES_OF_MOST_VALUES ? valuesIn(body) : 0;
+  return values > MAX_JSON_VALUES ? `${values} values, allowed are ${MAX_JSON_VALUES}` : null;
 }
 
 /** Names of keys, quotes and commas around a data-point, or of the task itself. */

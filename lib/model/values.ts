@@ -8,6 +8,8 @@
 
 /** Of one message. */
 export const MAX_JSON_VALUES = 1_000_000;
+/** A text of no more bytes cannot have more values: each takes two with its comma. */
+export const BYTES_OF_MOST_VALUES = 2 * MAX_JSON_VALUES;
 
 /** Memory that a value is taken to need. */
 const VALUE_BYTES = 64;

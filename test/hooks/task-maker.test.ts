@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { createTaskMaker } from '../../lib/hooks/task-maker.js';
 import type { NewDataPoint, TaskOptions } from '../../lib/hooks/types.js';
 import type { Task } from '../../lib/model/task.js';
-import { oversizeOf, serialiseTask } from '../../lib/model/task-serialise.js';
+import { parseTask } from '../../lib/model/task-parse.js';
+import { excessOf, serialiseTask } from '../../lib/model/task-serialise.js';
+import { MAX_JSON_VALUES, valuesIn } from '../../lib/model/values.js';
 import { loadTestModel } from '../support/model.js';
 
 const spec = loadTestModel();
@@ -57,8 +59,21 @@ describe('making a task in a module', () => {
       fc.property(fc.string({ unit: 'binary', maxLength: 700 }), fc.string({ maxLength: 700 }), (v, src) => {
         if (!v.isWellFormed() || v.includes('\0') || src.includes('\0')) return;
         const task = maker.make(0, 'ip', '192.0.2.1', [{ attr: 'hostname', v, src }]);
-        expect(oversizeOf(task, spec, most)).toBe(serialised(task) > most ? serialised(task) : null);
+        const excess = `${serialised(task)} bytes, allowed are 2000 (message.bytes)`;
+        expect(excessOf(task, spec, most)).toBe(serialised(task) > most ? excess : null);
       }),
+    );
+  });
+
+  it('refuses a task of more values than a message may have, and takes one of as many', () => {
+    const making = (count: number) => () =>
+      maker.make(0, 'ip', '192.0.2.1', [{ attr: 'hostname', v: 'a' }], { tags: Array(count).fill(0) });
+    const others = valuesIn(serialiseTask(making(0)(), spec));
+    // The list of tags, which is left out where it is empty.
+    const most = MAX_JSON_VALUES - others - 1;
+    expect(parseTask(serialiseTask(making(most)(), spec), spec).tags).toHaveLength(most);
+    expect(making(most + 1)).toThrow(
+      'Task of a module: a message for "ip:192.0.2.1" has 1000001 values, allowed are 1000000',
     );
   });
 

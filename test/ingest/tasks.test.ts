@@ -5,6 +5,7 @@ import { type TaskMaking, TaskStreams, tasksOf } from '../../lib/ingest/tasks.js
 import { indexOf } from '../../lib/model/hash.js';
 import { readProducerPoint } from '../../lib/model/producer.js';
 import { sequencedOf } from '../../lib/model/task-id.js';
+import { MAX_JSON_VALUES } from '../../lib/model/values.js';
 import { loadTestModel } from '../support/model.js';
 
 const spec = loadTestModel();
@@ -143,6 +144,18 @@ describe('tasks of a block', () => {
     ]);
   });
 
+  it('never have more values than a message may have', () => {
+    const line = (count: number) =>
+      JSON.stringify({ type: 'ip', id: '192.0.2.1', attr: 'open_ports', v: Array(count).fill(1), t1: '2026-01-01' });
+    // Those of the data-point itself: an object, four texts, a list.
+    const { tasks, refused } = made(blockOf([line(MAX_JSON_VALUES - 6)]), { messageBytes: 2 ** 24 });
+    expect(tasks).toEqual([]);
+    expect(refused).toMatchObject([
+      { reason: expect.stringMatching(/^Its task would have 10000\d\d values, allowed/) },
+    ]);
+    expect(made(blockOf([line(MAX_JSON_VALUES - 30)]), { messageBytes: 2 ** 24 }).refused).toEqual([]);
+  });
+
   it('are never larger than a message may be', () => {
     const text = (length: number) => JSON.stringify({ type: 'bus', id: 'a', attr: 'text', v: 'x'.repeat(length) });
     const { tasks, refused } = made(blockOf([...Array.from({ length: 30 }, () => text(100)), text(1_940)], 7), {
@@ -154,7 +167,7 @@ describe('tasks of a block', () => {
       {
         position: 37,
         line: 38,
-        reason: expect.stringMatching(/^Its task would have \d+ bytes, allowed are at most 2000/),
+        reason: expect.stringMatching(/^Its task would have \d+ bytes, allowed are 2000 \(message\.bytes\)/),
         input: expect.anything(),
       },
     ]);
