@@ -13,6 +13,8 @@ import { describe } from './value-error.js';
 /** Sources that are counted one by one; what comes of others after that is counted together. */
 const MOST_SOURCES = 1_000;
 const OTHER_SOURCES = 'other sources';
+/** A longer name is counted by its beginning: the counts are kept, and sent with each status. */
+const MOST_CHARACTERS = 200;
 
 /** How often, by kind and by source. */
 export interface InputCounts {
@@ -78,8 +80,10 @@ export class InputRemarks {
   }
 
   private countFuture({ etype, eid, attr, t1, t2, src }: DataPoint): void {
-    const known = src === null || this.futureCounts.has(src) || this.futureCounts.size < MOST_SOURCES;
-    const source = known ? (src ?? 'no source') : OTHER_SOURCES;
+    const name =
+      src === null ? 'no source' : src.length > MOST_CHARACTERS ? `${src.slice(0, MOST_CHARACTERS)}...` : src;
+    const known = src === null || this.futureCounts.has(name) || this.futureCounts.size < MOST_SOURCES;
+    const source = known ? name : OTHER_SOURCES;
     const before = this.futureCounts.get(source) ?? 0;
     this.futureCounts.set(source, before + 1);
     if (before === 0) this.teller.future({ source, entity: `${etype}:${eid}`, attribute: attr, t1, t2 });

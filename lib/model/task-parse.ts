@@ -56,6 +56,9 @@ interface Subject {
   readonly implied: boolean;
 }
 
+/** Of the name of a TTL token: it is a part of the record, and read and written with each of its tasks. */
+const MAX_TOKEN_BYTES = 1_024;
+
 const NO_TAGS: readonly unknown[] = Object.freeze([]);
 const NO_POINTS: readonly DataPoint[] = Object.freeze([]);
 const ALLOWED_CONTENT = 'a task that has a data-point, a TTL token or delete';
@@ -221,7 +224,8 @@ function tokensOf({ ttl_tokens: given }: Message): ReadonlyMap<string, Instant> 
   const entries: Iterable<readonly [unknown, unknown]> = given instanceof Map ? given : Object.entries(given);
   for (const [name, time] of entries) {
     if (typeof name !== 'string') throw ValueError.of(name, 'text as the name of a token');
-    checkText(name);
+    if (Buffer.byteLength(checkText(name)) > MAX_TOKEN_BYTES)
+      throw ValueError.of(name, `a name of a token of at most ${MAX_TOKEN_BYTES} bytes`);
     try {
       tokens.set(name, instantOf(time));
     } catch (error) {

@@ -73,4 +73,15 @@ describe('input that somebody should know of', () => {
     const { future } = remarks.counts();
     expect([Object.keys(future).length, future['other sources']]).toEqual([1_001, 500]);
   });
+
+  it('is counted by the beginning of a source, however long it is', () => {
+    const { remarks, told, task } = remarking();
+    const far = task(48);
+    for (const end of ['a', 'b']) {
+      remarks.taskInTime({ ...far, dataPoints: [{ ...far.dataPoints[0]!, src: 'x'.repeat(1_000_000) + end }] });
+    }
+    expect(remarks.counts().future).toEqual({ [`${'x'.repeat(200)}...`]: 2 });
+    expect(told).toHaveLength(1);
+    expect(told[0]!.length).toBeLessThan(300);
+  });
 });

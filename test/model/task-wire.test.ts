@@ -65,6 +65,12 @@ describe('a task', () => {
     });
   });
 
+  test('has TTL tokens whose names are no longer than they may be', () => {
+    const named = (name: string) => ({ etype: 'bus', eid: 'a', ttl_tokens: { [name]: 0 } });
+    expect(read(named('ž'.repeat(512))).ttlTokens?.size).toBe(1);
+    expect(() => read(named('ž'.repeat(513)))).toThrow('allowed is a name of a token of at most 1024 bytes');
+  });
+
   test('needs no data-point when it has a TTL token or deletes', () => {
     const tokens = read({ etype: 'bus', eid: 5, ttl_tokens: { __proto__x: 0, keep: '2027-01-01' } });
     expect(tokens.eid).toBe('5');

@@ -13,8 +13,9 @@ export const RECORD_COLUMNS =
   'r.hash, r.incarnation, r.created, r.updated, r.ttl, r.plain, r.observations, r.timeseries';
 export const RECORD_COLUMN_COUNT = 8;
 
-/** Names are few and come again with every row. */
+/** Names are few and come again with every row. Long ones are those of TTL tokens, which nobody keeps. */
 const NAMES_KEPT = 4_096;
+const KEPT_CHARACTERS = 255;
 
 /**
  * Writes values as JSON. Of a data-point the same value goes to its history, its record and the raw rows: the last one is kept. Maps
@@ -74,6 +75,7 @@ export class JsonWriter {
   private nameText(name: string): string {
     const known = this.names.get(name);
     if (known !== undefined) return known;
+    if (name.length > KEPT_CHARACTERS) return JSON.stringify(name);
     if (this.names.size >= NAMES_KEPT) this.names.clear();
     const text = JSON.stringify(name);
     this.names.set(name, text);
