@@ -17,7 +17,7 @@ import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { Reminder } from '../../runtime/reminder.js';
 import type { Service } from '../../runtime/service.js';
 import { dial } from './dial.js';
-import { leaveOutHeaderTables } from './header-tables.js';
+import { leaveOutBrokenTables, leaveOutHeaderTables } from './header-tables.js';
 import { refusalOf, unreachableBecause, whereIs } from './refusal.js';
 
 /** So many heartbeats without an answer on a channel, though the connection itself lives, and the channel is taken for dead. */
@@ -55,6 +55,7 @@ export class AmqpConnection implements Service {
   private blockedWhy: string | null = null;
   private droppedWhy: string | null = null;
   private trouble_: string | null = null;
+  private brokenTablesTold = false;
   private readonly pauses = new Set<() => void>();
   private readonly upListeners = new Set<() => void>();
   private readonly downListeners = new Set<(why: string) => void>();
@@ -259,6 +260,7 @@ export class AmqpConnection implements Service {
     const name = `dp3-cluster ${app} ${purpose} (process ${process.pid})`;
     const model = await dial(broker, name, this.socket.signal);
     if (purpose === 'consuming') leaveOutHeaderTables(model);
+    if (purpose === 'setting up') leaveOutBrokenTables(model, () => this.tellBrokenTables());
     let why = 'closed by the broker';
     model.on('error', (error) => {
       why = messageOf(error);
@@ -310,6 +312,12 @@ export class AmqpConnection implements Service {
     if (heldUpMs < heartbeatMs) return why === HEARTBEAT_TIMEOUT ? machineLoad() : null;
     const heldUp = (heldUpMs / 1_000).toFixed(1);
     return `this process was held up for ${heldUp} s; its heartbeat is due every ${heartbeatMs / 1_000} s`;
+  }
+
+  /** Once: messages are read more than once, where they are carried over. */
+  private tellBrokenTables(): void {
+    if (!this.brokenTablesTold) this.log.warn('headers of messages cannot be read, and are left out');
+    this.brokenTablesTold = true;
   }
 
   private setBlocked(why: string | null): void {

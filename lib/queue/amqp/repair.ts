@@ -14,7 +14,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Channel, ConfirmChannel } from 'amqplib';
+import { type Channel, type ConfirmChannel, IllegalOperationError, type MessageProperties } from 'amqplib';
 import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { Logger } from '../../observability/logger.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
@@ -46,6 +46,8 @@ export interface Repaired {
 
 /** Messages that are published before their confirmations are waited for. */
 const BATCH = 500;
+/** Of a property that is text. */
+const MOST_TEXT_BYTES = 255;
 /** Headers that a broker adds, or follows. */
 const NOT_COPIED = new Set(['x-delivery-count', 'x-acquired-count', 'CC', 'BCC']);
 
@@ -234,7 +236,7 @@ class Repair {
         at += part.length;
         for (let n = 0; n < left.length; n += batch) {
           const some = left.slice(n, n + batch);
-          for (const message of some) publishAgain(channel, to, message);
+          for (const message of some) this.publishAgain(channel, to, message);
           await this.confirmed(channel, to);
           if (returned) throw refused(`the queue "${to}" is gone`);
           await outlet?.took(some.length);
@@ -243,6 +245,21 @@ class Repair {
     } finally {
       await connection.closeChannel(channel);
       await held.close();
+    }
+  }
+
+  private publishAgain(channel: ConfirmChannel, queue: string, message: HeldMessage): void {
+    const { headers } = message.properties;
+    const options = { ...propertiesOf(message), persistent: true, mandatory: true };
+    const copied = Object.entries(headers ?? {}).filter(([name]) => !NOT_COPIED.has(name));
+    try {
+      channel.sendToQueue(queue, message.content, { ...options, headers: Object.fromEntries(copied) });
+    } catch (error) {
+      // More than amqplib can write; no worker reads them.
+      if (copied.length === 0 || error instanceof IllegalOperationError) throw error;
+      channel.sendToQueue(queue, message.content, options);
+      const what = { queue, id: options.messageId, why: messageOf(error) };
+      this.topology.log.warn('headers of a message cannot be written, and are left out', what);
     }
   }
 
@@ -320,16 +337,16 @@ class Outlet {
   }
 }
 
-function publishAgain(channel: ConfirmChannel, queue: string, { properties, content }: HeldMessage): void {
-  const { userId: _, headers, ...kept } = properties;
-  const copied = Object.entries(headers ?? {}).filter(([name]) => !NOT_COPIED.has(name));
-  const options = { ...kept, headers: Object.fromEntries(copied), persistent: true, mandatory: true };
-  channel.sendToQueue(queue, content, options);
+/** What a message has beside its body and headers. A broker takes text that is no UTF-8, which may be too long once it was read. */
+function propertiesOf({ properties: { userId: _, headers: __, ...kept } }: HeldMessage): Partial<MessageProperties> {
+  const isWritable = (value: unknown) => typeof value !== 'string' || Buffer.byteLength(value) <= MOST_TEXT_BYTES;
+  return Object.fromEntries(Object.entries(kept).filter(([, value]) => isWritable(value)));
 }
 
-function digestOf({ properties: { messageId, appId, correlationId, type, timestamp }, content }: HeldMessage): string {
+function digestOf(message: HeldMessage): string {
+  const { messageId, appId, correlationId, type, timestamp } = propertiesOf(message);
   const hash = createHash('sha256').update(JSON.stringify([messageId, appId, correlationId, type, timestamp]));
-  return hash.update(content).digest('base64');
+  return hash.update(message.content).digest('base64');
 }
 
 function startsWith(all: Content, beginning: Content): boolean {

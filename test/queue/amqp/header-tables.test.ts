@@ -1,5 +1,4 @@
 /** Tables of headers, which no worker reads: from a real broker, however deep they are, and whatever stands around them. */
-import type { Writable } from 'node:stream';
 import amqp, { type ConsumeMessage } from 'amqplib';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
@@ -9,49 +8,10 @@ import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
 import { AmqpBed, APP, brokerAt } from '../../support/amqp-bed.js';
 import { capturingLogger, silentLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
+import { nestedTable, publishRaw } from '../../support/raw-publish.js';
 import { Taken } from '../../support/taken.js';
 
 const DEEP = 7_000;
-
-function frame(type: number, channel: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(7);
-  head.writeUInt8(type, 0);
-  head.writeUInt16BE(channel, 1);
-  head.writeUInt32BE(payload.length, 3);
-  return Buffer.concat([head, payload, Buffer.from([0xce])]);
-}
-
-function short(text: string): Buffer {
-  return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]);
-}
-
-/** A table in a table in a table: amqplib cannot write it either. */
-function nested(levels: number): Buffer {
-  const bytes = Buffer.alloc(6 * levels);
-  for (let level = 0; level < levels; level++) {
-    bytes.write('\0F', 6 * level, 'latin1');
-    bytes.writeUInt32BE(6 * (levels - level - 1), 6 * level + 2);
-  }
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
-}
-
-/** basic.publish with a table of headers as its only property but the id. */
-function published(channel: number, id: string, body: Buffer, table: Buffer): Buffer {
-  const method = Buffer.concat([
-    Buffer.from([0, 60, 0, 40, 0, 0]),
-    short(exchangeNames(APP).normal),
-    short('0'),
-    Buffer.from([0]),
-  ]);
-  const properties = Buffer.alloc(14);
-  properties.writeUInt16BE(60, 0);
-  properties.writeBigUInt64BE(BigInt(body.length), 4);
-  properties.writeUInt16BE(0x2000 | 0x0080, 12);
-  const header = Buffer.concat([properties, table, short(id)]);
-  return Buffer.concat([frame(1, channel, method), frame(2, channel, header), frame(3, channel, body)]);
-}
 
 it.each(['classic', 'quorum'] as const)(
   'deep ones end no connection: their message comes like those before and behind it (%s)',
@@ -64,12 +24,11 @@ it.each(['classic', 'quorum'] as const)(
     const connection = await amqp.connect(address.url);
     onTestFinished(() => connection.close());
     const channel = await connection.createConfirmChannel();
-    const { ch } = channel as unknown as { ch: number };
-    const { stream } = connection.connection as unknown as { stream: Writable };
     const ids = [0, 1, 2].map((n) => `0e9d9d3e-0000-4000-8000-00000000000${n}`);
     channel.publish(exchangeNames(APP).normal, '0', Buffer.from('first'), { messageId: ids[0]! });
     await channel.waitForConfirms();
-    stream.write(published(ch, ids[1]!, Buffer.from('deep'), nested(DEEP)));
+    const to = { exchange: exchangeNames(APP).normal, key: '0' };
+    publishRaw(channel, { ...to, id: Buffer.from(ids[1]!), body: Buffer.from('deep'), table: nestedTable(DEEP) });
     await expect
       .poll(async () => (await channel.checkQueue(queueNames(APP, 0).normal)).messageCount, { interval: 20 })
       .toBe(2);

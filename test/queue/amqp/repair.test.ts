@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import amqp, { type Channel } from 'amqplib';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
+import type { Logger } from '../../../lib/observability/logger.js';
 import { AmqpConnection } from '../../../lib/queue/amqp/connection.js';
 import { type Repaired, repairTopology } from '../../../lib/queue/amqp/repair.js';
 import { ensureTopology } from '../../../lib/queue/amqp/topology.js';
@@ -14,6 +15,7 @@ import { BROKERS, broker } from '../../support/brokers.js';
 import { amqpLength, HoldingProxy } from '../../support/holding-proxy.js';
 import { capturingLogger, silentLogger } from '../../support/logger.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
+import { nestedTable, publishRaw, tableOf } from '../../support/raw-publish.js';
 
 /** At how many moments a repair is broken off, spread over all of them. */
 const MOMENTS = Number(process.env['REPAIR_MOMENTS'] ?? 4);
@@ -31,8 +33,8 @@ function brokerOf(host: TestVirtualHost, given: Partial<BrokerConfiguration> = {
   return brokerAt(host, { queueType: 'quorum', maxLength: BOUND, ...given });
 }
 
-function repair(broker: BrokerConfiguration): Promise<readonly Repaired[]> {
-  return repairTopology({ app: 'test', numProcesses: 1, broker, log: silentLogger, tries: 1, clock: impatient });
+function repair(broker: BrokerConfiguration, log: Logger = silentLogger): Promise<readonly Repaired[]> {
+  return repairTopology({ app: 'test', numProcesses: 1, broker, log, tries: 1, clock: impatient });
 }
 
 async function byHand<T>(host: TestVirtualHost, use: (channel: Channel) => Promise<T>): Promise<T> {
@@ -269,6 +271,44 @@ test('what is copied out of a quorum queue is kept on disk, not in memory', asyn
   const { properties, content } = messages[2_345]!;
   expect(content.toString()).toBe(`body of ${ids[2_345]}`);
   expect(properties).toMatchObject({ appId: 'another', headers: { n: 2_345, nested: { x: 'y' } } });
+});
+
+test.each([
+  ['classic', {}],
+  ['quorum', { ...QUORUM, 'x-delivery-limit': 20 }],
+])('carries messages over whose properties cannot be, without these, and says so (%s)', async (_, type) => {
+  const host = await freshVirtualHost();
+  await declareOld(host, { ...BOUNDED, ...type, 'x-max-length': 20 });
+  const tables = {
+    harmless: tableOf('n', 'kept'),
+    'too deep to be read': nestedTable(7_000),
+    'too deep to be written': nestedTable(2_000),
+    'too long to be written': tableOf('n', 'x'.repeat(100_000)),
+    'last one': tableOf('n', 'kept'),
+  };
+  const names = Object.keys(tables);
+  await byHand(host, async (channel) => {
+    for (const [n, table] of Object.values(tables).entries()) {
+      // No UTF-8: read, it is three times as long.
+      const id = n === 2 ? Buffer.alloc(200, 0xff) : Buffer.from(`id ${n}`);
+      publishRaw(channel, { exchange: '', key: QUEUE, id, body: Buffer.from(names[n]!), table });
+    }
+    await expect.poll(async () => (await channel.checkQueue(QUEUE)).messageCount).toBe(names.length);
+  });
+  const log = capturingLogger();
+  expect(await repair(brokerOf(host), log)).toContainEqual({ queue: QUEUE, messages: names.length });
+  await asWanted(host);
+  const messages = await contentOf(host, QUEUE);
+  expect(messages.map(({ content }) => content.toString())).toEqual(names);
+  const kept = messages.map(({ properties }) => (properties.headers as { n?: string }).n);
+  expect(kept).toEqual(['kept', undefined, undefined, undefined, 'kept']);
+  expect(idsOf(messages)).toEqual(['id 0', 'id 1', undefined, 'id 3', 'id 4']);
+  expect(log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual(
+    expect.arrayContaining([
+      'headers of messages cannot be read, and are left out',
+      'headers of a message cannot be written, and are left out',
+    ]),
+  );
 });
 
 test.each(BROKERS)(
