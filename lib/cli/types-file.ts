@@ -6,11 +6,12 @@ import { declares } from '../hooks/model-declaration.js';
 import type { Problem } from '../model/problem.js';
 import type { ModelSpec } from '../model/spec.js';
 import { readBounded } from '../runtime/bounded-file.js';
+import { ApplicationError, messageOf } from '../runtime/errors.js';
 
-/** Beside the configuration folder, where the modules mostly are. */
 /** A thousand times that of a large model. */
 const MAX_TYPES_BYTES = 64 * 1024 * 1024;
 
+/** Beside the configuration folder, where the modules mostly are. */
 export function typesFileOf({ dir }: Pick<Configuration, 'dir'>): string {
   return join(dir, '..', 'dp3-model.d.ts');
 }
@@ -20,9 +21,17 @@ export type TypesState = 'missing' | 'foreign' | 'outdated' | 'current';
 /** `foreign`: a file that `types` has not written. Throws when it cannot be read. */
 export function typesState(file: string, spec: ModelSpec): TypesState {
   if (!existsSync(file)) return 'missing';
-  const found = declares(readBounded(file, MAX_TYPES_BYTES).toString(), spec);
+  const found = declares(textOf(file), spec);
   if (found === null) return 'foreign';
   return found ? 'current' : 'outdated';
+}
+
+function textOf(file: string): string {
+  try {
+    return readBounded(file, MAX_TYPES_BYTES).toString();
+  } catch (error) {
+    throw new ApplicationError('USAGE', `${file} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** A warning where the types are of another model, or where there are none for these modules in TypeScript, given by their file names. */

@@ -39,6 +39,9 @@ export interface LoadedModule {
   readonly config: ModuleConfig;
 }
 
+/** A thousand times that of a large module. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
 const COMPILED = ['.js', '.mjs'] as const;
 const SOURCES = ['.ts', '.mts'] as const;
 const EXTENSIONS = [...COMPILED, ...SOURCES] as const;
@@ -76,6 +79,11 @@ export async function loadModules(options: LoaderOptions): Promise<{ modules: Lo
       } else listed.error('', `Module ${name}: ${missing}${await nearestFile(folder, name)}`);
       continue;
     }
+    const refusal = await refusalOf(file);
+    if (refusal !== null) {
+      problemsOf(file, problems).error('', `Module ${name}: The file cannot be imported: ${refusal}.`);
+      continue;
+    }
     const older = await olderThan(file, folder, name);
     if (older !== null) problemsOf(file, problems).warning('', `Module ${name}: ${older}`);
     const imported = importing(file);
@@ -110,6 +118,14 @@ async function findFile(folder: string, name: string): Promise<string | null> {
     if (await exists(file)) return file;
   }
   return null;
+}
+
+/** Why a file is not even opened: a pipe would be waited for, a device has no end. */
+async function refusalOf(file: string): Promise<string | null> {
+  const found = await stat(file).catch(() => null);
+  if (found === null) return null;
+  if (!found.isFile()) return found.isDirectory() ? 'it is a folder' : 'it is no regular file';
+  return found.size > MAX_FILE_BYTES ? `it has ${found.size} bytes, allowed are at most ${MAX_FILE_BYTES}` : null;
 }
 
 /** A compiled file that is older than its source is most likely forgotten. */

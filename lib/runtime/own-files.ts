@@ -2,12 +2,15 @@
  * Own files: what this user alone may write, whatever its umask is. A folder that another user owns or may write to could hold anything
  * under the name of what is made in it, so it is refused by name; a new file is never opened through a link that was left in its place.
  */
-import { constants, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
+import { constants, fstatSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { nameOfUser } from './users.js';
 
 const OWNER_ONLY_FOLDER = 0o700;
 export const OWNER_ONLY_FILE = 0o600;
+/** For what others may read: code and configuration. */
+export const READABLE_FOLDER = 0o755;
+export const READABLE_FILE = 0o644;
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_ALL = 0o002;
 /** Everybody may add to such a folder, and remove only what is his own, as in /tmp. */
@@ -37,7 +40,7 @@ export function openFresh(path: string): number {
 /** Opens a file to be read and written, owner-only where it is made; throws at a link, and where it is another user's. */
 export function openKept(path: string): number {
   const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, OWNER_ONLY_FILE);
-  refuseOwner(path, statSync(path).uid);
+  refuseOwner(path, fstatSync(file).uid);
   return file;
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeFolder } from '../support/folder.js';
@@ -43,6 +43,20 @@ describe('init', () => {
     expect(shown.stdout).toMatch(/^failed_login +observations .* 3 +/m);
     await person.types('npx dp3-cluster stop');
     expect(await program.ended).toMatchObject({ code: 0 });
+  });
+
+  it('makes nothing that others may write to, whatever the umask', async () => {
+    const parent = makeFolder({});
+    const umask = process.umask(0);
+    try {
+      expect(await dp3(['init', 'app'], { cwd: parent })).toMatchObject({ code: 0 });
+      expect(await dp3(['types', '--out', 'other.d.ts'], { cwd: join(parent, 'app') })).toMatchObject({ code: 0 });
+    } finally {
+      process.umask(umask);
+    }
+    const made = ['', ...readdirSync(join(parent, 'app'), { recursive: true, encoding: 'utf8' })];
+    expect(made.length).toBeGreaterThan(10);
+    expect(made.filter((name) => (statSync(join(parent, 'app', name)).mode & 0o022) !== 0)).toEqual([]);
   });
 
   it('makes the same whatever the environment is', async () => {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -163,6 +163,23 @@ describe('loading modules', () => {
     expect(await sentenceFor(['one'], { limitMs: 50 })).toMatch(
       /one\.mjs: Module one: The file was not imported within 50 ms/,
     );
+  });
+
+  it('does not open what is no regular file, or of a gigabyte', async () => {
+    const at = (name: string) => join(configDir, 'modules', name);
+    expect(spawnSync('mkfifo', [at('pipe.mjs')]).status).toBe(0);
+    await symlink('/dev/zero', at('device.ts'));
+    await mkdir(at('folder.js'));
+    await write('large.mjs', '');
+    await truncate(at('large.mjs'), 2 ** 30);
+    for (const [name, file, why] of [
+      ['pipe', 'pipe.mjs', 'it is no regular file'],
+      ['device', 'device.ts', 'it is no regular file'],
+      ['folder', 'folder.js', 'it is a folder'],
+      ['large', 'large.mjs', 'it has 1073741824 bytes, allowed are at most 67108864'],
+    ] as const) {
+      expect(await sentenceFor([name])).toBe(`${at(file)}: Module ${name}: The file cannot be imported: ${why}.`);
+    }
   });
 
   it('names the file that is no JavaScript', async () => {

@@ -9,6 +9,8 @@ import { requireConfiguration } from '../../config/load.js';
 import { modelDeclaration } from '../../hooks/model-declaration.js';
 import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
+import { READABLE_FILE, READABLE_FOLDER } from '../../runtime/own-files.js';
+import { printable } from '../../runtime/printable.js';
 import type { Run } from '../command.js';
 import { typesFileOf } from '../types-file.js';
 
@@ -43,7 +45,7 @@ export const run: Run = async ({ args, option, has, output }) => {
     throw new Error(`${folder} cannot be filled: ${messageOf(error)}`, { cause: error });
   }
   const { configuration, spec } = requireConfiguration({ dir: join(folder, 'config'), env: 'development' }, {});
-  writeFileSync(typesFileOf(configuration), modelDeclaration(spec));
+  writeFileSync(typesFileOf(configuration), modelDeclaration(spec), { mode: READABLE_FILE });
   const place = relative(process.cwd(), folder) || '.';
   const next = [...(place === '.' ? [] : [`cd ${place}`]), 'npm install', 'npm test', 'npx dp3-cluster start'];
   const then = [`npx dp3-cluster send ${POINTS}`, 'npx dp3-cluster get host 192.0.2.1'];
@@ -51,8 +53,10 @@ export const run: Run = async ({ args, option, has, output }) => {
     await output.json({ folder, name, next: [...next, ...then] });
     return 0;
   }
-  const lines = (commands: readonly string[]) => commands.map((command) => `  ${command}`);
-  await output.page([`The application ${name} stands in ${folder}. Next:`, '', ...lines(next), ''].join('\n'));
+  const lines = (commands: readonly string[]) => commands.map((command) => `  ${printable(command)}`);
+  await output.page(
+    [`The application ${name} stands in ${printable(folder)}. Next:`, '', ...lines(next), ''].join('\n'),
+  );
   await output.page(['and, while that runs, in a second terminal there:', '', ...lines(then)].join('\n'));
   return 0;
 };
@@ -60,7 +64,7 @@ export const run: Run = async ({ args, option, has, output }) => {
 /** A folder that is being cloned or mounted may hold hidden files. */
 function refuseUsed(folder: string): void {
   if (!existsSync(folder)) {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: READABLE_FOLDER });
     return;
   }
   const [first] = readdirSync(folder).filter((name) => !name.startsWith('.git'));

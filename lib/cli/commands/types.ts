@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { requireConfiguration } from '../../config/load.js';
 import { modelDeclaration } from '../../hooks/model-declaration.js';
 import { ApplicationError } from '../../runtime/errors.js';
+import { READABLE_FILE } from '../../runtime/own-files.js';
 import { counted } from '../../runtime/printable.js';
 import type { Run } from '../command.js';
 import { typesFileOf, typesState } from '../types-file.js';
@@ -26,7 +27,7 @@ export const run: Run = async ({ request, option, has, output }) => {
       `${file} was not written by this command and is left as it is; name another (--out)`,
     );
   }
-  if (state !== 'current') writeFileSync(file, modelDeclaration(spec));
+  if (state !== 'current') writeFileSync(file, modelDeclaration(spec), { mode: READABLE_FILE });
   const what =
     state === 'current' ? 'current, left as it is' : `written, ${counted(spec.entities.size, 'entity type')}`;
   await say(`${file}: ${what}`, state !== 'current');

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownFolder } from '../../runtime/own-files.js';
 import { syncFolder } from './durable.js';
 import { type JournalMeta, type JournalOwner, journalFailure, readMeta } from './journal.js';
 import { takeLock } from './lock.js';
@@ -29,10 +30,11 @@ export class Journals {
     return this.folderFor([destination, input]);
   }
 
-  /** What is known of the journal of this owner; null where there is none yet. Throws JOURNAL_FAILED. */
+  /** What is known of the journal of this owner; null where there is none yet. Throws JOURNAL_FAILED, also where others may write journals. */
   metaOf(owner: JournalOwner): JournalMeta | null {
     const folder = this.folderOf(owner);
     try {
+      ownFolder(this.path);
       return readMeta(folder);
     } catch (error) {
       throw journalFailure(folder, error);

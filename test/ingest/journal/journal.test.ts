@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -186,6 +187,17 @@ describe('a journal', () => {
 });
 
 describe('journals', () => {
+  it('are not even looked at where others may write them', () => {
+    const folder = makeFolder({ 'journals/a/keep': '' });
+    const journals = new Journals(join(folder, 'journals'), 1_000);
+    const owner: JournalOwner = { destination: 'test', input: { name: 'a' } };
+    expect(journals.metaOf(owner)).toBe(null);
+    chmodSync(join(folder, 'journals'), 0o777);
+    expect(() => journals.metaOf(owner)).toThrow(
+      expect.objectContaining({ code: 'JOURNAL_FAILED', message: expect.stringContaining('other users may write') }),
+    );
+  });
+
   it('find the one of a file that is elsewhere, unless another process has it, and drop old ones of files that are gone', async () => {
     const folder = makeFolder({ 'a.jsonl': 'x' });
     const journals = new Journals(join(folder, 'journals'), 1_000);
