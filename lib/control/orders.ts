@@ -3,6 +3,7 @@ import type { Configuration } from '../config/configuration.js';
 import { systemClock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { identityOf, isAlive, type ProcessIdentity } from '../runtime/liveness.js';
+import { withoutSecrets } from '../runtime/secrets.js';
 import { type Program, refuseOther, request, runningPrograms } from './programs.js';
 
 /** How an order to one program ended. */
@@ -41,7 +42,7 @@ export async function stopProgram(
   }
 }
 
-/** `configDir`: the real path of the folder that is meant. Throws NOT_RUNNING where the program is of another version. */
+/** `configDir`: the real path of the folder that is meant. How it ended may quote the error of a module, without its secrets. Throws NOT_RUNNING where the program is of another version. */
 export async function reloadProgram(
   program: Program,
   tell: (sentence: string) => void,
@@ -51,7 +52,7 @@ export async function reloadProgram(
   const reply = await request(program.socket, { type: 'reload', configDir }, tell);
   const { ok, sentence } =
     reply?.type === 'done' ? reply : { ok: false, sentence: 'the program ended before it had reloaded' };
-  return { ...naming(program), ok, sentence };
+  return { ...naming(program), ok, sentence: withoutSecrets(sentence) };
 }
 
 function naming({ status: { pid, slots } }: Program) {

@@ -6,8 +6,7 @@
  */
 import { createColors } from 'picocolors';
 import { printable, printableJson } from '../runtime/printable.js';
-import { withoutSecrets } from '../runtime/secrets.js';
-import { type Plain, plainField } from './serialise.js';
+import { type Plain, plainField, plainText } from './serialise.js';
 
 export type Level = 'error' | 'warn' | 'info' | 'debug';
 
@@ -26,7 +25,7 @@ export function jsonLine(entry: Entry): string {
   const line: Record<string, Plain> = Object.create(null);
   line['time'] = new Date(entry.time).toISOString();
   line['level'] = entry.level;
-  line['message'] = withoutSecrets(entry.message);
+  line['message'] = plainText(entry.message);
   for (const [name, value] of fieldsOf(entry)) line[OWN_NAMES.has(name) ? `${name}_` : name] = value;
   return printableJson(JSON.stringify(line));
 }
@@ -36,7 +35,7 @@ export function prettyLine(entry: Entry, coloured: boolean): string {
   const colours = createColors(coloured);
   const colour = { error: colours.red, warn: colours.yellow, info: colours.green, debug: colours.gray }[entry.level];
   const time = new Date(entry.time).toISOString().slice(11, 23);
-  const parts = [colours.gray(time), colour(entry.level.padEnd(5)), printable(withoutSecrets(entry.message))];
+  const parts = [colours.gray(time), colour(entry.level.padEnd(5)), printable(plainText(entry.message))];
   const below: string[] = [];
   for (const [name, value] of fieldsOf(entry)) {
     parts.push(`${colours.gray(`${printable(name)}=`)}${shown(value)}`);
@@ -47,7 +46,7 @@ export function prettyLine(entry: Entry, coloured: boolean): string {
 
 function* fieldsOf(entry: Entry): Generator<readonly [string, Plain]> {
   for (const [name, value] of Object.entries(entry.fields)) {
-    if (value !== undefined) yield [name, plainField(name, value)];
+    if (value !== undefined) yield [plainText(name), plainField(name, value)];
   }
 }
 

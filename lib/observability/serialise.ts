@@ -28,7 +28,7 @@ export function plainField(name: string, value: unknown): Plain {
 function walk(value: unknown, above: readonly object[], levels: number): Plain {
   switch (typeof value) {
     case 'string':
-      return cut(withoutSecrets(value));
+      return plainText(value);
     case 'number':
       return Number.isFinite(value) ? value : String(value);
     case 'boolean':
@@ -38,7 +38,7 @@ function walk(value: unknown, above: readonly object[], levels: number): Plain {
     case 'object':
       break;
     default:
-      return cut(String(value));
+      return plainText(String(value));
   }
   if (value === null) return null;
   if (above.includes(value)) return '[circular]';
@@ -87,7 +87,7 @@ function ofEntries(
   // Without a prototype, `__proto__` is a name like any other.
   const plain: Record<string, Plain> = Object.create(null);
   for (const [key, item] of take(entries)) {
-    const name = cut(String(key));
+    const name = plainText(String(key));
     if (item !== undefined) plain[name] = item !== null && isSecretField(name) ? HIDDEN : walk(item, above, levels);
   }
   if (size > MOST_ENTRIES) plain['[more]'] = size - MOST_ENTRIES;
@@ -114,7 +114,9 @@ function* take<T>(items: Iterable<T>): Generator<T> {
   }
 }
 
-function cut(text: string): string {
+/** A text without secrets, cut where it is long. */
+export function plainText(given: string): string {
+  const text = withoutSecrets(given);
   return text.length > MOST_CHARACTERS
     ? `${text.slice(0, MOST_CHARACTERS)}[${text.length - MOST_CHARACTERS} more characters]`
     : text;

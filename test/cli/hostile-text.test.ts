@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Output } from '../../lib/cli/output.js';
+import { COMMANDS } from '../../lib/cli/table.js';
 import { createLogger } from '../../lib/observability/logger.js';
 import { printable, printableError, printableJson } from '../../lib/runtime/printable.js';
 import { Application, type RunningProgram } from '../support/application.js';
@@ -91,7 +92,12 @@ describe('foreign text in an application', () => {
     modules: { geo: MODULE },
   });
   const write = (path: string, text: string) => writeFileSync(join(application.folder, path), text);
-  const run = (args: readonly string[], input?: string) => runInside(application, args, input);
+  const walked: string[] = [];
+  const run = (args: readonly string[], input?: string) => {
+    walked.push(args.join(' '));
+    return runInside(application, args, input);
+  };
+  const foreign = join(application.folder, HOSTILE);
   const point = (attr: string, v: unknown) =>
     JSON.stringify({ type: 'bus', id: HOSTILE, attr, v, src: HOSTILE, t1: '2026-01-01T00:00:00Z' });
   let program: RunningProgram;
@@ -114,6 +120,9 @@ describe('foreign text in an application', () => {
     });
     await program.line('worker ready');
     await idle(application);
+    // Where the data folder of another application lies.
+    cpSync(application.configDir, join(application.folder, 'other'), { recursive: true });
+    write('other/default.yml', SETTINGS.replace('path: ../data', `path: ${JSON.stringify(foreign)}`));
   });
   afterAll(() => application.dispose());
 
@@ -128,6 +137,7 @@ describe('foreign text in an application', () => {
     ['quarantine list', ['quarantine', 'list'], 0],
     ['quarantine list --json', ['quarantine', 'list', '--json'], 0],
     ['send', ['send', '-', '--rejects', '/dev/null'], 1, [point(HOSTILE, 1), HOSTILE].join('\n')],
+    ['send from the future', ['send', '-'], 0, point('stop', 'a').replace('2026-', '9999-')],
     ['check', ['check', '--no-modules'], 0],
     ['check --json', ['check', '--no-modules', '--json'], 0],
     ['an unknown command', [HOSTILE], 2],
@@ -135,6 +145,22 @@ describe('foreign text in an application', () => {
     ['an unknown entity type', ['get', HOSTILE, '1'], 2],
     ['an unknown attribute', ['get', 'bus', HOSTILE, '--attr', HOSTILE], 2],
     ['an unknown task', ['quarantine', 'show', HOSTILE], 1],
+    ['an unknown task to retry', ['quarantine', 'retry', HOSTILE], 1],
+    ['an unknown task to drop', ['quarantine', 'drop', HOSTILE], 1],
+    ['status', ['status', '--config', join(application.folder, 'other')], 1],
+    ['setup', ['setup', '--config', join(application.folder, 'other')], 0],
+    ['setup --json', ['setup', '--json', '--config', join(application.folder, 'other')], 0],
+    ['types --check', ['types', '--check', '--out', `${foreign}.d.ts`], 1],
+    ['types in place of a folder', ['types', '--out', foreign], 2],
+    ['types', ['types', '--out', `${foreign}.d.ts`], 0],
+    ['types --json', ['types', '--json', '--out', `${foreign}.d.ts`], 0],
+    ['init', ['init', HOSTILE], 2],
+    ['init of a folder', ['init', `${foreign}-app`, '--name', 'app'], 0],
+    ['init of one that is used', ['init', `${foreign}-app`, '--name', 'app'], 2],
+    ['init --json', ['init', `${foreign}-json`, '--name', 'app', '--json'], 0],
+    ['worker', ['worker', HOSTILE], 2],
+    ['start', ['start', '--indexes', HOSTILE], 2],
+    ['stop', ['stop', '--indexes', HOSTILE], 2],
     ['a wrong environment', ['check', '--env', HOSTILE], 2],
     ['a wrong folder', ['check', '--config', HOSTILE], 2],
     ['a wrong number', ['list', 'bus', '--limit', HOSTILE], 2],
@@ -153,12 +179,14 @@ describe('foreign text in an application', () => {
     }
   });
 
-  it('is printable in what a reload and check say of a module', async () => {
-    write('modules/geo.js', `throw new Error(${JSON.stringify(HOSTILE)});`);
+  it('is printable in what a reload and check say of a module, and shows no secret', async () => {
+    write('modules/geo.js', `throw new Error(${JSON.stringify(`postgres://me:hunter2@db/x ${HOSTILE}`)});`);
     for (const args of [['reload'], ['reload', '--json'], ['check'], ['check', '--json']]) {
       const { code, stdout, stderr } = await run(args);
       expect(code).toBeGreaterThan(0);
       expectPrintable(stdout + stderr);
+      expect(stdout + stderr).toContain('postgres://***@db');
+      expect(stdout + stderr).not.toContain('hunter2');
     }
   });
 
@@ -169,6 +197,16 @@ describe('foreign text in an application', () => {
       expect(code).toBe(2);
       expectPrintable(stdout + stderr);
     }
+    for (const command of [['start'], ['worker', '0'], ['setup'], ['types'], ['status']]) {
+      const { code, stdout, stderr } = await run([...command, '--env', 'production']);
+      expect(code).toBe(2);
+      expectPrintable(stdout + stderr);
+    }
+  });
+
+  it('was looked for in each command', () => {
+    const names = COMMANDS.map(({ name }) => name);
+    expect(names.filter((name) => !walked.some((each) => each.startsWith(name)))).toEqual([]);
   });
 
   it('was printable in every line of the log', async () => {

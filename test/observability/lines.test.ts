@@ -45,6 +45,15 @@ test('credentials are masked in the message too', () => {
   expect(prettyLine(entry({}, 'connecting to amqp://u:p@host'), false)).toContain('amqp://***@host');
 });
 
+test('a message of any length, and a name of a field, are cut and masked like a value', () => {
+  const long = entry({ 'amqp://u:p@host/x': 1 }, 'x'.repeat(1_000_000));
+  for (const line of [jsonLine(long), prettyLine(long, false)]) {
+    expect(line).toContain('[991808 more characters]');
+    expect(line.length).toBeLessThan(10_000);
+    expect(line).toContain('amqp://***@host');
+  }
+});
+
 test('a pretty line holds time, level, message and fields in columns', () => {
   expect(prettyLine(entry({ index: 3, key: 'ip:192.0.2.1', text: 'two words', list: [1] }), false)).toBe(
     '03:04:05.006 info  worker is ready index=3 key=ip:192.0.2.1 text="two words" list=[1]',
