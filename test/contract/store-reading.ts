@@ -98,6 +98,24 @@ function describeQuarantine(owned: () => OwnedBed): void {
     expect([ids.length, new Set(ids).size]).toEqual([1_203, 1_203]);
   });
 
+  it('lists quarantined tasks without their messages in memory, however large these are', async () => {
+    const { bed, commit } = owned();
+    const body = Buffer.alloc(8 * 2 ** 20, '{');
+    for (let n = 0; n < 8; n++) await commit(quarantined(`q${n}`, body));
+    const reader = await bed.reader();
+    const held = () => process.memoryUsage().external + process.memoryUsage().heapUsed;
+    const before = held();
+    let [listed, most] = [0, before];
+    for await (const { id } of reader.quarantined()) {
+      expect(id).toMatch(/^q/);
+      listed += 1;
+      most = Math.max(most, held());
+    }
+    expect(listed).toBe(8);
+    // One that is looked at, and what is left of those before it.
+    expect(most - before).toBeLessThan(3.5 * body.length);
+  }, 30_000);
+
   it('sends a retried task under a new id to its own index, once, and knows the old id still', async () => {
     const { bed, commit, store } = owned();
     const [eid = ''] = take(eidsOf(1, NUM_PROCESSES), 1);
