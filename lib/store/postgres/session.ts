@@ -271,7 +271,7 @@ function settingsOf(schema: string, statementTimeoutMs: number): string {
     ['jit', 'off'],
   ];
   return `${settings.map(([name, value]) => setting(name, value)).join(';')};
-    select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;
+    select pg_catalog.set_config('synchronous_commit', 'on', false) where pg_catalog.current_setting('synchronous_commit') = 'off'`;
 }
 
 function setting(name: string, value: string): string {
