@@ -36,7 +36,8 @@ export class ValueError extends Error {
 
   /** The same error seen from the container: `step` is an index or a key of it. */
   within(step: number | string): ValueError {
-    const own = typeof step === 'number' ? `[${step}]` : step;
+    // A key may be as long as a message, and stand in many containers.
+    const own = typeof step === 'number' ? `[${step}]` : step.slice(0, MAX_GIVEN_CHARACTERS);
     const joint = this.path === '' || this.path.startsWith('[') ? '' : '.';
     return new ValueError(`${own}${joint}${this.path}`, this.given, this.allowed);
   }

@@ -59,4 +59,10 @@ describe('an error about a value', () => {
       ),
     );
   });
+
+  it('has a path that does not grow with the length of a key, however many containers it stands in', () => {
+    let error = ValueError.of(null, 'a string').within('k'.repeat(1_000_000));
+    for (let n = 0; n < 170; n++) error = error.within('a');
+    expect(error.path).toBe(`${'a.'.repeat(170)}${'k'.repeat(MAX_GIVEN_CHARACTERS)}`);
+  });
 });
