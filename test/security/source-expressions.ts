@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { parseSync } from 'vite';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+/** The program, and modules that others begin with. */
+const FOLDERS = ['lib', 'bin', 'modules', 'template', 'examples/honeypot/modules', 'examples/mail-reputation/modules'];
 /** What was found of each; `npm run check:expressions` writes it. */
 export const VERDICTS = join(ROOT, 'test', 'security', 'expressions.json');
 
@@ -22,9 +24,9 @@ export function sourceExpressions(): {
 } {
   const literals = new Map<string, Expression>();
   const assembled: string[] = [];
-  for (const folder of ['lib', 'bin']) {
+  for (const folder of FOLDERS) {
     for (const name of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })) {
-      if (!name.endsWith('.ts')) continue;
+      if (!/\.m?[jt]s$/.test(name) || name.includes('node_modules')) continue;
       const file = `${folder}/${name}`;
       for (const node of nodesOf(parseSync(file, readFileSync(join(ROOT, file), 'utf8')).program)) {
         if (makesExpression(node)) assembled.push(file);
