@@ -79,7 +79,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'start',
     sentence:
-      'Run the workers in the foreground; the log goes to stderr. Ctrl-C or SIGTERM shuts down gracefully, a second one at once; SIGHUP reloads.',
+      'Run the workers in the foreground; the log goes to stderr. Ctrl-C or SIGTERM shuts down gracefully, a second one stops at once; SIGHUP reloads.',
     example: 'start --processes 4 --indexes 0-1',
     options: [
       PROCESSES,
