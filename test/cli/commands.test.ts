@@ -60,7 +60,7 @@ describe('commands without a running program', () => {
     ['worker', ['worker', '-1'], 2, /given was "-1", allowed is an index from 0 to 1/],
     ['worker', ['worker'], 2, /missing required argument 'index'/],
     ['status', ['status', '--watch'], 2, /--watch needs a terminal/],
-    ['send', ['send', 'no-such-file'], 2, /the input can not be read: ENOENT/],
+    ['send', ['send', 'no-such-file'], 2, /the input cannot be read: ENOENT/],
     ['send', ['send', '.'], 2, /\. is a folder; send takes a file, or - for stdin/],
     ['send', ['send', '-', '--rate', 'fast'], 2, /--rate: given was "fast", allowed is a number from/],
     ['send', ['send', '-', '--rate', '0'], 2, /--rate/],
