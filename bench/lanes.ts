@@ -9,7 +9,6 @@ import type { TaskResult } from '../lib/model/record.js';
 import type { Task } from '../lib/model/task.js';
 import { type LaneWork, laneWork } from '../lib/model/work.js';
 import { createEvents } from '../lib/observability/events.js';
-import { makeLogger } from '../lib/observability/logger.js';
 import { PairOrder } from '../lib/queue/pair.js';
 import { systemClock } from '../lib/runtime/clock.js';
 import { Troubles } from '../lib/runtime/troubles.js';
@@ -86,7 +85,6 @@ function run(works: readonly LaneWork[], process: Process): Promise<number> {
       troubles: new Troubles(),
       clock: systemClock,
       events: createEvents(),
-      log: makeLogger(() => {}, 'error', {}),
       after: {
         stored(stored) {
           committed += stored.length;

@@ -12,7 +12,6 @@
 import type { Delivery } from '../model/delivery.js';
 import type { DoneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
@@ -53,7 +52,6 @@ export interface CommitterOptions {
   readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
   readonly after: AfterCommit;
 }
 
@@ -76,10 +74,10 @@ export class Committer {
   private flushListeners: (() => void)[] = [];
 
   constructor(private readonly options: CommitterOptions) {
-    const { clock, events, log, limits, troubles, after } = options;
+    const { clock, events, limits, troubles, after } = options;
     this.most = limits.tasks;
-    this.withheld = new Withheld({ clock, events, log, retry: (work) => this.add(work) });
-    this.outage = new Outage({ troubles, clock, events, log, lasts: () => after.storeDown() });
+    this.withheld = new Withheld({ clock, events, retry: (work) => this.add(work) });
+    this.outage = new Outage({ troubles, clock, events, lasts: () => after.storeDown() });
   }
 
   /** How many results are not durable yet and on their way. */

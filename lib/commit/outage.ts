@@ -3,7 +3,6 @@
  * reason is another; the pauses between attempts grow.
  */
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Troubles } from '../runtime/troubles.js';
@@ -16,7 +15,6 @@ export interface OutageOptions {
   readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
   /** It has lasted for `LONG_OUTAGE_MS`; told once each time. */
   lasts(): void;
 }
@@ -33,10 +31,8 @@ export class Outage {
 
   /** A commit of so many tasks has to wait; how long until it is tried again. */
   waits({ why, answers = false }: CommitOutcome & { readonly kind: 'unavailable' }, tasks: number): number {
-    const { clock, events, log, troubles, lasts } = this.options;
-    const news = this.present?.why !== why;
-    if (news && answers) log.warn('the store refuses to commit; commits wait', { why });
-    else if (news) log.warn('the store does not answer; commits wait', { why });
+    const { clock, events, troubles, lasts } = this.options;
+    if (this.present?.why !== why) events.emit('store-down', { answers, why });
     this.present ??= { since: clock.monotonic(), attempts: 0, why, cancel: clock.after(LONG_OUTAGE_MS, lasts) };
     this.present.why = why;
     troubles.waits(this, why);
@@ -49,9 +45,8 @@ export class Outage {
   /** The store has answered. */
   over(): void {
     if (this.present === null) return;
-    const { clock, log, troubles } = this.options;
-    const awayMs = Math.round(clock.monotonic() - this.present.since);
-    log.info('the store answers again', { awayMs });
+    const { clock, events, troubles } = this.options;
+    events.emit('store-up', { awayMs: clock.monotonic() - this.present.since });
     this.stop();
     this.present = null;
     troubles.goesOn(this);

@@ -9,7 +9,6 @@
 
 import type { OutgoingTask } from '../model/task.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import type { TaskWriter } from '../queue/queue.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
@@ -29,7 +28,6 @@ export interface OutboxPublisherOptions {
   readonly batch: number;
   readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
 }
 
 /** From the first failure until all that waited is out. */
@@ -146,22 +144,23 @@ export class OutboxPublisher implements Service {
   }
 
   private async tell(trouble: Backlog, why: string): Promise<void> {
-    const { outbox, index, log } = this.options;
+    const { outbox, index, events } = this.options;
     const unknown = [null, null] as const;
     // The store may be away as well.
     const asked = Promise.all([outbox?.count(index), outbox?.age(index)]).catch(() => unknown);
     const [tasks, ageMs] = await asked;
     if (this.trouble !== trouble) return;
     trouble.told = true;
-    log.warn('derived tasks can not be published; they wait in the outbox', { tasks, ageMs, why });
+    events.emit('outbox-waiting', { tasks: tasks ?? null, ageMs: ageMs ?? null, why });
   }
 
   private caughtUp(): void {
     const { trouble } = this;
     if (trouble === null) return;
     this.trouble = null;
-    const waitedMs = Math.round(this.options.clock.monotonic() - trouble.since);
-    if (trouble.told) this.options.log.info('derived tasks are out again', { tasks: trouble.published, waitedMs });
+    const { clock, events } = this.options;
+    const waitedMs = clock.monotonic() - trouble.since;
+    if (trouble.told) events.emit('outbox-caught-up', { tasks: trouble.published, waitedMs });
   }
 
   private async pause(pauseMs: number): Promise<void> {

@@ -5,7 +5,6 @@
 import type { Outcome } from '../model/record.js';
 import type { DoneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import type { CommitOutcome } from '../store/store.js';
 
 /**
@@ -21,30 +20,24 @@ export const AFTER_COMMIT = {
   outdated: 'stop',
 } as const satisfies Record<CommitOutcome['kind'], 'finish' | 'sort-out' | 'repeat' | 'stop'>;
 
-interface Tell {
-  readonly events: Events;
-  readonly log: Logger;
-}
-
 const nothing = () => {};
 
 /** Events of tasks that change no record of this index. What was applied is counted where it was executed. */
-const AFTER_TASK: Readonly<Record<Outcome, (work: DoneWork, tell: Tell) => void>> = {
+const AFTER_TASK: Readonly<Record<Outcome, (work: DoneWork, events: Events) => void>> = {
   applied: nothing,
   denied: nothing,
   deleted: nothing,
   'nothing-to-delete': nothing,
-  forwarded({ delivery, result }, { events }) {
+  forwarded({ delivery, result }, events) {
     for (const { key, index } of result.derived) events.emit('task-forwarded', { id: delivery.id, key, index });
   },
-  quarantined({ delivery, result, key }, { events, log }) {
+  quarantined({ delivery, result, key }, events) {
     const { code, sentence: reason } = result.reason ?? { code: 'MESSAGE_INVALID', sentence: 'no reason was given' };
     events.emit('task-quarantined', { id: delivery.id, key, code, reason });
-    log.warn('a task went to quarantine', { id: delivery.id, entity: key, code, reason });
   },
 };
 
 /** The commit of these is durable. */
-export function tellCommitted(works: readonly DoneWork[], tell: Tell): void {
-  for (const work of works) AFTER_TASK[work.result.outcome](work, tell);
+export function tellCommitted(works: readonly DoneWork[], events: Events): void {
+  for (const work of works) AFTER_TASK[work.result.outcome](work, events);
 }

@@ -4,7 +4,6 @@
  */
 import type { DoneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { bareResult } from './aside.js';
@@ -12,7 +11,6 @@ import { bareResult } from './aside.js';
 export interface WithheldOptions {
   readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
   /** It is time for this one. */
   retry(work: DoneWork): void;
 }
@@ -38,14 +36,11 @@ export class Withheld {
   }
 
   add(work: DoneWork, why: string): void {
-    const { clock, events, log } = this.options;
+    const { clock, events } = this.options;
     this.why = why;
     this.works.add(work);
     const { delivery, key } = work;
-    if (!this.tried.delete(work)) {
-      log.error('a task can be neither stored nor put aside; it waits', { id: delivery.id, entity: key, why });
-      events.emit('task-withheld', { id: delivery.id, key, why });
-    }
+    if (!this.tried.delete(work)) events.emit('task-withheld', { id: delivery.id, key, why });
     this.cancel ??= clock.after(this.pauses.nextMs(), () => this.retry(), true);
   }
 

@@ -3,23 +3,69 @@
  * follows from it, and at which level, stands here and nowhere else. What only a person needs to know, of a start or a connection, is
  * written to the log where it happens.
  */
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { messageOf } from '../runtime/errors.js';
 import type { Events } from './events.js';
 import type { Logger } from './logger.js';
 
+/** Between two lines about ids that came with another task. */
+const TELL_AGAIN_MS = 60_000;
+
 /** Logs the events of a worker from now on. */
-export function logEvents(events: Events, log: Logger): void {
+export function logEvents(events: Events, log: Logger, clock: Pick<Clock, 'monotonic'> = systemClock): void {
+  logInput(events, log);
+  logRenamed(events, log, clock);
   logTasks(events, log);
   logModules(events, log);
   logStore(events, log);
+  logOutbox(events, log);
+}
+
+function logInput(events: Events, log: Logger): void {
+  events.on('input-ignored', (first) => log.warn('input is ignored, as DP3 does', first));
+  events.on('input-from-future', (first) => log.warn('data-points come from the future', first));
+  events.on('delivery-held', (held) => log.warn('deliveries wait for the end of the reload', held));
+  events.on('message-unreadable', (it) => log.error('reading a message failed, it goes to quarantine', it));
+  events.on('task-unacknowledged', ({ id, key: entity, error }) =>
+    log.warn('a task could not be acknowledged and is not processed', { id, entity, error }),
+  );
+}
+
+/** At most once a minute, with how many there were since: whoever sends may do it with each. */
+function logRenamed(events: Events, log: Logger, clock: Pick<Clock, 'monotonic'>): void {
+  let tasks = 0;
+  let toldAt = Number.NEGATIVE_INFINITY;
+  events.on('task-renamed', ({ id: processedAs, before: id }) => {
+    tasks += 1;
+    const now = clock.monotonic();
+    if (now < toldAt + TELL_AGAIN_MS) return;
+    const fields = { id, processedAs, tasks };
+    log.warn('a task came under the id of another; it is processed under an id of its own', fields);
+    [tasks, toldAt] = [0, now];
+  });
 }
 
 function logTasks(events: Events, log: Logger): void {
+  events.on('task-quarantined', ({ id, key: entity, code, reason }) =>
+    log.warn('a task went to quarantine', { id, entity, code, reason }),
+  );
+  events.on('task-withheld', ({ id, key: entity, why }) =>
+    log.error('a task can be neither stored nor put aside; it waits', { id, entity, why }),
+  );
+  events.on('task-abandoned', ({ id, key: entity, acked }) => {
+    const what = acked ? 'is lost (at-most-once)' : 'stays in the queue';
+    log.warn(`a task did not finish in time and ${what}`, { id, entity });
+  });
+  events.on('lane-broken', ({ id, key: entity, hook, attempts, restarts, error }) =>
+    log.error('a lane broke and was restarted', { id, entity, hook, attempts, restarts, error }),
+  );
   events.on('task-slow', ({ key, durationMs, created }) =>
     log.warn('a task was slow', { entity: key, durationMs: Math.round(durationMs), created }),
   );
   events.on('task-hanging', ({ id, key, durationMs, hook }) =>
     log.warn('a task runs longer than hang_timeout', { id, entity: key, durationMs: Math.round(durationMs), hook }),
   );
+  events.on('worker-failed', ({ error }) => log.error('the worker can not go on', { reason: messageOf(error), error }));
   events.on('tasks-lost', (lost) => log.warn('tasks never arrived: they were lost between broker and worker', lost));
   events.on('tasks-arrived', (late) => log.info('tasks that were told as lost have arrived', late));
   events.on('lanes-revived', (lanes) => log.error('lanes stood still and were set going', lanes));
@@ -48,6 +94,15 @@ function logModules(events: Events, log: Logger): void {
 }
 
 function logStore(events: Events, log: Logger): void {
+  events.on('store-down', ({ answers, why }) => {
+    if (answers) log.warn('the store refuses to commit; commits wait', { why });
+    else log.warn('the store does not answer; commits wait', { why });
+  });
+  events.on('store-up', ({ awayMs }) => log.info('the store answers again', { awayMs: Math.round(awayMs) }));
+  events.on('deliveries-returned', (returned) =>
+    log.warn('deliveries go back to the queue until the store answers', returned),
+  );
+  events.on('inbox-unreadable', (failure) => log.warn('the inbox can not be asked at the moment', failure));
   events.on('record-unreadable', ({ key, pauseMs, error }) =>
     log.warn('a record can not be read at the moment', { entity: key, pauseMs, error }),
   );
@@ -55,4 +110,13 @@ function logStore(events: Events, log: Logger): void {
     if (why === null) log.info('what kept the store from storing one day is over');
     else log.warn('the store will not be able to store one day', { why });
   });
+}
+
+function logOutbox(events: Events, log: Logger): void {
+  events.on('outbox-waiting', (waiting) =>
+    log.warn('derived tasks can not be published; they wait in the outbox', waiting),
+  );
+  events.on('outbox-caught-up', ({ tasks, waitedMs }) =>
+    log.info('derived tasks are out again', { tasks, waitedMs: Math.round(waitedMs) }),
+  );
 }

@@ -7,6 +7,7 @@
  * Refused: Node's EventEmitter, because `error` without a listener throws there and a throwing listener stops the others.
  */
 import type { Outcome } from '../model/record.js';
+import type { Instant } from '../model/time.js';
 
 /** Why a hook's call counts as `module_error`: it threw or rejected, did not settle in time, or returned what it may not. */
 export type HookFailure = 'threw' | 'timed-out' | 'bad-return';
@@ -26,6 +27,22 @@ export interface EventMap {
   'task-renamed': { readonly id: string; readonly before: string };
   /** A message without an id, whose identical twin is in flight, was taken as a task of its own. */
   'task-ambiguous': { readonly id: string };
+  /** Reading a message failed by a fault of the program; it goes to quarantine. */
+  'message-unreadable': { readonly id: string; readonly error: unknown };
+  /** A message has what the model does not, and a reload is under way that may bring it: it waits, and all behind it. */
+  'delivery-held': { readonly id: string; readonly why: string };
+  /** At-most-once: a task could not be acknowledged before it would have run, and is not processed. */
+  'task-unacknowledged': { readonly id: string; readonly key: string; readonly error: unknown };
+  /** What input held was ignored, for the first time of its kind. */
+  'input-ignored': { readonly kind: string; readonly place: string; readonly given: string };
+  /** A data-point came from the future, for the first time from its source. */
+  'input-from-future': {
+    readonly source: string;
+    readonly entity: string;
+    readonly attribute: string;
+    readonly t1: Instant | null;
+    readonly t2: Instant | null;
+  };
   /** A task of another index was committed as forwarded to that index. */
   'task-forwarded': { readonly id: string; readonly key: string; readonly index: number };
   /** The lane of a key started its task. */
@@ -61,8 +78,8 @@ export interface EventMap {
   'tasks-arrived': { readonly stream: string; readonly tasks: number };
   /** The store takes neither this task nor a note of it in quarantine; it stays unacknowledged and is tried again and again. */
   'task-withheld': { readonly id: string; readonly key: string | null; readonly why: string };
-  /** The drain deadline passed before this task was done; it stays in its queue, or is lost (at-most-once). */
-  'task-abandoned': { readonly id: string; readonly key: string };
+  /** The drain deadline passed before this task was done; it stays in its queue, or is lost where it was acknowledged before it ran. */
+  'task-abandoned': { readonly id: string; readonly key: string; readonly acked: boolean };
 
   // ── Commits and the outbox
 
@@ -81,11 +98,21 @@ export interface EventMap {
     readonly kind: 'done-before' | 'unstorable' | 'refused' | 'outdated';
     readonly why: string;
   };
+  /** The store takes no commits: it does not answer, or answers and refuses. Again when it says something else. */
+  'store-down': { readonly answers: boolean; readonly why: string };
+  /** The store takes commits again. */
+  'store-up': { readonly awayMs: number };
   /** Rows of the outbox are durable in their queues. */
   'outbox-published': { readonly tasks: number; readonly durationMs: number };
   /** Rows of the outbox could not be published, or still wait for the broker; looked at again after the pause. */
   'outbox-failed': { readonly attempt: number; readonly pauseMs: number; readonly why: string };
 
+  /** Derived tasks wait in the outbox; told once, until all are out again. `tasks`, `ageMs`: null where the store does not tell. */
+  'outbox-waiting': { readonly tasks: number | null; readonly ageMs: number | null; readonly why: string };
+  /** All that waited in the outbox is out, and what came meanwhile. */
+  'outbox-caught-up': { readonly tasks: number; readonly waitedMs: number };
+  /** The inbox could not be asked for the ids of deliveries; it is asked again after the pause. */
+  'inbox-unreadable': { readonly deliveries: number; readonly pauseMs: number; readonly error: unknown };
   /** The record of a key could not be read; it is tried again after the pause. */
   'record-unreadable': { readonly key: string; readonly pauseMs: number; readonly error: unknown };
   /** Something will keep the store from storing one day, or does already; null once that is over. */
@@ -93,8 +120,15 @@ export interface EventMap {
 
   // ── Lanes
 
-  /** The executor itself failed; the lane was restarted. `restarts`: of this worker so far. */
-  'lane-broken': { readonly id: string; readonly key: string; readonly error: unknown; readonly restarts: number };
+  /** The executor itself failed; the lane was restarted. `attempts`: of the task; `restarts`: of this worker so far. */
+  'lane-broken': {
+    readonly id: string;
+    readonly key: string;
+    readonly hook: string | null;
+    readonly attempts: number;
+    readonly restarts: number;
+    readonly error: unknown;
+  };
   /** Lanes stood still that could go on, and were set going. */
   'lanes-revived': {
     readonly busy: number;
@@ -160,6 +194,8 @@ export interface EventMap {
 
   /** The reader hands nothing out until it is resumed. */
   'reader-paused': { readonly why: string };
+  /** The reader returns its deliveries to their queue, and reads again when the store is back. */
+  'deliveries-returned': { readonly why: string };
   /** The reader hands out deliveries again. */
   'reader-resumed': { readonly pausedMs: number };
   /** The reader lost its connection, and every open delivery with it. */
@@ -175,6 +211,8 @@ export interface EventMap {
 
   /** The worker owns its index. */
   'ownership-taken': { readonly index: number; readonly epoch: number };
+  /** The worker cannot go on; what runs is left to its successor. */
+  'worker-failed': { readonly error: unknown };
   /** Another process has taken over the index; the worker stops. */
   'ownership-lost': { readonly index: number; readonly epoch: number };
   /** The worker is up: its modules are started, it owns its index and consumes. */

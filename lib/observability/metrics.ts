@@ -15,6 +15,8 @@ const COUNTED = [
   'task-known',
   'task-renamed',
   'task-ambiguous',
+  'message-unreadable',
+  'task-unacknowledged',
   'task-forwarded',
   'task-denied',
   'task-slow',
@@ -26,6 +28,9 @@ const COUNTED = [
   'commit-retried',
   'commit-failed',
   'outbox-failed',
+  'store-down',
+  'inbox-unreadable',
+  'record-unreadable',
   'lane-broken',
   'module-error',
   'hook-late',
@@ -33,6 +38,7 @@ const COUNTED = [
   'job-failed',
   'reader-paused',
   'reader-lost',
+  'deliveries-returned',
   'writer-blocked',
 ] as const satisfies readonly EventName[];
 

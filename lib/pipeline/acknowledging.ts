@@ -8,7 +8,7 @@
  * All others see of it is `acked` of a work: it has left its queue, so that it does not come again by itself, and is never forgotten.
  */
 import type { LaneWork } from '../model/work.js';
-import type { Logger } from '../observability/logger.js';
+import type { Events } from '../observability/events.js';
 import type { TaskReader } from '../queue/queue.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Duplicates } from './duplicates.js';
@@ -34,7 +34,7 @@ export interface BeforeItRunsOptions {
   readonly limits: Pick<PipelineLimits, 'threads' | 'maxAttempts'>;
   readonly reader: Pick<TaskReader, 'settle'>;
   readonly duplicates: Pick<Duplicates, 'done'>;
-  readonly log: Logger;
+  readonly events: Events;
   /** Nothing can be acknowledged any more. */
   failed(reason: unknown): void;
 }
@@ -48,7 +48,7 @@ export class BeforeItRuns implements Acknowledging {
 
   /** What cannot be acknowledged is not to be processed. What only goes to quarantine stays in its queue until it is there. */
   starting(works: readonly LaneWork[]): void {
-    const { limits, reader, duplicates, log, failed } = this.options;
+    const { limits, reader, duplicates, events, failed } = this.options;
     const leaving = works.filter((work) => !work.acked && !isExhausted(work, limits));
     try {
       reader.settle(leaving.map(({ delivery }) => delivery));
@@ -57,8 +57,7 @@ export class BeforeItRuns implements Acknowledging {
       duplicates.done(leaving);
     } catch (error) {
       for (const { delivery, task } of leaving) {
-        const fields = { id: delivery.id, entity: task.key, error };
-        log.warn('a task could not be acknowledged and is not processed', fields);
+        events.emit('task-unacknowledged', { id: delivery.id, key: task.key, error });
       }
       if (error instanceof ApplicationError && error.follows !== 'retry') failed(error);
     }

@@ -83,14 +83,10 @@ async function tried(step: Promise<unknown>, log: Logger): Promise<void> {
 }
 
 /** Names what did not finish, or what of it has left its queue; how many tasks that are. */
-function tellUnfinished({ flow, options: { events, log } }: DrainParts, onlyAcked = false): number {
+function tellUnfinished({ flow, options: { events } }: DrainParts, onlyAcked = false): number {
   const unfinished = flow.unfinished().filter(({ acked }) => acked || !onlyAcked);
   for (const { delivery, acked, key } of unfinished) {
-    const { id } = delivery;
-    const entity = key ?? '';
-    const what = acked ? 'is lost (at-most-once)' : 'stays in the queue';
-    events.emit('task-abandoned', { id, key: entity });
-    log.warn(`a task did not finish in time and ${what}`, { id, entity });
+    events.emit('task-abandoned', { id: delivery.id, key: key ?? '', acked });
   }
   return unfinished.length;
 }

@@ -9,9 +9,7 @@ import type { Delivery } from '../model/delivery.js';
 import { idOfAnother, newTaskId } from '../model/task-id.js';
 import type { Work } from '../model/work.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import type { TaskReader } from '../queue/queue.js';
-import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { MessageReader } from './message-reader.js';
 import { mayHaveCopies, RecentIds } from './recent-ids.js';
@@ -21,23 +19,15 @@ export interface DuplicatesOptions {
   readonly inbox: boolean;
   readonly messages: Pick<MessageReader, 'digestOf'>;
   readonly reader: Pick<TaskReader, 'settle'>;
-  readonly clock: Clock;
   readonly events: Events;
-  readonly log: Logger;
   /** The store failed for good. */
   failed(reason: unknown): void;
 }
-
-/** Between two lines of the log about ids that came with another task. */
-const TELL_AGAIN_MS = 60_000;
 
 export class Duplicates {
   private readonly ids = new RecentIds();
   /** Done before, and to be settled at the end of this turn, all together. */
   private knownOnes: Delivery[] = [];
-  /** Tasks under ids of others since that was told last. */
-  private renamedOnes = 0;
-  private renamedToldAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: DuplicatesOptions) {}
 
@@ -79,7 +69,6 @@ export class Duplicates {
     delivery.id = idOfAnother(before, this.options.messages.digestOf(delivery));
     this.ids.renamed(before, delivery);
     this.options.events.emit('task-renamed', { id: delivery.id, before });
-    this.tellRenamed(delivery.id, before);
   }
 
   /** It gets a new id, under which it is applied. Were it and its twin delivered again after a crash, they could not be told apart. */
@@ -95,17 +84,6 @@ export class Duplicates {
 
   private mayHaveCopies(delivery: Delivery): boolean {
     return mayHaveCopies(delivery, this.options.inbox);
-  }
-
-  private tellRenamed(id: string, before: string): void {
-    const { clock, log } = this.options;
-    this.renamedOnes++;
-    const now = clock.monotonic();
-    if (now < this.renamedToldAt + TELL_AGAIN_MS) return;
-    const fields = { id: before, processedAs: id, tasks: this.renamedOnes };
-    log.warn('a task came under the id of another; it is processed under an id of its own', fields);
-    this.renamedOnes = 0;
-    this.renamedToldAt = now;
   }
 
   private settleKnown(): void {

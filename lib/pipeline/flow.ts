@@ -52,19 +52,30 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
     private readonly onStoreDown: () => void,
     private readonly failed: (reason: unknown) => void,
   ) {
-    const { ownership, numProcesses, delivery, spec, backend, limits, clock, events, log } = options;
+    const { ownership, numProcesses, delivery, spec, backend, limits, clock, events } = options;
     const { reader, writer, store } = backend;
     const { index } = ownership;
     const inbox = delivery === 'effectively-once';
     const { threads, maxAttempts, future, messageBytes: messageBytesLimit } = limits;
     const { records, storeTroubles: troubles } = options;
 
-    const reads = { index, numProcesses, spec, inbox, messageBytesLimit, maxAttempts, future, clock, log };
+    const reads = { index, numProcesses, spec, inbox, messageBytesLimit, maxAttempts, future, clock, events };
     const messages = new MessageReader(reads);
-    const duplicates = new Duplicates({ inbox, messages, reader, clock, events, log, failed });
+    const duplicates = new Duplicates({ inbox, messages, reader, events, failed });
     this.messages = messages;
     this.duplicates = duplicates;
-    this.intake = new Intake({ index, inbox, messages, duplicates, store, troubles, clock, log, after: this, failed });
+    this.intake = new Intake({
+      index,
+      inbox,
+      messages,
+      duplicates,
+      store,
+      troubles,
+      clock,
+      events,
+      after: this,
+      failed,
+    });
     this.lanes = new Distributor({
       threads,
       tasksPerTurn: TASKS_PER_TURN,
@@ -76,11 +87,11 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
     });
     this.restarts = new LaneRestarts(limits, failed);
     this.acknowledging =
-      delivery === 'at-most-once' ? new BeforeItRuns({ limits, reader, duplicates, log, failed }) : AFTER_ITS_COMMIT;
+      delivery === 'at-most-once' ? new BeforeItRuns({ limits, reader, duplicates, events, failed }) : AFTER_ITS_COMMIT;
     const commits = { store, ownership, inbox, limits: limits.commit, records, reader, troubles };
-    this.committer = new Committer({ ...commits, after: this, clock, events, log });
+    this.committer = new Committer({ ...commits, after: this, clock, events });
     const { outbox } = store;
-    this.outbox = new OutboxPublisher({ outbox, index, writer, batch: limits.outboxBatch, clock, events, log });
+    this.outbox = new OutboxPublisher({ outbox, index, writer, batch: limits.outboxBatch, clock, events });
   }
 
   delivered(delivery: Delivery): void {
@@ -125,7 +136,7 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
     }
     // What was emitted has its delivery still to come.
     this.duplicates.done(works.filter(({ isDelivered }) => isDelivered));
-    tellCommitted(works, this.options);
+    tellCommitted(works, this.options.events);
     if (derived > 0) this.outbox.wake();
     this.lanes.wake();
   }
@@ -139,7 +150,7 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
   /** The attempt is stored before anything else: it must outlive this worker. */
   broken(work: LaneWork, thrown: unknown, restarts: number): void {
     const { delivery, task } = work;
-    const { events, log } = this.options;
+    const { events } = this.options;
     const { hook = null, cause: error = thrown } = thrown instanceof ExecutionError ? thrown : {};
     delivery.ended();
     try {
@@ -148,8 +159,7 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
       this.failed(reason);
     }
     const { id, attempts } = delivery;
-    events.emit('lane-broken', { id, key: task.key, error, restarts });
-    log.error('a lane broke and was restarted', { id, entity: task.key, hook, attempts, restarts, error });
+    events.emit('lane-broken', { id, key: task.key, hook, attempts, restarts, error });
     this.restarts.broke(work, { hook, error });
   }
 

@@ -15,7 +15,7 @@ import type { Delivery } from '../model/delivery.js';
 import { isSameTask, type TaskDigest } from '../model/task-digest.js';
 import { idOfAnother } from '../model/task-id.js';
 import type { DoneWork, LaneWork } from '../model/work.js';
-import type { Logger } from '../observability/logger.js';
+import type { Events } from '../observability/events.js';
 import { steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
@@ -42,7 +42,7 @@ export interface IntakeOptions {
   /** Told why deliveries wait for the store. */
   readonly troubles: Pick<Troubles, 'waits' | 'goesOn'>;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly events: Events;
   readonly after: AfterIntake;
   /** The store failed for good; a broken promise of ours ends the worker. */
   failed(reason: unknown): void;
@@ -176,7 +176,7 @@ export class Intake {
 
   /** A store that does not answer makes the deliveries wait. */
   private async askStore(ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>> {
-    const { store, index, troubles, clock, log } = this.options;
+    const { store, index, troubles, clock, events } = this.options;
     for (const pauses = steps(); ; ) {
       try {
         const known = await store.known(index, ids);
@@ -186,7 +186,7 @@ export class Intake {
         if (!(error instanceof ApplicationError) || error.follows !== 'retry') throw error;
         troubles.waits(this, error.message);
         const pauseMs = pauses.nextMs();
-        log.warn('the inbox can not be asked at the moment', { deliveries: ids.length, pauseMs, error });
+        events.emit('inbox-unreadable', { deliveries: ids.length, pauseMs, error });
         await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
       }
     }

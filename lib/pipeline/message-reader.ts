@@ -14,7 +14,7 @@ import { digestOfBytes, digestOfMessage, type TaskDigest } from '../model/task-d
 import { parseMessage, taskOf } from '../model/task-parse.js';
 import { TaskRefused, UnknownName } from '../model/task-refused.js';
 import { type DoneWork, type LaneWork, laneWork, Work } from '../model/work.js';
-import type { Logger } from '../observability/logger.js';
+import type { Events } from '../observability/events.js';
 import type { Clock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
 import { mayHaveCopies } from './recent-ids.js';
@@ -30,7 +30,7 @@ export interface MessageReaderOptions {
   readonly maxAttempts: number;
   readonly future: FutureLimit;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly events: Events;
 }
 
 export class MessageReader {
@@ -38,10 +38,10 @@ export class MessageReader {
   private readonly remarks: InputRemarks;
 
   constructor(private readonly options: MessageReaderOptions) {
-    const { future, clock, log } = options;
+    const { future, clock, events } = options;
     this.remarks = new InputRemarks(future, () => clock.now(), {
-      ignored: (first) => log.warn('input is ignored, as DP3 does', first),
-      future: (first) => log.warn('data-points come from the future', first),
+      ignored: (first) => events.emit('input-ignored', first),
+      future: (first) => events.emit('input-from-future', first),
     });
   }
 
@@ -61,7 +61,7 @@ export class MessageReader {
     } catch (error) {
       const refused = error instanceof TaskRefused ? error : this.unreadable(delivery, error);
       if (mayWait && refused.cause instanceof UnknownName) {
-        this.options.log.warn('deliveries wait for the end of the reload', { id: delivery.id, why: refused.message });
+        this.options.events.emit('delivery-held', { id: delivery.id, why: refused.message });
         return null;
       }
       return aside(delivery, quarantinedResult({ code: refused.code, sentence: refused.message }, refused));
@@ -117,7 +117,7 @@ export class MessageReader {
 
   /** A mistake of ours must not end the worker: the message would end each of its successors, too. */
   private unreadable({ id }: Delivery, error: unknown): TaskRefused {
-    this.options.log.error('reading a message failed, it goes to quarantine', { id, error });
+    this.options.events.emit('message-unreadable', { id, error });
     return new TaskRefused(`Message: ${messageOf(error)}`, null, null, error);
   }
 }

@@ -8,7 +8,7 @@ import type { Distributor, LanesStatus } from '../lanes/distributor.js';
 import type { InputCounts } from '../model/input-remarks.js';
 import type { TaskReader } from '../queue/queue.js';
 import type { Deadline } from '../runtime/deadline.js';
-import { ApplicationError, isStoreFailure, messageOf } from '../runtime/errors.js';
+import { ApplicationError, isStoreFailure } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
 import { drain, leave } from './drain.js';
 import { Flow } from './flow.js';
@@ -135,9 +135,9 @@ export class Pipeline {
 
   /** Before the broker takes back what is not acknowledged, the reader returns it in order; it consumes again once `lost` has ended. */
   private requeueAll(): void {
-    const { backend, clock, events, log } = this.options;
+    const { backend, clock, events } = this.options;
     const why = `the store has not answered for ${LONG_OUTAGE_MS / 1_000} s`;
-    log.warn('deliveries go back to the queue until the store answers', { why });
+    events.emit('deliveries-returned', { why });
     this.interrupted ??= { since: clock.monotonic(), by: 'store' };
     events.emit('reader-paused', { why });
     backend.reader.requeueAll();
@@ -180,7 +180,7 @@ export class Pipeline {
     }
     this.rest('the worker can not go on');
     if (isStoreFailure(reason)) this.flow.lanes.stop();
-    this.options.log.error('the worker can not go on', { reason: messageOf(reason), error: reason });
+    this.options.events.emit('worker-failed', { error: reason });
     this.options.failed(reason);
   }
 }

@@ -56,7 +56,7 @@ export async function assembleWorker(
   const root = openLog(configuration, index);
   const registry = await loadRegistry({ configuration, spec, index, log: root, importing });
   const events = createEvents((name, error) => root.error('a listener failed', { event: name, error }));
-  logEvents(events, root);
+  logEvents(events, root, clock);
   const place = { spec, index, clock, time, log: root, waiting: orders.waiting };
   const backend = await (await backendOf(configuration)).openWorker(place);
   return new RunningWorker(

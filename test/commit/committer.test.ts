@@ -4,13 +4,12 @@ import { type AfterCommit, Committer, type CommitterOptions } from '../../lib/co
 import { LONG_OUTAGE_MS } from '../../lib/commit/outage.js';
 import type { TaskResult } from '../../lib/model/record.js';
 import { Work } from '../../lib/model/work.js';
-import { createEvents } from '../../lib/observability/events.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
 import type { Batch, CommitOutcome } from '../../lib/store/store.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn, testDelivery, testTask } from '../support/deliveries.js';
-import { capturingLogger } from '../support/logger.js';
+import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
 
 const AGE_MS = 5;
 const UNAVAILABLE: CommitOutcome = { kind: 'unavailable', why: 'no route' };
@@ -31,8 +30,8 @@ type Told = Partial<CommitterOptions> & Partial<Pick<AfterCommit, 'stored'>>;
 
 function setUp({ stored, ...given }: Told = {}) {
   const clock = manualClock();
-  const events = createEvents();
   const log = capturingLogger();
+  const events = eventsLoggedTo(log);
   const told: unknown[][] = [];
   const batches: {
     ids: string[];
@@ -69,7 +68,6 @@ function setUp({ stored, ...given }: Told = {}) {
     troubles,
     clock,
     events,
-    log,
     after: {
       stored: stored ?? ((works) => told.push(['committed', ...idsOf(works)])),
       sortedOut({ known, others, rewound }) {

@@ -2,11 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { OutboxPublisher } from '../../lib/commit/outbox.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
-import { createEvents } from '../../lib/observability/events.js';
 import type { Obstacle } from '../../lib/queue/queue.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn, until } from '../support/deliveries.js';
-import { capturingLogger } from '../support/logger.js';
+import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
 import { MemoryStore } from '../support/memory-store.js';
 
 function row(id: string): OutgoingTask {
@@ -16,8 +15,8 @@ function row(id: string): OutgoingTask {
 function setUp(send: (tasks: readonly OutgoingTask[]) => Promise<void>) {
   const store = new MemoryStore();
   const clock = manualClock();
-  const events = createEvents();
   const log = capturingLogger();
+  const events = eventsLoggedTo(log);
   const pauses: number[] = [];
   events.on('outbox-failed', ({ pauseMs }) => pauses.push(pauseMs));
   const writer: { send: typeof send; obstacle: Obstacle | null } = { send, obstacle: null };
@@ -28,7 +27,6 @@ function setUp(send: (tasks: readonly OutgoingTask[]) => Promise<void>) {
     batch: 2,
     clock,
     events,
-    log,
   });
   return { store, clock, log, publisher, pauses, writer };
 }

@@ -6,6 +6,7 @@ import { Emissions } from '../../lib/commit/emissions.js';
 import type { RecordState, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
+import { logEvents } from '../../lib/observability/event-log.js';
 import { createEvents, type Events } from '../../lib/observability/events.js';
 import type { Logger } from '../../lib/observability/logger.js';
 import type { PipelineOptions } from '../../lib/pipeline/options.js';
@@ -73,6 +74,7 @@ export class CountingPath {
 
   constructor(private readonly options: CountingPathOptions = {}) {
     this.events = options.events ?? createEvents();
+    if (options.log !== undefined) logEvents(this.events, options.log);
     this.store = new MemoryStore({
       check: ({ result }, stored) => {
         this.done++;

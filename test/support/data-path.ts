@@ -9,7 +9,6 @@ import { indexOf } from '../../lib/model/hash.js';
 import type { RecordState, RecordView, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
-import { createEvents } from '../../lib/observability/events.js';
 import type { PipelineLimits, PipelineOptions } from '../../lib/pipeline/options.js';
 import { Pipeline } from '../../lib/pipeline/pipeline.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
@@ -19,7 +18,7 @@ import { Records } from '../../lib/store/records.js';
 import type { BatchEntry, Ownership } from '../../lib/store/store.js';
 import { manualClock } from './clock.js';
 import { nextTurn } from './deliveries.js';
-import { capturingLogger } from './logger.js';
+import { capturingLogger, eventsLoggedTo } from './logger.js';
 import { type MemoryMessage, MemoryQueue } from './memory-queue.js';
 import { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
 import { loadTestModel } from './model.js';
@@ -102,8 +101,8 @@ export class DataPath {
   readonly queue: MemoryQueue;
   readonly store: MemoryStore;
   readonly clock = manualClock();
-  readonly events = createEvents();
   readonly log = capturingLogger('warn');
+  readonly events = eventsLoggedTo(this.log, this.clock);
   readonly sent: OutgoingTask[] = [];
   readonly failures: unknown[] = [];
   /** Keys that are executed now; how many at most at once. */

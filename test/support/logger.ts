@@ -2,6 +2,7 @@
 import { logEvents } from '../../lib/observability/event-log.js';
 import { createEvents, type Events } from '../../lib/observability/events.js';
 import { type Fields, type Level, type Logger, makeLogger } from '../../lib/observability/logger.js';
+import type { Clock } from '../../lib/runtime/clock.js';
 
 export interface CapturedLine {
   readonly level: Level;
@@ -41,8 +42,8 @@ export function capturingLogger(level: Level = 'debug'): CapturingLogger {
 export const silentLogger: Logger = makeLogger(() => {}, 'error', {});
 
 /** Events whose lines go to this log, as in a worker. */
-export function eventsLoggedTo(log: Logger): Events {
+export function eventsLoggedTo(log: Logger, clock?: Clock): Events {
   const events = createEvents();
-  logEvents(events, log);
+  logEvents(events, log, clock);
   return events;
 }

@@ -5,7 +5,6 @@ import { Emissions } from '../../lib/commit/emissions.js';
 import type { HistoryRow, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { sequencedOf } from '../../lib/model/task-id.js';
-import { createEvents } from '../../lib/observability/events.js';
 import { Pipeline } from '../../lib/pipeline/pipeline.js';
 import { type Clock, systemClock } from '../../lib/runtime/clock.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
@@ -16,7 +15,7 @@ import { PostgresStore } from '../../lib/store/postgres/store.js';
 import { Records } from '../../lib/store/records.js';
 import type { TestDatabase } from '../../services/postgres.js';
 import { HERE, NUM_PROCESSES } from './data-path.js';
-import { capturingLogger } from './logger.js';
+import { capturingLogger, eventsLoggedTo } from './logger.js';
 import { MemoryQueue } from './memory-queue.js';
 import { loadTestModel } from './model.js';
 import { observed, stateOf } from './results.js';
@@ -57,7 +56,7 @@ const LEASE_MS = 90_000;
 export class Stream {
   readonly queue = new MemoryQueue(300);
   readonly log = capturingLogger('warn');
-  readonly events = createEvents();
+  readonly events = eventsLoggedTo(this.log);
   readonly failures: unknown[] = [];
   readonly troubles = new Troubles();
   /** Lanes that broke. */

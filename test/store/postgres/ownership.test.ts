@@ -10,7 +10,6 @@ import { openSchema } from '../../../lib/store/postgres/migrate.js';
 import type { PostgresStore } from '../../../lib/store/postgres/store.js';
 import type { Ownership } from '../../../lib/store/store.js';
 import { type CompiledProgram, compileProgram } from '../../support/compiled.js';
-import { capturingLogger } from '../../support/logger.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { batchOf, plainState, stored } from '../../support/results.js';
 import { APP, askOne, NUM_PROCESSES, prepare, sessionOf, standby, throughProxy } from './prepared.js';
@@ -221,7 +220,6 @@ test('publishes what a killed owner had committed and not published, in order, a
     batch: 2,
     clock: systemClock,
     events,
-    log: capturingLogger(),
   });
   await publisher.start();
   const own = { id: 'of-own', key: 'ip:e', index: 0, priority: true, body: Buffer.from('own') };

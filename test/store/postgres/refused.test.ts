@@ -6,11 +6,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Committer } from '../../../lib/commit/committer.js';
 import { idOfAnother } from '../../../lib/model/task-id.js';
 import { type DoneWork, type LaneWork, Work } from '../../../lib/model/work.js';
-import { createEvents, type EventMap } from '../../../lib/observability/events.js';
+import type { EventMap } from '../../../lib/observability/events.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
 import { inboxId } from '../../../lib/store/postgres/inbox.js';
 import { testTask } from '../../support/deliveries.js';
-import { type CapturingLogger, capturingLogger } from '../../support/logger.js';
+import { type CapturingLogger, capturingLogger, eventsLoggedTo } from '../../support/logger.js';
 import { freshDatabase } from '../../support/postgres.js';
 import { at, deleted, observed, plainState, row, stateOf, stored, type TestEntry } from '../../support/results.js';
 import { askOne, type Prepared, prepare, sessionOf, throughProxy } from './prepared.js';
@@ -29,7 +29,8 @@ interface Path extends Prepared {
 
 async function pathOf(prepared: Prepared): Promise<Path> {
   const { store, ownership, clock, session } = prepared;
-  const [events, log] = [createEvents(), capturingLogger()];
+  const log = capturingLogger();
+  const events = eventsLoggedTo(log);
   const failures: unknown[] = [];
   const troubles = new Troubles();
   const withheld: EventMap['task-withheld'][] = [];
@@ -44,7 +45,6 @@ async function pathOf(prepared: Prepared): Promise<Path> {
     troubles,
     clock,
     events,
-    log,
     after: {
       stored: () => {},
       sortedOut({ others, rewound }) {
