@@ -35,7 +35,7 @@ export interface Backend {
    * Makes what a start needs, and brings it to the version of this program; a second time it changes nothing. Says what was made, each
    * thing in a sentence. Throws STORE_MISMATCH where it was made for other settings, STORE_FAILED, QUEUE_REFUSED, QUEUE_UNAVAILABLE.
    */
-  setUp(spec: ModelSpec, options: SetUpRequest): Promise<readonly Made[]>;
+  setUp(request: SetUpRequest): Promise<readonly Made[]>;
   /** What a start on these indexes would refuse (errors) or should say (warnings), as far as the start itself does not find it out. */
   problemsOfStart(indexes: readonly number[]): Promise<readonly Problem[]>;
   /** All that can be found out without changing anything. */

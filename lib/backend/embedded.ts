@@ -8,7 +8,6 @@ import { FORMAT_CHANGES, newestFormat } from '../embedded/formats.js';
 import { joinAsIndex, joinAsProducer } from '../embedded/participant.js';
 import { bringUpFolder } from '../embedded/upgrade.js';
 import type { Problem } from '../model/problem.js';
-import type { ModelSpec } from '../model/spec.js';
 import { EmbeddedReader } from '../queue/embedded/reader.js';
 import { EmbeddedWriter } from '../queue/embedded/writer.js';
 import { ApplicationError } from '../runtime/errors.js';
@@ -84,7 +83,7 @@ export class EmbeddedBackend implements Backend {
     return new EmbeddedStoreReader(path, options);
   }
 
-  async setUp(_spec: ModelSpec): Promise<readonly Made[]> {
+  async setUp(): Promise<readonly Made[]> {
     const { store } = this.configuration;
     const before = readFolder(store.path);
     const folder = openFolder(store.path, this.settings);

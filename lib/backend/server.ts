@@ -2,7 +2,6 @@
 import type { Configuration } from '../config/configuration.js';
 import { authority } from '../config/host.js';
 import type { Problem } from '../model/problem.js';
-import type { ModelSpec } from '../model/spec.js';
 import { type Logger, makeLogger } from '../observability/logger.js';
 import { declareQueues, inspectQueues, openReader, openWriter, repairQueues } from '../queue/open.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
@@ -73,8 +72,8 @@ export class ServerBackend implements Backend {
     return new PostgresStoreReader(this.database);
   }
 
-  async setUp(_spec: ModelSpec, options: SetUpRequest): Promise<readonly Made[]> {
-    return [await this.setUpTables(), ...(await this.setUpQueues(options))];
+  async setUp(request: SetUpRequest): Promise<readonly Made[]> {
+    return [await this.setUpTables(), ...(await this.setUpQueues(request))];
   }
 
   async setUpQueues({ repair, note }: SetUpRequest): Promise<readonly Made[]> {

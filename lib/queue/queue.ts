@@ -1,5 +1,5 @@
 /**
- * Queue: how tasks reach an index and how they are sent to one. One interface, adapters behind open.ts.
+ * Queue: how tasks reach an index and how they are sent to one. One interface, adapters opened by lib/backend.
  *
  * A delivery settles itself; nobody downstream knows which broker it came from. The store settles the deliveries of a commit:
  * inside its transaction where queue and store live in one place, otherwise right after it.

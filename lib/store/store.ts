@@ -1,6 +1,6 @@
 /**
  * Store: owners, records, history, raw data-points, inbox, outbox and quarantine of an application. Small interfaces, adapters
- * behind open.ts; the worker's side (Store) is used by the owner of an index alone, the reader's side by anyone.
+ * opened by lib/backend; the worker's side (Store) is used by the owner of an index alone, the reader's side by anyone.
  */
 import type { Delivery } from '../model/delivery.js';
 import type { HistoryRow, RecordView, TaskResult } from '../model/record.js';

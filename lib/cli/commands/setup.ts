@@ -7,10 +7,10 @@ import { requireConfiguration } from '../../config/load.js';
 import type { ExitCode, Invocation } from '../command.js';
 
 export async function run({ request, output, has }: Invocation): Promise<ExitCode> {
-  const { configuration, spec } = requireConfiguration(request);
+  const { configuration } = requireConfiguration(request);
   const note = (sentence: string) => output.note(sentence);
   const backend = await backendOf(configuration);
-  const done = await backend.setUp(spec, { repair: has('repair'), note });
+  const done = await backend.setUp({ repair: has('repair'), note });
   if (has('json')) {
     await output.json({
       made: done.some(({ made }) => made),
