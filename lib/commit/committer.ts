@@ -18,7 +18,6 @@ import type { Troubles } from '../runtime/troubles.js';
 import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
 import { Numbering } from './numbering.js';
 import { Outage } from './outage.js';
-import { AFTER_COMMIT } from './outcomes.js';
 import { type Sorted, sortOut } from './sort-out.js';
 import { Withheld } from './withheld.js';
 
@@ -229,17 +228,19 @@ export class Committer {
 
   private ended(outcome: CommitOutcome, durationMs: number): void {
     if (outcome.kind !== 'unavailable') this.outage.over();
-    switch (AFTER_COMMIT[outcome.kind]) {
-      case 'finish':
+    switch (outcome.kind) {
+      case 'stored':
         this.finish(durationMs);
         break;
-      case 'sort-out':
+      case 'done-before':
+      case 'unstorable':
+      case 'refused':
         this.takeOut(outcome);
         break;
-      case 'repeat':
-        if (outcome.kind === 'unavailable') this.repeatLater(outcome);
+      case 'unavailable':
+        this.repeatLater(outcome);
         break;
-      case 'stop':
+      case 'outdated':
         this.outdated();
     }
   }

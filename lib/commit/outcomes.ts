@@ -1,24 +1,7 @@
-/**
- * What follows from outcomes, each in one table: what the committer does after a commit, by how it ended (rules.md: a bad task harms only
- * itself), and what is told of a task once its commit is durable, by how it ended.
- */
+/** What is told of a task once its commit is durable, by how it ended. */
 import type { Outcome } from '../model/record.js';
 import type { DoneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
-import type { CommitOutcome } from '../store/store.js';
-
-/**
- * `finish`: its tasks are done. `sort-out`: take out what the outcome names, execute the rest of those keys again, commit what is
- * left; where it names nothing, in smaller batches. `repeat`: the same batch after a pause. `stop`: commit nothing any more.
- */
-export const AFTER_COMMIT = {
-  stored: 'finish',
-  'done-before': 'sort-out',
-  unstorable: 'sort-out',
-  refused: 'sort-out',
-  unavailable: 'repeat',
-  outdated: 'stop',
-} as const satisfies Record<CommitOutcome['kind'], 'finish' | 'sort-out' | 'repeat' | 'stop'>;
 
 const nothing = () => {};
 

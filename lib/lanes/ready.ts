@@ -44,7 +44,7 @@ export class ReadyLanes {
     normal: new List(),
   };
 
-  /** At the end of the list of its turn, unless it stands there or can not go on. One that broke again goes first: it is to be done with. */
+  /** At the end of the list of its turn, unless it stands there or cannot go on. One that broke again goes first: it is to be done with. */
   put(lane: Lane): void {
     const { turn } = lane;
     if (turn === null || lane.running || lane.ready === turn) return;
