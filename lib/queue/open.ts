@@ -7,7 +7,7 @@ import { AmqpConnection } from './amqp/connection.js';
 import { type InspectOptions, inspectBroker } from './amqp/inspect.js';
 import { AmqpReader } from './amqp/reader.js';
 import { type Repaired, repairTopology } from './amqp/repair.js';
-import { setUpTopology } from './amqp/setup.js';
+import { setUpTopology } from './amqp/topology.js';
 import { AmqpWriter } from './amqp/writer.js';
 import type { ReadLimits, TaskReader, TaskWriter } from './queue.js';
 

@@ -1,6 +1,6 @@
 /**
  * In which order the two queues of a pair are read: priority first, but where both have tasks, at least one in `normalEvery` is a
- * normal one (product.md, Fairness).
+ * normal one, so that neither starves.
  */
 
 export class PairOrder {

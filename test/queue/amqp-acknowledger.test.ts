@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Acknowledger } from '../../lib/queue/amqp/acknowledger.js';
+import { Acknowledger } from '../../lib/queue/amqp/acks.js';
 
 /** What RabbitMQ holds unacknowledged on a channel. It closes the channel over a tag that is not among it. */
 class Channel {

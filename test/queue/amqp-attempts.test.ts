@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BrokerAttempts } from '../../lib/queue/amqp/attempts.js';
-import { PAST_LIMIT } from '../../lib/queue/past.js';
+import { attemptName, brokerAttempts } from '../../lib/queue/amqp/attempts.js';
+import { type Attempts, PAST_LIMIT } from '../../lib/queue/attempts.js';
 
 let folder: string;
 beforeEach(() => {
@@ -13,18 +13,18 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A process that owns index 0; one before it that did not close was killed. */
-function opened(): BrokerAttempts {
-  const attempts = new BrokerAttempts(folder, 0);
+function opened(): Attempts {
+  const attempts = brokerAttempts(folder, 0);
   attempts.open();
   return attempts;
 }
 
 /** How often each of these broke something; null where it is not even a suspect. */
-function attemptsOf(attempts: BrokerAttempts, ...names: readonly string[]): (number | null)[] {
+function attemptsOf(attempts: Attempts, ...names: readonly string[]): (number | null)[] {
   return names.map((id) => attempts.of(id)?.attempts ?? null);
 }
 
-const ids = [randomUUID(), 'short', 'ä'.repeat(36), 'x'.repeat(255)];
+const ids = [randomUUID(), 'short', 'ä'.repeat(36), 'x'.repeat(255)].map(attemptName);
 
 it('counts an attempt for each task that ran when its process was killed, and for no other', async () => {
   const first = opened();
@@ -136,7 +136,7 @@ it('goes on counting where its folder can no longer be written', () => {
 
 it('keeps the counts of two indexes apart', () => {
   opened().started(ids[0]!);
-  const other = new BrokerAttempts(folder, 1);
+  const other = brokerAttempts(folder, 1);
   other.open();
   expect(other.of(ids[0]!)).toBe(null);
   expect(opened().of(ids[0]!)).toMatchObject({ attempts: 1 });
@@ -149,17 +149,19 @@ it('begins anew with files that were cut off', () => {
 });
 
 it('says so when its folder can not be written', () => {
-  const attempts = new BrokerAttempts(join(folder, 'running-0', 'deeper'), 0);
+  const attempts = brokerAttempts(join(folder, 'running-0', 'deeper'), 0);
   writeFileSync(join(folder, 'running-0'), 'no folder');
   expect(() => attempts.open()).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));
 });
 
+const [SUCCESSOR, FORMER] = ['task of the successor', 'task of the former owner'].map(attemptName) as [string, string];
+
 it('keeps what a former owner that lives on writes and closes out of the file of its successor', async () => {
   const former = opened();
   const second = opened();
-  second.started('task of the successor');
-  former.started('task of the former owner');
+  second.started(SUCCESSOR);
+  former.started(FORMER);
   former.close();
   const third = opened();
-  expect(attemptsOf(third, 'task of the successor', 'task of the former owner')).toEqual([1, null]);
+  expect(attemptsOf(third, SUCCESSOR, FORMER)).toEqual([1, null]);
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
 import { expect, it } from 'vitest';
-import { identityOf, isTransient, OWN_APP_ID } from '../../lib/queue/amqp/message.js';
+import { isTransient, OWN_APP_ID, receivedMessage } from '../../lib/queue/amqp/message.js';
 
 const NOTHING = {
   contentType: undefined,
@@ -23,6 +23,11 @@ const NOTHING = {
 function message(body: string, properties: Partial<ConsumeMessage['properties']>, redelivered = false): ConsumeMessage {
   const fields = { consumerTag: '', deliveryTag: 1, redelivered, exchange: '', routingKey: '' };
   return { content: Buffer.from(body), fields, properties: { ...NOTHING, ...properties } };
+}
+
+function identityOf(given: ConsumeMessage) {
+  const { id, lacksId, own, floor } = receivedMessage(given, null);
+  return { id, lacksId, own, floor };
 }
 
 const idOf = (given: ConsumeMessage) => identityOf(given).id;

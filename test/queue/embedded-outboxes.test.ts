@@ -10,8 +10,8 @@ import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
 import { joinAsIndex, type Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
+import { OutboxReader } from '../../lib/queue/embedded/outbox-reader.js';
 import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
-import { Source } from '../../lib/queue/embedded/source.js';
 import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 import { manualClock } from '../support/clock.js';
@@ -161,7 +161,7 @@ it('takes nothing for finished in an outbox that is made while it looks', async 
     },
   };
   const { name, id } = environment;
-  const source = new Source(receiver.environment, { name, id, look: (read) => read(seen) }, 0, NORMAL, 100);
+  const source = new OutboxReader(receiver.environment, { name, id, look: (read) => read(seen) }, 0, NORMAL, 100);
   expect([source.read(), source.take(), source.changed]).toEqual([false, null, false]);
   expect(source.read()).toBe(true);
   expect([source.take(), source.take(), source.take(), source.take()].map((each) => each?.id)).toEqual([

@@ -2,7 +2,7 @@
  * Connects to a broker, gives the connection up, waits for the next one and acknowledges some messages on it; a process of its own, since
  * the certificates that Node.js trusts are set when it starts. Told the broker as JSON.
  */
-import { acksOf } from '../../lib/queue/amqp/ack-frames.js';
+import { acksOf } from '../../lib/queue/amqp/acks.js';
 import { AmqpConnection } from '../../lib/queue/amqp/connection.js';
 import { steps } from '../../lib/runtime/backoff.js';
 import { silentLogger } from './logger.js';

@@ -6,8 +6,10 @@
  * dies meanwhile is never made again, or ends the process; this loop listens before it does anything else. A connection is given
  * up with its socket: amqplib only half-closes it, and where the other side swallows packets it would stay for many minutes.
  */
-import { type Channel, type ChannelModel, type ConfirmChannel, IllegalOperationError } from 'amqplib';
+import { connect as connectSocket } from 'node:net';
+import amqp, { type Channel, type ChannelModel, type ConfirmChannel, IllegalOperationError } from 'amqplib';
 import type { BrokerConfiguration } from '../../config/configuration.js';
+import { readTlsFiles, type TlsContents } from '../../config/tls-files.js';
 import type { Logger } from '../../observability/logger.js';
 import { type Backoff, steps } from '../../runtime/backoff.js';
 import { Busyness, machineLoad } from '../../runtime/busyness.js';
@@ -16,7 +18,6 @@ import type { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { Reminder } from '../../runtime/reminder.js';
 import type { Service } from '../../runtime/service.js';
-import { dial } from './dial.js';
 import { leaveOutBrokenTables, leaveOutHeaderTables } from './header-tables.js';
 import { refusalOf, unreachableBecause, whereIs } from './refusal.js';
 
@@ -30,6 +31,11 @@ const SILENT_HEARTBEATS = 3;
 const HEARTBEAT_TIMEOUT = 'Heartbeat timeout';
 /** The goodbye to a server is waited for this long. */
 const CLOSE_MS = 1_000;
+
+/** A server that accepts a connection and then says nothing for so long is none. */
+const HANDSHAKE_MS = 10_000;
+/** Bytes that a socket takes before it wants to be drained; small ones cost a turn of the event loop each. */
+const SOCKET_BUFFER_BYTES = 256 * 1024;
 
 export interface AmqpConnectionOptions {
   readonly broker: BrokerConfiguration;
@@ -331,4 +337,34 @@ export class AmqpConnection implements Service {
 
 function unavailable(why: string, cause?: unknown): ApplicationError {
   return new ApplicationError('QUEUE_UNAVAILABLE', why, { cause });
+}
+
+/**
+ * `name` is what the broker shows of it; `signal` ends its socket. Throws what the network, the server or amqplib says, and TlsFileError.
+ */
+async function dial(broker: BrokerConfiguration, name: string, signal: AbortSignal): Promise<ChannelModel> {
+  const { host, port, tls, username, password, virtualHost: vhost, heartbeatMs } = broker;
+  const common = { clientProperties: { connection_name: name }, noDelay: true, timeout: HANDSHAKE_MS };
+  // tls.connect does not know of signals: it gets a socket that does.
+  const transport = tls
+    ? { socket: connectSocket({ host, port, signal }), ...tlsOptionsOf(broker) }
+    : { signal, writableHighWaterMark: SOCKET_BUFFER_BYTES };
+  const heartbeat = Math.max(1, Math.round(heartbeatMs / 1_000));
+  const protocol = tls ? 'amqps' : 'amqp';
+  const options = { protocol, hostname: host, port, username, password, vhost, heartbeat };
+  return amqp.connect(options, { ...common, ...transport });
+}
+
+export interface TlsOptions extends TlsContents {
+  readonly servername?: string;
+  readonly rejectUnauthorized: true;
+}
+
+/** What every connection to the broker is encrypted with, also to its management API, as tls.connect takes it. Throws TlsFileError. */
+export function tlsOptionsOf({ tlsFiles, tlsServerName }: BrokerConfiguration): TlsOptions {
+  return {
+    ...readTlsFiles(tlsFiles),
+    ...(tlsServerName !== null && { servername: tlsServerName }),
+    rejectUnauthorized: true,
+  };
 }

@@ -10,7 +10,7 @@ import type { OutgoingTask } from '../../model/task.js';
 import { sequencedOf } from '../../model/task-id.js';
 
 /** The stream of a writer's tasks. */
-class Stream {
+class SenderStream {
   private readonly confirmed = new Ranges();
 
   constructor(public floor: number) {}
@@ -24,9 +24,9 @@ class Stream {
 }
 
 /** A task's place in its stream. */
-export class Place {
+export class StreamPosition {
   constructor(
-    private readonly stream: Stream,
+    private readonly stream: SenderStream,
     private readonly n: number,
   ) {}
 
@@ -41,19 +41,19 @@ export class Place {
 }
 
 export class Floors {
-  private readonly streams = new Map<string, Stream>();
+  private readonly streams = new Map<string, SenderStream>();
 
   /** To be asked in the order in which tasks are handed in; null for one that is in no stream of its sender. */
-  placeOf({ id, forwarded }: Pick<OutgoingTask, 'id' | 'forwarded'>): Place | null {
+  placeOf({ id, forwarded }: Pick<OutgoingTask, 'id' | 'forwarded'>): StreamPosition | null {
     const sequenced = forwarded ? null : sequencedOf(id);
     if (sequenced === null) return null;
     const { stream: name, n } = sequenced;
     let stream = this.streams.get(name);
     if (stream === undefined) {
-      stream = new Stream(n);
+      stream = new SenderStream(n);
       this.streams.set(name, stream);
     }
-    return new Place(stream, n);
+    return new StreamPosition(stream, n);
   }
 }
 

@@ -1,15 +1,26 @@
 /**
  * All that a queue holds, read without taking any of it: nothing is acknowledged, and everything goes back to its place with `close`. A
  * classic queue is read in parts, each on a channel of its own, so that only one part is in memory; a quorum queue has a single active
- * consumer, whose prefetch is the most that can be read, and what it gets is put on disk.
+ * consumer, whose prefetch is the most that can be read, and what it gets is put on disk. Refused: several consumers one after the other,
+ * for what they hold comes back in another order when the connection is lost.
  */
-import type { Channel } from 'amqplib';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import { systemClock } from '../../runtime/clock.js';
-import { ApplicationError } from '../../runtime/errors.js';
+import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import type { AmqpConnection } from './connection.js';
-import { countsOf } from './opening.js';
+import { countsOf } from './consumer.js';
 import type { QueueType } from './queue-safety.js';
-import { type HeldMessage, Spool } from './spool.js';
+
+/** What is kept of a message. */
+export type HeldMessage = Pick<ConsumeMessage, 'properties' | 'content'>;
+
+/** Two lengths of 32 bits before each message. */
+const HEAD_BYTES = 8;
+const PART_BYTES = 64 * 1024 * 1024;
 
 const PART = 2_000;
 /** A broker counts a consumer on a quorum queue for a moment after its channel was closed. */
@@ -21,7 +32,7 @@ export const MOST_OF_QUORUM = 65_535;
 export class HeldQueue {
   private readonly channels: Channel[] = [];
   private taken = 0;
-  private spool: Spool | null = null;
+  private spool: MessageSpool | null = null;
 
   private constructor(
     private readonly connection: AmqpConnection,
@@ -55,7 +66,7 @@ export class HeldQueue {
 
   private async nextOfQuorum(): Promise<readonly HeldMessage[]> {
     if (this.spool === null) {
-      const spool = new Spool();
+      const spool = new MessageSpool();
       this.spool = spool;
       await this.read((message) => spool.add(message));
     }
@@ -120,4 +131,65 @@ export async function countAlone(connection: AmqpConnection, name: string, type:
 
 export function refused(sentence: string): ApplicationError {
   return new ApplicationError('QUEUE_REFUSED', sentence);
+}
+
+/**
+ * Messages on disk, in order, to be read again in parts, so that memory holds one part. The file has no name any more when it is written: it
+ * is gone when the process ends, whatever ends it.
+ */
+export class MessageSpool {
+  private readonly file: number;
+  private readAt = 0;
+  private writtenTo = 0;
+
+  constructor() {
+    const folder = mkdtempSync(join(tmpdir(), 'dp3-repair-'));
+    try {
+      this.file = openSync(join(folder, 'messages'), 'wx+', 0o600);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  /** Throws with the folder where its disk is full. */
+  add({ properties, content }: HeldMessage): void {
+    const described = serialize(properties);
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.writeUInt32LE(described.length, 0);
+    head.writeUInt32LE(content.length, 4);
+    const whole = Buffer.concat([head, described, content]);
+    try {
+      writeFileSync(this.file, whole);
+    } catch (error) {
+      throw new Error(`messages that are copied are kept in ${tmpdir()}: ${messageOf(error)}`, { cause: error });
+    }
+    this.writtenTo += whole.length;
+  }
+
+  /** The next messages, at most so many; none at the end. */
+  next(most: number): readonly HeldMessage[] {
+    const messages: HeldMessage[] = [];
+    const end = this.readAt + PART_BYTES;
+    while (this.readAt < Math.min(this.writtenTo, end) && messages.length < most) {
+      const head = this.read(HEAD_BYTES);
+      const properties = deserialize(this.read(head.readUInt32LE(0))) as ConsumeMessage['properties'];
+      messages.push({ properties, content: this.read(head.readUInt32LE(4)) });
+    }
+    return messages;
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+
+  private read(bytes: number): Buffer {
+    const buffer = Buffer.alloc(bytes);
+    for (let done = 0; done < bytes; ) {
+      const count = readSync(this.file, buffer, done, bytes - done, this.readAt + done);
+      if (count === 0) throw new Error('a file of messages was cut short');
+      done += count;
+    }
+    this.readAt += bytes;
+    return buffer;
+  }
 }

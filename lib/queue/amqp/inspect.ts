@@ -8,10 +8,10 @@ import type { Logger } from '../../observability/logger.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { AmqpConnection } from './connection.js';
 import { type BrokerView, viewOf } from './management.js';
-import { type JudgedQueue, judgeAll, type Surroundings } from './queue-safety.js';
+import { type BrokerFacts, type JudgedQueue, judgeAll } from './queue-safety.js';
+import { queuesOf, shapeOf } from './queue-shape.js';
 import { whereIs } from './refusal.js';
 import { inspectTopology } from './topology.js';
-import { queuesOf, shapeOf } from './wanted.js';
 
 export interface InspectOptions {
   readonly app: string;
@@ -75,12 +75,8 @@ async function byDeclaring(options: InspectOptions): Promise<readonly Problem[]>
   }
 }
 
-function problemsOf(
-  queues: readonly JudgedQueue[],
-  surroundings: Surroundings,
-  broker: BrokerConfiguration,
-): Problem[] {
-  const findings = judgeAll(queues, broker.queueType, surroundings);
+function problemsOf(queues: readonly JudgedQueue[], facts: BrokerFacts, broker: BrokerConfiguration): Problem[] {
+  const findings = judgeAll(queues, broker.queueType, facts);
   return findings.map(({ refused, why, cure, queues: names }) => ({
     severity: refused ? 'error' : 'warning',
     file: whereIs(broker),

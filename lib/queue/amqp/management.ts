@@ -9,8 +9,8 @@ import type { BrokerConfiguration } from '../../config/configuration.js';
 import { authority } from '../../config/host.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { messageOf } from '../../runtime/errors.js';
-import type { QueueShape } from './queue-arguments.js';
-import { tlsOptionsOf } from './tls-options.js';
+import { tlsOptionsOf } from './connection.js';
+import type { QueueShape } from './queue-shape.js';
 
 /** A site-wide setting of the broker for the queues whose names match its pattern; of several the one with the highest priority holds. */
 export interface Policy {
@@ -36,7 +36,7 @@ const ANSWER_BYTES = 8 * 2 ** 20;
 const QUEUES_A_PAGE = 100;
 
 /** Where a broker's API is asked. Never with its password. */
-export function managementOf({ host, tls, managementPort }: BrokerConfiguration): string {
+function managementOf({ host, tls, managementPort }: BrokerConfiguration): string {
   return `${tls ? 'https' : 'http'}://${authority(host, managementPort ?? 0)}`;
 }
 
@@ -70,17 +70,17 @@ export async function viewOf(
   }
 }
 
-type Fields = ReadonlyMap<string, unknown>;
+type JsonFields = ReadonlyMap<string, unknown>;
 
-function fieldsOf(value: unknown): Fields {
+function fieldsOf(value: unknown): JsonFields {
   return new Map(typeof value === 'object' && value !== null ? Object.entries(value) : []);
 }
 
-function listOf(value: unknown): Fields[] {
+function listOf(value: unknown): JsonFields[] {
   return Array.isArray(value) ? value.map(fieldsOf) : [];
 }
 
-function policyOf(given: Fields, operator: boolean): Policy {
+function policyOf(given: JsonFields, operator: boolean): Policy {
   return {
     name: String(given.get('name')),
     operator,
@@ -91,7 +91,7 @@ function policyOf(given: Fields, operator: boolean): Policy {
   };
 }
 
-function shapeOf(queue: Fields): QueueShape {
+function shapeOf(queue: JsonFields): QueueShape {
   const args = new Map<string, string | number | boolean>();
   for (const [name, value] of fieldsOf(queue.get('arguments'))) {
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') args.set(name, value);

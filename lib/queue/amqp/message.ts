@@ -5,6 +5,7 @@
  */
 import type { ConsumeMessage } from 'amqplib';
 import { deliveryIdOf } from '../../model/task-id.js';
+import type { QueueMessage } from '../delivery.js';
 import { floorOf } from './floors.js';
 
 /** The property `appId` of every message this program sends. */
@@ -13,23 +14,26 @@ export const OWN_APP_ID = 'dp3-cluster';
 /** `delivery-mode` of a message that outlives a restart of the broker (AMQP 0-9-1). */
 const PERSISTENT = 2;
 
-/** Under which id a message is known, the same at every delivery; one that lacks an id is known by its body alone. */
-export interface Identity {
-  readonly id: string;
-  readonly lacksId: boolean;
-  /** Sent by a program of ours. */
-  readonly own: boolean;
-  /** Of the stream of its sender; null where it says nothing of it. */
-  readonly floor: number | null;
-}
-
-export function identityOf({ properties, content }: ConsumeMessage): Identity {
+/** A message of a broker. Its id is the same at every delivery; one that lacks an id is known by its body alone. */
+export function receivedMessage<Origin>(
+  { properties, content, fields }: ConsumeMessage,
+  origin: Origin,
+): QueueMessage<Origin> {
   const own = properties.appId === OWN_APP_ID;
   const messageId: unknown = properties.messageId;
-  if (typeof messageId !== 'string' || messageId === '')
-    return { id: deliveryIdOf(undefined, content), lacksId: true, own, floor: null };
-  const floor = own ? floorOf(properties.correlationId) : null;
-  return { id: own ? messageId : deliveryIdOf(messageId, content), lacksId: false, own, floor };
+  const lacksId = typeof messageId !== 'string' || messageId === '';
+  return {
+    id: own && !lacksId ? messageId : deliveryIdOf(lacksId ? undefined : messageId, content),
+    lacksId,
+    own,
+    floor: own && !lacksId ? floorOf(properties.correlationId) : null,
+    body: content,
+    redelivered: fields.redelivered,
+    // The broker delivers a settled message again where its acknowledgement was lost.
+    deduplicated: false,
+    origin,
+    position: fields.deliveryTag,
+  };
 }
 
 /** True where a restart of the broker loses the message from a classic queue; DP3 sends such messages. */

@@ -3,7 +3,7 @@
  * from the size that messages had so far: mean size times prefetch stays under the bound in bytes. On a quorum queue it is what the
  * configuration says, because a successor with a smaller prefetch than its predecessor gets messages out of order (wire.md).
  *
- * AMQP can not change the prefetch of a consumer, so a new one needs a new channel (see consumption.ts for when that is harmless).
+ * AMQP cannot change the prefetch of a consumer, so a new one needs a new channel (session.ts says when that is harmless).
  */
 
 /** The mean follows about so many messages. */

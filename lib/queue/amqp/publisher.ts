@@ -7,15 +7,15 @@
 import type { ConfirmChannel, Message } from 'amqplib';
 import { messageOf } from '../../runtime/errors.js';
 import type { AmqpConnection } from './connection.js';
-import type { Entry } from './line.js';
 import { OWN_APP_ID } from './message.js';
+import type { QueuedTask } from './publish-queue.js';
 
 export interface PublisherEvents {
-  confirmed(entry: Entry): void;
-  rejected(entry: Entry): void;
-  returned(entry: Entry): void;
+  confirmed(queued: QueuedTask): void;
+  rejected(queued: QueuedTask): void;
+  returned(queued: QueuedTask): void;
   /** The channel is gone; these were under way, in their order. `refusal`: what the broker closed it over; null if it went with its connection. */
-  lost(entries: readonly Entry[], refusal: string | null): void;
+  lost(tasks: readonly QueuedTask[], refusal: string | null): void;
 }
 
 const CONTENT_TYPE = 'application/json';
@@ -24,7 +24,7 @@ export class Publisher {
   /** Bytes of the bodies under way. */
   bytes = 0;
   private channel: ConfirmChannel | null = null;
-  private readonly underWay = new Map<number, Entry>();
+  private readonly underWay = new Map<number, QueuedTask>();
   private tag = 0;
 
   constructor(
@@ -57,10 +57,10 @@ export class Publisher {
   }
 
   /** False where the channel is about to close and takes nothing any more. Throws what amqplib says against the message itself. */
-  publish(entry: Entry): boolean {
-    const { task, line, streamed } = entry;
+  publish(queued: QueuedTask): boolean {
+    const { task, queue, streamed } = queued;
     try {
-      this.channel?.publish(line.exchange, String(task.index), task.body, {
+      this.channel?.publish(queue.exchange, String(task.index), task.body, {
         messageId: task.id,
         appId: OWN_APP_ID,
         contentType: CONTENT_TYPE,
@@ -72,8 +72,8 @@ export class Publisher {
       if (error instanceof Error && error.name === 'IllegalOperationError') return false;
       throw error;
     }
-    entry.unsure = true;
-    this.underWay.set(++this.tag, entry);
+    queued.unsure = true;
+    this.underWay.set(++this.tag, queued);
     this.bytes += task.body.length;
     return true;
   }
@@ -100,23 +100,23 @@ export class Publisher {
   }
 
   private outcome(tag: number, taken: boolean): void {
-    const entry = this.underWay.get(tag);
-    if (entry === undefined) return;
+    const queued = this.underWay.get(tag);
+    if (queued === undefined) return;
     this.underWay.delete(tag);
-    this.bytes -= entry.task.body.length;
-    entry.unsure = false;
-    if (!taken) this.events.rejected(entry);
-    else if (entry.unroutable) this.events.returned(entry);
-    else this.events.confirmed(entry);
+    this.bytes -= queued.task.body.length;
+    queued.unsure = false;
+    if (!taken) this.events.rejected(queued);
+    else if (queued.unroutable) this.events.returned(queued);
+    else this.events.confirmed(queued);
   }
 
   /** A return comes before the confirmation of the same message. The same task may be under way to several indexes. */
   private markReturned({ fields: { exchange, routingKey }, properties: { messageId } }: Message): void {
-    for (const entry of this.underWay.values()) {
-      const { task, line, unroutable } = entry;
-      if (task.id !== messageId || unroutable || line.exchange !== exchange || String(task.index) !== routingKey)
+    for (const queued of this.underWay.values()) {
+      const { task, queue, unroutable } = queued;
+      if (task.id !== messageId || unroutable || queue.exchange !== exchange || String(task.index) !== routingKey)
         continue;
-      entry.unroutable = true;
+      queued.unroutable = true;
       return;
     }
   }

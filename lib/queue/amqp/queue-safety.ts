@@ -5,10 +5,8 @@
  */
 import { ApplicationError } from '../../runtime/errors.js';
 import type { Policy } from './management.js';
-import type { QueueShape } from './queue-arguments.js';
+import { DELIVERY_LIMIT_SINCE, type QueueShape } from './queue-shape.js';
 
-/** From this version on a quorum queue drops what was delivered 20 times, unless told otherwise. */
-export const DELIVERY_LIMIT_SINCE = 4;
 const DEFAULT_DELIVERY_LIMIT = 20;
 
 export type QueueType = 'classic' | 'quorum';
@@ -21,7 +19,7 @@ export interface JudgedQueue {
 }
 
 /** What is known of its broker. */
-export interface Surroundings {
+export interface BrokerFacts {
   /** Such as 3.10.8; empty where it is not known. */
   readonly version: string;
   /** None where nobody could be asked. */
@@ -29,7 +27,7 @@ export interface Surroundings {
 }
 
 /** One thing to say about a queue. */
-export interface Finding {
+export interface QueueFinding {
   /** Nothing may run on it. */
   readonly refused: boolean;
   readonly why: string;
@@ -38,7 +36,7 @@ export interface Finding {
 }
 
 /** A value that holds, and where it stands: `x-max-length 10000`, or `max-length 5 of the policy "site"`. */
-interface Setting {
+interface QueueSetting {
   readonly value: unknown;
   readonly shown: string;
   readonly policy: string | null;
@@ -61,21 +59,21 @@ export function typeOf({ arguments: args }: QueueShape): QueueType {
 }
 
 /** What is to be said about a queue; what refuses it first. */
-export function judge(queue: JudgedQueue, configured: QueueType, surroundings: Surroundings): readonly Finding[] {
+export function judge(queue: JudgedQueue, configured: QueueType, facts: BrokerFacts): readonly QueueFinding[] {
   const { shape } = queue;
   const type = typeOf(shape);
-  const settings = settingsOf(queue, surroundings.policies);
+  const settings = settingsOf(queue, facts.policies);
   const findings = [
     ...faultsOf(shape, type, configured),
     ...lossesOf(type, settings),
     ...boundOf(queue, type, settings, configured),
-    ...redeliveriesOf(type, settings, surroundings.version),
-    ...unreadableOf(queue.name, surroundings.policies),
+    ...redeliveriesOf(type, settings, facts.version),
+    ...unreadableOf(queue.name, facts.policies),
   ];
   return findings.sort((one, other) => Number(other.refused) - Number(one.refused));
 }
 
-export interface SharedFinding extends Finding {
+export interface SharedFinding extends QueueFinding {
   readonly queues: readonly string[];
 }
 
@@ -83,11 +81,11 @@ export interface SharedFinding extends Finding {
 export function judgeAll(
   queues: readonly JudgedQueue[],
   configured: QueueType,
-  surroundings: Surroundings,
+  facts: BrokerFacts,
 ): readonly SharedFinding[] {
-  const shared = new Map<string, Finding & { readonly queues: string[] }>();
+  const shared = new Map<string, QueueFinding & { readonly queues: string[] }>();
   for (const queue of queues) {
-    for (const finding of judge(queue, configured, surroundings)) {
+    for (const finding of judge(queue, configured, facts)) {
       const same = shared.get(finding.why);
       if (same === undefined) shared.set(finding.why, { ...finding, queues: [queue.name] });
       else same.queues.push(queue.name);
@@ -97,7 +95,7 @@ export function judgeAll(
 }
 
 /** The error for a queue that nothing may run on. */
-export function clash(queue: string, where: string, findings: readonly Finding[]): ApplicationError {
+export function clash(queue: string, where: string, findings: readonly QueueFinding[]): ApplicationError {
   const whys = findings.map(({ why }) => why).join('; ');
   const cures = [...new Set(findings.map(({ cure }) => cure))].join('; or ');
   return new ApplicationError('QUEUE_REFUSED', `the queue "${queue}" at ${where} can not be used: ${whys}; ${cures}`);
@@ -106,7 +104,7 @@ export function clash(queue: string, where: string, findings: readonly Finding[]
 const REPAIR = 'stop senders and programs, and npx dp3-cluster setup --repair makes it anew with what waits in it';
 
 function* faultsOf({ durable, autoDelete, arguments: args }: QueueShape, type: QueueType, configured: QueueType) {
-  const refused = (why: string, cure = REPAIR): Finding => ({ refused: true, why, cure });
+  const refused = (why: string, cure = REPAIR): QueueFinding => ({ refused: true, why, cure });
   if (!durable) yield refused('it is not durable: a restart of the broker would lose it with all tasks');
   if (autoDelete) yield refused('it is deleted with its last consumer, and all tasks with it');
   if (type === 'quorum' && configured === 'classic') {
@@ -123,7 +121,7 @@ function* faultsOf({ durable, autoDelete, arguments: args }: QueueShape, type: Q
   if (args.has('x-max-priority')) yield refused('the broker reorders tasks by their priority (x-max-priority)');
 }
 
-function* lossesOf(type: QueueType, settings: ReadonlyMap<string, Setting>): Iterable<Finding> {
+function* lossesOf(type: QueueType, settings: ReadonlyMap<string, QueueSetting>): Iterable<QueueFinding> {
   const ttl = settings.get('message-ttl');
   if (ttl !== undefined) yield refusal('the broker drops tasks that wait too long', ttl);
   const expires = settings.get('expires');
@@ -139,9 +137,9 @@ function* lossesOf(type: QueueType, settings: ReadonlyMap<string, Setting>): Ite
 function* boundOf(
   { normal }: JudgedQueue,
   type: QueueType,
-  settings: ReadonlyMap<string, Setting>,
+  settings: ReadonlyMap<string, QueueSetting>,
   configured: QueueType,
-): Iterable<Finding> {
+): Iterable<QueueFinding> {
   const bound = settings.get('max-length') ?? settings.get('max-length-bytes');
   if (bound === undefined) return;
   const overflow = settings.get('overflow');
@@ -165,7 +163,11 @@ function* boundOf(
 }
 
 /** Measured: docs/guarantees.md. */
-function droppedAtRestart(bound: Setting, deadLetters: Setting | undefined, configured: QueueType): Finding {
+function droppedAtRestart(
+  bound: QueueSetting,
+  deadLetters: QueueSetting | undefined,
+  configured: QueueType,
+): QueueFinding {
   const drops =
     deadLetters === undefined
       ? 'drops its oldest tasks'
@@ -176,7 +178,11 @@ function droppedAtRestart(bound: Setting, deadLetters: Setting | undefined, conf
   return { refused: false, why, cure: `${first}${REPAIR}` };
 }
 
-function* redeliveriesOf(type: QueueType, settings: ReadonlyMap<string, Setting>, version: string): Iterable<Finding> {
+function* redeliveriesOf(
+  type: QueueType,
+  settings: ReadonlyMap<string, QueueSetting>,
+  version: string,
+): Iterable<QueueFinding> {
   if (type === 'classic') return;
   const limit = settings.get('delivery-limit');
   const dropped = (times: unknown) => `the broker drops a task that came back more than ${times} times`;
@@ -187,7 +193,7 @@ function* redeliveriesOf(type: QueueType, settings: ReadonlyMap<string, Setting>
   }
 }
 
-function* unreadableOf(queue: string, policies: readonly Policy[]): Iterable<Finding> {
+function* unreadableOf(queue: string, policies: readonly Policy[]): Iterable<QueueFinding> {
   for (const policy of policies) {
     const matters = [...LIMITS, ...OTHERS].some((name) => policy.definition.has(name));
     if (!matters || matches(policy, queue) !== null) continue;
@@ -196,24 +202,24 @@ function* unreadableOf(queue: string, policies: readonly Policy[]): Iterable<Fin
   }
 }
 
-function refusal(why: string, setting: Setting): Finding {
+function refusal(why: string, setting: QueueSetting): QueueFinding {
   return { refused: true, why: `${why} (${setting.shown})`, cure: cureOf(setting) };
 }
 
-function cureOf({ policy }: Setting): string {
+function cureOf({ policy }: QueueSetting): string {
   return policy === null ? REPAIR : `change the ${policy}, or let it not match`;
 }
 
 /** By their names in policies. */
-function settingsOf({ name, shape }: JudgedQueue, policies: readonly Policy[]): ReadonlyMap<string, Setting> {
+function settingsOf({ name, shape }: JudgedQueue, policies: readonly Policy[]): ReadonlyMap<string, QueueSetting> {
   const type = typeOf(shape);
   const holding = [true, false].flatMap((operator) => holdingPolicy(policies, operator, name, type) ?? []);
-  const settings = new Map<string, Setting>();
+  const settings = new Map<string, QueueSetting>();
   for (const key of [...LIMITS, ...OTHERS]) {
     const argument = shape.arguments.get(`x-${key}`);
-    const byArgument: Setting[] =
+    const byArgument: QueueSetting[] =
       argument === undefined ? [] : [{ value: argument, shown: `x-${key} ${argument}`, policy: null }];
-    const byPolicy = holding.flatMap((policy): Setting[] => {
+    const byPolicy = holding.flatMap((policy): QueueSetting[] => {
       const value = policy.definition.get(key);
       const shown = `${key} ${String(value)} of the ${nameOf(policy)}`;
       return value === undefined ? [] : [{ value, shown, policy: nameOf(policy) }];
@@ -226,8 +232,8 @@ function settingsOf({ name, shape }: JudgedQueue, policies: readonly Policy[]): 
 }
 
 /** A negative limit is none. */
-function smallest(settings: readonly Setting[]): Setting | undefined {
-  const size = ({ value }: Setting) => (Number(value) < 0 ? Number.POSITIVE_INFINITY : Number(value));
+function smallest(settings: readonly QueueSetting[]): QueueSetting | undefined {
+  const size = ({ value }: QueueSetting) => (Number(value) < 0 ? Number.POSITIVE_INFINITY : Number(value));
   return [...settings].sort((one, other) => size(one) - size(other) || 0)[0];
 }
 

@@ -1,37 +1,27 @@
 /**
- * Reads the queue pair of an index from RabbitMQ.
+ * Reads the queue pair of an index from RabbitMQ: one session (session.ts) after the other. Between two it waits until both queues can be
+ * consumed: for the connection, for queues that were deleted, and for another process that consumes them, which is asked four times a second.
  *
- *   standby.ts      waits until both queues can be consumed
- *   opening.ts      consumes them, so that nobody else does
- *   consumption.ts  one queue on its channel: what arrived, what is acknowledged
- *   handout.ts      both as one stream within the window
- *   replacing.ts    a channel with another prefetch, unnoticed
- *   pair-watch.ts   the watchdog
- *
- * This file is what happens when channels end. They end together: one that is gone, a cancelled consumer, a lost connection mean
- * that open deliveries are void, the owner is told and settles down (product.md, rule 7), then both queues are consumed anew. Where
- * we want them to end (rule 8), nothing more is handed out, and what is running is finished and acknowledged before they close.
+ * Once a second it looks how long tasks are unacknowledged: RabbitMQ closes a channel over a message that is so for its consumer time-out
+ * (30 minutes); long before that the session ends in order.
  */
-
 import type { BrokerConfiguration } from '../../config/configuration.js';
-import type { Delivery } from '../../model/delivery.js';
 import type { Logger } from '../../observability/logger.js';
+import { steps } from '../../runtime/backoff.js';
 import type { Clock } from '../../runtime/clock.js';
 import { Deadline } from '../../runtime/deadline.js';
-import { ApplicationError } from '../../runtime/errors.js';
-import { queueNames } from '../names.js';
-import type { QueueDepth, ReaderEvents, ReadLimits, TaskReader } from '../queue.js';
-import { BrokerAttempts } from './attempts.js';
+import { ApplicationError, messageOf } from '../../runtime/errors.js';
+import type { QueueDelivery, QueueMessage } from '../delivery.js';
+import { type PairNames, queueNames } from '../names.js';
+import type { QueueDepth, ReaderEvents, ReadLimits } from '../queue.js';
+import { QueueReader } from '../reader.js';
+import type { Source, SourceReader } from '../source.js';
+import { attemptName, brokerAttempts } from './attempts.js';
 import type { AmqpConnection } from './connection.js';
-import { type Consumption, noBytesHeld } from './consumption.js';
-import { AmqpDelivery } from './delivery.js';
-import { HandOut, type Pair } from './handout.js';
-import { PairLooks } from './looks.js';
-import type { Opening } from './opening.js';
-import { PairWatch } from './pair-watch.js';
-import { Replacing } from './replacing.js';
-import { Standby } from './standby.js';
-import { Sweep } from './sweep.js';
+import { type Consumer, QueueInUse } from './consumer.js';
+import { BrokerProbe, StallWatchdog } from './health.js';
+import { isTransient, receivedMessage } from './message.js';
+import { PairSession, type SessionOwner } from './session.js';
 import { ensureTopology, type QueueTypes, type Topology } from './topology.js';
 
 export interface AmqpReaderOptions {
@@ -51,257 +41,242 @@ export interface AmqpReaderOptions {
 
 /** Part of the broker's consumer time-out that the owner may take to settle down before its deliveries are returned. */
 const SETTLE_DOWN = 0.1;
+/** Part of the time-out after which a task is unacknowledged for too long. */
+const TOO_OLD = 0.75;
+const SWEEP_MS = 1_000;
+/** Between two attempts of a process that stands by. */
+const STANDBY_MS = 250;
+/** An attempt to consume that lasts longer hangs, whatever it waits for. */
+const OPENING_MS = 60_000;
+/** How long closing may take where nobody says. */
+const STOP_MS = 5_000;
 /** Told once; DP3 sends such messages. */
 const TRANSIENT =
   'messages arrive that are not persistent: a restart of the broker loses those that wait in this classic queue; a quorum queue keeps them';
-/** How long closing may take where nobody says. */
-const STOP_MS = 5_000;
 
-export class AmqpReader implements TaskReader {
+export class AmqpReader extends QueueReader<Consumer> {
+  constructor(options: AmqpReaderOptions) {
+    super(new AmqpSource(options), brokerAttempts(options.runtimeDir, options.index), options.limits);
+  }
+}
+
+class AmqpSource implements Source<Consumer>, SessionOwner {
   readonly name: string;
-  private readonly log: Logger;
-  private readonly attempts: BrokerAttempts;
-  private readonly handOut: HandOut;
-  private readonly replacing: Replacing;
-  private readonly watch: PairWatch;
-  private readonly sweep: Sweep;
-  private readonly looks: PairLooks;
-  private readonly standby: Standby;
+  private readonly names: PairNames;
+  private readonly probe: BrokerProbe;
+  private readonly watchdogs: { readonly priority: StallWatchdog; readonly normal: StallWatchdog };
+  private state: 'running' | 'stopped' = 'running';
+  private session: PairSession | null = null;
+  private reader: SourceReader<Consumer> | null = null;
   private events: ReaderEvents | null = null;
-  private pair: Pair | null = null;
-  /** Resolves when the pair has ended, its owner has settled down and its channels are closed. */
-  private over: Promise<unknown> = Promise.resolve();
-  private tellOver: (after: Promise<unknown>) => void = () => {};
-  /** While the owner settles down before we end the pair ourselves. */
-  private settlingDown: Promise<void> | null = null;
-  private stopped = false;
   private types: QueueTypes = new Map();
+  /** Why there is no session, though the broker answers. */
+  private openingTrouble: string | null = null;
+  private openingSince: number | null = null;
+  private wake = () => {};
+  private cancelSweep = () => {};
   private prefetchHeld = false;
+  private transientTold = false;
 
   constructor(private readonly options: AmqpReaderOptions) {
-    const { app, index, limits, broker, runtimeDir, connection, clock, log } = options;
-    const names = queueNames(app, index);
+    const { app, index, connection, clock, log } = options;
     this.name = `reader of index ${index}`;
-    this.log = log;
-    this.attempts = new BrokerAttempts(runtimeDir, index);
-    this.handOut = new HandOut({
-      limits,
-      attempts: this.attempts,
-      onDelivery: (delivery) => this.events?.onDelivery(delivery),
-      onTransient: ({ queue }) => log.warn(TRANSIENT, { queue }),
-      settled: (from) => this.replacing.settled(from),
-    });
-    this.replacing = new Replacing({
-      opening: () => this.opening(),
-      pair: () => this.pair,
-      replaced: (by, old) => {
-        this.wentBack(old);
-        this.listen(by);
-      },
-      failed: (why) => this.lose(why),
-      pump: () => this.handOut.pump(),
-      log,
-    });
-    this.sweep = new Sweep({
-      clock,
-      consumerTimeoutMs: broker.consumerTimeoutMs,
-      pair: () => this.pair,
-      tooOld: (ageMs) => this.endInOrder(`a task is unacknowledged for ${Math.round(ageMs / 1_000)} s`),
-    });
-    this.looks = new PairLooks(connection, names, clock, log);
-    this.standby = new Standby({
-      names,
-      log,
-      standsBy: (why) => this.events?.onStandby?.(why),
-      opening: () => this.opening(),
-      ensureQueues: async () => {
-        await this.ensureQueues();
-        await this.holdPrefetch();
-      },
-    });
-    const { standby, looks, handOut } = this;
-    this.watch = new PairWatch({
-      names,
-      clock,
-      connection,
-      standby,
-      looks,
-      handOut,
-      pair: () => this.pair,
-      endInOrder: (why) => this.endInOrder(why),
-      failed: (error) => this.fail(error),
-    });
-  }
-
-  get window(): TaskReader['window'] {
-    return this.handOut.window;
+    this.names = queueNames(app, index);
+    this.probe = new BrokerProbe(connection, this.names, clock, log);
+    this.watchdogs = { priority: this.watchdog('priority'), normal: this.watchdog('normal') };
   }
 
   get trouble(): string | null {
-    return this.pair === null ? (this.options.connection.trouble ?? this.standby.trouble) : null;
+    return this.session === null ? (this.options.connection.trouble ?? this.openingTrouble) : null;
+  }
+
+  get isExhausted(): boolean {
+    return this.session?.consumers.some((each) => each.isExhausted) ?? false;
   }
 
   async start(): Promise<void> {
     await this.options.connection.start();
-    for (const remark of await this.ensureQueues()) remark(this.log);
+    for (const remark of await this.ensureQueues()) remark(this.options.log);
   }
 
-  /** Stands by as long as another process consumes; resolves when this one does. Throws QUEUE_UNAVAILABLE where `stop` comes first, STORE_MISMATCH. */
-  async consume(events: ReaderEvents): Promise<void> {
-    if (this.events !== null) throw new Error(`${this.name} consumes already`);
+  /** Stands by as long as another process consumes. Throws QUEUE_UNAVAILABLE where `stop` comes first, STORE_MISMATCH. */
+  async open(reader: SourceReader<Consumer>, events: ReaderEvents): Promise<void> {
+    this.reader = reader;
     this.events = events;
-    // Looked at anew: who stood by for an index may have done so while its queues were moved.
-    const pair = await this.standby.open();
-    if (pair === null) throw new ApplicationError('QUEUE_UNAVAILABLE', `${this.name} was stopped before it consumed`);
-    try {
-      this.attempts.open();
-    } catch (error) {
-      await closed(pair);
-      throw error;
+    const session = await this.nextSession();
+    if (session === null)
+      throw new ApplicationError('QUEUE_UNAVAILABLE', `${this.name} was stopped before it consumed`);
+    void this.consume(session).catch((error: unknown) => this.fail(error));
+    for (const each of Object.values(this.watchdogs)) each.start();
+    this.scheduleSweep();
+  }
+
+  next(priority: boolean): QueueMessage<Consumer> | null {
+    const { session } = this;
+    if (session === null || session.state !== 'consuming') return null;
+    const from = session.consumer(priority ? 'priority' : 'normal');
+    const message = from.take();
+    if (message === null) return null;
+    // A quorum queue keeps them.
+    if (!this.transientTold && from.type !== 'quorum' && isTransient(message)) {
+      this.transientTold = true;
+      this.options.log.warn(TRANSIENT, { queue: from.queue });
     }
-    this.attach(pair);
-    void this.keepOpen().catch((error: unknown) => this.fail(error));
-    this.watch.start();
-    this.sweep.start();
+    return receivedMessage(message, from);
   }
 
-  pause(): void {
-    this.handOut.pause(true);
+  nameOf({ receivedId }: QueueDelivery<Consumer>): string {
+    return attemptName(receivedId);
   }
 
-  resume(): void {
-    this.handOut.pause(false);
+  settle(delivery: QueueDelivery<Consumer>): void {
+    const { origin, position, body } = delivery;
+    if (origin.state === 'ended') return;
+    this.reader?.settling(delivery);
+    origin.settle(position, body.length);
+    this.reader?.settled(delivery);
+    this.session?.flushSoon();
+  }
+
+  settleNow(settle: () => void): void {
+    settle();
+    if (this.options.atMostOnce) this.session?.flushNow();
   }
 
   requeueAll(): void {
-    this.lose('open deliveries go back to their queues');
-  }
-
-  settle(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) delivery.settle();
-    if (this.options.atMostOnce) this.handOut.flushNow();
-  }
-
-  committing(deliveries: readonly Delivery[]): void {
-    const open = deliveries.filter((each) => each instanceof AmqpDelivery).filter(({ settled }) => !settled);
-    this.attempts.committing(open.map(({ receivedId }) => receivedId));
-  }
-
-  absolve(): void {
-    this.attempts.close();
+    this.session?.end('open deliveries go back to their queues');
   }
 
   depth(): Promise<QueueDepth> {
-    return this.looks.depth(this.pair);
+    return this.probe.depth(this.session);
   }
 
   redeliveryHorizon(): Promise<number | null> {
-    return this.looks.redeliveryHorizon(this.pair);
+    return this.probe.redeliveryHorizon(this.session);
   }
 
   /** What is finished is acknowledged; all else goes back to its place in the queue with the channels. */
   async stop(deadline: Deadline = Deadline.in(STOP_MS, this.options.clock)): Promise<void> {
-    if (this.stopped) return;
-    this.stopped = true;
-    this.standby.stop();
-    this.watch.stop();
-    this.sweep.stop();
-    const { pair } = this;
-    if (pair !== null) {
-      const closing = this.leave(pair);
-      this.tellOver(closing);
-      await deadline.allows(closing);
-    }
-    this.attempts.close();
+    if (this.state === 'stopped') return;
+    this.state = 'stopped';
+    this.wake();
+    for (const each of Object.values(this.watchdogs)) each.stop();
+    this.cancelSweep();
+    const { session } = this;
+    this.session = null;
+    if (session !== null) await deadline.allows(session.close());
     await this.options.connection.stop(deadline);
   }
 
-  /** Consumes again each time the pair has ended. */
-  private async keepOpen(): Promise<void> {
-    while (!this.stopped) {
-      await this.over;
-      const pair = this.stopped ? null : await this.standby.open();
-      if (pair === null) return;
-      this.events?.onRestored();
-      this.attach(pair);
+  arrived({ priority }: Consumer): void {
+    this.watchdogs[priority ? 'priority' : 'normal'].arrived();
+    this.reader?.take();
+  }
+
+  mayHaveMore(): void {
+    this.reader?.take();
+  }
+
+  channelGone(from: Consumer): void {
+    this.probe.channelGone(from);
+    this.watchdogs[from.priority ? 'priority' : 'normal'].returned(from.unfinished);
+  }
+
+  voided(): void {
+    this.session = null;
+    this.reader?.voidAll();
+  }
+
+  settleDown(): Promise<void> {
+    return this.events?.onLost() ?? Promise.resolve();
+  }
+
+  /** One session after the other, until it is stopped. */
+  private async consume(first: PairSession): Promise<void> {
+    for (let session: PairSession | null = first; session !== null; session = await this.nextSession()) {
+      if (this.isStopped) return session.close();
+      if (session !== first) this.events?.onRestored();
+      this.session = session;
+      session.begin(this);
+      this.reader?.take();
+      await session.ended;
+      if (this.isStopped) return;
     }
   }
 
-  private attach(pair: Pair): void {
-    this.pair = pair;
-    this.over = new Promise((resolve) => {
-      this.tellOver = resolve;
+  /** Null when it was stopped. Throws STORE_MISMATCH. */
+  private async nextSession(): Promise<PairSession | null> {
+    const { connection, log } = this.options;
+    const pauses = steps();
+    let isStandby = false;
+    let areQueuesThere = false;
+    while (!this.isStopped) {
+      if (!connection.isUp) {
+        await this.untilConnected(null);
+        pauses.reset();
+        continue;
+      }
+      try {
+        // Looked at anew: who stood by for an index may have done so while its queues were moved.
+        if (!areQueuesThere) await this.prepareQueues();
+        areQueuesThere = true;
+        const session = await this.attempt();
+        this.openingTrouble = null;
+        if (isStandby) log.info('takes over, since no other process consumes any more', { queue: this.names.normal });
+        if (!this.isStopped) return session;
+        await session.close();
+      } catch (error) {
+        if (this.isStopped) return null;
+        if (error instanceof ApplicationError && error.code === 'STORE_MISMATCH') throw error;
+        areQueuesThere = connection.isUp && error instanceof QueueInUse;
+        // What a lost connection means is told by the connection.
+        if (!connection.isUp) continue;
+        if (error instanceof QueueInUse) {
+          this.openingTrouble = null;
+          if (!isStandby) this.standBy(error.message);
+          isStandby = true;
+          await this.untilConnected(STANDBY_MS);
+        } else {
+          this.openingTrouble = messageOf(error);
+          log.warn('the queues can not be consumed; it is tried again', { why: this.openingTrouble });
+          await this.untilConnected(pauses.nextMs());
+        }
+      }
+    }
+    return null;
+  }
+
+  private async attempt(): Promise<PairSession> {
+    const { connection, clock, log, broker, limits } = this.options;
+    const { names, types } = this;
+    this.openingSince = clock.monotonic();
+    try {
+      const windowBytes = limits.bytes;
+      return await PairSession.open({ names, types, prefetch: broker.prefetch, windowBytes, connection, clock, log });
+    } finally {
+      this.openingSince = null;
+    }
+  }
+
+  private standBy(why: string): void {
+    this.options.log.info('stands by until the other process ends', { why });
+    this.events?.onStandby?.(why);
+  }
+
+  /** Until the connection is back, for a while at most where one is given, or until a stop. */
+  private async untilConnected(mostMs: number | null): Promise<void> {
+    const { connection, clock } = this.options;
+    if (this.isStopped) return;
+    await new Promise<void>((resolve) => {
+      const ignore = connection.onUp(resolve);
+      const cancel = mostMs === null ? () => {} : clock.after(mostMs, resolve, true);
+      this.wake = () => {
+        ignore();
+        cancel();
+        resolve();
+      };
     });
-    this.listen(pair.priority);
-    this.listen(pair.normal);
-    if (this.pair === pair) this.handOut.attach(pair);
-  }
-
-  private listen(to: Consumption): void {
-    to.listen({
-      arrived: (from) => {
-        this.watch.arrived(from);
-        this.handOut.pump();
-        this.replacing.arrived(from);
-      },
-      ended: (_, why) => this.lose(why),
-    });
-  }
-
-  /** Rule 7: everything open is void from this moment on. */
-  private lose(why: string): void {
-    const { pair, events } = this;
-    if (pair === null || events === null) return;
-    this.log.warn('the queues are consumed anew', { why });
-    const closing = this.leave(pair);
-    const settled = this.settlingDown ?? events.onLost();
-    this.tellOver(Promise.all([closing, settled]));
-  }
-
-  /** Rule 8: the owner settles down first, and what it has finished by then is acknowledged. */
-  private endInOrder(why: string): void {
-    const { pair, events } = this;
-    if (pair === null || events === null || this.settlingDown !== null) return;
-    const { broker, clock } = this.options;
-    this.handOut.hold(true);
-    const settled = events.onLost();
-    this.settlingDown = settled;
-    void Deadline.in(broker.consumerTimeoutMs * SETTLE_DOWN, clock)
-      .allows(settled)
-      .catch((error: unknown) => this.fail(error))
-      .then(() => {
-        if (this.pair === pair) this.lose(why);
-        this.settlingDown = null;
-        this.handOut.hold(false);
-      });
-  }
-
-  private leave(pair: Pair): Promise<unknown> {
-    this.pair = null;
-    const closing = closed(pair);
-    this.handOut.detach();
-    this.wentBack(pair.priority);
-    this.wentBack(pair.normal);
-    return closing;
-  }
-
-  /** With its channel: tags begin anew. */
-  private wentBack(from: Consumption): void {
-    this.looks.lost(from.priority ? 'priority' : 'normal');
-    this.watch.gone(from);
-  }
-
-  private fail(reason: unknown): void {
-    if (this.stopped) return;
-    this.log.error('the reader can not go on', { error: reason });
-    this.events?.onFailed?.(reason);
-  }
-
-  private opening(): Opening {
-    const { connection, clock, broker } = this.options;
-    const { bytes } = this.options.limits;
-    const limits = { most: broker.prefetch, bytes: Math.floor(bytes / 2) };
-    return { connection, types: this.types, limits, held: noBytesHeld(bytes), clock };
+    this.wake();
   }
 
   private async ensureQueues(): Promise<Topology['remarks']> {
@@ -311,16 +286,66 @@ export class AmqpReader implements TaskReader {
     return remarks;
   }
 
-  /** Once: it is the same as long as this process lives. A queue whose type the broker does not tell is what the configuration says. */
-  private async holdPrefetch(): Promise<void> {
-    const { app, index, broker } = this.options;
-    const types = Object.values(queueNames(app, index)).map((name) => this.types.get(name) ?? broker.queueType);
+  /** A queue whose type the broker does not tell is what the configuration says. Its prefetch is the same as long as this process lives. */
+  private async prepareQueues(): Promise<void> {
+    const { broker } = this.options;
+    await this.ensureQueues();
+    const types = Object.values(this.names).map((name) => this.types.get(name) ?? broker.queueType);
     if (this.prefetchHeld || !types.includes('quorum')) return;
     await this.events?.onQuorum?.(broker.prefetch);
     this.prefetchHeld = true;
   }
-}
 
-function closed({ priority, normal }: Pair): Promise<unknown> {
-  return Promise.all([priority.close(), normal.close()]);
+  private scheduleSweep(): void {
+    const { clock, broker } = this.options;
+    this.cancelSweep = clock.after(SWEEP_MS, () => {
+      const oldestMs = this.session?.sweep() ?? 0;
+      const tooOld = oldestMs > TOO_OLD * broker.consumerTimeoutMs;
+      if (tooOld) this.endInOrder(`a task is unacknowledged for ${Math.round(oldestMs / 1_000)} s`);
+      this.scheduleSweep();
+    });
+  }
+
+  private endInOrder(why: string): void {
+    void this.session?.endInOrder(why, SETTLE_DOWN * this.options.broker.consumerTimeoutMs);
+  }
+
+  /** Each queue by itself: the other one may go on while one is stuck. */
+  private watchdog(kind: keyof PairNames): StallWatchdog {
+    const { clock, connection } = this.options;
+    const what = `messages wait in ${this.names[kind]} and none arrive`;
+    return new StallWatchdog({
+      clock,
+      isStalled: () => this.isStalled(kind),
+      rebuild: (times) => {
+        const why = `${what} (${times} times in a row)`;
+        if (this.session === null) connection.drop(why);
+        else this.endInOrder(why);
+      },
+      failed: (times) => {
+        const sentence = `${what}, though the reader was built anew ${times} times`;
+        this.fail(new ApplicationError('QUEUE_STUCK', sentence));
+      },
+    });
+  }
+
+  /** An attempt to open a session that hangs is stalled, too. A process that stands by is not, nor one whose owner settles down. */
+  private async isStalled(kind: keyof PairNames): Promise<boolean> {
+    const { session } = this;
+    const { clock } = this.options;
+    if (session === null) return this.openingSince !== null && clock.monotonic() - this.openingSince > OPENING_MS;
+    const could = () => session.state === 'consuming' && this.reader?.hasRoom === true;
+    return could() && (await this.probe.isStalled(session.consumer(kind))) && could();
+  }
+
+  private fail(reason: unknown): void {
+    if (this.isStopped) return;
+    this.options.log.error('the reader can not go on', { error: reason });
+    this.events?.onFailed?.(reason);
+  }
+
+  /** For after a wait: meanwhile it may have been stopped. */
+  private get isStopped(): boolean {
+    return this.state === 'stopped';
+  }
 }

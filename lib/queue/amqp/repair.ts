@@ -1,5 +1,5 @@
 /**
- * Makes queues anew that can not stay as they are, under the same names and with all that waits in them, in order. A queue can not be
+ * Makes queues anew that cannot stay as they are, under the same names and with all that waits in them, in order. A queue cannot be
  * changed, and its name is part of the wire: so what it holds goes to a spare queue, the queue is deleted and declared as it is wanted, and
  * everything comes back.
  *
@@ -19,14 +19,22 @@ import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { Logger } from '../../observability/logger.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
-import { Channels, codeOf, explained } from './channels.js';
 import { AmqpConnection } from './connection.js';
-import { countAlone, HeldQueue, MOST_OF_QUORUM, refused } from './held-queue.js';
-import { type QueueShape, shapeFound } from './queue-arguments.js';
+import { countAlone, type HeldMessage, HeldQueue, MOST_OF_QUORUM, refused } from './held-queue.js';
 import { needsRepair, type QueueType, typeOf } from './queue-safety.js';
-import type { HeldMessage } from './spool.js';
+import {
+  Channels,
+  codeOf,
+  explained,
+  markerOf,
+  type QueueShape,
+  queuesOf,
+  shapeFound,
+  shapeOf,
+  spareOf,
+  type WantedQueue,
+} from './queue-shape.js';
 import { declareTopology, inspectTopology, isMissing, type TopologyOptions, untilSaved } from './topology.js';
-import { markerOf, queuesOf, shapeOf, spareOf, type WantedQueue } from './wanted.js';
 
 export interface RepairOptions {
   readonly app: string;
@@ -69,7 +77,7 @@ export async function repairTopology(options: RepairOptions): Promise<readonly R
 }
 
 /** Ids and bodies in order, as digests: what must be the same in two queues. */
-type Content = readonly string[];
+type QueueContent = readonly string[];
 
 class Repair {
   private readonly channels: Channels;
@@ -207,7 +215,7 @@ class Repair {
     return shapeOf(queue, this.connection.serverVersion, this.topology.broker);
   }
 
-  private async contentOf(name: string, type: QueueType): Promise<Content> {
+  private async contentOf(name: string, type: QueueType): Promise<QueueContent> {
     const held = await HeldQueue.open(this.connection, name, type);
     const content: string[] = [];
     try {
@@ -274,7 +282,7 @@ class Repair {
   }
 
   /** Throws where a queue does not hold exactly what it must. */
-  private async prove(name: string, type: QueueType, expected: Content): Promise<void> {
+  private async prove(name: string, type: QueueType, expected: QueueContent): Promise<void> {
     const content = await this.contentOf(name, type);
     if (isDeepStrictEqual(content, expected)) return;
     throw refused(
@@ -349,6 +357,6 @@ function digestOf(message: HeldMessage): string {
   return hash.update(message.content).digest('base64');
 }
 
-function startsWith(all: Content, beginning: Content): boolean {
+function startsWith(all: QueueContent, beginning: QueueContent): boolean {
   return beginning.length <= all.length && beginning.every((digest, at) => digest === all[at]);
 }

@@ -11,12 +11,20 @@ import type { Logger } from '../../observability/logger.js';
 import { RECONNECT_STEPS_MS } from '../../runtime/backoff.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { exchangeNames } from '../names.js';
-import { Channels, codeOf, explained } from './channels.js';
-import type { AmqpConnection } from './connection.js';
-import { type QueueShape, shapeFound } from './queue-arguments.js';
+import { AmqpConnection } from './connection.js';
 import { clash, judge, judgeAll, type QueueType, typeOf } from './queue-safety.js';
+import {
+  Channels,
+  codeOf,
+  explained,
+  markerOf,
+  type QueueShape,
+  queuesOf,
+  shapeFound,
+  shapeOf,
+  type WantedQueue,
+} from './queue-shape.js';
 import { whereIs } from './refusal.js';
-import { markerOf, queuesOf, shapeOf, type WantedQueue } from './wanted.js';
 
 /**
  * How long a quorum queue that was just declared is left alone. The broker saves the name of its log after half a second without
@@ -44,7 +52,7 @@ export interface Topology {
 }
 
 /**
- * Makes sure that everything is there. Throws QUEUE_REFUSED for a queue that can not be used, QUEUE_MISSING for what nobody declares,
+ * Makes sure that everything is there. Throws QUEUE_REFUSED for a queue that cannot be used, QUEUE_MISSING for what nobody declares,
  * QUEUE_UNAVAILABLE when the connection is lost.
  */
 export async function ensureTopology(connection: AmqpConnection, options: TopologyOptions): Promise<Topology> {
@@ -101,7 +109,7 @@ export async function inspectTopology(
 }
 
 /** Throws QUEUE_REFUSED while queues are being made anew (repair.ts): what waits may be elsewhere. */
-export async function refuseBrokenOff(connection: AmqpConnection, { app, broker }: TopologyOptions): Promise<void> {
+async function refuseBrokenOff(connection: AmqpConnection, { app, broker }: TopologyOptions): Promise<void> {
   const channels = new Channels(connection);
   const missing = await isMissing(channels, markerOf(app), broker);
   await channels.close();
@@ -128,7 +136,7 @@ export async function isMissing(channels: Channels, name: string, broker: Broker
 }
 
 /** Names of what is missing. */
-export async function missingTopology(connection: AmqpConnection, options: TopologyOptions): Promise<string[]> {
+async function missingTopology(connection: AmqpConnection, options: TopologyOptions): Promise<string[]> {
   const missing: string[] = [];
   const channels = new Channels(connection);
   const look = async (what: string, check: (channel: Channel) => Promise<unknown>) => {
@@ -234,4 +242,30 @@ function remarksOn(
       return (log) => log.warn('queues are not as safe as they could be', fields);
     }),
   ];
+}
+
+export interface SetUpOptions {
+  readonly app: string;
+  readonly numProcesses: number;
+  readonly broker: BrokerConfiguration;
+  readonly log: Logger;
+  /** Attempts to connect. */
+  readonly tries: number;
+}
+
+/** Declares everything that an application needs, for the command `setup`. Returns the names of what was missing. A second time it changes nothing. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE. */
+export async function setUpTopology({ app, numProcesses, broker, log, tries }: SetUpOptions): Promise<string[]> {
+  const connection = new AmqpConnection({ app, broker, log, tries, purpose: 'setting up' });
+  const indexes = Array.from({ length: numProcesses }, (_, index) => index);
+  const options = { app, indexes, broker, log };
+  try {
+    await connection.start();
+    await refuseBrokenOff(connection, options);
+    const missing = await missingTopology(connection, options);
+    const { remarks } = await declareTopology(connection, options);
+    for (const remark of remarks) remark(log);
+    return missing;
+  } finally {
+    await connection.stop();
+  }
 }

@@ -1,7 +1,7 @@
 /**
- * Sends tasks to the queues of the broker: persistent, mandatory, confirmed, a bounded number at once (product.md, rule 10).
+ * Sends tasks to the queues of the broker: persistent, mandatory, confirmed, a bounded number at once (rules.md: senders keep order).
  *
- * Each queue has its line (line.ts); what is under way is on one channel (publisher.ts). A task leaves the writer when its queue has
+ * What waits for a queue stands in order (publish-queue.ts); what is under way is on one channel (publisher.ts). A task leaves the writer when its queue has
  * confirmed it. Whatever happens before that (a full queue, no queue, a lost connection, a broker in alarm), it is published again
  * under the same id and in the same order; a repeat is found by the inbox of its index. Refused: several channels, between which
  * the broker keeps no order.
@@ -15,15 +15,16 @@ import { Deadline } from '../../runtime/deadline.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { exchangeNames } from '../names.js';
 import { type Obstacle, TasksNotSent, type TaskWriter } from '../queue.js';
+import { ObstacleListeners, Sending } from '../sending.js';
 import { AmqpConnection } from './connection.js';
 import { Floors } from './floors.js';
-import { type Entry, Line, type Refusal, type Sending } from './line.js';
+import { PublishQueue, type QueuedTask, type Rejection } from './publish-queue.js';
 import { Publisher } from './publisher.js';
 import { ensureTopology } from './topology.js';
 
 /** Bodies under way, in bytes; a larger one goes alone. */
 const OUTSTANDING_BYTES = 16 * 2 ** 20;
-/** Tasks that one line publishes before it is another's turn. */
+/** Tasks that are published to one queue before it is another's turn. */
 const TURN = 64;
 /** How long a stop without a deadline waits for confirmations. */
 const STOP_MS = 5_000;
@@ -45,18 +46,16 @@ export class AmqpWriter implements TaskWriter {
   private readonly clock: Clock;
   private readonly backoff: Backoff = steps();
   /** By exchange and index. */
-  private readonly lines = new Map<string, Line>();
+  private readonly queues = new Map<string, PublishQueue>();
   private readonly floors = new Floors();
-  private inTurn: Line[] = [];
-  private readonly listeners: ((obstacle: Obstacle | null) => void)[] = [];
-  /** As the listeners know it. */
-  private told: Obstacle | null = null;
+  private inTurn: PublishQueue[] = [];
+  private readonly obstacles = new ObstacleListeners();
   /** The broker's reason to take no messages; null where it does. */
   private alarm: string | null = null;
   /** Why there is no channel to publish on, though there is a connection. */
   private refusal: string | null = null;
   private state: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
-  private pumping = false;
+  private turn: 'none' | 'scheduled' = 'none';
   private opening = false;
   private topologyIsThere = false;
   private places = 0;
@@ -69,10 +68,10 @@ export class AmqpWriter implements TaskWriter {
     const purpose = 'publishing';
     this.connection = new AmqpConnection({ app, broker, log, purpose, clock: this.clock, ...(tries && { tries }) });
     this.publisher = new Publisher(this.connection, {
-      confirmed: (entry) => this.confirmed(entry),
-      rejected: (entry) => this.refused(entry, 'full'),
-      returned: (entry) => this.refused(entry, 'unroutable'),
-      lost: (entries, refusal) => this.lost(entries, refusal),
+      confirmed: (queued) => this.confirmed(queued),
+      rejected: (queued) => this.refused(queued, 'full'),
+      returned: (queued) => this.refused(queued, 'unroutable'),
+      lost: (tasks, refusal) => this.lost(tasks, refusal),
     });
   }
 
@@ -91,13 +90,11 @@ export class AmqpWriter implements TaskWriter {
 
   send(tasks: readonly OutgoingTask[], queued?: (task: OutgoingTask) => void): Promise<void> {
     if (this.state !== 'running') return Promise.reject(new TasksNotSent('the writer does not run', 0));
-    if (tasks.length === 0) return Promise.resolve();
-    return new Promise((done, failed) => {
-      const sending: Sending = { left: tasks.length, queued, done, failed, over: false };
+    return Sending.of(tasks, queued, (sending) => {
       for (const task of tasks) {
-        const line = this.lineOf(task);
+        const queue = this.queueOf(task);
         const streamed = this.floors.placeOf(task);
-        line.add({ task, sending, line, streamed, place: this.places++, unroutable: false, unsure: false });
+        queue.add({ task, sending, queue, streamed, place: this.places++, unroutable: false, unsure: false });
       }
       this.schedule();
     });
@@ -109,13 +106,13 @@ export class AmqpWriter implements TaskWriter {
     if (!connection.isUp) return { kind: 'away', why: connection.trouble ?? 'it is being connected to' };
     if (alarm !== null) return { kind: 'alarm', why: alarm };
     if (refusal !== null) return { kind: 'refused', why: refusal };
-    const unroutable = inTurn.find((line) => line.isUnroutable);
+    const unroutable = inTurn.find((queue) => queue.isUnroutable);
     if (unroutable) return { kind: 'unroutable', why: `no queue takes tasks of index ${unroutable.index}` };
-    return inTurn.some((line) => line.isFull) ? { kind: 'full', why: 'a queue is full' } : null;
+    return inTurn.some((queue) => queue.isFull) ? { kind: 'full', why: 'a queue is full' } : null;
   }
 
   onObstacle(listener: (obstacle: Obstacle | null) => void): void {
-    this.listeners.push(listener);
+    this.obstacles.add(listener);
   }
 
   /** Sends what the queues take at once; callers whose tasks they do not take are told so (QUEUE_UNAVAILABLE). */
@@ -137,11 +134,11 @@ export class AmqpWriter implements TaskWriter {
     this.publisher.close();
     this.tellObstacle();
     const unsure = new Map<Sending, number>();
-    for (const entry of [...this.lines.values()].flatMap((line) => line.rest())) {
-      unsure.set(entry.sending, (unsure.get(entry.sending) ?? 0) + Number(entry.unsure));
+    for (const queued of [...this.queues.values()].flatMap((queue) => queue.rest())) {
+      unsure.set(queued.sending, (unsure.get(queued.sending) ?? 0) + Number(queued.unsure));
     }
     for (const [sending, count] of unsure) {
-      this.fail(sending, new TasksNotSent('the writer stopped before they were confirmed', count));
+      sending.fail(new TasksNotSent('the writer stopped before they were confirmed', count));
     }
     await this.connection.stop(deadline);
   }
@@ -179,25 +176,25 @@ export class AmqpWriter implements TaskWriter {
     this.schedule();
   }
 
-  private lineOf({ priority, index }: OutgoingTask): Line {
+  private queueOf({ priority, index }: OutgoingTask): PublishQueue {
     const exchanges = exchangeNames(this.options.app);
     const exchange = priority ? exchanges.priority : exchanges.normal;
     const name = `${exchange} ${index}`;
-    let line = this.lines.get(name);
-    if (line === undefined) {
-      line = new Line(exchange, index, !priority);
-      this.lines.set(name, line);
-      this.inTurn.push(line);
+    let queue = this.queues.get(name);
+    if (queue === undefined) {
+      queue = new PublishQueue(exchange, index, !priority);
+      this.queues.set(name, queue);
+      this.inTurn.push(queue);
     }
-    return line;
+    return queue;
   }
 
   /** Publishes once what now happens has happened: what comes in one packet from the broker makes one turn. */
   private schedule(): void {
-    if (this.pumping) return;
-    this.pumping = true;
+    if (this.turn === 'scheduled') return;
+    this.turn = 'scheduled';
     queueMicrotask(() => {
-      this.pumping = false;
+      this.turn = 'none';
       if (this.state !== 'running' && this.state !== 'stopping') return;
       this.pump();
       this.tellObstacle();
@@ -209,15 +206,15 @@ export class AmqpWriter implements TaskWriter {
     return this.publisher.isOpen && this.alarm === null;
   }
 
-  /** Lets the lines publish in turn, as long as there is room. */
+  /** Lets the queues publish in turn, as long as there is room. */
   private pump(): void {
     if (!this.canGoOn) return;
     const { inTurn } = this;
     for (let idle = 0; idle < inTurn.length && this.hasRoom; ) {
-      const line = inTurn.shift()!;
-      inTurn.push(line);
-      line.resume();
-      idle = this.publishSome(line) === 0 ? idle + 1 : 0;
+      const queue = inTurn.shift()!;
+      inTurn.push(queue);
+      queue.resume();
+      idle = this.publishSome(queue) === 0 ? idle + 1 : 0;
     }
   }
 
@@ -226,79 +223,68 @@ export class AmqpWriter implements TaskWriter {
     return count < this.options.broker.outstanding && bytes < OUTSTANDING_BYTES;
   }
 
-  private publishSome(line: Line): number {
+  private publishSome(queue: PublishQueue): number {
     let published = 0;
     while (published < TURN && this.hasRoom) {
-      const entry = line.next();
-      if (entry === null) break;
+      const queued = queue.next();
+      if (queued === null) break;
       try {
-        if (!this.publisher.publish(entry)) {
-          line.cameBack(entry);
+        if (!this.publisher.publish(queued)) {
+          queue.cameBack(queued);
           break;
         }
         published++;
       } catch (error) {
-        line.dropped(entry);
-        this.fail(entry.sending, error);
+        queue.dropped(queued);
+        queued.sending.fail(error);
       }
     }
     return published;
   }
 
-  private confirmed(entry: Entry): void {
-    entry.line.confirmed(entry, this.options.broker.outstanding);
-    const { sending, streamed } = entry;
+  private confirmed(queued: QueuedTask): void {
+    queued.queue.confirmed(queued, this.options.broker.outstanding);
+    const { sending, streamed } = queued;
     streamed?.confirm();
-    sending.queued?.(entry.task);
-    if (--sending.left === 0) sending.done();
+    sending.queued(queued.task);
     this.schedule();
   }
 
-  private refused(entry: Entry, why: Refusal): void {
-    const { line } = entry;
-    entry.unroutable = false;
-    line.cameBack(entry);
-    const pause = line.hold(why);
+  private refused(queued: QueuedTask, why: Rejection): void {
+    const { queue } = queued;
+    queued.unroutable = false;
+    queue.cameBack(queued);
+    const pause = queue.hold(why);
     this.schedule();
     if (pause === null) return;
     if (why === 'unroutable' && pause.first) {
-      const { exchange, index } = line;
+      const { exchange, index } = queue;
       this.options.log.warn('no queue takes these tasks; they are sent again every 5 s', { exchange, index });
     }
     void this.connection.wait(pause.pauseMs).then(() => {
-      line.endPause();
+      queue.endPause();
       this.schedule();
     });
   }
 
-  private lost(entries: readonly Entry[], refusal: string | null): void {
-    for (const entry of entries) {
-      entry.unroutable = false;
-      entry.line.cameBack(entry);
+  private lost(tasks: readonly QueuedTask[], refusal: string | null): void {
+    for (const queued of tasks) {
+      queued.unroutable = false;
+      queued.queue.cameBack(queued);
     }
-    for (const line of this.inTurn) line.restart();
+    for (const queue of this.inTurn) queue.restart();
     this.schedule();
     if (refusal === null || this.state === 'stopped') return;
     const most = largestTaken(refusal);
-    for (const { task, sending } of most === null ? [] : entries) {
-      if (task.body.length > most!) this.fail(sending, tooLarge(task, most!));
+    for (const { task, sending } of most === null ? [] : tasks) {
+      if (task.body.length > most!) sending.fail(tooLarge(task, most!));
     }
     this.topologyIsThere = most !== null;
     void this.connection.wait(this.backoff.nextMs()).then(() => this.reopen());
   }
 
-  /** A call fails as a whole: nothing more of it is sent, and its caller may repeat all of it with the same ids. */
-  private fail(sending: Sending, error: unknown): void {
-    if (sending.over) return;
-    sending.over = true;
-    sending.failed(error);
-  }
-
   private tellObstacle(): void {
-    const { obstacle } = this;
-    if (obstacle?.kind === this.told?.kind) return;
-    this.told = obstacle;
-    for (const listener of this.listeners) listener(obstacle);
+    this.obstacles.tell(this.obstacle);
   }
 }
 

@@ -1,142 +1,74 @@
 /**
- * How often a process or a lane broke on a task of an embedded queue. What was under way when a process was killed stands in files
- * (../under-way.ts); at the next start that becomes attempts, a lane that breaks becomes one at once. They are
- * kept in the environment until the task is settled. Refused: a row in LMDB for each start, which is a synchronous transaction a task.
+ * Attempts of an embedded queue: rows in the environment of its index, so that one is forgotten in the transaction that settles its task.
+ * Refused: a row for each start of a task, which is a synchronous transaction each.
  */
 import { join } from 'node:path';
 import { type Kind, NORMAL, PRIORITY } from '../../embedded/chunk.js';
+import { finishedOf } from '../../embedded/cursors.js';
 import type { Environment } from '../../embedded/env.js';
 import type { Database } from '../../embedded/lmdb.js';
-import { NO_PAST, oneMore, PAST_LIMIT, type Past } from '../past.js';
-import { blameFor, UnderWay } from '../under-way.js';
+import { Attempts, type KeptPasts, type Past, type PastStore } from '../attempts.js';
+import { UnderWay } from '../under-way.js';
 
 const FILE = 'running';
 const TABLE = 'attempts';
-/** Row that names what was under way and counted last, so that a crash while counting counts nothing twice. */
+/** Row that names what was under way and counted last. */
 const COUNTED = 'counted';
 /** Drawn id of the source, kind, sequence of at most 15 digits, blanks between them. */
 const NAME_BYTES = 36 + 1 + 1 + 1 + 15;
 /** A row is the number of attempts; this follows where the last one ended while the message was read. */
 const UNREAD = ' unread';
 
-/** Which task: drawn id of its source, kind of queue, sequence. */
-export interface TaskPlace {
-  readonly source: string;
-  readonly kind: Kind;
-  readonly sequence: number;
+export function embeddedAttempts(environment: Environment): Attempts {
+  return new Attempts(new UnderWay(join(environment.path, FILE), NAME_BYTES), new PastTable(environment));
 }
 
-export class Attempts {
-  private table: Database<string, string> | null = null;
-  private readonly underWay: UnderWay;
-  private readonly counts = new Map<string, Past>();
-
-  constructor(private readonly environment: Environment) {
-    this.underWay = new UnderWay(join(environment.path, FILE), NAME_BYTES);
-  }
-
-  /** The environment must be open. */
-  start(): void {
-    this.table = this.environment.table<string, string>(TABLE, { encoding: 'string' });
-  }
-
-  /** Counts what the last process left under way and is not `finished`, then begins anew. The environment must be claimed. */
-  open(finished: (place: TaskPlace) => boolean): void {
-    const left = this.underWay.left();
-    const table = this.opened();
-    this.environment.transaction(() => {
-      if (left === null || table.get(COUNTED) === left.id) return;
-      const { counted, unread, suspects } = blameFor(left, (name) => !finished(placeOf(name)));
-      for (const name of counted) table.putSync(name, rowOf(oneMore(pastOf(table.get(name)), name === unread)));
-      for (const name of suspects) table.putSync(name, rowOf(pastOf(table.get(name))));
-      table.putSync(COUNTED, left.id);
-    });
-    this.counts.clear();
-    const rows = this.environment.look(() => [...table.getRange({})]);
-    for (const { key, value } of rows) if (key !== COUNTED) this.counts.set(key, pastOf(value));
-    this.environment.refresh();
-    this.drop([...this.counts.keys()].filter((name) => finished(placeOf(name))));
-    this.underWay.open();
-  }
-
-  /** An orderly end: what still runs was not broken by its task. */
-  close(): void {
-    this.underWay.close();
-  }
-
-  /** Null where nothing ever broke on it. */
-  of(place: TaskPlace): Past | null {
-    return this.counts.size === 0 ? null : (this.counts.get(nameOf(place)) ?? null);
-  }
-
-  /** An attempt more, kept at once; how many there are. Throws STORE_FAILED, OWNERSHIP_LOST. */
-  broke(place: TaskPlace): number {
-    const name = nameOf(place);
-    const past = oneMore(this.counts.get(name) ?? NO_PAST, false);
-    this.counts.set(name, past);
-    this.environment.transaction(() => this.opened().putSync(name, rowOf(past)));
-    const [oldest] = this.counts.keys();
-    if (this.counts.size > PAST_LIMIT && oldest !== undefined) this.drop([oldest]);
-    return past.attempts;
-  }
-
-  /** Is read, until the event loop goes on. */
-  reading(place: TaskPlace): void {
-    this.underWay.reading(nameOf(place));
-  }
-
-  /** Takes a slot; its number is for `ended`. */
-  started(place: TaskPlace): number {
-    return this.underWay.started(nameOf(place));
-  }
-
-  ended(slot: number): void {
-    this.underWay.ended(slot);
-  }
-
-  /** These are committed, and nothing else, until the next call. */
-  committing(places: readonly TaskPlace[]): void {
-    this.underWay.committing(places.map(nameOf));
-  }
-
-  /** Inside the transaction that settles the task: its count is of no more use. */
-  forget(place: TaskPlace): void {
-    if (this.counts.size > 0 && this.counts.has(nameOf(place))) this.opened().removeSync(nameOf(place));
-  }
-
-  /** That transaction is committed. */
-  forgotten(place: TaskPlace): void {
-    this.counts.delete(nameOf(place));
-  }
-
-  private drop(names: readonly string[]): void {
-    if (names.length === 0) return;
-    this.environment.transaction(() => {
-      for (const name of names) this.opened().removeSync(name);
-    });
-    for (const name of names) this.counts.delete(name);
-  }
-
-  private opened(): Database<string, string> {
-    if (this.table === null) throw new Error('attempts are not started');
-    return this.table;
-  }
-}
-
-function nameOf({ source, kind, sequence }: TaskPlace): string {
+/** `source`: the drawn id of the environment that a task lies in. */
+export function attemptName(source: string, kind: Kind, sequence: number): string {
   return `${source} ${kind} ${sequence}`;
 }
 
-function placeOf(name: string): TaskPlace {
-  const [source = '', kind, sequence] = name.split(' ');
-  return { source, kind: Number(kind) === PRIORITY ? PRIORITY : NORMAL, sequence: Number(sequence) };
+/** The environment must be claimed. */
+class PastTable implements PastStore {
+  readonly bestEffort = false;
+
+  constructor(private readonly environment: Environment) {}
+
+  read(): KeptPasts {
+    const { environment, table } = this;
+    const rows = environment.look(() => [...table.getRange({})]);
+    environment.refresh();
+    const pasts = new Map<string, Past>();
+    for (const { key, value } of rows) if (key !== COUNTED) pasts.set(key, pastOf(value));
+    return { counted: rows.find(({ key }) => key === COUNTED)?.value ?? '', pasts };
+  }
+
+  write({ counted }: KeptPasts, changed: ReadonlyMap<string, Past | null>): void {
+    const { environment, table } = this;
+    environment.transaction(() => {
+      if (table.get(COUNTED) !== counted) table.putSync(COUNTED, counted);
+      for (const [name, past] of changed) {
+        if (past === null) table.removeSync(name);
+        else table.putSync(name, rowOf(past));
+      }
+    });
+  }
+
+  isSettled(name: string): boolean {
+    const [source = '', kind, sequence] = name.split(' ');
+    const finished = finishedOf(this.environment, source, Number(kind) === PRIORITY ? PRIORITY : NORMAL);
+    return finished.has(Number(sequence));
+  }
+
+  private get table(): Database<string, string> {
+    return this.environment.table<string, string>(TABLE, { encoding: 'string' });
+  }
 }
 
 function rowOf({ attempts, unread }: Past): string {
   return unread ? `${attempts}${UNREAD}` : `${attempts}`;
 }
 
-function pastOf(row: string | undefined): Past {
-  if (row === undefined) return NO_PAST;
+function pastOf(row: string): Past {
   return { attempts: Number.parseInt(row, 10), unread: row.endsWith(UNREAD) };
 }

@@ -11,6 +11,7 @@ import type { Participant } from '../../embedded/participant.js';
 import type { OutgoingTask } from '../../model/task.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { type Obstacle, TasksNotSent, type TaskWriter } from '../queue.js';
+import { ObstacleListeners, Sending } from '../sending.js';
 
 /** Tasks and bytes of one transaction. */
 const MOST_TASKS = 1_024;
@@ -23,41 +24,32 @@ export interface WriterOptions {
   readonly clock?: Clock;
 }
 
-/** One call of `send`. */
-interface Sending {
-  left: number;
-  /** Told of each of its tasks that is in its queue. */
-  readonly queued: ((task: OutgoingTask) => void) | undefined;
-  readonly done: () => void;
-  readonly failed: (error: unknown) => void;
-}
-
-interface Waiting {
+interface WaitingTask {
   readonly task: OutgoingTask;
   readonly sending: Sending;
 }
 
 /** What waits for one queue, in order. Its bound is its callers': they wait for `send`. */
-interface Line {
+interface BoundedQueue {
   /** Index of a normal queue; null for the priority queues of all indexes. */
   readonly index: number | null;
-  waiting: Waiting[];
+  waiting: WaitingTask[];
 }
 
 export class EmbeddedWriter implements TaskWriter {
   readonly name = 'embedded writer';
-  private readonly priority: Line = { index: null, waiting: [] };
-  private readonly normal = new Map<number, Line>();
+  private readonly priority: BoundedQueue = { index: null, waiting: [] };
+  private readonly normal = new Map<number, BoundedQueue>();
   private readonly clock: Clock;
-  private readonly listeners: ((obstacle: Obstacle | null) => void)[] = [];
+  private readonly obstacles = new ObstacleListeners();
+  private state: 'new' | 'running' | 'stopped' = 'new';
+  private turn: 'none' | 'scheduled' = 'none';
   private blocked = false;
-  private scheduled = false;
-  private started = false;
   private cancelWakeups = () => {};
   private cancelLook = () => {};
 
   constructor(
-    private readonly member: Participant,
+    private readonly participant: Participant,
     private readonly options: WriterOptions,
   ) {
     this.clock = options.clock ?? systemClock;
@@ -65,20 +57,18 @@ export class EmbeddedWriter implements TaskWriter {
 
   /** A producer owns its environment already and listens from now on; a worker's reader listens once the index is owned. */
   async start(): Promise<void> {
-    const { wakeups, environment } = this.member;
+    const { wakeups, environment } = this.participant;
     if (environment.epoch > 0) await wakeups.listen();
     this.cancelWakeups = wakeups.onWakeup((_, wakeup) => {
       if (wakeup === 'settled' && this.blocked) this.schedule();
     });
-    this.started = true;
+    this.state = 'running';
   }
 
   send(tasks: readonly OutgoingTask[], queued?: (task: OutgoingTask) => void): Promise<void> {
-    if (!this.started) return Promise.reject(new TasksNotSent('the writer does not run', 0));
-    if (tasks.length === 0) return Promise.resolve();
-    return new Promise((done, failed) => {
-      const sending: Sending = { left: tasks.length, queued, done, failed };
-      for (const task of tasks) this.lineOf(task).waiting.push({ task, sending });
+    if (this.state !== 'running') return Promise.reject(new TasksNotSent('the writer does not run', 0));
+    return Sending.of(tasks, queued, (sending) => {
+      for (const task of tasks) this.queueOf(task).waiting.push({ task, sending });
       this.schedule();
     });
   }
@@ -88,48 +78,48 @@ export class EmbeddedWriter implements TaskWriter {
   }
 
   onObstacle(listener: (obstacle: Obstacle | null) => void): void {
-    this.listeners.push(listener);
+    this.obstacles.add(listener);
   }
 
   /** Sends what still fits; callers whose tasks do not are told so (QUEUE_UNAVAILABLE). */
   async stop(): Promise<void> {
-    if (!this.started) return;
+    if (this.state !== 'running') return;
     while (this.writeSome() > 0);
-    this.started = false;
+    this.state = 'stopped';
     this.setBlocked([]);
     this.cancelWakeups();
-    const left = this.lines().flatMap((line) => line.waiting);
+    const left = this.queues().flatMap(({ waiting }) => waiting);
     this.fail(new TasksNotSent('the writer stopped while a queue was full', 0), left);
   }
 
-  private lineOf(task: OutgoingTask): Line {
+  private queueOf(task: OutgoingTask): BoundedQueue {
     if (task.priority) return this.priority;
-    let line = this.normal.get(task.index);
-    if (line === undefined) {
-      line = { index: task.index, waiting: [] };
-      this.normal.set(task.index, line);
+    let queue = this.normal.get(task.index);
+    if (queue === undefined) {
+      queue = { index: task.index, waiting: [] };
+      this.normal.set(task.index, queue);
     }
-    return line;
+    return queue;
   }
 
   private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (this.turn === 'scheduled') return;
+    this.turn = 'scheduled';
     setImmediate(() => {
-      this.scheduled = false;
-      if (!this.started) return;
+      this.turn = 'none';
+      if (this.state !== 'running') return;
       const written = this.writeSome();
-      const waiting = this.lines().filter((line) => line.waiting.length > 0);
+      const waiting = this.queues().filter((queue) => queue.waiting.length > 0);
       if (written > 0 && waiting.length > 0) this.schedule();
       else this.setBlocked(waiting);
     });
   }
 
-  /** One transaction; how many tasks left their lines. */
+  /** One transaction; how many tasks are queued or have failed. */
   private writeSome(): number {
     const chosen = this.choose();
     if (chosen.length === 0) return 0;
-    const { environment, outbox } = this.member;
+    const { environment, outbox } = this.participant;
     const tasks = chosen.map(({ task }) => task);
     try {
       environment.transaction(() => outbox.enqueue(tasks, false));
@@ -137,56 +127,50 @@ export class EmbeddedWriter implements TaskWriter {
       this.fail(error, chosen);
       return chosen.length;
     }
-    for (const { task, sending } of chosen) {
-      sending.queued?.(task);
-      if (--sending.left === 0) sending.done();
-    }
+    for (const { task, sending } of chosen) sending.queued(task);
     return chosen.length;
   }
 
-  /** Takes from the lines what fits into their queues and into one transaction. */
-  private choose(): Waiting[] {
-    const chosen: Waiting[] = [];
+  /** Takes what fits into the queues and into one transaction. */
+  private choose(): WaitingTask[] {
+    const chosen: WaitingTask[] = [];
     let bytes = 0;
-    for (const line of this.lines()) {
-      if (line.waiting.length === 0) continue;
-      const room = Math.min(this.roomOf(line), MOST_TASKS - chosen.length, line.waiting.length);
+    for (const queue of this.queues()) {
+      const { waiting } = queue;
+      if (waiting.length === 0) continue;
+      const room = Math.min(this.roomOf(queue), MOST_TASKS - chosen.length, waiting.length);
       let taken = 0;
       while (taken < room && bytes < MOST_BYTES) {
-        const next = line.waiting[taken++]!;
+        const next = waiting[taken++]!;
         bytes += next.task.body.length;
         chosen.push(next);
       }
-      line.waiting = taken === line.waiting.length ? [] : line.waiting.slice(taken);
+      queue.waiting = taken === waiting.length ? [] : waiting.slice(taken);
     }
     return chosen;
   }
 
-  private roomOf(line: Line): number {
-    if (line.index === null) return MOST_TASKS;
-    return Math.max(0, this.options.maxLength - this.member.outbox.unfinished(line.index, NORMAL));
+  private roomOf({ index }: BoundedQueue): number {
+    if (index === null) return MOST_TASKS;
+    return Math.max(0, this.options.maxLength - this.participant.outbox.unfinished(index, NORMAL));
   }
 
   /** Asks the receivers of full queues to tell when they have settled tasks, and looks by itself now and then. */
-  private setBlocked(full: readonly Line[]): void {
+  private setBlocked(full: readonly BoundedQueue[]): void {
     this.cancelLook();
-    const blocked = full.length > 0;
-    for (const { index } of full) if (index !== null) this.member.wakeups.notify(indexName(index), 'waiting');
-    if (blocked) this.cancelLook = this.clock.after(LOOK_MS, () => this.schedule(), true);
-    if (blocked === this.blocked) return;
-    this.blocked = blocked;
-    const { obstacle } = this;
-    for (const listener of this.listeners) listener(obstacle);
+    this.blocked = full.length > 0;
+    for (const { index } of full) if (index !== null) this.participant.wakeups.notify(indexName(index), 'waiting');
+    if (this.blocked) this.cancelLook = this.clock.after(LOOK_MS, () => this.schedule(), true);
+    this.obstacles.tell(this.obstacle);
   }
 
   /** A call fails as a whole: what is left of it is not sent, and its caller may repeat all of it with the same ids. */
-  private fail(error: unknown, tasks: readonly Waiting[]): void {
-    const failed = new Set(tasks.map(({ sending }) => sending));
-    for (const line of this.lines()) line.waiting = line.waiting.filter(({ sending }) => !failed.has(sending));
-    for (const sending of failed) sending.failed(error);
+  private fail(error: unknown, tasks: readonly WaitingTask[]): void {
+    for (const { sending } of tasks) sending.fail(error);
+    for (const queue of this.queues()) queue.waiting = queue.waiting.filter(({ sending }) => !sending.hasFailed);
   }
 
-  private lines(): Line[] {
+  private queues(): BoundedQueue[] {
     return [this.priority, ...this.normal.values()];
   }
 }

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import amqp, { type ChannelModel, type ConfirmChannel, type ConsumeMessage, type Options } from 'amqplib';
 import { parseTask } from '../../../lib/model/task-parse.js';
-import { identityOf, OWN_APP_ID } from '../../../lib/queue/amqp/message.js';
+import { OWN_APP_ID, receivedMessage } from '../../../lib/queue/amqp/message.js';
 import { exchangeNames } from '../../../lib/queue/names.js';
 import { inboxId } from '../../../lib/store/postgres/inbox.js';
 import { postgresService, type TestDatabase } from '../../../services/postgres.js';
@@ -171,7 +171,10 @@ class Publisher {
     } catch {
       return null;
     }
-    const { id } = identityOf({ content: body, properties: options, fields: {} } as unknown as ConsumeMessage);
+    const { id } = receivedMessage(
+      { content: body, properties: options, fields: {} } as unknown as ConsumeMessage,
+      null,
+    );
     return { at, id: inboxId(id), body };
   }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { AmqpDelivery } from '../../../lib/queue/amqp/delivery.js';
+import { Consumer } from '../../../lib/queue/amqp/consumer.js';
+import { QueueDelivery } from '../../../lib/queue/delivery.js';
 import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { AmqpBed, type AmqpBedOptions, APP } from '../../support/amqp-bed.js';
@@ -172,9 +173,9 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     const taken = new Taken();
     await taken.consume(await bed.reader(0));
     const [one] = await taken.take(10);
-    if (one instanceof AmqpDelivery) {
-      one.from.settle(9_999, 0);
-      one.from.flush(true);
+    if (one instanceof QueueDelivery && one.origin instanceof Consumer) {
+      one.origin.settle(9_999, 0);
+      one.origin.flush(true);
     }
     await taken.until(() => taken.told.includes('restored'));
     expect((await taken.take(10)).map(({ id }) => id)).toEqual(numberedTasks(0, 10).map(({ id }) => id));

@@ -1,86 +1,71 @@
 /** Since when nothing can come again, against a broker in memory whose messages are on their way for as long as chance will have it. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Look, Settled } from '../../lib/queue/amqp/settled.js';
+import { type QueueLook, RedeliveryHorizon } from '../../lib/queue/amqp/horizon.js';
 
-const NOTHING = { normal: 0, priority: 0 };
-
-function look(given: Partial<Look>): Look {
-  return { at: 0, acknowledged: 0, depth: NOTHING, received: NOTHING, newest: 0, ...given };
+function look(given: Partial<QueueLook>): QueueLook {
+  return { at: 0, acknowledged: 0, waiting: 0, received: 0, ...given };
 }
 
 test('knows nothing before the first look, and at once when nothing waits and all is acknowledged', () => {
-  const settled = new Settled();
+  const settled = new RedeliveryHorizon();
   expect(settled.before).toBeNull();
-  settled.looked(look({ at: 10, acknowledged: 5, newest: 5, received: { normal: 5, priority: 0 } }));
+  settled.looked(look({ at: 10, acknowledged: 5, received: 5 }));
   expect(settled.before).toBe(10);
 });
 
 test('waits for an acknowledgement until a later look', () => {
-  const settled = new Settled();
-  settled.looked(look({ at: 10, acknowledged: 4, newest: 5 }));
+  const settled = new RedeliveryHorizon();
+  settled.looked(look({ at: 10, acknowledged: 4, received: 5 }));
   expect(settled.before).toBeNull();
-  settled.looked(look({ at: 20, acknowledged: 5, newest: 9 }));
+  settled.looked(look({ at: 20, acknowledged: 5, received: 9 }));
   expect(settled.before).toBe(10);
 });
 
 test('goes forward under a load that never lets the queues run empty', () => {
-  const settled = new Settled();
+  const settled = new RedeliveryHorizon();
   let tag = 0;
   for (let at = 1; at <= 50; at++) {
-    settled.looked(
-      look({
-        at,
-        acknowledged: tag,
-        depth: { normal: 300, priority: 0 },
-        received: { normal: tag + 50, priority: 0 },
-        newest: tag + 50,
-      }),
-    );
+    settled.looked(look({ at, acknowledged: tag, waiting: 300, received: tag + 50 }));
     tag += 100;
   }
   expect(settled.before).toBeGreaterThan(35);
 });
 
 test('begins anew when the channel is lost', () => {
-  const settled = new Settled();
-  settled.looked(look({ at: 10, acknowledged: 0, newest: 5 }));
+  const settled = new RedeliveryHorizon();
+  settled.looked(look({ at: 10, acknowledged: 0, received: 5 }));
   settled.lost();
-  settled.looked(look({ at: 20, acknowledged: 3, newest: 8 }));
+  settled.looked(look({ at: 20, acknowledged: 3, received: 8 }));
   expect(settled.before).toBeNull();
 });
 
-type Kind = 'normal' | 'priority';
-interface Message {
-  readonly kind: Kind;
+interface Sent {
   readonly put: number;
-}
-interface Sent extends Message {
   readonly tag: number;
 }
 
-/** A channel with its two queues: what the broker sends arrives later, and so do our acknowledgements. */
+/** A channel with its queue, whose messages are the moments when they were put there: what the broker sends arrives later, and so do our acknowledgements. */
 class Channel {
-  private readonly ready: Record<Kind, Message[]> = { normal: [], priority: [] };
+  private readonly ready: number[] = [];
   private readonly onTheWay: Sent[] = [];
   private readonly unacknowledged: Sent[] = [];
   private readonly acknowledging: number[] = [];
   private readonly finished = new Set<number>();
   private sentTags = 0;
-  private received = { normal: 0, priority: 0 };
-  private newest = 0;
+  private received = 0;
   private acknowledged = 0;
 
-  constructor(private readonly settled: Settled) {}
+  constructor(private readonly settled: RedeliveryHorizon) {}
 
-  put(message: Message): void {
-    this.ready[message.kind].push(message);
+  put(moment: number): void {
+    this.ready.push(moment);
   }
 
-  send(kind: Kind): void {
-    const message = this.ready[kind].shift();
-    if (message === undefined) return;
-    const sent = { ...message, tag: ++this.sentTags };
+  send(): void {
+    const put = this.ready.shift();
+    if (put === undefined) return;
+    const sent = { put, tag: ++this.sentTags };
     this.onTheWay.push(sent);
     this.unacknowledged.push(sent);
   }
@@ -88,14 +73,13 @@ class Channel {
   receive(): void {
     const sent = this.onTheWay.shift();
     if (sent === undefined) return;
-    this.received = { ...this.received, [sent.kind]: this.received[sent.kind] + 1 };
-    this.newest = sent.tag;
+    this.received = sent.tag;
   }
 
   /** Acknowledges what is finished from the first on; the broker learns of it later. */
   finish(skip: number): void {
     const tag = this.acknowledged + 1 + skip;
-    if (tag <= this.newest) this.finished.add(tag);
+    if (tag <= this.received) this.finished.add(tag);
     while (this.finished.delete(this.acknowledged + 1)) this.acknowledging.push(++this.acknowledged);
   }
 
@@ -103,10 +87,10 @@ class Channel {
   look(at: number): void {
     const { acknowledged } = this;
     this.hear(this.acknowledging.length);
-    const depth = { normal: this.ready.normal.length, priority: this.ready.priority.length };
+    const waiting = this.ready.length;
     // The first answer may overtake deliveries; the second comes behind them.
     while (this.onTheWay.length > 0) this.receive();
-    this.settled.looked({ at, acknowledged, depth, received: this.received, newest: this.newest });
+    this.settled.looked({ at, acknowledged, waiting, received: this.received });
   }
 
   hear(count: number): void {
@@ -117,26 +101,22 @@ class Channel {
   }
 
   lose(): void {
-    for (const kind of ['normal', 'priority'] as const) {
-      this.ready[kind].unshift(...this.unacknowledged.filter((message) => message.kind === kind));
-    }
+    this.ready.unshift(...this.unacknowledged.map(({ put }) => put));
     for (const list of [this.unacknowledged, this.onTheWay, this.acknowledging]) list.length = 0;
     this.finished.clear();
-    [this.sentTags, this.newest, this.acknowledged] = [0, 0, 0];
-    this.received = { normal: 0, priority: 0 };
+    [this.sentTags, this.received, this.acknowledged] = [0, 0, 0];
     this.settled.lost();
   }
 
   get oldest(): number {
-    return Math.min(...[...this.ready.normal, ...this.ready.priority, ...this.unacknowledged].map(({ put }) => put));
+    return Math.min(...this.ready, ...this.unacknowledged.map(({ put }) => put));
   }
 }
 
 test('never calls settled what can still come, whatever is on its way, finished late or returned', () => {
-  const kind = fc.constantFrom<Kind>('normal', 'priority');
   const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ what: fc.constant('put' as const), kind }) },
-    { weight: 6, arbitrary: fc.record({ what: fc.constant('send' as const), kind }) },
+    { weight: 6, arbitrary: fc.record({ what: fc.constant('put' as const) }) },
+    { weight: 6, arbitrary: fc.record({ what: fc.constant('send' as const) }) },
     { weight: 6, arbitrary: fc.record({ what: fc.constant('receive' as const) }) },
     { weight: 8, arbitrary: fc.record({ what: fc.constant('finish' as const), skip: fc.nat(2) }) },
     { weight: 3, arbitrary: fc.record({ what: fc.constant('look' as const) }) },
@@ -146,11 +126,11 @@ test('never calls settled what can still come, whatever is on its way, finished 
   let known = 0;
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 200 }), (steps) => {
-      const settled = new Settled();
+      const settled = new RedeliveryHorizon();
       const channel = new Channel(settled);
       for (const [now, each] of steps.entries()) {
-        if (each.what === 'put') channel.put({ kind: each.kind, put: now });
-        else if (each.what === 'send') channel.send(each.kind);
+        if (each.what === 'put') channel.put(now);
+        else if (each.what === 'send') channel.send();
         else if (each.what === 'receive') channel.receive();
         else if (each.what === 'finish') channel.finish(each.skip);
         else if (each.what === 'look') channel.look(now);

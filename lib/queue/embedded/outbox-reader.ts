@@ -1,5 +1,5 @@
 /**
- * One source as its receiver reads it: the normal or the priority tasks of one outbox that are for this index, in sequence.
+ * An outbox as its receiver reads it: its normal or its priority tasks that are for this index, in sequence.
  *
  * Rows are read a few at a time in one snapshot that is let go at once. What the outbox no longer has was finished and deleted: a
  * gap before or between rows counts as finished (it can be seen only when this index lost its cursors, or was handed an outbox
@@ -8,7 +8,6 @@
 import {
   type ChunkKey,
   ChunkReader,
-  type ChunkTask,
   chunkKey,
   chunkStamp,
   isWhole,
@@ -21,9 +20,10 @@ import type { Environment, ReadableEnvironment } from '../../embedded/env.js';
 import { type Finished, LAST_SEQUENCE } from '../../embedded/finished.js';
 import { BINARY, type Database } from '../../embedded/lmdb.js';
 import { endOf, OUTBOX_TABLE } from '../../embedded/outbox.js';
+import type { QueueMessage } from '../delivery.js';
 
-/** Whose outbox it is, and how to look into it; nothing is seen while it can not be read. */
-export interface SourceOutbox {
+/** Whose outbox it is, and how to look into it; nothing is seen while it cannot be read. */
+export interface ReadOutbox {
   readonly name: string;
   /** The drawn id of its environment. */
   readonly id: string;
@@ -38,13 +38,7 @@ interface LoadedRow extends ChunkKey {
   readonly value: Buffer;
 }
 
-export interface SourceTask extends ChunkTask {
-  readonly sequence: number;
-  /** An earlier process of this index may have had it. */
-  readonly redelivered: boolean;
-}
-
-export class Source {
+export class OutboxReader {
   /** False when a look found nothing; whoever learns that there may be sets it. */
   mayHaveMore = true;
   private done: Finished;
@@ -61,10 +55,10 @@ export class Source {
   private stamp = 0;
   private left = 0;
 
-  /** Reads where the index stands with this source. The index must be owned. */
+  /** Reads where the index stands with this outbox. The index must be owned. */
   constructor(
     private readonly own: Environment,
-    readonly outbox: SourceOutbox,
+    readonly outbox: ReadOutbox,
     private readonly index: number,
     readonly kind: Kind,
     windowTasks: number,
@@ -85,12 +79,23 @@ export class Source {
   }
 
   /** The next task in sequence, null when there is none. */
-  take(): SourceTask | null {
+  take(): QueueMessage<OutboxReader> | null {
     if (!this.ready()) return null;
-    const sequence = this.position++;
+    const position = this.position++;
     this.left--;
-    const { id, body, once } = this.current!.next();
-    return { id, body, once, sequence, redelivered: sequence < this.redeliveredBelow };
+    const { id, body, once: deduplicated } = this.current!.next();
+    return {
+      id,
+      // Every sender of ours names what it sends, and nothing can be lost on the way.
+      lacksId: false,
+      own: true,
+      floor: null,
+      body,
+      redelivered: position < this.redeliveredBelow,
+      deduplicated,
+      origin: this,
+      position,
+    };
   }
 
   /** Inside a transaction; `write` must follow, then `keep` or `undo`. */

@@ -1,32 +1,21 @@
 /**
- * A line of tasks that wait for one queue, and which of them may be published next.
+ * Tasks that wait to be published to one queue, and which of them may be next.
  *
  * A queue that is full rejects a task while it may accept a later one. So of one entity at most one task is under way to a bounded
  * queue, others of its tasks wait behind it; different entities are pipelined. A queue that has rejected is asked again with a single
  * task, then with ever more as they are accepted. Derived tasks go to queues without a bound and are pipelined as they come.
  */
 import type { OutgoingTask } from '../../model/task.js';
-import { Fifo } from './fifo.js';
-import type { Place } from './floors.js';
+import { Fifo } from '../fifo.js';
+import type { Sending } from '../sending.js';
+import type { StreamPosition } from './floors.js';
 
-/** One call of `send`. */
-export interface Sending {
-  left: number;
-  /** Told of each of its tasks that is in its queue. */
-  readonly queued: ((task: OutgoingTask) => void) | undefined;
-  readonly done: () => void;
-  readonly failed: (error: unknown) => void;
-  /** It has failed: nothing more of it is published. */
-  over: boolean;
-}
-
-/** A task in its line. */
-export interface Entry {
+export interface QueuedTask {
   readonly task: OutgoingTask;
   readonly sending: Sending;
-  readonly line: Line;
+  readonly queue: PublishQueue;
   /** In its stream; null where it is in none. */
-  readonly streamed: Place | null;
+  readonly streamed: StreamPosition | null;
   /** Its place among all tasks of the writer. */
   readonly place: number;
   /** The broker has sent it back: no queue takes it. */
@@ -36,7 +25,7 @@ export interface Entry {
 }
 
 /** `full`: the queue rejected a task. `unroutable`: no queue is bound for it. */
-export type Refusal = 'full' | 'unroutable';
+export type Rejection = 'full' | 'unroutable';
 
 /** Pauses before a queue that rejected is asked again: DP3's, growing while nothing is accepted. */
 const FIRST_PAUSE_MS = 100;
@@ -44,18 +33,18 @@ const MOST_PAUSE_MS = 500;
 /** DP3's pause where there is no queue. */
 const UNROUTABLE_PAUSE_MS = 5_000;
 
-export class Line {
+export class PublishQueue {
   /** Tasks that are published and not yet confirmed. */
   underWay = 0;
-  private readonly waiting = new Fifo<Entry>();
+  private readonly waiting = new Fifo<QueuedTask>();
   /** Tasks whose predecessor of the same entity was just confirmed: next in turn. */
-  private readonly freed = new Fifo<Entry>();
+  private readonly freed = new Fifo<QueuedTask>();
   /** For each entity with a task under way: its tasks that had their turn meanwhile. */
-  private readonly behind = new Map<string, Fifo<Entry>>();
+  private readonly behind = new Map<string, Fifo<QueuedTask>>();
   /** Tasks that came back, to be published again. */
-  private back: Entry[] = [];
+  private back: QueuedTask[] = [];
   /** Why nothing is published for now; null where something is. */
-  private held: Refusal | null = null;
+  private held: Rejection | null = null;
   private pauseIsOver = false;
   /** How many may be under way; without a limit unless the queue has rejected. */
   private most = Number.POSITIVE_INFINITY;
@@ -82,55 +71,55 @@ export class Line {
     return this.held === 'unroutable';
   }
 
-  add(entry: Entry): void {
-    this.waiting.push(entry);
+  add(queued: QueuedTask): void {
+    this.waiting.push(queued);
   }
 
   /** Takes the next task that may be published; null where there is none at the moment. */
-  next(): Entry | null {
+  next(): QueuedTask | null {
     if (this.held !== null || this.underWay >= this.most) return null;
-    for (let entry = this.freed.shift(); entry !== undefined; entry = this.freed.shift()) {
-      if (!entry.sending.over) return this.taken(entry);
-      this.release(entry.task.key);
+    for (let queued = this.freed.shift(); queued !== undefined; queued = this.freed.shift()) {
+      if (!queued.sending.hasFailed) return this.taken(queued);
+      this.release(queued.task.key);
     }
-    for (let entry = this.waiting.shift(); entry !== undefined; entry = this.waiting.shift()) {
-      if (entry.sending.over) continue;
-      const { key } = entry.task;
-      if (!this.bounded) return this.taken(entry);
+    for (let queued = this.waiting.shift(); queued !== undefined; queued = this.waiting.shift()) {
+      if (queued.sending.hasFailed) continue;
+      const { key } = queued.task;
+      if (!this.bounded) return this.taken(queued);
       const others = this.behind.get(key);
       if (others === undefined) {
         this.behind.set(key, new Fifo());
-        return this.taken(entry);
+        return this.taken(queued);
       }
-      others.push(entry);
+      others.push(queued);
     }
     return null;
   }
 
   /** The task is in its queue. `enough`: under way without any limit worth speaking of. */
-  confirmed(entry: Entry, enough: number): void {
+  confirmed(queued: QueuedTask, enough: number): void {
     this.underWay--;
     this.pauseMs = FIRST_PAUSE_MS;
     this.told = false;
-    if (this.bounded) this.release(entry.task.key);
+    if (this.bounded) this.release(queued.task.key);
     if (this.held !== null || this.most === Number.POSITIVE_INFINITY) return;
     this.most = this.most >= enough ? Number.POSITIVE_INFINITY : this.most + 1;
   }
 
   /** The task will never be published. */
-  dropped(entry: Entry): void {
+  dropped(queued: QueuedTask): void {
     this.underWay--;
-    if (this.bounded) this.release(entry.task.key);
+    if (this.bounded) this.release(queued.task.key);
   }
 
   /** The task did not get into its queue and will be published again. */
-  cameBack(entry: Entry): void {
+  cameBack(queued: QueuedTask): void {
     this.underWay--;
-    this.back.push(entry);
+    this.back.push(queued);
   }
 
   /** Publishes nothing until the pause is over. Returns how long it is, null when it holds already; `first`: of a row of refusals. */
-  hold(why: Refusal): { readonly pauseMs: number; readonly first: boolean } | null {
+  hold(why: Rejection): { readonly pauseMs: number; readonly first: boolean } | null {
     if (this.held !== null) return null;
     this.held = why;
     this.pauseIsOver = false;
@@ -168,7 +157,7 @@ export class Line {
   }
 
   /** All tasks that are not under way. */
-  rest(): Entry[] {
+  rest(): QueuedTask[] {
     return [
       ...this.back,
       ...this.freed.toArray(),
@@ -177,9 +166,9 @@ export class Line {
     ];
   }
 
-  private taken(entry: Entry): Entry {
+  private taken(queued: QueuedTask): QueuedTask {
     this.underWay++;
-    return entry;
+    return queued;
   }
 
   /** No task of the entity is under way any more: the next one that waited for that is due. */

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { TagSet } from '../../lib/queue/amqp/tag-set.js';
+import { AckBitmap } from '../../lib/queue/amqp/acks.js';
 
 it('holds what a Set would, as tags grow and the lowest are left behind', () => {
   const step = fc.record({ ahead: fc.integer({ min: 0, max: 20_000 }), passed: fc.integer({ min: 0, max: 5_000 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const tags = new TagSet();
+      const tags = new AckBitmap();
       const expected = new Set<number>();
       let from = 1;
       for (const { ahead, passed } of steps) {
@@ -27,7 +27,7 @@ it('holds what a Set would, as tags grow and the lowest are left behind', () => 
 
 it('takes a bit for each of ten million tags', () => {
   const before = process.memoryUsage().arrayBuffers;
-  const tags = new TagSet();
+  const tags = new AckBitmap();
   for (let tag = 2; tag < 10_000_000; tag++) tags.add(tag, 1);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
   expect(tags.delete(9_999_999)).toBe(true);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ProgressWatch } from '../../lib/queue/amqp/progress.js';
+import { StallWatchdog } from '../../lib/queue/amqp/health.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn } from '../support/deliveries.js';
 
@@ -9,9 +9,9 @@ function watched() {
   const reader = { stuck: false };
   const looks: number[] = [];
   const told: string[] = [];
-  const watch = new ProgressWatch({
+  const watch = new StallWatchdog({
     clock,
-    isStuck: async () => {
+    isStalled: async () => {
       looks.push(Math.round(clock.now() / 1_000) % 60);
       return reader.stuck;
     },

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import type { Channel } from 'amqplib';
 import { connect } from 'amqplib';
 import { expect, test } from 'vitest';
-import { acksOf } from '../../../lib/queue/amqp/ack-frames.js';
+import { acksOf } from '../../../lib/queue/amqp/acks.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
 
 /** As amqplib keeps them. */
