@@ -52,30 +52,19 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
     private readonly onStoreDown: () => void,
     private readonly failed: (reason: unknown) => void,
   ) {
-    const { ownership, numProcesses, delivery, spec, backend, limits, clock, events } = options;
+    const { ownership, numProcesses, delivery, spec, backend, records, limits, clock, events } = options;
     const { reader, writer, store } = backend;
     const { index } = ownership;
     const inbox = delivery === 'effectively-once';
     const { threads, maxAttempts, future, messageBytes: messageBytesLimit } = limits;
-    const { records, storeTroubles: troubles } = options;
+    const troubles = options.storeTroubles;
 
     const reads = { index, numProcesses, spec, inbox, messageBytesLimit, maxAttempts, future, clock, events };
-    const messages = new MessageReader(reads);
-    const duplicates = new Duplicates({ inbox, messages, reader, events, failed });
-    this.messages = messages;
-    this.duplicates = duplicates;
-    this.intake = new Intake({
-      index,
-      inbox,
-      messages,
-      duplicates,
-      store,
-      troubles,
-      clock,
-      events,
-      after: this,
-      failed,
-    });
+    this.messages = new MessageReader(reads);
+    this.duplicates = new Duplicates({ inbox, messages: this.messages, reader, events, failed });
+    const { messages, duplicates } = this;
+    const asks = { index, inbox, store, troubles };
+    this.intake = new Intake({ ...asks, messages, duplicates, after: this, clock, events, failed });
     this.lanes = new Distributor({
       threads,
       tasksPerTurn: TASKS_PER_TURN,
