@@ -79,20 +79,7 @@ const NAMES_OF_ADAPTERS: ReadonlySet<string> = new Set([
 const STILL: readonly string[] = [
   'lib/worker/running.ts: WorkerParts',
   'lib/testing/application.ts: openApplication',
-  'ExitCode stands for',
-  'Line stands for',
-  'Entry stands for',
-  'Place stands for',
-  'Surroundings stands for',
-  'Given stands for',
-  'Change stands for',
   'Outbox stands for',
-  'Subject stands for',
-  'Started stands for',
-  'Draft stands for',
-  'Range stands for',
-  'Part stands for',
-  'Row stands for',
 ];
 const isNew = (sentence: string) => !STILL.some((known) => sentence.startsWith(known));
 

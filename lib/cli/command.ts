@@ -11,7 +11,7 @@ export interface Option {
 }
 
 /** How a command ended: done, failed, or wrong configuration or usage. Another code was asked for with --stop-exit-code. */
-export type ExitCode = 0 | 1 | 2;
+export type CommandExit = 0 | 1 | 2;
 
 export interface Invocation {
   readonly args: readonly string[];
@@ -31,7 +31,7 @@ export interface Invocation {
   /** Calls the listener when npm has ended that started this process; returns what ends that. */
   onLauncherGone(listener: () => void): () => void;
   /** Calls the listener when module code ends the process, which then ends with the code that is returned; returns what ends that. */
-  onExit(listener: (exitCode: number) => ExitCode): () => void;
+  onExit(listener: (exitCode: number) => CommandExit): () => void;
 }
 
 export type Run = (invocation: Invocation) => Promise<number>;

@@ -11,12 +11,12 @@ import { launchersOf, watchLaunchers } from '../runtime/launcher.js';
 import { suggestion } from '../runtime/nearest.js';
 import { versionOfPackage } from '../runtime/package-version.js';
 import { SAME_SIGNAL_MS } from '../runtime/stop-signals.js';
-import type { Command, ExitCode, Invocation } from './command.js';
+import type { Command, CommandExit, Invocation } from './command.js';
 import { Output, type Screen } from './output.js';
 import { COMMANDS, GROUPS } from './table.js';
 
 /** What a command sees of its process. */
-export interface Surroundings {
+export interface ProcessSide {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: Screen;
   readonly stderr: Screen;
@@ -31,12 +31,12 @@ export interface Surroundings {
 }
 
 /** Runs one command; never throws. */
-export async function main(argv: readonly string[], surroundings: Surroundings, commands = COMMANDS): Promise<number> {
+export async function main(argv: readonly string[], surroundings: ProcessSide, commands = COMMANDS): Promise<number> {
   const output = new Output(surroundings.stdout, surroundings.stderr);
   const launchers = launchersOf(surroundings.env ?? {});
   const onLauncherGone = (listener: () => void) => watchLaunchers(launchers, systemClock, listener);
   const onInterrupt = (listener: () => void) => interruptions(surroundings, onLauncherGone, listener);
-  const onExit = (listener: (exitCode: number) => ExitCode) => exits(surroundings, listener);
+  const onExit = (listener: (exitCode: number) => CommandExit) => exits(surroundings, listener);
   let exitCode = 0;
   const program = makeProgram(output);
   for (const command of commands) {
@@ -59,7 +59,7 @@ export async function main(argv: readonly string[], surroundings: Surroundings, 
 
 /** A second signal finds no listener and ends the process, unless it is the first one once more (stop-signals.ts). */
 function interruptions(
-  surroundings: Surroundings,
+  surroundings: ProcessSide,
   onLauncherGone: Invocation['onLauncherGone'],
   listener: () => void,
 ): () => void {
@@ -81,7 +81,7 @@ function interruptions(
 }
 
 /** The end of the process, as far as it comes before what is returned is called. */
-function exits(surroundings: Surroundings, listener: (exitCode: number) => ExitCode): () => void {
+function exits(surroundings: ProcessSide, listener: (exitCode: number) => CommandExit): () => void {
   const heard = (exitCode: number) => {
     surroundings.exitCode = listener(exitCode);
   };

@@ -3,7 +3,7 @@ import { HIDDEN } from '../runtime/secrets.js';
 import type { Configuration } from './configuration.js';
 import { showDuration, showSize } from './formats.js';
 import type { Keys } from './keys.js';
-import type { Given } from './layers.js';
+import type { GivenValue } from './layers.js';
 import { redacted } from './redact.js';
 import type { Setting } from './settings.js';
 import type { Values } from './values.js';
@@ -20,7 +20,7 @@ export interface EffectiveSetting {
 export function effectiveSettings(
   configuration: Configuration,
   values: Values,
-  layers: readonly Given[],
+  layers: readonly GivenValue[],
   keys: Keys,
 ): EffectiveSetting[] {
   const last = new Map(layers.map((given) => [given.key, given]));

@@ -14,7 +14,7 @@ import { Refusal } from './refusal.js';
 import { readYaml, type YamlFile } from './yaml.js';
 
 /** A value that was given for a setting, and where. */
-export interface Given {
+export interface GivenValue {
   readonly key: string;
   readonly value: unknown;
   readonly file: string;
@@ -25,7 +25,7 @@ export interface Given {
 const OTHER_VARIABLES = ['DP3_CONFIG'];
 
 /** Reads default.yml with the section files beside it, then `<env>.yml`; later values are for keys that the earlier gave too. */
-export function readFiles(dir: string, env: string, keys: Keys, problems: Problem[]): Given[] {
+export function readFiles(dir: string, env: string, keys: Keys, problems: Problem[]): GivenValue[] {
   const base = new FileReader(keys, problems);
   base.readWhole(join(dir, 'default.yml'));
   for (const section of sectionFiles(keys)) base.readSection(join(dir, `${section}.yml`), section);
@@ -35,8 +35,8 @@ export function readFiles(dir: string, env: string, keys: Keys, problems: Proble
 }
 
 /** Reads the variables of the environment that are named after settings. An empty one counts as not given. */
-export function readVariables(environment: NodeJS.ProcessEnv, keys: Keys, problems: Problem[]): Given[] {
-  const given: Given[] = [];
+export function readVariables(environment: NodeJS.ProcessEnv, keys: Keys, problems: Problem[]): GivenValue[] {
+  const given: GivenValue[] = [];
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith('DP3_') || value === undefined || value === '' || OTHER_VARIABLES.includes(name)) continue;
     const file = `environment variable ${name}`;
@@ -57,15 +57,15 @@ export function readVariables(environment: NodeJS.ProcessEnv, keys: Keys, proble
 }
 
 /** Reads the values of flags, by dotted key. */
-export function readFlags(flags: Readonly<Record<string, string>>, keys: Keys, problems: Problem[]): Given[] {
-  const given: Given[] = [];
+export function readFlags(flags: Readonly<Record<string, string>>, keys: Keys, problems: Problem[]): GivenValue[] {
+  const given: GivenValue[] = [];
   for (const [key, value] of Object.entries(flags))
     readValue(keys, { key, value, file: 'command line' }, problems, given);
   return given;
 }
 
 /** Reads one value; what its format refuses is a problem. */
-function readValue(keys: Keys, raw: Given, problems: Problem[], into: Given[]): void {
+function readValue(keys: Keys, raw: GivenValue, problems: Problem[], into: GivenValue[]): void {
   const { key, file, line } = raw;
   const setting = keys.settings.get(key);
   if (setting === undefined) throw new Error(`${key} is no setting`);
@@ -85,7 +85,7 @@ function readValue(keys: Keys, raw: Given, problems: Problem[], into: Given[]): 
 
 /** Reads the files of one layer, in which no key may be given twice. */
 class FileReader {
-  readonly given = new Map<string, Given>();
+  readonly given = new Map<string, GivenValue>();
 
   constructor(
     private readonly keys: Keys,
@@ -152,7 +152,7 @@ class FileReader {
       return;
     }
     const line = file.lineOf(path);
-    const taken: Given[] = [];
+    const taken: GivenValue[] = [];
     readValue(this.keys, { key, value, file: file.file, ...(line !== undefined && { line }) }, this.problems, taken);
     for (const given of taken) this.given.set(key, given);
   }

@@ -6,28 +6,28 @@ import { resolve } from 'node:path';
 import type { Problem } from '../model/problem.js';
 import { showDuration, showSize } from './formats.js';
 import { variableOf } from './keys.js';
-import type { Given } from './layers.js';
+import type { GivenValue } from './layers.js';
 import { parameterOf, readPostgresUrl, withFilesFrom } from './postgres-url.js';
 import { readTlsFiles, TlsFileError, type TlsFiles } from './tls-files.js';
 import { kindsOf, tlsFilesOf, type Values } from './values.js';
 
-interface Finding {
+interface RuleBreak {
   readonly key: string;
   readonly sentence: string;
   readonly severity?: Problem['severity'];
 }
 
 /** What holds beside the values: where they were given, and for which environment. */
-export interface Surroundings {
+export interface RuleContext {
   readonly env: string;
   readonly dir: string;
-  readonly layers: readonly Given[];
+  readonly layers: readonly GivenValue[];
   /** Variables of the process. */
   readonly environment: NodeJS.ProcessEnv;
 }
 
 /** Problems between settings, each where its key was given last. */
-export function checkRules(values: Values, { env, dir, layers, environment }: Surroundings): Problem[] {
+export function checkRules(values: Values, { env, dir, layers, environment }: RuleContext): Problem[] {
   const kinds = kindsOf(values, env);
   const findings = [
     ...serverRules(values, env, layers),
@@ -42,7 +42,7 @@ export function checkRules(values: Values, { env, dir, layers, environment }: Su
   });
 }
 
-function* serverRules(values: Values, env: string, layers: readonly Given[]): Iterable<Finding> {
+function* serverRules(values: Values, env: string, layers: readonly GivenValue[]): Iterable<RuleBreak> {
   const { worker_processes: processes, store } = values.processing_core;
   const kinds = kindsOf(values, env);
   const server = kinds.broker === 'rabbitmq';
@@ -68,7 +68,7 @@ function* serverRules(values: Values, env: string, layers: readonly Given[]): It
   }
 }
 
-function* orderRules(values: Values): Iterable<Finding> {
+function* orderRules(values: Values): Iterable<RuleBreak> {
   const { window, commit, message, respawn, heartbeat, hang_timeout: hang } = values.processing_core;
   const core = 'processing_core';
   if (commit.tasks > window.tasks) {
@@ -89,7 +89,7 @@ function* orderRules(values: Values): Iterable<Finding> {
   }
 }
 
-function* brokerRules(values: Values, dir: string): Iterable<Finding> {
+function* brokerRules(values: Values, dir: string): Iterable<RuleBreak> {
   const { hang_timeout: hang, msg_broker: broker } = values.processing_core;
   const section = 'processing_core.msg_broker';
   if (broker.consumer_timeout <= hang) {
@@ -108,7 +108,7 @@ function* brokerRules(values: Values, dir: string): Iterable<Finding> {
     yield { key: `${section}.${TLS_KEY_OF[fault.part]}`, sentence: capitalised(`${fault.sentence}.`) };
 }
 
-function* urlRules(values: Values, dir: string, environment: NodeJS.ProcessEnv): Iterable<Finding> {
+function* urlRules(values: Values, dir: string, environment: NodeJS.ProcessEnv): Iterable<RuleBreak> {
   const { store } = values.processing_core;
   if (store.url === null) return;
   const key = 'processing_core.store.url';

@@ -8,12 +8,12 @@ import { join, resolve } from 'node:path';
 import convict from 'convict';
 import type { Configuration } from './configuration.js';
 import { addFormats } from './formats.js';
-import type { Given } from './layers.js';
+import type { GivenValue } from './layers.js';
 import { withFilesFrom } from './postgres-url.js';
 import { makeSchema } from './schema.js';
 import type { TlsFiles } from './tls-files.js';
 
-export interface Place {
+export interface ConfigurationPlace {
   /** Absolute. */
   readonly dir: string;
   readonly env: string;
@@ -25,7 +25,7 @@ const SERVERLESS = ['development', 'test'];
 export type Values = ReturnType<typeof mergeValues>;
 
 /** The values of all settings; later layers win. */
-export function mergeValues(layers: readonly Given[]) {
+export function mergeValues(layers: readonly GivenValue[]) {
   addFormats();
   const merged = convict(makeSchema(), { env: {}, args: [] });
   for (const { key, value } of layers) merged.set(key, value);
@@ -46,7 +46,7 @@ export function kindsOf(values: Values, env: string) {
 /** The configuration that the values mean; its modules are added by the caller. */
 export function configurationOf(
   values: Values,
-  place: Place,
+  place: ConfigurationPlace,
   moduleConfigurations: ReadonlyMap<string, unknown>,
 ): Configuration {
   const core = values.processing_core;

@@ -28,7 +28,7 @@ export interface LifecycleOptions {
   readonly hookTimeoutMs: number;
 }
 
-interface Started {
+interface StartedModule {
   readonly module: RunningModule;
   readonly context: LifeContext;
 }
@@ -36,7 +36,7 @@ interface Started {
 export class ModuleLifecycle implements Service {
   readonly name = 'modules';
   private readonly options: LifecycleOptions;
-  private started: Started[] = [];
+  private started: StartedModule[] = [];
 
   constructor(options: LifecycleOptions) {
     this.options = options;

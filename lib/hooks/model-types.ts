@@ -44,7 +44,7 @@ type Attributes<E, K extends AttributeKind> = E extends keyof Model
 export type AttributeOf<E, K extends AttributeKind> = keyof Attributes<E, K> & string;
 
 type TypesOf<E, K extends AttributeKind, A> = A extends keyof Attributes<E, K> ? Attributes<E, K>[A] : unknown;
-type Given<E, K extends AttributeKind, A> = TypesOf<E, K, A> extends { readonly given: infer V } ? V : unknown;
+type GivenValueOf<E, K extends AttributeKind, A> = TypesOf<E, K, A> extends { readonly given: infer V } ? V : unknown;
 type Kept<E, K extends AttributeKind, A> = TypesOf<E, K, A> extends { readonly kept: infer V } ? V : unknown;
 
 /** A point in time as authors write it: a Date, ISO 8601 text, or seconds since 1970 (milliseconds above 2e10). */
@@ -70,7 +70,7 @@ interface NewPointOfAny {
 
 /** A value with the name of its attribute, so that the name decides what the value must be. */
 type Named<E, K extends AttributeKind> = {
-  readonly [A in AttributeOf<E, K>]: { readonly attr: A; readonly v: Given<E, K, A>; readonly src?: string };
+  readonly [A in AttributeOf<E, K>]: { readonly attr: A; readonly v: GivenValueOf<E, K, A>; readonly src?: string };
 }[AttributeOf<E, K>];
 
 type NewPlain<E> = Named<E, 'plain'>;
@@ -110,10 +110,10 @@ export type AnyAttribute<E> = AttributeOf<E, 'plain'> | AttributeOf<E, 'observat
 /** What may be given for a value of an attribute of any kind. */
 export type GivenOf<E, A> =
   A extends AttributeOf<E, 'plain'>
-    ? Given<E, 'plain', A>
+    ? GivenValueOf<E, 'plain', A>
     : A extends AttributeOf<E, 'observations'>
-      ? Given<E, 'observations', A>
-      : Given<E, 'timeseries', A>;
+      ? GivenValueOf<E, 'observations', A>
+      : GivenValueOf<E, 'timeseries', A>;
 
 /** A value as the record held it. */
 export type PreviousValue<E = EntityType, K extends AttributeKind = AttributeKind, A = string> = K extends 'plain'

@@ -26,13 +26,15 @@ export interface FollowOptions {
 }
 
 /** Its contents, one after the other, until the signal fires. `next`: how each came into the place of the one before. */
-export async function* contentsOf(options: FollowOptions): AsyncGenerator<{ content: Content; next: Next | null }> {
+export async function* contentsOf(
+  options: FollowOptions,
+): AsyncGenerator<{ content: FollowedContent; next: Next | null }> {
   const { path, signal, clock = systemClock } = options;
   let handle = await open(path, 'r');
   let next: Next | null = null;
   try {
     while (!signal.aborted) {
-      const content = new Content(handle, path, await handle.stat({ bigint: true }), signal, clock);
+      const content = new FollowedContent(handle, path, await handle.stat({ bigint: true }), signal, clock);
       try {
         yield { content, next };
         // It ended in a line without its end that was sent already.
@@ -54,7 +56,7 @@ export async function* contentsOf(options: FollowOptions): AsyncGenerator<{ cont
 export type Next = 'replaced' | 'cut short';
 
 /** One content of the path. Until `goOn` it ends where the file ends. */
-export class Content implements Input {
+export class FollowedContent implements Input {
   readonly totalBytes = null;
   readonly inode: string;
   readonly writtenAt: bigint;

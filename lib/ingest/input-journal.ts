@@ -8,7 +8,7 @@ import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { counted } from '../runtime/printable.js';
 import { realPathOf } from '../runtime/real-path.js';
-import type { Content } from './follow.js';
+import type { FollowedContent } from './follow.js';
 import type { FileInput, Input } from './input.js';
 import { InputBroken } from './item.js';
 import { compare } from './journal/compare.js';
@@ -47,7 +47,7 @@ export async function openJournal(input: Input, options: OwnJournalOptions): Pro
   const known = journals.metaOf(owner);
   if (name === null && known?.inode !== input.inode) {
     const strays = journals.strays(owner, clock.now());
-    const stray = await strayOf(input as FileInput | Content, strays, known === null, options);
+    const stray = await strayOf(input as FileInput | FollowedContent, strays, known === null, options);
     if (signal.aborted) return null;
     if (stray !== null && journals.adopt(stray, owner)) note(`${path} was ${stray.path} when it was sent last`);
   }
@@ -110,7 +110,7 @@ function renumbered({ task, points }: OpenTask, numProcesses: number, streams: T
 
 /** The journal that the file had at another path. */
 async function strayOf(
-  input: FileInput | Content,
+  input: FileInput | FollowedContent,
   strays: readonly Stray[],
   byContent: boolean,
   { blocksOf }: OwnJournalOptions,
@@ -133,7 +133,7 @@ async function strayOf(
 
 /** Whether all that the journal holds is the beginning of this file, and it is no other file with the same few lines. */
 async function holds(
-  input: FileInput | Content,
+  input: FileInput | FollowedContent,
   { folder, meta }: Stray,
   blocksOf: OwnJournalOptions['blocksOf'],
 ): Promise<boolean> {

@@ -98,7 +98,7 @@ export class PipeInput implements Input {
   readonly totalBytes = null;
   readonly inode = null;
   bytesRead = 0;
-  private spool: Spool | null = null;
+  private spool: PipeSpool | null = null;
 
   constructor(
     private readonly stream: Readable,
@@ -107,7 +107,7 @@ export class PipeInput implements Input {
 
   /** Keeps what is read until `goOn`, so that it can be read again. */
   async keepIn(folder: string): Promise<void> {
-    this.spool = await Spool.in(folder, this.live());
+    this.spool = await PipeSpool.in(folder, this.live());
   }
 
   chunks(): AsyncIterable<Buffer> {
@@ -136,7 +136,7 @@ export class PipeInput implements Input {
   }
 }
 
-class Spool {
+class PipeSpool {
   private kept = 0;
   private keeping = true;
   private wasRead = false;
@@ -150,13 +150,13 @@ class Spool {
     this.iterator = live[Symbol.asyncIterator]();
   }
 
-  static async in(folder: string, live: AsyncIterable<Buffer>): Promise<Spool> {
+  static async in(folder: string, live: AsyncIterable<Buffer>): Promise<PipeSpool> {
     try {
       ownFolder(folder);
       const path = join(folder, `input.${process.pid}`);
       const handle = await open(path, 'w+', 0o600);
       unlinkSync(path);
-      return new Spool(handle, live);
+      return new PipeSpool(handle, live);
     } catch (error) {
       throw new ApplicationError('JOURNAL_FAILED', `nothing can be written to ${folder}: ${messageOf(error)}`);
     }

@@ -14,7 +14,7 @@ export interface Item {
 }
 
 /** A place behind an item. */
-export interface Place {
+export interface InputPlace {
   readonly position: number;
   readonly line: number;
   readonly bytes: number;

@@ -4,7 +4,7 @@
  */
 
 import { GZIP, gunzipped } from './gunzip.js';
-import { InputBroken, type ItemCutter, type Place } from './item.js';
+import { InputBroken, type InputPlace, type ItemCutter } from './item.js';
 import { jsonArrayCutter } from './json-array.js';
 import { isBlank, jsonLinesCutter } from './json-lines.js';
 
@@ -20,7 +20,7 @@ const FOREIGN: readonly { readonly sign: readonly number[]; readonly what: strin
 const TWICE = { what: 'packed with gzip twice', reader: 'gunzip -c' };
 const LONGEST_SIGN = 3;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-export const BEGINNING: Place = { position: 0, line: 0, bytes: 0 };
+export const BEGINNING: InputPlace = { position: 0, line: 0, bytes: 0 };
 const OPEN_LIST = 91;
 const LF = 10;
 

@@ -20,9 +20,9 @@ const CLOSE_OBJECT = 125;
 const LF = 10;
 
 /** What may stand at the current byte; `string` and `value` are inside an item. */
-type Place = 'before' | 'first' | 'next' | 'value' | 'string' | 'after' | 'done';
+type ArrayPlace = 'before' | 'first' | 'next' | 'value' | 'string' | 'after' | 'done';
 
-const ALLOWED: Readonly<Record<Place, string>> = {
+const ALLOWED: Readonly<Record<ArrayPlace, string>> = {
   before: '[',
   first: 'an item or ]',
   next: 'an item',
@@ -38,7 +38,7 @@ export function jsonArrayCutter(maxBytes: number): ItemCutter {
 }
 
 class ArrayCutter implements ItemCutter {
-  private place: Place = 'before';
+  private place: ArrayPlace = 'before';
   private depth = 0;
   private escaped = false;
   private line = 1;

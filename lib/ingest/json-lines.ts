@@ -5,8 +5,8 @@
  * object and a line begins one, another item begins.
  */
 
-import type { Item, ItemCutter, Place } from './item.js';
-import { type Line, lineCutter } from './lines.js';
+import type { InputPlace, Item, ItemCutter } from './item.js';
+import { type InputLine, lineCutter } from './lines.js';
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const LF = Buffer.from('\n');
@@ -25,7 +25,7 @@ export function isBlank(byte: number): boolean {
 }
 
 /** `from`: where the first line begins; null where that is not known. */
-export function jsonLinesCutter(maxBytes: number, from: Place | null): ItemCutter {
+export function jsonLinesCutter(maxBytes: number, from: InputPlace | null): ItemCutter {
   const cutter = lineCutter(maxBytes, from ?? undefined);
   let position = from?.position ?? 0;
   let value = new LinesOfValue(maxBytes);
@@ -35,7 +35,7 @@ export function jsonLinesCutter(maxBytes: number, from: Place | null): ItemCutte
     position += 1;
     value = new LinesOfValue(maxBytes);
   };
-  const cut = (lines: readonly Line[]): Item[] => {
+  const cut = (lines: readonly InputLine[]): Item[] => {
     const items: Item[] = [];
     for (const line of lines) {
       if (line.bytes?.every(isBlank)) continue;
@@ -81,12 +81,12 @@ class LinesOfValue {
   }
 
   /** Whether the line may follow: not where it begins an object that JSON does not allow there. */
-  allows({ bytes }: Line): boolean {
+  allows({ bytes }: InputLine): boolean {
     if (bytes?.[0] !== OPEN_OBJECT || this.last === COLON) return true;
     return this.brackets.at(-1) === OPEN_LIST && (this.last === OPEN_LIST || this.last === COMMA);
   }
 
-  add({ number, bytes, end }: Line): void {
+  add({ number, bytes, end }: InputLine): void {
     const isFirst = this.texts.length === 0;
     this.end = isFirst ? end : null;
     if (isFirst) this.line = number;

@@ -3,7 +3,7 @@
  * on the length of a line.
  */
 
-export interface Line {
+export interface InputLine {
   /** From 1. */
   readonly number: number;
   /** Without its end; null where it is longer than allowed. */
@@ -14,9 +14,9 @@ export interface Line {
 
 /** Takes a stream piece by piece and gives the lines that each piece completes, empty ones left out. */
 export interface LineCutter {
-  push(chunk: Buffer): Line[];
+  push(chunk: Buffer): InputLine[];
   /** What stands behind the last line end. */
-  end(): Line[];
+  end(): InputLine[];
 }
 
 const LF = 0x0a;
@@ -34,7 +34,7 @@ export function lineCutter(maxBytes: number, from = { line: 0, bytes: 0 }): Line
     if (bytes <= maxBytes) parts.push(part);
     else parts = [];
   };
-  const take = (lines: Line[], end: number | null): void => {
+  const take = (lines: InputLine[], end: number | null): void => {
     number += 1;
     const [only = Buffer.alloc(0)] = parts;
     const whole = bytes > maxBytes ? null : parts.length === 1 ? only : Buffer.concat(parts);
@@ -48,7 +48,7 @@ export function lineCutter(maxBytes: number, from = { line: 0, bytes: 0 }): Line
   };
   return {
     push(chunk) {
-      const lines: Line[] = [];
+      const lines: InputLine[] = [];
       let begin = 0;
       for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, begin)) {
         keep(chunk.subarray(begin, end));
@@ -60,7 +60,7 @@ export function lineCutter(maxBytes: number, from = { line: 0, bytes: 0 }): Line
       return lines;
     },
     end() {
-      const lines: Line[] = [];
+      const lines: InputLine[] = [];
       if (bytes > 0) take(lines, null);
       return lines;
     },
@@ -68,7 +68,7 @@ export function lineCutter(maxBytes: number, from = { line: 0, bytes: 0 }): Line
 }
 
 /** The lines of a stream, empty ones left out. */
-export async function* readLines(stream: AsyncIterable<Buffer | string>, maxBytes: number): AsyncIterable<Line> {
+export async function* readLines(stream: AsyncIterable<Buffer | string>, maxBytes: number): AsyncIterable<InputLine> {
   const cutter = lineCutter(maxBytes);
   for await (const chunk of stream) yield* cutter.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   yield* cutter.end();

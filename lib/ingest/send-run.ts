@@ -8,7 +8,7 @@ import { BLOCK_BOUNDS, type BlockBounds, readBlocks } from './blocks.js';
 import { contentsOf } from './follow.js';
 import { type Input, PipeInput } from './input.js';
 import { type OPEN, openedBlocks, openJournal } from './input-journal.js';
-import type { Place } from './item.js';
+import type { InputPlace } from './item.js';
 import { BEGINNING, itemCutter, unpacked } from './items.js';
 import type { Edition } from './journal/edition.js';
 import type { Journal } from './journal/journal.js';
@@ -204,7 +204,7 @@ export class SendRun {
     return this.cut(this.unpacked(input), input, null);
   }
 
-  private digestedBlocks(chunks: AsyncIterable<Buffer>, input: Input, from: Place | null) {
+  private digestedBlocks(chunks: AsyncIterable<Buffer>, input: Input, from: InputPlace | null) {
     const spans = new SpanReader(from?.bytes ?? 0);
     return digested(this.cut(spans.pass(chunks), input, from), spans);
   }
@@ -220,7 +220,7 @@ export class SendRun {
   }
 
   /** `from`: where it begins, if that is not the beginning of the input. */
-  private cut(chunks: AsyncIterable<Buffer>, input: Input, from: Place | null) {
+  private cut(chunks: AsyncIterable<Buffer>, input: Input, from: InputPlace | null) {
     const { configuration, choices } = this.options;
     const { bytes } = configuration.message;
     // A file pauses where its disk is slow: more of it comes.

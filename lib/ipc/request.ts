@@ -26,13 +26,13 @@ export function readAsked(line: string): Asked {
   return refused(`this request is not known; its type is one of ${TYPES.join(', ')}`);
 }
 
-function readReload({ configDir }: Given): Asked {
+function readReload({ configDir }: RequestFields): Asked {
   if (configDir === undefined) return { request: { type: 'reload' } };
   if (typeof configDir !== 'string') return refused('configDir of a reload is the path of a folder');
   return { request: { type: 'reload', configDir } };
 }
 
-function readQuestion({ index, question: given }: Given): Asked {
+function readQuestion({ index, question: given }: RequestFields): Asked {
   if (typeof index !== 'number' || !Number.isSafeInteger(index) || index < 0) {
     return refusedAs('ask', 'index is a process index, a number from 0');
   }
@@ -43,15 +43,15 @@ function readQuestion({ index, question: given }: Given): Asked {
   return { request: { type: 'ask', index, question } };
 }
 
-function questionOf({ type, action, task }: Given): Question | null {
+function questionOf({ type, action, task }: RequestFields): Question | null {
   if (type !== 'quarantine' || (action !== 'retry' && action !== 'drop')) return null;
   if (typeof task !== 'string' || task === '' || task.length > MOST_ID_CHARACTERS) return null;
   return { type, action, task };
 }
 
-type Given = Readonly<Record<string, unknown>>;
+type RequestFields = Readonly<Record<string, unknown>>;
 
-function objectIn(line: string): Given | null {
+function objectIn(line: string): RequestFields | null {
   try {
     const value: unknown = JSON.parse(line);
     return isObject(value) ? ownKeys(value) : null;
@@ -65,7 +65,7 @@ function isObject(value: unknown): value is object {
 }
 
 /** Without a prototype: what a module has put on that of all objects was not asked for. */
-function ownKeys(value: object): Given {
+function ownKeys(value: object): RequestFields {
   return Object.assign(Object.create(null), value);
 }
 

@@ -128,7 +128,7 @@ function putPosition(
   written.set('day_of_week', `${(weekday + 1) % 7}#${position === 5 ? 'L' : position + 1}`);
 }
 
-interface Range {
+interface CronRange {
   readonly first: number;
   readonly last: number;
   readonly step: number;
@@ -149,11 +149,11 @@ function withoutBlanks(part: string): string {
   return words.join(' ');
 }
 
-function listOf({ first, last, step }: Range): number[] {
+function listOf({ first, last, step }: CronRange): number[] {
   return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, at) => first + at * step);
 }
 
-function rangeOf(field: Field, part: string): Range {
+function rangeOf(field: Field, part: string): CronRange {
   const allowed = `${field.least} to ${field.most}${field.names ? ', names' : ''}, *, ranges (1-5) and steps (*/2, 1-5/2)`;
   const match = /^(?:(\*)|(\d+)(?:-(\d+))?)(?:\/(\d+))?$/.exec(part);
   const named = /^([a-z]+)(?:-([a-z]+))?$/.exec(part);

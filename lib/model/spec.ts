@@ -29,7 +29,7 @@ export interface ModelFile {
 }
 
 /** One entity type while it is read. */
-interface Draft {
+interface EntityDraft {
   readonly settings: EntitySettings;
   readonly attribs: unknown;
   readonly attributes: Map<string, AttributeSpec>;
@@ -39,7 +39,7 @@ interface Draft {
 /** Reads the model. `spec` is null when any of the problems is an error. */
 export function loadSpec(files: readonly ModelFile[]): { spec: ModelSpec | null; problems: Problem[] } {
   const problems: Problem[] = [];
-  const drafts = new Map<string, Draft>();
+  const drafts = new Map<string, EntityDraft>();
   for (const file of files) {
     const draft = readFile(file, problemsOf(file.file, problems));
     if (draft === undefined) continue;
@@ -67,7 +67,7 @@ function allowedTargets(known: readonly string[]): string {
   return `an entity type of the model as the target of a link: ${known.slice(0, 20).join(', ')}${more}`;
 }
 
-function readFile({ file, document }: ModelFile, problems: ProblemList): Draft | undefined {
+function readFile({ file, document }: ModelFile, problems: ProblemList): EntityDraft | undefined {
   if (document === null || document === undefined) {
     problems.warning('', 'The file is empty and ignored, as DP3 does.');
     return undefined;
@@ -93,7 +93,7 @@ function readFile({ file, document }: ModelFile, problems: ProblemList): Draft |
 }
 
 /** Entities of different types must not share a key `etype:eid`. DP3 lets it happen. */
-function checkKeysDistinct(drafts: ReadonlyMap<string, Draft>): void {
+function checkKeysDistinct(drafts: ReadonlyMap<string, EntityDraft>): void {
   for (const [id, { problems }] of drafts) {
     for (let colon = id.indexOf(':'); colon >= 0; colon = id.indexOf(':', colon + 1)) {
       const other = id.slice(0, colon);
@@ -104,7 +104,7 @@ function checkKeysDistinct(drafts: ReadonlyMap<string, Draft>): void {
   }
 }
 
-function readAttributes({ settings, attribs, attributes, problems }: Draft, references: ReferenceReader): void {
+function readAttributes({ settings, attribs, attributes, problems }: EntityDraft, references: ReferenceReader): void {
   if (attribs === undefined) return;
   if (!(attribs instanceof Map)) {
     problems.error(
@@ -124,7 +124,7 @@ function readAttributes({ settings, attribs, attributes, problems }: Draft, refe
 }
 
 /** Defines the read-only other sides of the links of one entity type. */
-function addMirrors(draft: Draft, drafts: ReadonlyMap<string, Draft>, references: ReferenceReader): void {
+function addMirrors(draft: EntityDraft, drafts: ReadonlyMap<string, EntityDraft>, references: ReferenceReader): void {
   const { settings, problems } = draft;
   for (const attribute of [...draft.attributes.values()]) {
     if (attribute.type === 'timeseries' || (attribute.type === 'plain' && attribute.mirrorOf !== null)) continue;
@@ -159,7 +159,7 @@ function mirrorType(etype: string, references: ReferenceReader): DataType {
   return compileDefinition(`set<link<${etype}>>`, { kind: 'set', element }, references);
 }
 
-function freezeSpec(drafts: ReadonlyMap<string, Draft>): ModelSpec {
+function freezeSpec(drafts: ReadonlyMap<string, EntityDraft>): ModelSpec {
   const entities = frozenMap(
     [...drafts].map(([id, { settings, attributes }]): [string, EntitySpec] => {
       const { idType } = settings;

@@ -46,7 +46,7 @@ interface Message {
 }
 
 /** The entity that a task is about. */
-interface Subject {
+interface TaskEntity {
   readonly entity: EntitySpec;
   /** The id as it came in. */
   readonly rawEid: unknown;
@@ -141,7 +141,7 @@ function tellIgnored(message: Message, task: Task, spec: ModelSpec, listener: Ig
     tellIgnoredOfPoint(attributes!.get(attr)!, raw![at]!, 'wire', listener);
 }
 
-function subjectOf(message: Message, spec: ModelSpec, implied: boolean): Subject {
+function subjectOf(message: Message, spec: ModelSpec, implied: boolean): TaskEntity {
   const etype = message.etype;
   const entity = typeof etype === 'string' ? spec.entity(etype) : undefined;
   if (entity === undefined) throw refuse('Message, etype', unknownName(etype, 'entity type', spec.entities), null);
@@ -155,7 +155,7 @@ function subjectOf(message: Message, spec: ModelSpec, implied: boolean): Subject
   }
 }
 
-function pointsOf(message: Message, subject: Subject): readonly DataPoint[] {
+function pointsOf(message: Message, subject: TaskEntity): readonly DataPoint[] {
   const given = message.data_points;
   if (given === undefined) return NO_POINTS;
   if (!Array.isArray(given)) {
@@ -176,7 +176,7 @@ function pointsOf(message: Message, subject: Subject): readonly DataPoint[] {
   return Object.freeze(points);
 }
 
-function pointOf(raw: unknown, subject: Subject): DataPoint {
+function pointOf(raw: unknown, subject: TaskEntity): DataPoint {
   if (!isObject(raw)) throw ValueError.of(raw, 'an object with etype, eid, attr and v');
   const point: RawPoint = raw;
   checkEntity(point, subject);
@@ -187,7 +187,7 @@ function pointOf(raw: unknown, subject: Subject): DataPoint {
 }
 
 /** A data-point is of the entity of its task. DP3 makes text of a task's number for string ids, but not of a data-point's. */
-function checkEntity({ etype, eid }: RawPoint, subject: Subject): void {
+function checkEntity({ etype, eid }: RawPoint, subject: TaskEntity): void {
   const { entity } = subject;
   if (etype !== entity.id && !(etype === undefined && subject.implied)) {
     throw differing(etype, `"${entity.id}", the entity type of the task`, 'etype');
@@ -246,10 +246,10 @@ function depthOf({ depth }: Message): number {
 }
 
 /** Ids may hold anything: quoted, and cut where they are long. */
-function ofEntity({ key }: Subject): string {
+function ofEntity({ key }: TaskEntity): string {
   return `Task of ${describe(key)}`;
 }
 
-function refuse(place: string, error: unknown, subject: Subject | null): TaskRefused {
+function refuse(place: string, error: unknown, subject: TaskEntity | null): TaskRefused {
   return new TaskRefused(refusal(place, error), subject?.entity.id, subject?.eid, error);
 }

@@ -204,23 +204,13 @@ export interface EventMap {
   'reader-restored': { readonly lostMs: number };
   /** The writer waits: a queue is full, or the broker is away or takes nothing. */
   'writer-blocked': Readonly<Record<never, never>>;
-  /** The writer goes on. */
-  'writer-unblocked': { readonly blockedMs: number };
 
   // ── Processes
 
-  /** The worker owns its index. */
-  'ownership-taken': { readonly index: number; readonly epoch: number };
   /** The worker cannot go on; what runs is left to its successor. */
   'worker-failed': { readonly error: unknown };
   /** Another process has taken over the index; the worker stops. */
   'ownership-lost': { readonly index: number; readonly epoch: number };
-  /** The worker is up: its modules are started, it owns its index and consumes. */
-  'worker-ready': { readonly index: number; readonly pid: number; readonly startMs: number };
-  /** The drain began. */
-  'drain-started': { readonly open: number };
-  /** The drain ended. `unfinished`: deliveries left in the queue. */
-  'drain-ended': { readonly unfinished: number; readonly durationMs: number };
 }
 
 export type EventName = keyof EventMap;

@@ -10,7 +10,7 @@ import { type Plain, plainField, plainText } from './serialise.js';
 
 export type Level = 'error' | 'warn' | 'info' | 'debug';
 
-export interface Entry {
+export interface LogEntry {
   /** Milliseconds since 1970. */
   readonly time: number;
   readonly level: Level;
@@ -21,7 +21,7 @@ export interface Entry {
 const OWN_NAMES: ReadonlySet<string> = new Set(['time', 'level', 'message']);
 
 /** One JSON object: time (ISO 8601, UTC), level, message, then the fields. */
-export function jsonLine(entry: Entry): string {
+export function jsonLine(entry: LogEntry): string {
   const line: Record<string, Plain> = Object.create(null);
   line['time'] = new Date(entry.time).toISOString();
   line['level'] = entry.level;
@@ -31,7 +31,7 @@ export function jsonLine(entry: Entry): string {
 }
 
 /** Time of day (UTC), level, message, fields as name=value; the stacks of errors below it. */
-export function prettyLine(entry: Entry, coloured: boolean): string {
+export function prettyLine(entry: LogEntry, coloured: boolean): string {
   const colours = createColors(coloured);
   const colour = { error: colours.red, warn: colours.yellow, info: colours.green, debug: colours.gray }[entry.level];
   const time = new Date(entry.time).toISOString().slice(11, 23);
@@ -44,7 +44,7 @@ export function prettyLine(entry: Entry, coloured: boolean): string {
   return [parts.join(' '), ...below.map((line) => colours.gray(`    ${printable(line)}`))].join('\n');
 }
 
-function* fieldsOf(entry: Entry): Generator<readonly [string, Plain]> {
+function* fieldsOf(entry: LogEntry): Generator<readonly [string, Plain]> {
   for (const [name, value] of Object.entries(entry.fields)) {
     if (value !== undefined) yield [plainText(name), plainField(name, value)];
   }

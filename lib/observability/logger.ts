@@ -13,7 +13,7 @@ import winston from 'winston';
 import DailyRotateFile from 'winston-daily-rotate-file';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { OWNER_ONLY_FILE, openKept, sharedFolder } from '../runtime/own-files.js';
-import { type Entry, jsonLine, type Level, prettyLine } from './lines.js';
+import { jsonLine, type Level, type LogEntry, prettyLine } from './lines.js';
 import { plainOf } from './serialise.js';
 
 export type { Level } from './lines.js';
@@ -106,12 +106,12 @@ function allFields(own: Fields, message: unknown, given: unknown): Fields {
 }
 
 interface Outlets {
-  write(entry: Entry): void;
+  write(entry: LogEntry): void;
   close(): Promise<void>;
 }
 
-interface Line extends winston.Logform.TransformableInfo {
-  readonly entry: Entry;
+interface CarriedLine extends winston.Logform.TransformableInfo {
+  readonly entry: LogEntry;
 }
 
 function openOutlets(options: LoggerOptions): Outlets {
@@ -139,7 +139,7 @@ function openOutlets(options: LoggerOptions): Outlets {
     write(entry) {
       if (closing) return;
       try {
-        carrier.log({ level: entry.level, message: '', entry } satisfies Line as winston.LogEntry);
+        carrier.log({ level: entry.level, message: '', entry } satisfies CarriedLine as winston.LogEntry);
       } catch (error) {
         tell('a line of the log was lost', error);
       }
@@ -167,8 +167,8 @@ function finished(transport: winston.transport): Promise<void> {
 /** winston writes what stands under this symbol. */
 const WRITTEN = Symbol.for('message');
 
-function written(line: (entry: Entry) => string): winston.Logform.Format {
-  return winston.format((info) => Object.assign(info, { [WRITTEN]: line((info as Line).entry) }))();
+function written(line: (entry: LogEntry) => string): winston.Logform.Format {
+  return winston.format((info) => Object.assign(info, { [WRITTEN]: line((info as CarriedLine).entry) }))();
 }
 
 interface OpenFile {

@@ -37,11 +37,9 @@ const LINE_EVERY_MS = 5_000;
 /** Resolves with the number of tasks that did not finish in time. */
 export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ readonly left: number }> {
   const { flow, scheduler, modules } = parts;
-  const { backend, ownership, emissions, clock, events, log } = parts.options;
+  const { backend, ownership, emissions, clock, log } = parts.options;
   const { reader, writer, store } = backend;
-  const startedAt = clock.monotonic();
   const endLines = reportProgress(parts);
-  events.emit('drain-started', { open: reader.window.tasks });
 
   flow.rest('the worker drains');
   await tried(scheduler.stop(deadline), log);
@@ -59,7 +57,6 @@ export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ re
   await tried(stopAll([store], closing), log);
 
   endLines();
-  events.emit('drain-ended', { unfinished: left, durationMs: clock.monotonic() - startedAt });
   return { left };
 }
 

@@ -92,12 +92,10 @@ export class RunningWorker implements WorkerProgram {
       trouble: (why) => this.storeTroubled(why),
       poolingUnknown: (why) => this.log.warn('whether a pooler shares the connections is not known', { why }),
     });
-    let blockedAt: number | null = null;
+    let isBlocked = false;
     parts.backend.writer.onObstacle((obstacle) => {
-      const now = parts.clock.monotonic();
-      if (obstacle === null && blockedAt !== null) events.emit('writer-unblocked', { blockedMs: now - blockedAt });
-      if (obstacle !== null && blockedAt === null) events.emit('writer-blocked', {});
-      blockedAt = obstacle === null ? null : (blockedAt ?? now);
+      if (obstacle !== null && !isBlocked) events.emit('writer-blocked', {});
+      isBlocked = obstacle !== null;
     });
   }
 
@@ -213,14 +211,12 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private async begin(): Promise<{ readonly epoch: number }> {
-    const { backend, modules, scheduler, sweeper, records, index, clock, events } = this.parts;
+    const { backend, modules, scheduler, sweeper, records } = this.parts;
     const { reader, writer } = backend;
-    const startedAt = clock.monotonic();
     await startAll([reader, writer]);
     await this.storeStart.run();
     const ownership = await this.own();
     records.clear();
-    events.emit('ownership-taken', { index, epoch: ownership.epoch });
     const pipeline = this.makePipeline(ownership);
     pipeline.reloading(this.isReloading);
     const watchdog = this.makeWatchdog(pipeline);
@@ -235,7 +231,6 @@ export class RunningWorker implements WorkerProgram {
     await losses?.start();
     await watchdog.start();
     this.ready = true;
-    events.emit('worker-ready', { index, pid: process.pid, startMs: clock.monotonic() - startedAt });
     return { epoch: ownership.epoch };
   }
 

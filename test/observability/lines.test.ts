@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { type Entry, jsonLine, prettyLine } from '../../lib/observability/lines.js';
+import { jsonLine, type LogEntry, prettyLine } from '../../lib/observability/lines.js';
 
-const entry = (fields: Entry['fields'], message = 'worker is ready'): Entry => ({
+const entry = (fields: LogEntry['fields'], message = 'worker is ready'): LogEntry => ({
   time: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
   level: 'info',
   message,

@@ -15,7 +15,7 @@ import { moduleProblems } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
 import { systemClock } from '../../runtime/clock.js';
-import type { ExitCode, Invocation, Run } from '../command.js';
+import type { CommandExit, Invocation, Run } from '../command.js';
 import type { Cell, Output } from '../output.js';
 import { printProblems } from '../problems.js';
 import { typesProblems } from '../types-file.js';
@@ -79,7 +79,7 @@ async function report(
   { output, has }: Invocation,
   { configuration, spec, settings }: LoadedConfiguration,
   found: readonly Problem[],
-): Promise<ExitCode> {
+): Promise<CommandExit> {
   // Those of modules and servers may quote anything.
   const problems = found.map(redactedProblem);
   const ok = !problems.some(({ severity }) => severity === 'error');

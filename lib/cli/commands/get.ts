@@ -9,7 +9,7 @@ import { instantOfMs } from '../../model/time.js';
 import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { HistoryRange, StoreReader } from '../../store/store.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 import { readNumber, readTime } from '../option-values.js';
 import type { Cell, Output } from '../output.js';
 
@@ -18,7 +18,7 @@ const WRITE_CHARACTERS = 64 * 1024;
 /** A value in a table is cut at this length. */
 const CELL_CHARACTERS = 100;
 
-export async function run(invocation: Invocation): Promise<ExitCode> {
+export async function run(invocation: Invocation): Promise<CommandExit> {
   const { args, request, output, option, has } = invocation;
   const [etype = '', typed = ''] = args;
   const range = rangeOf(invocation);

@@ -3,10 +3,10 @@ import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { listRecords } from '../../documents/list.js';
 import { entityNamed } from '../../documents/names.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 import { readNumber } from '../option-values.js';
 
-export async function run({ args, request, output, option, has }: Invocation): Promise<ExitCode> {
+export async function run({ args, request, output, option, has }: Invocation): Promise<CommandExit> {
   const limit = readNumber(option, 'limit', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true }) ?? undefined;
   const { configuration, spec } = requireConfiguration(request);
   const { id: etype } = entityNamed(spec, args[0] ?? '');

@@ -4,9 +4,9 @@ import { requireConfiguration } from '../../config/load.js';
 import { runningPrograms } from '../../control/programs.js';
 import { orderQuarantine } from '../../control/quarantine.js';
 import { quarantinedTask } from '../../documents/quarantine.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
-export async function run({ args, request, output, has }: Invocation): Promise<ExitCode> {
+export async function run({ args, request, output, has }: Invocation): Promise<CommandExit> {
   const { configuration } = requireConfiguration(request);
   const task = await reading(configuration, (reader) => quarantinedTask(reader, args[0] ?? ''));
   const { id } = task;

@@ -2,9 +2,9 @@
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { quarantineEntry } from '../../documents/quarantine.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
-export async function run({ request, output, has }: Invocation): Promise<ExitCode> {
+export async function run({ request, output, has }: Invocation): Promise<CommandExit> {
   const { configuration } = requireConfiguration(request);
   let tasks = 0;
   await reading(configuration, async (reader) => {

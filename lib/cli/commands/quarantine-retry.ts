@@ -6,9 +6,9 @@ import { notServed, orderQuarantine, type TaskInQuarantine, unservedIndexes } fr
 import { quarantinedTask } from '../../documents/quarantine.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { StoreReader } from '../../store/store.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
-export async function run({ args, request, output, has }: Invocation): Promise<ExitCode> {
+export async function run({ args, request, output, has }: Invocation): Promise<CommandExit> {
   const [id] = args;
   if ((id === undefined) !== has('all')) {
     throw new ApplicationError('USAGE', 'quarantine retry needs the ID of a task, or --all');

@@ -2,9 +2,9 @@
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { quarantineDocument } from '../../documents/quarantine.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
-export async function run({ args, request, output, has }: Invocation): Promise<ExitCode> {
+export async function run({ args, request, output, has }: Invocation): Promise<CommandExit> {
   const { configuration } = requireConfiguration(request);
   const document = await reading(configuration, (reader) => quarantineDocument(reader, args[0] ?? ''));
   if (has('json')) {

@@ -3,10 +3,10 @@ import { requireConfiguration } from '../../config/load.js';
 import { reloadProgram } from '../../control/orders.js';
 import { chosenPrograms } from '../../control/programs.js';
 import { realPathOf } from '../../runtime/real-path.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
 /** Program after program: when one cannot take over what is on disk now, the next need not try. */
-export async function run({ request, output, option, has }: Invocation): Promise<ExitCode> {
+export async function run({ request, output, option, has }: Invocation): Promise<CommandExit> {
   const { configuration } = requireConfiguration(request);
   const configDir = realPathOf(configuration.dir);
   for (const program of await chosenPrograms(configuration, option('indexes'))) {

@@ -7,7 +7,7 @@ import type { ModelSpec } from '../../model/spec.js';
 import { ValueError } from '../../model/value-error.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { suggestion } from '../../runtime/nearest.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
 /** One JSON line of the result. */
 interface Route {
@@ -21,7 +21,7 @@ interface Route {
   readonly process: number;
 }
 
-export async function run({ args, input, output, request, has }: Invocation): Promise<ExitCode> {
+export async function run({ args, input, output, request, has }: Invocation): Promise<CommandExit> {
   const [etype = '', eid] = args;
   const streaming = etype === '-';
   if (streaming === (eid !== undefined)) {

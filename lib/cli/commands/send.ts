@@ -23,7 +23,7 @@ import { readProducerPoint } from '../../model/producer.js';
 import { ValueError } from '../../model/value-error.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 import { readChoice, readNumber } from '../option-values.js';
 import type { Output } from '../output.js';
 import { closingDeadline, endWhenInterrupted } from '../send/interruption.js';
@@ -35,7 +35,7 @@ const PROGRESS_MS = 100;
 /** Refused items that are named on stderr; the file has all. */
 const MOST_NAMED = 100;
 
-export async function run(invocation: Invocation): Promise<ExitCode> {
+export async function run(invocation: Invocation): Promise<CommandExit> {
   const choices = choicesOf(invocation);
   const input = await openInput(invocation.args[0] ?? '-', invocation.input);
   try {
@@ -46,7 +46,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   }
 }
 
-async function send(invocation: Invocation, choices: SendChoices, input: Input): Promise<ExitCode> {
+async function send(invocation: Invocation, choices: SendChoices, input: Input): Promise<CommandExit> {
   const { output, request, option, has } = invocation;
   const interruption = new AbortController();
   invocation.onInterrupt(() => interruption.abort(new Error('interrupted')));
@@ -80,7 +80,7 @@ async function send(invocation: Invocation, choices: SendChoices, input: Input):
   tellWaiting(writer, { configuration, signal, clock, note });
   writer.onObstacle(progress);
   const endWaiting = endWhenInterrupted({ signal, writer, clock, note, endReading: () => run.endReading() });
-  let exitCode: ExitCode;
+  let exitCode: CommandExit;
   try {
     await run.run();
   } catch (error) {

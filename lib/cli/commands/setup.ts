@@ -4,9 +4,9 @@
  */
 import { backendOf } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
-export async function run({ request, output, has }: Invocation): Promise<ExitCode> {
+export async function run({ request, output, has }: Invocation): Promise<CommandExit> {
   const { configuration } = requireConfiguration(request);
   const note = (sentence: string) => output.note(sentence);
   const backend = await backendOf(configuration);

@@ -7,13 +7,13 @@ import { readStatus, type Status, slotsOf, statusDocument } from '../../control/
 import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { counted } from '../../runtime/printable.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 import type { Output } from '../output.js';
 import { HOOKS_HEAD, hookRows, STATUS_HEAD, slotRow, spanText } from '../status-tables.js';
 
 const AGAIN_MS = 1_000;
 
-export async function run({ request, output, has, onInterrupt }: Invocation): Promise<ExitCode> {
+export async function run({ request, output, has, onInterrupt }: Invocation): Promise<CommandExit> {
   if (has('watch') && (has('json') || !output.onTerminal)) {
     throw new ApplicationError('USAGE', '--watch needs a terminal, and no --json');
   }

@@ -2,9 +2,9 @@
 import { requireConfiguration } from '../../config/load.js';
 import { stopProgram } from '../../control/orders.js';
 import { chosenPrograms } from '../../control/programs.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
-export async function run({ request, output, option, has }: Invocation): Promise<ExitCode> {
+export async function run({ request, output, option, has }: Invocation): Promise<CommandExit> {
   const { configuration } = requireConfiguration(request);
   const programs = await chosenPrograms(configuration, option('indexes'));
   const tell = has('json') ? () => {} : (sentence: string) => output.note(sentence);

@@ -6,7 +6,7 @@ import { whenSent } from '../../ingest/sent-before.js';
 import { IGNORED_KINDS, type IgnoredKind } from '../../model/ignored.js';
 import type { InputCounts } from '../../model/input-remarks.js';
 import { counted } from '../../runtime/printable.js';
-import type { ExitCode, Invocation } from '../command.js';
+import type { CommandExit, Invocation } from '../command.js';
 
 /** Streams that are named; `--json` has all. */
 const MOST_STREAMS = 4;
@@ -21,7 +21,7 @@ export interface Circumstances {
 }
 
 /** Prints it; returns how the command ends, unless it throws. */
-export async function summarise({ output, has }: Invocation, circumstances: Circumstances): Promise<ExitCode> {
+export async function summarise({ output, has }: Invocation, circumstances: Circumstances): Promise<CommandExit> {
   const { rejects, signal } = circumstances;
   if (has('json')) await output.json(figuresOf(circumstances));
   else {
