@@ -6,6 +6,7 @@
  */
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { frozenMap } from '../model/frozen-map.js';
 import type { Problem } from '../model/problem.js';
 import type { ModelSpec } from '../model/spec.js';
 import { describe } from '../model/value-error.js';
@@ -15,7 +16,6 @@ import { printable } from '../runtime/printable.js';
 import type { Configuration } from './configuration.js';
 import { type EffectiveSetting, effectiveSettings } from './effective.js';
 import { checkNames, namesIn, readModel, readModules } from './folder.js';
-import { freeze } from './freeze.js';
 import { type Keys, makeKeys, sectionFiles } from './keys.js';
 import { readFiles, readFlags, readVariables } from './layers.js';
 import { redactedProblem } from './redact.js';
@@ -134,4 +134,15 @@ function isEnvironment(dir: string, env: string, keys: Keys, problems: Problem[]
   if (STANDARD_ENVIRONMENTS.includes(env) || names.includes(env)) return true;
   const known = [...new Set([...STANDARD_ENVIRONMENTS, ...names])].filter((name) => !sectionFiles(keys).includes(name));
   return refuse(`The environment ${describe(env)} has no file ${join(dir, `${env}.yml`)}.${suggestion(env, known)}`);
+}
+
+/** The value, frozen with everything in it; maps are replaced by ones without methods that change them. */
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  if (value instanceof Map) {
+    for (const inner of value.values()) freeze(inner);
+    return frozenMap(value) as T;
+  }
+  for (const key of Reflect.ownKeys(value)) Reflect.set(value, key, freeze(Reflect.get(value, key)));
+  return Object.freeze(value);
 }

@@ -166,7 +166,7 @@ export function sumFigures(all: readonly Partial<Figures>[]): Figures {
   const hooks = new Map<string, HookFigures>();
   for (const next of all.flatMap((figures) => figures.hooks ?? [])) {
     const key = JSON.stringify([next.module, next.hook]);
-    hooks.set(key, sumHooks(hooks.get(key) ?? { ...next, ...NO_CALLS }, next));
+    hooks.set(key, sumHooks(hooks.get(key), next));
   }
   return {
     tasksDone: sum((figures) => figures.tasksDone),
@@ -180,30 +180,11 @@ export function sumFigures(all: readonly Partial<Figures>[]): Figures {
   };
 }
 
-const NO_CALLS = {
-  calls: 0,
-  errors: 0,
-  timeouts: 0,
-  tasks: 0,
-  allowed: 0,
-  denied: 0,
-  milliseconds: 0,
-  timing: { count: 0, sumMs: 0, maxMs: 0, buckets: [] },
-};
+const HOOK_COUNTS = ['calls', 'errors', 'timeouts', 'tasks', 'allowed', 'denied', 'milliseconds'] as const;
 
-function sumHooks(one: HookFigures, other: HookFigures): HookFigures {
-  return {
-    module: one.module,
-    hook: one.hook,
-    calls: one.calls + other.calls,
-    errors: one.errors + other.errors,
-    timeouts: one.timeouts + other.timeouts,
-    tasks: one.tasks + other.tasks,
-    allowed: one.allowed + other.allowed,
-    denied: one.denied + other.denied,
-    milliseconds: one.milliseconds + other.milliseconds,
-    timing: sumTimings([one.timing, other.timing]),
-  };
+function sumHooks(one: HookFigures | undefined, other: HookFigures): HookFigures {
+  const counts = HOOK_COUNTS.map((name) => [name, (one?.[name] ?? 0) + other[name]]);
+  return { ...other, ...Object.fromEntries(counts), timing: sumTimings([one?.timing, other.timing]) };
 }
 
 interface HookCounts {

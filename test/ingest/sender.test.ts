@@ -1,12 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { progressLine } from '../../lib/cli/send/progress.js';
 import { digestOf, REFUSED } from '../../lib/ingest/journal/digests.js';
 import { Journal } from '../../lib/ingest/journal/journal.js';
 import type { Lot } from '../../lib/ingest/lots.js';
 import { Pace } from '../../lib/ingest/pace.js';
-import { Rejects } from '../../lib/ingest/rejects.js';
 import { Sender } from '../../lib/ingest/sender.js';
 import { TaskStreams } from '../../lib/ingest/tasks.js';
 import { readProducerPoint } from '../../lib/model/producer.js';
@@ -228,59 +225,5 @@ describe('the sender', () => {
     controller.abort();
     await waiting;
     await pace.take(1, controller.signal);
-  });
-});
-
-describe('rejects', () => {
-  const item = { position: 2, line: 3, reason: 'no.', input: { v: 12345678901234567890n, ['__proto__']: 1 } };
-
-  it('are kept in a file beside the input, made when there is the first, over no other file', () => {
-    const folder = makeFolder();
-    const input = join(folder, 'p.jsonl');
-    const first = new Rejects(input, undefined);
-    first.add([]);
-    expect([first.path, existsSync(`${input}.rejected.jsonl`)]).toEqual([null, false]);
-    first.add([item]);
-    first.add([{ position: 3, line: 4, reason: 'neither.', input: null }]);
-    first.close();
-    expect([first.path, first.count]).toEqual([`${input}.rejected.jsonl`, 2]);
-    expect(readFileSync(`${input}.rejected.jsonl`, 'utf8')).toBe(
-      '{"line":3,"reason":"no.","input":{"v":12345678901234567890,"__proto__":1}}\n{"line":4,"reason":"neither.","input":null}\n',
-    );
-    const second = new Rejects(input, undefined);
-    second.add([item]);
-    second.close();
-    expect(second.path).toBe(`${input}.rejected-2.jsonl`);
-  });
-
-  it('go to the file that was named, but never into the input', () => {
-    const folder = makeFolder({ 'p.jsonl': 'x' });
-    const named = join(folder, 'bad.jsonl');
-    writeFileSync(named, 'old');
-    const rejects = new Rejects(join(folder, 'p.jsonl'), named);
-    rejects.check();
-    rejects.add([item]);
-    rejects.close();
-    expect(readFileSync(named, 'utf8')).toMatch(/^{"line":3/);
-    expect(() => new Rejects(join(folder, 'p.jsonl'), join(folder, '.', 'p.jsonl')).check()).toThrow(
-      'the input itself',
-    );
-    const nowhere = new Rejects(null, join(folder, 'no', 'file'));
-    expect(() => nowhere.check()).toThrow(/no\/file cannot be written: ENOENT/);
-    expect(() => nowhere.add([item])).toThrow(/cannot be written to .*no\/file/);
-    expect([nowhere.count, nowhere.unwritten, nowhere.path]).toEqual([1, 1, null]);
-  });
-});
-
-describe('the progress of a send', () => {
-  const progress = { bytes: 50, totalBytes: 200, points: 1_000, refused: 0, seconds: 2, obstacle: null };
-
-  it('is a bar where the size is known, and figures', () => {
-    expect(progressLine(progress)).toBe('[######..................] 25 %  1000 sent  500/s');
-    expect(progressLine({ ...progress, totalBytes: null, refused: 2, obstacle: 'full' })).toBe(
-      '1000 sent  2 refused  a queue is full, waiting',
-    );
-    expect(progressLine({ ...progress, obstacle: 'alarm' })).toContain('1000 sent  the broker is in alarm, waiting');
-    expect(progressLine({ ...progress, bytes: 300 })).toContain('[########################] 100 %');
   });
 });
