@@ -105,9 +105,9 @@ export class Attempts {
     this.pasts.set(name, { attempts, unread });
   }
 
-  /** Is read, until the event loop goes on. */
-  reading(name: string): void {
-    this.underWay.reading(name);
+  /** These are read, and nothing else, until the next call or until the event loop goes on. */
+  reading(names: readonly string[]): void {
+    this.underWay.reading(names);
   }
 
   /** Takes a slot; its number is for `ended`. */

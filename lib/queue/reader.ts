@@ -1,13 +1,15 @@
 /**
  * Reads a queue pair within a window: priority first, but normal tasks in their turn. One reader for every kind of queue, over a Source.
  *
- * A delivery is open until it is settled, and counts against the window until then. What a process or a lane breaks on is noted by
- * attempts.ts. Where the source loses everything that is open, the window is empty again at once.
+ * A delivery is open until it is settled, and counts against the window until then. What is at hand is handed out in one go, and noted
+ * before as being read: should the process die meanwhile, attempts.ts knows. Where the source loses everything that is open, the window is
+ * empty again at once.
  */
 import type { Delivery } from '../model/delivery.js';
 import type { Deadline } from '../runtime/deadline.js';
 import type { Attempts } from './attempts.js';
 import { type DeliveryOwner, QueueDelivery } from './delivery.js';
+import { Fifo } from './fifo.js';
 import { PairOrder } from './pair.js';
 import type { QueueDepth, ReaderEvents, ReadLimits, TaskReader } from './queue.js';
 import type { Source, SourceReader } from './source.js';
@@ -20,6 +22,10 @@ export class QueueReader<Origin> implements TaskReader, SourceReader<Origin>, De
   private state: 'new' | 'opening' | 'reading' | 'stopped' = 'new';
   private onDelivery: ReaderEvents['onDelivery'] = () => {};
   private paused = false;
+  /** Taken from the source, and not handed out yet; that outlives a turn only where somebody pauses the reader meanwhile. */
+  private readonly atHand = new Fifo<QueueDelivery<Origin>>();
+  /** Is handed out just now, and was noted with all that is. */
+  private handingOut: QueueDelivery<Origin> | null = null;
   private taking = false;
   private turn: 'none' | 'scheduled' = 'none';
   private tasks = 0;
@@ -127,13 +133,13 @@ export class QueueReader<Origin> implements TaskReader, SourceReader<Origin>, De
     if (this.taking) return;
     this.taking = true;
     try {
-      for (let taken = 0; this.hasRoom; taken++) {
-        if (taken === MOST_A_TURN) {
-          this.takeSoon();
-          return;
-        }
-        if (!this.handOutOne()) return;
+      for (let taken = 0; taken < MOST_A_TURN; ) {
+        const count = this.takeAtHand(MOST_A_TURN - taken);
+        if (count === 0 || this.paused) return;
+        this.handOut();
+        taken += count;
       }
+      this.takeSoon();
     } finally {
       this.taking = false;
     }
@@ -167,12 +173,13 @@ export class QueueReader<Origin> implements TaskReader, SourceReader<Origin>, De
   }
 
   voidAll(): void {
+    this.atHand.drain();
     this.tasks = 0;
     this.bytes = 0;
   }
 
   reading(delivery: QueueDelivery<Origin>): void {
-    if (delivery.state === 'open') this.attempts.reading(this.source.nameOf(delivery));
+    if (delivery !== this.handingOut && delivery.state === 'open') this.note([delivery]);
   }
 
   /** What is settled already never comes again: nobody will ask whether it ran. */
@@ -202,7 +209,34 @@ export class QueueReader<Origin> implements TaskReader, SourceReader<Origin>, De
     return this.tasks < this.limits.tasks && this.bytes < this.limits.bytes;
   }
 
-  private handOutOne(): boolean {
+  /** How many are at hand then; so many at most. */
+  private takeAtHand(most: number): number {
+    if (this.state !== 'reading') return 0;
+    while (this.hasRoom && this.atHand.length < most) {
+      const delivery = this.next();
+      if (delivery === null) break;
+      this.atHand.push(delivery);
+    }
+    return this.atHand.length;
+  }
+
+  private handOut(): void {
+    // A suspect is read alone, later.
+    this.note(this.atHand.toArray().filter(({ suspect }) => !suspect));
+    while (!this.paused) {
+      const delivery = this.atHand.shift();
+      if (delivery === undefined) break;
+      this.handingOut = delivery.suspect ? null : delivery;
+      this.onDelivery(delivery);
+    }
+    this.handingOut = null;
+  }
+
+  private note(deliveries: readonly QueueDelivery<Origin>[]): void {
+    if (deliveries.length > 0) this.attempts.reading(deliveries.map((delivery) => this.source.nameOf(delivery)));
+  }
+
+  private next(): QueueDelivery<Origin> | null {
     const priorityFirst = !this.order.normalIsDue;
     let priority = priorityFirst;
     let message = this.source.next(priority);
@@ -210,14 +244,13 @@ export class QueueReader<Origin> implements TaskReader, SourceReader<Origin>, De
       priority = !priorityFirst;
       message = this.source.next(priority);
     }
-    if (message === null) return false;
+    if (message === null) return null;
     this.order.taken(priority);
     const delivery = new QueueDelivery(this, message, priority);
     const past = this.attempts.isEmpty ? null : this.attempts.of(this.source.nameOf(delivery));
     if (past !== null) delivery.recall(past);
     this.tasks++;
     this.bytes += delivery.weight;
-    this.onDelivery(delivery);
-    return true;
+    return delivery;
   }
 }

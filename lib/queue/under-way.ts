@@ -1,11 +1,11 @@
 /**
  * What was under way when a process was killed? Nobody is asked by SIGKILL, so it must have been written before, to small files (in the
- * page cache, which outlives the process): the message that is read, each task that runs, and the tasks of the commits under way. What only
- * waits is not noted.
+ * page cache, which outlives the process): the messages that are read, each task that runs, and the tasks of the commits under way. What
+ * only waits is not noted.
  *
  * A running task has a slot of its own, written when it starts. A slot whose task has ended is written free before the event loop
- * goes on; a task that starts before that overwrites it, so one that ends at once costs a single write of about a microsecond. Reading has
- * one slot for all, since one message is read at a time. What is committed is written as one list.
+ * goes on; a task that starts before that overwrites it, so one that ends at once costs a single write. What is read in one go is written as
+ * one list, and so is what is committed. Refused: a write for each message that is read, which cost as much as all else about reading it.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, ftruncateSync, readFileSync, renameSync, writeSync } from 'node:fs';
@@ -17,15 +17,13 @@ const FILE_ID_BYTES = 36;
 /** A slot opens with a byte that is 1 while it is taken. */
 const TAKEN = 1;
 const FREED = Buffer.from([0]);
-/** The first slot is that of the message that is read. */
-const READING = 0;
-/** The list of what is committed follows its length, in names. */
+/** A list opens with its length, in names. */
 const LENGTH_BYTES = 4;
 
 /** What a process left behind: the id of its files and what was under way. */
 export interface LeftUnderWay {
   readonly id: string;
-  readonly reading: string | null;
+  readonly reading: readonly string[];
   readonly running: readonly string[];
   readonly committing: readonly string[];
 }
@@ -42,25 +40,25 @@ export interface Blame {
  * the next end can tell: whoever may be to blame is a suspect, and is under way alone next time. `isOpen`: whether one is not done with.
  */
 export function blameFor(left: LeftUnderWay, isOpen: (name: string) => boolean = () => true): Blame {
-  const { reading } = left;
-  const beside = (reading === null ? left.committing : [reading, ...left.committing]).filter(isOpen);
+  const reading = left.reading.filter(isOpen);
   const running = left.running.filter(isOpen);
+  const beside = [...reading, ...left.committing.filter(isOpen)];
   if (beside.length === 0) return { counted: running, unread: null, suspects: [] };
   const all = [...new Set([...beside, ...running])];
-  if (all.length === 1) return { counted: all, unread: reading, suspects: [] };
+  if (all.length === 1) return { counted: all, unread: reading[0] ?? null, suspects: [] };
   return { counted: [], unread: null, suspects: all };
 }
 
 export class UnderWay {
   private file: number | null = null;
-  private list: number | null = null;
   private readonly free: number[] = [];
   /** Slots of tasks that have ended, not yet written free. */
   private readonly ended_: number[] = [];
-  private slots = 1;
+  private slots = 0;
   private isReading = false;
-  private isListed = false;
   private readonly slot: Buffer;
+  private readonly read: NameList;
+  private readonly committed: NameList;
 
   /** Names are latin1 and at most `nameBytes` long. */
   constructor(
@@ -68,6 +66,8 @@ export class UnderWay {
     private readonly nameBytes: number,
   ) {
     this.slot = Buffer.alloc(1 + nameBytes);
+    this.read = new NameList(`${path}-reading`, nameBytes);
+    this.committed = new NameList(`${path}-commits`, nameBytes);
   }
 
   /** What the last process left; null where there is no file, or one that was cut off while it was begun. */
@@ -75,70 +75,56 @@ export class UnderWay {
     const bytes = contentOf(this.path);
     if (bytes.length < FILE_ID_BYTES) return null;
     const id = idOf(bytes);
-    let reading: string | null = null;
     const running: string[] = [];
     const { length } = this.slot;
-    for (let at = FILE_ID_BYTES, slot = 0; at + length <= bytes.length; at += length, slot++) {
-      if (bytes[at] !== TAKEN) continue;
-      const name = nameAt(bytes, at + 1, this.nameBytes);
-      if (slot === READING) reading = name;
-      else running.push(name);
+    for (let at = FILE_ID_BYTES; at + length <= bytes.length; at += length) {
+      if (bytes[at] === TAKEN) running.push(nameAt(bytes, at + 1, this.nameBytes));
     }
-    return { id, reading, running, committing: this.listLeft(id) };
+    return { id, reading: this.read.left(id), running, committing: this.committed.left(id) };
   }
 
   /** Begins anew: nothing is under way. Throws STORE_FAILED where the files cannot be written. */
   open(): void {
     const id = randomUUID();
-    this.list = newFile(this.listPath, id);
+    this.read.open(id);
+    this.committed.open(id);
     this.file = newFile(this.path, id);
     this.free.length = 0;
     this.ended_.length = 0;
-    this.slots = 1;
+    this.slots = 0;
   }
 
   /** An orderly end, or one that no task is to blame for: nothing counts as left under way. Its own files, whatever a successor has begun. */
   close(): void {
-    for (const file of [this.file, this.list]) {
-      if (file === null) continue;
-      try {
-        ftruncateSync(file, FILE_ID_BYTES);
-        closeSync(file);
-      } catch {
-        // As below.
-      }
-    }
+    this.read.close();
+    this.committed.close();
+    close(this.file);
     this.file = null;
-    this.list = null;
   }
 
-  /** This is read, until the next one is or the event loop goes on. */
-  reading(name: string): void {
-    this.writeAt(READING, this.filled(name));
+  /** These are read, and nothing else, until the next call or until the event loop goes on. */
+  reading(names: readonly string[]): void {
+    this.read.write(names);
     if (this.isReading) return;
     this.isReading = true;
     queueMicrotask(() => {
       this.isReading = false;
-      this.writeAt(READING, FREED);
+      this.read.write([]);
     });
   }
 
   /** These are committed, and nothing else, until the next call. */
   committing(names: readonly string[]): void {
-    if (this.list === null || (names.length === 0 && !this.isListed)) return;
-    this.isListed = names.length > 0;
-    const bytes = Buffer.alloc(LENGTH_BYTES + names.length * this.nameBytes);
-    bytes.writeUInt32LE(names.length);
-    for (const [n, name] of names.entries()) {
-      bytes.write(name, LENGTH_BYTES + n * this.nameBytes, this.nameBytes, 'latin1');
-    }
-    write(this.list, bytes, FILE_ID_BYTES);
+    this.committed.write(names);
   }
 
   /** Takes a slot; its number is for `ended`. */
   started(name: string): number {
     const number = this.ended_.pop() ?? this.free.pop() ?? this.slots++;
-    this.writeAt(number, this.filled(name));
+    this.slot.fill(0);
+    this.slot[0] = TAKEN;
+    this.slot.write(name, 1, this.nameBytes, 'latin1');
+    this.writeAt(number, this.slot);
     return number;
   }
 
@@ -153,24 +139,24 @@ export class UnderWay {
     }
   }
 
-  private filled(name: string): Buffer {
-    this.slot.fill(0);
-    this.slot[0] = TAKEN;
-    this.slot.write(name, 1, this.nameBytes, 'latin1');
-    return this.slot;
-  }
-
   private writeAt(slot: number, bytes: Buffer): void {
-    if (this.file !== null) write(this.file, bytes, FILE_ID_BYTES + slot * this.slot.length);
+    write(this.file, bytes, FILE_ID_BYTES + slot * this.slot.length);
   }
+}
 
-  private get listPath(): string {
-    return `${this.path}-commits`;
-  }
+/** Names in a file of their own, of which only the last list counts. */
+class NameList {
+  private file: number | null = null;
+  private isEmpty = true;
 
-  /** Of the same process alone: it may have been killed while it began. */
-  private listLeft(id: string): string[] {
-    const bytes = contentOf(this.listPath);
+  constructor(
+    private readonly path: string,
+    private readonly nameBytes: number,
+  ) {}
+
+  /** Of the process with this id alone: it may have been killed while it began. */
+  left(id: string): string[] {
+    const bytes = contentOf(this.path);
     const begin = FILE_ID_BYTES + LENGTH_BYTES;
     if (bytes.length < begin || idOf(bytes) !== id) return [];
     const names: string[] = [];
@@ -179,6 +165,29 @@ export class UnderWay {
       names.push(nameAt(bytes, at, this.nameBytes));
     }
     return names;
+  }
+
+  open(id: string): void {
+    this.file = newFile(this.path, id);
+    this.isEmpty = true;
+  }
+
+  close(): void {
+    close(this.file);
+    this.file = null;
+  }
+
+  write(names: readonly string[]): void {
+    if (names.length === 0 && this.isEmpty) return;
+    this.isEmpty = names.length === 0;
+    const bytes = Buffer.alloc(LENGTH_BYTES + names.length * this.nameBytes);
+    bytes.writeUInt32LE(names.length);
+    let at = LENGTH_BYTES;
+    for (const name of names) {
+      bytes.write(name, at, this.nameBytes, 'latin1');
+      at += this.nameBytes;
+    }
+    write(this.file, bytes, FILE_ID_BYTES);
   }
 }
 
@@ -200,10 +209,22 @@ function nameAt(bytes: Buffer, at: number, length: number): string {
 }
 
 /** A full disk is not reported here: the count is a net, and the commit that follows fails in its own words. */
-function write(file: number, bytes: Buffer, at: number): void {
+function write(file: number | null, bytes: Buffer, at: number): void {
+  if (file === null) return;
   try {
     writeSync(file, bytes, 0, bytes.length, at);
   } catch {}
+}
+
+/** Nothing of it counts any more. */
+function close(file: number | null): void {
+  if (file === null) return;
+  try {
+    ftruncateSync(file, FILE_ID_BYTES);
+    closeSync(file);
+  } catch {
+    // As above.
+  }
 }
 
 /** In the place of the one before, of which a former owner that lives on may still have hold: what it writes stays in its own. */

@@ -38,7 +38,7 @@ it('counts an attempt for each task that ran when its process was killed, and fo
 });
 
 it('counts an attempt for the message that was read, and knows that it was', () => {
-  opened().reading(ids[0]!);
+  opened().reading([ids[0]!]);
   const second = opened();
   expect(second.of(ids[0]!)).toEqual({ attempts: 1, unread: true });
   second.started(ids[0]!);
@@ -53,7 +53,7 @@ it('counts nothing for what was read or committed before', async () => {
   first.committing([ids[0]!, ids[1]!]);
   first.committing([ids[2]!]);
   first.committing([]);
-  for (const id of ids) first.reading(id);
+  first.reading(ids);
   await Promise.resolve();
   expect(attemptsOf(opened(), ...ids)).toEqual([null, null, null, null]);
 });
@@ -64,10 +64,10 @@ it('suspects all where several were under way and some of them read or committed
   expect(attemptsOf(opened(), ...ids)).toEqual([0, 0, null, null]);
   const third = opened();
   third.started(ids[0]!);
-  third.reading(ids[2]!);
+  third.reading([ids[2]!]);
   const fourth = opened();
   expect(attemptsOf(fourth, ...ids)).toEqual([0, 0, 0, null]);
-  fourth.reading(ids[2]!);
+  fourth.reading([ids[2]!]);
   expect(attemptsOf(opened(), ...ids)).toEqual([0, 0, 1, null]);
 });
 
@@ -83,7 +83,7 @@ it('counts a list of commits only for the process that wrote it', () => {
 it('counts nothing after an orderly end', () => {
   const first = opened();
   first.started(ids[0]!);
-  first.reading(ids[0]!);
+  first.reading([ids[0]!]);
   first.committing([ids[0]!]);
   first.close();
   expect(opened().of(ids[0]!)).toBe(null);

@@ -367,11 +367,11 @@ it('knows what was read or committed when the process died, as far as it is not 
     const got = await (await consume(reader))(count);
     const told = got.map(({ id, attempts, suspect, unread }) => ({ id, attempts, suspect, unread }));
     act(got, reader);
-    const running = join(participant.environment.path, 'running');
-    const left = readFileSync(running);
+    const files = ['running', 'running-reading'].map((name) => join(participant.environment.path, name));
+    const left = files.map((file) => readFileSync(file));
     await participant.leave();
     // Nothing comes after a kill.
-    writeFileSync(running, left);
+    for (const [n, file] of files.entries()) writeFileSync(file, left[n]!);
     return told;
   };
   const fresh = { attempts: 0, suspect: false, unread: false };

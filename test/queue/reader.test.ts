@@ -8,7 +8,7 @@ import { Attempts, type KeptPasts, type Past, type PastStore } from '../../lib/q
 import type { QueueDelivery, QueueMessage } from '../../lib/queue/delivery.js';
 import { QueueReader } from '../../lib/queue/reader.js';
 import type { Source, SourceReader } from '../../lib/queue/source.js';
-import { UnderWay } from '../../lib/queue/under-way.js';
+import { blameFor, UnderWay } from '../../lib/queue/under-way.js';
 import { nextTurn } from '../support/deliveries.js';
 
 class MemoryPasts implements PastStore {
@@ -87,7 +87,8 @@ async function reading(ids: { readonly normal?: string[]; readonly priority?: st
   const [source, pasts] = [new MemorySource(), new MemoryPasts()];
   source.waiting.normal.push(...(ids.normal ?? []));
   source.waiting.priority.push(...(ids.priority ?? []));
-  const attempts = new Attempts(new UnderWay(join(folder, 'running'), 36), pasts);
+  const underWay = new UnderWay(join(folder, 'running'), 36);
+  const attempts = new Attempts(underWay, pasts);
   const reader = new QueueReader(source, attempts, { tasks, bytes: 2 ** 20, normalEvery: 4 });
   onTestFinished(async () => {
     await reader.stop();
@@ -96,7 +97,7 @@ async function reading(ids: { readonly normal?: string[]; readonly priority?: st
   const got: Delivery[] = [];
   await reader.consume({ onDelivery: (delivery) => got.push(delivery), onLost: async () => {}, onRestored: () => {} });
   await nextTurn();
-  return { source, pasts, reader, got };
+  return { source, pasts, reader, got, underWay };
 }
 
 const numbered = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
@@ -149,4 +150,55 @@ it('keeps the attempts of a task whose settling came to nothing, and forgets the
   expect(pasts.rows.size).toBe(0);
   delivery!.settle();
   expect(source.settling).toEqual([]);
+});
+
+it('hands out nothing more from the moment it is paused in, and the rest in order afterwards', async () => {
+  const { reader, source, got } = await reading({ normal: ['n0'] });
+  const handed: string[] = [];
+  got.push = (delivery: Delivery) => {
+    handed.push(delivery.id);
+    if (delivery.id === 'n2') reader.pause();
+    return handed.length;
+  };
+  source.waiting.normal.push('n1', 'n2', 'n3', 'n4');
+  reader.take();
+  await nextTurn();
+  expect(handed).toEqual(['n1', 'n2']);
+  reader.resume();
+  await nextTurn();
+  expect(handed).toEqual(['n1', 'n2', 'n3', 'n4']);
+});
+
+it('hands out nothing of what is void by then', async () => {
+  const { reader, source, got } = await reading({ normal: ['n0'] });
+  const handed: string[] = [];
+  got.push = (delivery: Delivery) => {
+    handed.push(delivery.id);
+    reader.voidAll();
+    return handed.length;
+  };
+  source.waiting.normal.push('n1', 'n2');
+  reader.take();
+  await nextTurn();
+  expect(handed).toEqual(['n1']);
+  expect(reader.window.tasks).toBe(0);
+});
+
+it('leaves all that was read in one go as suspects where the process dies then, and one that was read alone as guilty', async () => {
+  const { reader, source, got, underWay } = await reading({ normal: ['n0'] });
+  let left: unknown;
+  got.push = (delivery: Delivery) => {
+    delivery.reading();
+    if (delivery.id === 'n2') left = blameFor(underWay.left()!);
+    return 0;
+  };
+  source.waiting.normal.push('n1', 'n2', 'n3');
+  reader.take();
+  expect(left).toEqual({ counted: [], unread: null, suspects: ['n1', 'n2', 'n3'] });
+  await nextTurn();
+  source.waiting.normal.push('n2');
+  reader.take();
+  expect(left).toEqual({ counted: ['n2'], unread: 'n2', suspects: [] });
+  await nextTurn();
+  expect(blameFor(underWay.left()!)).toEqual({ counted: [], unread: null, suspects: [] });
 });

@@ -170,7 +170,7 @@ class AmqpSource implements Source<Consumer>, SessionOwner {
 
   arrived({ priority }: Consumer): void {
     this.watchdogs[priority ? 'priority' : 'normal'].arrived();
-    this.reader?.take();
+    this.reader?.takeSoon();
   }
 
   mayHaveMore(): void {
