@@ -1,5 +1,6 @@
 /** What a running program says of itself: plain data, shown by `status` and sent between processes. */
 import type { Figures } from '../observability/metrics.js';
+import type { PeriodicStatus } from '../runtime/periodic.js';
 import type { Speaker } from './protocol.js';
 
 /** `waiting`: it starts, and a server that it needs does not answer. `failed`: it crashes again and again, and no worker needs it. */
@@ -45,6 +46,8 @@ export interface WorkerStatus extends Figures {
     readonly ignored: Readonly<Record<string, number>>;
     readonly future: Readonly<Record<string, number>>;
   };
+  /** What is done again and again beside the tasks; an older worker does not tell. */
+  readonly services?: readonly PeriodicStatus[];
 }
 
 /** A process that the program keeps running. */

@@ -3,7 +3,7 @@
  *
  *   configuration and modules are read -> a data folder is joined, once the index has no other owner that lives
  *   -> the queue's reader and writer and the store connect and are checked
- *   -> ownership of the index is taken -> modules start -> the pipeline publishes what was left and consumes -> jobs, sweeper and watchdog
+ *   -> ownership of the index is taken -> modules start -> the pipeline publishes what was left and consumes -> jobs and upkeep
  *
  * Modules start after ownership was taken, since what they emit is written as the owner of the index.
  */
@@ -36,7 +36,6 @@ import { Records } from '../store/records.js';
 import type { Importing, Orders, WorkerProgram } from './life.js';
 import { loadRegistry } from './registry.js';
 import { RunningWorker, type WorkerParts } from './running.js';
-import { Sweeper } from './sweeper.js';
 
 /** Reads the configuration, loads the modules and makes every part. Throws CONFIG_INVALID, MODULE_INVALID, and what opening a backend throws. */
 export async function assembleWorker(
@@ -136,8 +135,6 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
   const { misfireGraceMs } = configuration.scheduler;
   const owns = () => store.holds();
   const scheduler = new Scheduler({ jobs, submit, owns, misfireGraceMs, clock, events });
-  const { sweepIntervalMs: intervalMs } = configuration.ttl;
-  const sweeper = new Sweeper({ store, spec, submit, intervalMs, clock, time, log });
   return {
     configuration,
     spec,
@@ -153,6 +150,7 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
     emissions,
     modules,
     scheduler,
-    sweeper,
+    time,
+    submit,
   };
 }

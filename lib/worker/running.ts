@@ -6,6 +6,7 @@ import type { Executor } from '../executor/executor.js';
 import type { Answer, Question } from '../ipc/messages.js';
 import type { WorkerStatus } from '../ipc/status.js';
 import type { ModelSpec } from '../model/spec.js';
+import type { Task } from '../model/task.js';
 import type { Events } from '../observability/events.js';
 import type { Logger, RootLogger } from '../observability/logger.js';
 import type { Metrics } from '../observability/metrics.js';
@@ -17,13 +18,12 @@ import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, type ErrorCode, messageOf } from '../runtime/errors.js';
 import { type Service, startAll, stopAll } from '../runtime/service.js';
 import type { Troubles } from '../runtime/troubles.js';
+import type { TrustedTime } from '../runtime/trusted-time.js';
 import type { Records } from '../store/records.js';
 import type { Ownership } from '../store/store.js';
+import { Upkeep } from '../upkeep/upkeep.js';
 import type { Orders, WorkerProgram } from './life.js';
-import { Losses } from './losses.js';
 import { StoreStart } from './store-start.js';
-import { Upkeep } from './upkeep.js';
-import { Watchdog } from './watchdog.js';
 
 export interface WorkerParts {
   readonly configuration: Configuration;
@@ -40,7 +40,9 @@ export interface WorkerParts {
   readonly emissions: Emissions;
   readonly modules: Service;
   readonly scheduler: Service;
-  readonly sweeper: Service;
+  readonly time: TrustedTime;
+  /** Sends tasks as derived ones are sent; resolves when they are durable. */
+  readonly submit: (tasks: readonly Task[]) => Promise<void>;
 }
 
 /** What leaving may take even when the deadline has passed. */
@@ -51,15 +53,9 @@ const LOOK_MS = 500;
 /** What other workers would meet, too, and this one again. */
 const STOPS_PROGRAM: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'TOO_MANY_RESTARTS']);
 
-/** A task is lost that was missing for so long. */
-const LOSSES_MS = 60_000;
-
 interface Consuming {
   readonly ownership: Ownership;
   readonly pipeline: Pipeline;
-  readonly watchdog: Watchdog;
-  /** Null where no loss can be seen. */
-  readonly losses: Losses | null;
 }
 
 export class RunningWorker implements WorkerProgram {
@@ -67,6 +63,8 @@ export class RunningWorker implements WorkerProgram {
   readonly shutdownTimeMs: number;
   private readonly storeStart: StoreStart;
   private consuming: Consuming | null = null;
+  /** Null before the first task. */
+  private upkeep: Upkeep | null = null;
   private starting: Promise<unknown> = Promise.resolve();
   private stopping = false;
   private ready = false;
@@ -76,8 +74,6 @@ export class RunningWorker implements WorkerProgram {
   private depth: QueueDepth = { normal: 0, priority: 0 };
   private outboxAgeMs = 0;
   private storeWarning: string | null = null;
-  /** Resident memory before the first task. */
-  private baselineBytes = 0;
 
   constructor(
     private readonly parts: WorkerParts,
@@ -111,7 +107,7 @@ export class RunningWorker implements WorkerProgram {
    */
   async stop(deadline: Deadline): Promise<{ readonly left: number }> {
     this.stopping = true;
-    const { backend, modules, scheduler, sweeper, clock, root: log, metrics } = this.parts;
+    const { backend, modules, scheduler, clock, root: log, metrics } = this.parts;
     const { reader, writer, store } = backend;
     if (!this.ready) {
       this.storeStart.stop();
@@ -120,11 +116,8 @@ export class RunningWorker implements WorkerProgram {
     await deadline.allows(this.starting);
     let left = 0;
     if (this.consuming) {
-      const { pipeline, watchdog, losses } = this.consuming;
-      await watchdog.stop();
-      await losses?.stop(deadline);
-      await sweeper.stop(deadline);
-      ({ left } = await pipeline.drain({ scheduler, modules }, deadline));
+      await this.upkeep?.stop(deadline);
+      ({ left } = await this.consuming.pipeline.drain({ scheduler, modules }, deadline));
     } else await stopAll([reader, writer, store, modules], deadline);
     await Deadline.in(Math.max(deadline.leftMs, LEAVE_MS), clock).allows(backend.leave());
     metrics.close();
@@ -172,7 +165,8 @@ export class RunningWorker implements WorkerProgram {
       queueTrouble: reader.trouble ?? null,
       skipped: reader.skipped ?? [],
       waitsFor: consuming === null ? this.waitsFor() : null,
-      lost: consuming?.losses?.known ?? [],
+      lost: this.upkeep?.lost ?? [],
+      services: this.upkeep?.status() ?? [],
       input: lanes?.input ?? { ignored: {}, future: {} },
     };
   }
@@ -211,7 +205,7 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private async begin(): Promise<{ readonly epoch: number }> {
-    const { backend, modules, scheduler, sweeper, records } = this.parts;
+    const { backend, modules, scheduler, records } = this.parts;
     const { reader, writer } = backend;
     await startAll([reader, writer]);
     await this.storeStart.run();
@@ -219,17 +213,14 @@ export class RunningWorker implements WorkerProgram {
     records.clear();
     const pipeline = this.makePipeline(ownership);
     pipeline.reloading(this.isReloading);
-    const watchdog = this.makeWatchdog(pipeline);
-    const losses = this.makeLosses(ownership);
-    this.consuming = { ownership, pipeline, watchdog, losses };
+    this.consuming = { ownership, pipeline };
     await modules.start();
-    this.measureBaseline();
+    const upkeep = this.makeUpkeep(ownership, pipeline);
     await pipeline.start(this.orders.waiting);
     if (this.lost !== null) throw new ApplicationError('OWNERSHIP_LOST', this.lost);
     await scheduler.start();
-    await sweeper.start();
-    await losses?.start();
-    await watchdog.start();
+    this.upkeep = upkeep;
+    await upkeep.start();
     this.ready = true;
     return { epoch: ownership.epoch };
   }
@@ -237,16 +228,6 @@ export class RunningWorker implements WorkerProgram {
   /** A worker whose primary was killed drains before it lets go of its index: its successor waits for that, and says so. */
   private own(): Promise<Ownership> {
     return this.parts.backend.own(() => this.stopping);
-  }
-
-  private measureBaseline(): void {
-    const { maxMemoryBytes: allowed } = this.parts.configuration;
-    this.baselineBytes = process.memoryUsage.rss();
-    if (allowed === null || this.baselineBytes <= allowed) return;
-    this.log.warn('max_memory is less than a worker begins with', {
-      bytes: this.baselineBytes,
-      allowed,
-    });
   }
 
   private makePipeline(ownership: Ownership): Pipeline {
@@ -275,48 +256,28 @@ export class RunningWorker implements WorkerProgram {
     this.parts.events.emit('store-trouble', { why });
   }
 
-  private makeWatchdog(pipeline: Pipeline): Watchdog {
-    const { configuration, executor, backend, clock, events, root } = this.parts;
-    const { intervalMs } = configuration.watchdog;
-    const { hangTimeoutMs, maxMemoryBytes } = configuration;
-    const upkeep = new Upkeep(backend.store, clock, root);
-    return new Watchdog({
+  private makeUpkeep(ownership: Ownership, pipeline: Pipeline): Upkeep {
+    const { parts, orders } = this;
+    return new Upkeep({
+      ...parts,
+      ownership,
       pipeline,
-      running: () => executor.running(),
-      intervalMs,
-      hangTimeoutMs,
-      clock,
-      events,
-      memory: {
-        bytes: () => process.memoryUsage.rss(),
-        baselineBytes: () => this.baselineBytes,
-        limitBytes: maxMemoryBytes,
-        outgrown: (why, atOnce) => this.orders.restartWorker(why, atOnce),
-      },
-      upkeep,
+      outgrown: (why, atOnce) => orders.restartWorker(why, atOnce),
+      running: () => parts.executor.running(),
+      log: parts.root,
     });
-  }
-
-  /** Of tasks that leave their queue before they are committed, nobody can say where they were lost. */
-  private makeLosses(ownership: Ownership): Losses | null {
-    const { configuration, backend, clock, events, root: log } = this.parts;
-    const { streams } = backend.store;
-    if (streams === null || configuration.delivery === 'at-most-once') return null;
-    return new Losses({ ownership, streams, reader: backend.reader, intervalMs: LOSSES_MS, clock, events, log });
   }
 
   /** Nothing more is done for the index from this moment on: its new owner does it. */
   private lose(why: string): void {
     if (this.lost !== null || this.stopping) return;
     this.lost = why;
-    const { emissions, scheduler, sweeper, index, events } = this.parts;
+    const { emissions, scheduler, index, events } = this.parts;
     emissions.end(new ApplicationError('OWNERSHIP_LOST', why));
     void scheduler.stop();
-    void sweeper.stop();
+    void this.upkeep?.stop();
     const { consuming } = this;
     if (consuming !== null) {
-      void consuming.watchdog.stop();
-      void consuming.losses?.stop();
       consuming.pipeline.abandon(why);
       events.emit('ownership-lost', { index, epoch: consuming.ownership.epoch });
     }

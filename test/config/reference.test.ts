@@ -8,7 +8,7 @@ const HELD: readonly (readonly [what: string, file: string, constant: string])[]
   ['tasks that a worker starts', 'pipeline/flow.ts', 'TASKS_PER_TURN'],
   ['records that a worker reads', 'store/records.ts', 'LOAD_KEYS_LIMIT'],
   ['ids of done tasks', 'pipeline/recent-ids.ts', 'DONE_IDS_LIMIT'],
-  ['expired entities', 'worker/sweeper.ts', 'STEP_RECORDS'],
+  ['expired entities', 'upkeep/sweeper.ts', 'STEP_RECORDS'],
   ['questions to a worker', 'ipc/messages.ts', 'QUESTIONS_LIMIT'],
   ['programs that share', 'ipc/control.ts', 'MOST_SHARING'],
   ['bytes of JSON', 'model/json.ts', 'MAX_JSON_BYTES'],

@@ -1,8 +1,9 @@
 /** Loaded into a worker before all else: it looks for lost tasks twice a second. */
-import { Losses } from '../../dist/lib/worker/losses.js';
+import { LossSearch } from '../../dist/lib/upkeep/lost-tasks.js';
 
-const { start } = Losses.prototype;
-Losses.prototype.start = function () {
+const { run } = LossSearch.prototype;
+LossSearch.prototype.run = function () {
   Object.assign(this.options, { intervalMs: 500 });
-  return start.call(this);
+  Object.assign(this, { everyMs: 500 });
+  return run.call(this);
 };

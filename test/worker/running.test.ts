@@ -11,6 +11,7 @@ import { Deadline } from '../../lib/runtime/deadline.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import type { Service } from '../../lib/runtime/service.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
+import { TrustedTime } from '../../lib/runtime/trusted-time.js';
 import { Scheduler } from '../../lib/scheduler/scheduler.js';
 import { Records } from '../../lib/store/records.js';
 import type { CommitOutcome, Ownership, StoreEvents } from '../../lib/store/store.js';
@@ -115,7 +116,8 @@ function workerOf(store: MemoryStore, { orders = ORDERS, modules = () => {}, sch
     emissions,
     modules: part('modules', () => modules(emissions)),
     scheduler: scheduler?.(emissions, clock) ?? part('scheduler'),
-    sweeper: part('sweeper'),
+    time: new TrustedTime(clock),
+    submit: async () => {},
   };
   const worker = new RunningWorker(parts as unknown as WorkerParts, orders);
   return { worker, clock, events, steps, emissions, queue, lose: (why: string) => lose(why) };
@@ -142,10 +144,10 @@ it('does nothing more for an index that is lost, lets what runs end, and has ano
   lose('another process has it');
   await expect(sent).rejects.toMatchObject({ code: 'OWNERSHIP_LOST', message: 'another process has it' });
   expect(told).toEqual(['0 1', 'another process has it']);
-  expect(steps).toEqual(['scheduler', 'sweeper']);
+  expect(steps).toEqual(['scheduler']);
   expect(queue.paused).toBe(true);
   expect(await worker.stop(Deadline.in(60_000, clock))).toEqual({ left: 0 });
-  expect(steps).toEqual(['scheduler', 'sweeper', 'sweeper', 'scheduler', 'modules', 'writer', 'store']);
+  expect(steps).toEqual(['scheduler', 'scheduler', 'modules', 'writer', 'store']);
   expect(store.stored).toEqual([]);
 });
 

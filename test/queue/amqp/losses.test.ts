@@ -10,12 +10,13 @@ import { floorOf } from '../../../lib/queue/amqp/floors.js';
 import type { TaskReader, TaskWriter } from '../../../lib/queue/queue.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { Deadline } from '../../../lib/runtime/deadline.js';
+import { Periodic } from '../../../lib/runtime/periodic.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
 import { schemaOf } from '../../../lib/store/postgres/names.js';
 import { PostgresStore } from '../../../lib/store/postgres/store.js';
 import { Records } from '../../../lib/store/records.js';
 import type { StreamDesk } from '../../../lib/store/store.js';
-import { Losses } from '../../../lib/worker/losses.js';
+import { LossSearch } from '../../../lib/upkeep/lost-tasks.js';
 import type { TestDatabase } from '../../../services/postgres.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
 import { AmqpBed, type AmqpBedOptions, APP } from '../../support/amqp-bed.js';
@@ -55,7 +56,8 @@ function tasksOf(stream: string, from: number, to: number, given: Given = {}): O
 /** A worker without its process: all that lies between the broker and the tables. */
 class TestWorker {
   readonly log = capturingLogger();
-  readonly losses: Losses;
+  readonly search: LossSearch;
+  private readonly losses: Periodic;
   private looks = 0;
   private stopped = false;
 
@@ -75,7 +77,8 @@ class TestWorker {
     };
     const { log } = this;
     const events = eventsLoggedTo(log);
-    this.losses = new Losses({ ownership, streams, reader, intervalMs: 50, clock: systemClock, events, log });
+    this.search = new LossSearch({ ownership, streams, reader, intervalMs: 50, clock: systemClock, events, log });
+    this.losses = new Periodic(this.search, systemClock);
   }
 
   /** `until`: tasks of the first address do not end before. */
@@ -205,20 +208,20 @@ test.for(['classic', 'quorum'] as const)(
     const lost = { stream, tasks: 40, from: 21, to: 60 };
     expect(second.told(LOST)).toEqual([lost]);
     await second.looked(3);
-    expect(second.losses.known).toEqual([lost]);
+    expect(second.search.known).toEqual([lost]);
     await second.stop();
 
     const third = await TestWorker.start(scene);
     await third.looked(3);
-    expect(third.losses.known).toEqual([lost]);
+    expect(third.search.known).toEqual([lost]);
     // As a sender does whose confirmations were lost.
     const again = await bed.writer();
     await again.send(tasksOf(stream, 21, 30));
     await expect.poll(() => third.told(ARRIVED), { timeout: 20_000 }).toHaveLength(1);
     expect(third.told(ARRIVED)).toEqual([{ stream, tasks: 10 }]);
-    expect(third.losses.known).toEqual([{ stream, tasks: 30, from: 31, to: 60 }]);
+    expect(third.search.known).toEqual([{ stream, tasks: 30, from: 31, to: 60 }]);
     await again.send(tasksOf(stream, 31, 60));
-    await expect.poll(() => third.losses.known, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => third.search.known, { timeout: 20_000 }).toEqual([]);
     await committed(70);
     expect([first, third].flatMap((worker) => worker.told(LOST))).toEqual([]);
   },
@@ -242,8 +245,8 @@ test('tasks that a message-ttl or drop-head lets go are told, from the first to 
   const worker = await TestWorker.start(scene);
   await committed(13);
   for (const task of [taskOf(aged, 10), taskOf(dropped, 26, priority)]) await writer.send([task]);
-  await expect.poll(() => worker.losses.known.length, { timeout: 20_000 }).toBe(2);
-  expect(worker.losses.known).toEqual(
+  await expect.poll(() => worker.search.known.length, { timeout: 20_000 }).toBe(2);
+  expect(worker.search.known).toEqual(
     expect.arrayContaining([
       { stream: aged, tasks: 4, from: 6, to: 9 },
       { stream: dropped, tasks: 17, from: 6, to: 22 },

@@ -2,9 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
+import { Periodic } from '../../lib/runtime/periodic.js';
 import { TrustedTime } from '../../lib/runtime/trusted-time.js';
 import type { DueRecord } from '../../lib/store/store.js';
-import { SEND_AGAIN_MS, SOON_MS, STEP_RECORDS, Sweeper } from '../../lib/worker/sweeper.js';
+import { SEND_AGAIN_MS, SOON_MS, STEP_RECORDS, sweeper } from '../../lib/upkeep/sweeper.js';
 import { manualClock } from '../support/clock.js';
 import { capturingLogger } from '../support/logger.js';
 import { loadTestModel } from '../support/model.js';
@@ -22,7 +23,8 @@ function bench() {
   const sent: Task[] = [];
   const failures: Error[] = [];
   let sending: Promise<void> = Promise.resolve();
-  const sweeper = new Sweeper({
+  const work = sweeper({
+    etype: 'ip',
     spec: loadTestModel(),
     store: {
       async due({ etype }, before, limit) {
@@ -41,6 +43,7 @@ function bench() {
     time: new TrustedTime(clock, clock.now()),
     log,
   });
+  const service = new Periodic(work, clock);
   return {
     clock,
     log,
@@ -48,7 +51,7 @@ function bench() {
     asked,
     sent,
     failures,
-    sweeper,
+    service,
     holdSending(until: Promise<void>) {
       sending = until;
     },
@@ -59,7 +62,7 @@ function bench() {
   };
 }
 
-let open: Sweeper | null = null;
+let open: Periodic | null = null;
 afterEach(async () => {
   await open?.stop();
   open = null;
@@ -67,8 +70,8 @@ afterEach(async () => {
 
 async function started() {
   const made = bench();
-  open = made.sweeper;
-  await made.sweeper.start();
+  open = made.service;
+  await made.service.start();
   return made;
 }
 
@@ -80,7 +83,7 @@ describe('the sweeper', () => {
     expect(new Set(asked.map(({ before }) => before))).toEqual(new Set(['2026-01-01T00:01:00.000000Z']));
   });
 
-  it('asks for entity types that expire, and sends each expired entity a delete for the time of the look', async () => {
+  it('asks for what has expired, and sends each expired entity a delete for the time of the look', async () => {
     const { due, asked, sent, pass } = await started();
     due.push({ eid: '192.0.2.1', until: UNTIL });
     await pass(INTERVAL_MS - 1);
@@ -137,7 +140,7 @@ describe('the sweeper', () => {
   });
 
   it('begins no look before the last one has ended, and waits for it when it stops', async () => {
-    const { due, asked, sent, sweeper, pass, holdSending, clock } = await started();
+    const { due, asked, sent, service, pass, holdSending, clock } = await started();
     due.push({ eid: '192.0.2.1', until: UNTIL });
     const send = deferred<void>();
     holdSending(send.promise);
@@ -145,7 +148,7 @@ describe('the sweeper', () => {
     await pass(10 * INTERVAL_MS);
     expect(asked).toHaveLength(1);
     let stopped = false;
-    const stopping = sweeper.stop(Deadline.in(1_000, clock)).then(() => {
+    const stopping = service.stop(Deadline.in(1_000, clock)).then(() => {
       stopped = true;
     });
     await settled();

@@ -1,5 +1,5 @@
 /**
- * Losses: tells of tasks that were lost between broker and worker (a purged queue, a policy that drops messages). A message says below which
+ * Lost tasks: tells of tasks that were lost between broker and worker (a purged queue, a policy that drops messages). A message says below which
  * position of its stream all were in the queue before it; what is not committed of them is missing.
  *
  * Missing is not lost: it may be on its way here, run, or wait for a key, and after a lost connection it comes again. So what is missing is
@@ -9,11 +9,10 @@ import type { Events } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { TaskReader } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Deadline } from '../runtime/deadline.js';
-import type { Service } from '../runtime/service.js';
+import type { PeriodicWork } from '../runtime/periodic.js';
 import type { LostTasks, MissingTasks, Ownership, StreamDesk } from '../store/store.js';
 
-export interface LossesOptions {
+export interface LossSearchOptions {
   readonly ownership: Ownership;
   readonly streams: StreamDesk;
   readonly reader: Pick<TaskReader, 'redeliveryHorizon'>;
@@ -30,42 +29,27 @@ interface Look {
   readonly missing: readonly MissingTasks[];
 }
 
-export class Losses implements Service {
-  readonly name = 'losses';
+export class LossSearch implements PeriodicWork {
+  readonly name = 'lost tasks';
+  readonly what = 'looks for tasks that were lost between broker and worker';
+  readonly everyMs: number;
+  readonly atOnce = true;
   /** As the store has it. */
   known: readonly LostTasks[] = [];
   private look: Look | null = null;
-  private looking: Promise<void> = Promise.resolve();
-  private running = false;
-  private cancel = () => {};
 
-  constructor(private readonly options: LossesOptions) {}
-
-  async start(): Promise<void> {
-    if (this.running) return;
-    this.running = true;
-    this.looking = this.lookAgain();
+  constructor(private readonly options: LossSearchOptions) {
+    this.everyMs = options.intervalMs;
   }
 
-  async stop(deadline?: Deadline): Promise<void> {
-    this.running = false;
-    this.cancel();
-    if (deadline === undefined) await this.looking;
-    else await deadline.allows(this.looking);
+  async run(): Promise<undefined> {
+    await this.conclude();
+    await this.refresh();
   }
 
-  private async lookAgain(): Promise<void> {
-    const { intervalMs, clock, log } = this.options;
-    try {
-      await this.conclude();
-      await this.refresh();
-    } catch (error) {
-      log.warn('looking for tasks that never arrived failed and is tried again', { error });
-    }
-    if (!this.running) return;
-    this.cancel = clock.after(intervalMs, () => {
-      this.looking = this.lookAgain();
-    });
+  failed(error: unknown): void {
+    const { log } = this.options;
+    log.warn('looking for tasks that never arrived failed and is tried again', { error });
   }
 
   /** What was missing, and is still though all that was in the queues then is settled, is lost. */

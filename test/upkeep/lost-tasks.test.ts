@@ -1,6 +1,7 @@
 /** When it is looked for losses, and back to when; what is found is tested with real queues (queue/amqp/losses.test.ts). */
 import { expect, it } from 'vitest';
-import { Losses } from '../../lib/worker/losses.js';
+import { Periodic } from '../../lib/runtime/periodic.js';
+import { LossSearch } from '../../lib/upkeep/lost-tasks.js';
 import { manualClock } from '../support/clock.js';
 import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
 
@@ -19,7 +20,7 @@ it('a look that follows a task of hours reaches back to the look before', async 
     lost: async () => [],
   };
   const log = capturingLogger();
-  const losses = new Losses({
+  const search = new LossSearch({
     ownership: { index: 0, epoch: 1 },
     streams,
     reader: { redeliveryHorizon: async () => settled },
@@ -28,6 +29,7 @@ it('a look that follows a task of hours reaches back to the look before', async 
     events: eventsLoggedTo(log),
     log,
   });
+  const losses = new Periodic(search, clock);
   const pass = async () => {
     while (clock.waiting === 0) await new Promise(setImmediate);
     clock.pass(MINUTE);

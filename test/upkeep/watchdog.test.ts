@@ -1,8 +1,11 @@
 /** The watchdog: what stands still, runs too long or holds up all others is found at its next look. */
 import { describe, expect, it } from 'vitest';
 import type { RunningTask } from '../../lib/executor/executor.js';
-import { Watchdog } from '../../lib/worker/watchdog.js';
+import { Periodic } from '../../lib/runtime/periodic.js';
+import { startAll, stopAll } from '../../lib/runtime/service.js';
+import { type WatchdogOptions, watchdogs } from '../../lib/upkeep/watchdog.js';
 import { manualClock } from '../support/clock.js';
+import { nextTurn } from '../support/deliveries.js';
 import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
 
 const INTERVAL_MS = 30_000;
@@ -24,8 +27,6 @@ function bed(
   events.on('task-hanging', ({ key, hook, durationMs }) => seen.push(`${key} hangs in ${hook} for ${durationMs}`));
   events.on('window-full', ({ filledBy, tasks }) => seen.push(`${filledBy?.key ?? null} of ${tasks}`));
   let looks = 0;
-  let upkeeps = 0;
-  let upkeepStopped = false;
   const tasks = given.window ?? 0;
   const window = { tasks, tasksLimit: 10, bytes: 0, bytesLimit: 100, full: tasks === 10 };
   const pipeline = {
@@ -41,95 +42,96 @@ function bed(
       return given.stuck ?? false;
     },
   };
-  const watchdog = new Watchdog({
-    pipeline: pipeline as unknown as ConstructorParameters<typeof Watchdog>[0]['pipeline'],
+  const works = watchdogs({
+    pipeline: pipeline as unknown as WatchdogOptions['pipeline'],
     running: () => running,
     intervalMs: INTERVAL_MS,
     hangTimeoutMs: 45_000,
-    clock,
     events,
+    log,
     memory: {
       bytes: () => given.memory?.shift() ?? 0,
-      baselineBytes: () => given.baseline ?? 0,
+      baselineBytes: given.baseline ?? 0,
       limitBytes: given.memory ? 100 : null,
       outgrown: (why, atOnce) => seen.push(`${why}${atOnce ? ', at once' : ''}`),
     },
-    upkeep: {
-      begin: () => {
-        upkeeps++;
-      },
-      stop: () => {
-        upkeepStopped = true;
-      },
-    },
   });
+  const services = works.map((work) => new Periodic(work, clock));
+  const watchdog = { start: () => startAll(services), stop: () => stopAll(services) };
+  /** As many intervals. */
+  const pass = async (intervals = 1) => {
+    for (let n = 0; n < intervals; n++) {
+      clock.pass(INTERVAL_MS);
+      await nextTurn();
+    }
+  };
   return {
     clock,
     log,
     running,
     seen,
     watchdog,
+    pass,
     looks: () => looks,
-    upkeeps: () => upkeeps,
-    upkeepStopped: () => upkeepStopped,
   };
 }
 
 describe('the watchdog', () => {
-  it('looks once in an interval, does the upkeep then, and leaves no timer behind when it stops', async () => {
-    const { clock, watchdog, looks, upkeeps, upkeepStopped } = bed();
+  it('looks once in an interval, and leaves no timer behind when it stops', async () => {
+    const { clock, watchdog, looks, pass } = bed();
     await watchdog.start();
     clock.pass(INTERVAL_MS - 1);
     expect(looks()).toBe(0);
-    clock.pass(1 + 2 * INTERVAL_MS);
-    expect([looks(), upkeeps()]).toEqual([3, 3]);
-    expect(upkeepStopped()).toBe(false);
+    clock.pass(1);
+    await nextTurn();
+    await pass(2);
+    expect(looks()).toBe(3);
     await watchdog.stop();
-    expect([clock.waiting, upkeepStopped()]).toEqual([0, true]);
-    clock.pass(INTERVAL_MS);
+    expect(clock.waiting).toBe(0);
+    await pass();
     expect(looks()).toBe(3);
   });
 
   it('says so when lanes stood still', async () => {
-    const { clock, watchdog, log } = bed({ stuck: true });
+    const { pass, watchdog, log } = bed({ stuck: true });
     await watchdog.start();
-    clock.pass(INTERVAL_MS);
+    await pass();
     expect(log.lines).toMatchObject([{ level: 'error', message: 'lanes stood still and were set going' }]);
   });
 
   it('names key and hook of a task that runs longer than hang_timeout, once a task', async () => {
-    const { clock, watchdog, running, seen, log } = bed();
+    const { pass, watchdog, running, seen, log } = bed();
     await watchdog.start();
     running.push({ id: 'a', key: 'ip:192.0.2.1', runningMs: 45_001, hook: 'geo onEntityCreation' });
     running.push({ id: 'b', key: 'ip:192.0.2.2', runningMs: 45_000, hook: null });
-    clock.pass(INTERVAL_MS);
-    clock.pass(INTERVAL_MS);
+    await pass();
+    await pass();
     const line = 'ip:192.0.2.1 hangs in geo onEntityCreation for 45001';
     expect(seen).toEqual([line]);
     expect(log.lines).toMatchObject([{ fields: { id: 'a', entity: 'ip:192.0.2.1', hook: 'geo onEntityCreation' } }]);
 
     // Gone, and there again: it was redelivered and hangs anew.
     const [first] = running.splice(0);
-    clock.pass(INTERVAL_MS);
+    await pass();
     running.push(first!);
-    clock.pass(INTERVAL_MS);
+    await pass();
     expect(seen).toEqual([line, line]);
   });
 
   it('tells of a full window, and names the entity in the log that holds most of it', async () => {
-    const { clock, watchdog, seen, log } = bed({ window: 10, filledBy: { key: 'ip:192.0.2.1', tasks: 6 } });
+    const { pass, watchdog, seen, log } = bed({ window: 10, filledBy: { key: 'ip:192.0.2.1', tasks: 6 } });
     await watchdog.start();
-    clock.pass(INTERVAL_MS);
+    await pass();
     expect(seen).toEqual(['ip:192.0.2.1 of 10']);
     expect(log.lines).toMatchObject([{ level: 'warn', fields: { entity: 'ip:192.0.2.1', waiting: 6, tasks: 10 } }]);
   });
 
   it('asks for a restart once when the process has more memory than is allowed', async () => {
-    const { clock, watchdog, seen } = bed({ memory: [100, 101, 102] });
+    const { pass, watchdog, seen } = bed({ memory: [100, 101, 102] });
     await watchdog.start();
-    clock.pass(INTERVAL_MS);
+    await pass();
     expect(seen).toEqual([]);
-    clock.pass(2 * INTERVAL_MS);
+    await pass(2);
     expect(seen).toEqual([
       'its resident memory is 101 bytes, 0 of them before its first task; allowed are 100 (max_memory)',
     ]);
@@ -139,9 +141,9 @@ describe('the watchdog', () => {
     [100, ''],
     [101, ', at once'],
   ])('says whether the process had too much with the %d bytes before its first task', async (baseline, told) => {
-    const { clock, watchdog, seen } = bed({ memory: [103], baseline });
+    const { pass, watchdog, seen } = bed({ memory: [103], baseline });
     await watchdog.start();
-    clock.pass(INTERVAL_MS);
+    await pass();
     expect(seen).toEqual([
       `its resident memory is 103 bytes, ${baseline} of them before its first task; allowed are 100 (max_memory)${told}`,
     ]);
@@ -152,9 +154,9 @@ describe('the watchdog', () => {
       { window: 10, told: ['null of 10'] },
       { window: 9, told: [] },
     ]) {
-      const { clock, watchdog, log, seen } = bed(given);
+      const { pass, watchdog, log, seen } = bed(given);
       await watchdog.start();
-      clock.pass(INTERVAL_MS);
+      await pass();
       expect(log.lines).toEqual([]);
       expect(seen).toEqual(told);
     }
