@@ -39,13 +39,13 @@ export type Duty = keyof typeof DUTIES;
 
 /** By file and function; the first that fits. What functions of lib/model and lib/runtime do, they do for their caller. */
 const PLACES: readonly (readonly [RegExp, Duty])[] = [
-  [/^lib\/queue\/amqp\/(acknowledger|gather)\.|^lib\/queue\/.*#(settle|ack)/, 'acknowledge'],
+  [/^lib\/queue\/amqp\/acks\.|^lib\/queue\/.*#(settle|flush)/, 'acknowledge'],
   [/^lib\/queue\//, 'reader'],
-  [/^lib\/worker\/(intake|recent-ids)\./, 'validate'],
-  [/^lib\/(lanes\/|worker\/pipeline\.)/, 'lanes'],
+  [/^lib\/pipeline\/(intake|duplicates|message-reader|recent-ids)\./, 'validate'],
+  [/^lib\/(lanes|pipeline)\//, 'lanes'],
   [/^lib\/(executor\/|store\/records)/, 'execute'],
   [/^lib\/hooks\/|modules\/bench\.mjs/, 'hooks'],
-  [/^lib\/store\/postgres\/(column|inbox-id|parts|rows|values)\./, 'encode'],
+  [/^lib\/store\/postgres\/(binary-array|commit-statement|encode-batch|inbox|values)\.|^lib\/store\/changes\./, 'encode'],
   [/^lib\/(store|commit)\//, 'commit'],
 ];
 /** Where no function of lib/ is above. */
