@@ -45,7 +45,10 @@ const PLACES: readonly (readonly [RegExp, Duty])[] = [
   [/^lib\/(lanes|pipeline)\//, 'lanes'],
   [/^lib\/(executor\/|store\/records)/, 'execute'],
   [/^lib\/hooks\/|modules\/bench\.mjs/, 'hooks'],
-  [/^lib\/store\/postgres\/(binary-array|commit-statement|encode-batch|inbox|values)\.|^lib\/store\/changes\./, 'encode'],
+  [
+    /^lib\/store\/postgres\/(binary-array|commit-statement|encode-batch|inbox|values)\.|^lib\/store\/changes\./,
+    'encode',
+  ],
   [/^lib\/(store|commit)\//, 'commit'],
 ];
 /** Where no function of lib/ is above. */
