@@ -13,7 +13,7 @@ import type { Pipeline } from '../pipeline/pipeline.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Deadline } from '../runtime/deadline.js';
 import { Periodic, type PeriodicStatus, type PeriodicWork } from '../runtime/periodic.js';
-import { type Service, startAll, stopAll } from '../runtime/service.js';
+import { type Service, startAll } from '../runtime/service.js';
 import type { TrustedTime } from '../runtime/trusted-time.js';
 import type { LostTasks, Ownership } from '../store/store.js';
 import { LossSearch } from './lost-tasks.js';
@@ -56,8 +56,9 @@ export class Upkeep implements Service {
     return startAll(this.services);
   }
 
-  stop(deadline?: Deadline): Promise<void> {
-    return stopAll(this.services, deadline);
+  /** None begins a run from now on, also where that of another one is still to end. */
+  async stop(deadline?: Deadline): Promise<void> {
+    await Promise.all(this.services.map((service) => service.stop(deadline)));
   }
 
   status(): readonly PeriodicStatus[] {
