@@ -52,11 +52,13 @@ export function checkWith(checkModules: CheckModules): Run {
           return 2;
         });
       if (!invocation.has('no-modules')) problems.push(...(await checkModules(configuration, spec, importing)));
-      problems.push(...memoryProblems(configuration, process.memoryUsage.rss()));
       const { dir: configDir, modulesDir, enabledModules: enabled } = configuration;
       const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
       problems.push(...typesProblems(configuration, spec, typescript));
-      problems.push(...(await (await backendOf(configuration)).problems()));
+      const backend = await backendOf(configuration);
+      // With the libraries of its backend loaded, as a worker has them.
+      problems.push(...memoryProblems(configuration, process.memoryUsage.rss()));
+      problems.push(...(await backend.problems()));
     }
     return report(invocation, loaded, problems);
   };
