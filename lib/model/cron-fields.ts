@@ -30,6 +30,8 @@ export interface CronPattern {
   readonly pattern: string;
   /** Weeks of the year that count; null for all. */
   readonly weeks: ReadonlySet<number> | null;
+  /** Whether the hour or the minute begins with a star. */
+  readonly byInterval: boolean;
 }
 
 interface Field {
@@ -66,10 +68,12 @@ export function patternOfFields(fields: CronFields): CronPattern {
   if (finest < 0) throw ValueError.of(fields, `at least one of ${FIELDS.map(({ name }) => name).join(', ')}`);
   const written = new Map<string, string>();
   let weeks: ReadonlySet<number> | null = null;
+  let byInterval = false;
   for (const [at, field] of FIELDS.entries()) {
     try {
       const given = fields[field.name];
       const text = isNamed(given) ? String(given).trim().toLowerCase() : at < finest ? '*' : field.whenFiner;
+      if (field.name === 'hour' || field.name === 'minute') byInterval ||= text.startsWith('*');
       if (field.name === 'week') weeks = text === '*' ? null : new Set(valuesOf(field, text));
       else written.set(field.name, write(field, text));
     } catch (error) {
@@ -79,7 +83,7 @@ export function patternOfFields(fields: CronFields): CronPattern {
   const position = /^(\w+) +(\w+)$/.exec(String(fields.day ?? '').trim());
   if (position) putPosition(written, position, fields);
   const order = ['second', 'minute', 'hour', 'day', 'month', 'day_of_week', 'year'];
-  return { pattern: order.map((name) => written.get(name)).join(' '), weeks };
+  return { pattern: order.map((name) => written.get(name)).join(' '), weeks, byInterval };
 }
 
 function isNamed(value: unknown): value is string | number {

@@ -137,10 +137,36 @@ describe('check', () => {
 
   it('prints what is wrong with modules too, and then exits with 2', async () => {
     const { given, printed } = invocation({ request: { dir: makeFolder(), env: 'test' } });
-    const run = checkWith(async (configuration) => [
-      { severity: 'error', file: 'modules/x.js', key: '', sentence: `Nothing for ${configuration.app}.` },
-    ]);
+    const run = checkWith(async ({ app }) => ({
+      problems: [{ severity: 'error', file: 'modules/x.js', key: '', sentence: `Nothing for ${app}.` }],
+      scheduled: [],
+    }));
     expect(await run(given)).toBe(2);
     expect(printed()).toEqual({ stdout: '', stderr: 'error    modules/x.js: Nothing for dp3.\n1 error, 0 warnings\n' });
+  });
+
+  it('lists the next five runs of each job, as the clocks of its zone show them', async () => {
+    const dir = makeFolder({
+      'default.yml': 'processing_core: {modules_dir: ., enabled_modules: [geo, idle]}',
+      'geo.mjs': moduleText(
+        "scheduled: [{ cron: '0 30 2 29 2 *', zone: 'Europe/Prague', on: 'index-0', run: () => [] }, { cron: { year: 9998 }, on: 'all', run: () => [] }]",
+      ),
+      'idle.mjs': moduleText(''),
+    });
+    const { stdout } = await dp3(['check', '--config', dir]);
+    const jobs = stdout.slice(stdout.indexOf('Scheduled jobs')).trim().split('\n');
+    const zone = /^(geo\.scheduled\[0\]) +index-0 +0 30 2 29 2 \* +20\d\d-02-29T02:30:00\+01:00$/;
+    expect(jobs[2]).toMatch(zone);
+    for (const run of jobs.slice(3, 7)) expect(run).toMatch(/^ +2\d\d\d-02-29T02:30:00\+01:00$/);
+    expect(jobs.slice(7)).toEqual([
+      expect.stringMatching(/^geo\.scheduled\[1\] +all +\{"year":9998\} +9998-01-01T00:00:00\+00:00$/),
+    ]);
+    for (const line of jobs) expect(line.length).toBeLessThanOrEqual(80);
+    const document = JSON.parse((await dp3(['check', '--config', dir, '--json'])).stdout);
+    expect(document.jobs).toEqual([
+      { job: 'geo.scheduled[0]', on: 'index-0', schedule: '0 30 2 29 2 *', next: expect.any(Array) },
+      { job: 'geo.scheduled[1]', on: 'all', schedule: '{"year":9998}', next: ['9998-01-01T00:00:00+00:00'] },
+    ]);
+    expect(document.jobs[0].next).toHaveLength(5);
   });
 });

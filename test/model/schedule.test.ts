@@ -148,15 +148,6 @@ describe('six cron fields', () => {
     expect(due(cron)).toBe(times);
   });
 
-  it('follow the clocks of their zone: once where a time comes twice, after the gap where it is missing', () => {
-    expect(due('0 30 2 * * *', 'Europe/Prague', 3, '2026-10-24T12:00:00Z')).toBe(
-      '2026-10-25T00:30:00Z 2026-10-26T01:30:00Z 2026-10-27T01:30:00Z',
-    );
-    expect(due('0 30 2 * * *', 'Europe/Prague', 3, '2026-03-28T00:00:00Z')).toBe(
-      '2026-03-28T01:30:00Z 2026-03-29T01:00:00Z 2026-03-30T00:30:00Z',
-    );
-  });
-
   it.each([
     '',
     '* * * * *',
@@ -172,5 +163,159 @@ describe('six cron fields', () => {
 
   it('say what is missing in the five fields of a crontab', () => {
     expect(() => parseSchedule('0 3 * * *')).toThrow(/put a 0 for the second in front/);
+  });
+});
+
+/** Days on which clocks change: zone, the moment before noon of the day before, what the change is. */
+const CHANGES = {
+  'Prague, an hour forward at 2:00': ['Europe/Prague', '2026-03-28T12:00:00Z'],
+  'Prague, an hour back at 3:00': ['Europe/Prague', '2026-10-24T12:00:00Z'],
+  'New York, an hour forward at 2:00': ['America/New_York', '2026-03-07T18:00:00Z'],
+  'New York, an hour back at 2:00': ['America/New_York', '2026-10-31T18:00:00Z'],
+  'Lord Howe, half an hour forward at 2:00': ['Australia/Lord_Howe', '2026-10-03T03:00:00Z'],
+  'Lord Howe, half an hour back at 2:00': ['Australia/Lord_Howe', '2026-04-04T03:00:00Z'],
+  'Cairo, an hour forward at midnight': ['Africa/Cairo', '2026-04-23T10:00:00Z'],
+  'Cairo, an hour back at midnight': ['Africa/Cairo', '2026-10-29T10:00:00Z'],
+  'Troll, two hours forward at 1:00': ['Antarctica/Troll', '2026-03-28T12:00:00Z'],
+  'Troll, two hours back at 3:00': ['Antarctica/Troll', '2026-10-24T12:00:00Z'],
+} as const;
+type Change = keyof typeof CHANGES;
+
+function dueAt(change: Change, cron: unknown, count: number): string {
+  const [zone, from] = CHANGES[change];
+  return due(cron, zone, count, from);
+}
+
+describe('where clocks change', () => {
+  it.each<[Change, unknown, string]>([
+    ['Prague, an hour forward at 2:00', '0 30 2 * * *', '2026-03-29T01:00:00Z 2026-03-30T00:30:00Z'],
+    [
+      'Prague, an hour forward at 2:00',
+      '0 30 2,14 * * *',
+      '2026-03-28T13:30:00Z 2026-03-29T01:00:00Z 2026-03-29T12:30:00Z',
+    ],
+    [
+      'Prague, an hour forward at 2:00',
+      { hour: '2,14', minute: 30 },
+      '2026-03-28T13:30:00Z 2026-03-29T01:00:00Z 2026-03-29T12:30:00Z',
+    ],
+    [
+      'Prague, an hour forward at 2:00',
+      '0 0,30 2 * * *',
+      '2026-03-29T01:00:00Z 2026-03-30T00:00:00Z 2026-03-30T00:30:00Z',
+    ],
+    [
+      'Prague, an hour forward at 2:00',
+      '0 0 2,3 * * *',
+      '2026-03-29T01:00:00Z 2026-03-30T00:00:00Z 2026-03-30T01:00:00Z',
+    ],
+    ['Prague, an hour back at 3:00', '0 30 2 * * *', '2026-10-25T00:30:00Z 2026-10-26T01:30:00Z'],
+    [
+      'Prague, an hour back at 3:00',
+      '0 30 2,14 * * *',
+      '2026-10-24T12:30:00Z 2026-10-25T00:30:00Z 2026-10-25T13:30:00Z',
+    ],
+    [
+      'Prague, an hour back at 3:00',
+      { hour: '2,14', minute: 30 },
+      '2026-10-24T12:30:00Z 2026-10-25T00:30:00Z 2026-10-25T13:30:00Z',
+    ],
+    ['New York, an hour forward at 2:00', '0 15 2 * * SUN', '2026-03-08T07:00:00Z 2026-03-15T06:15:00Z'],
+    ['New York, an hour back at 2:00', '0 15 1 * * SUN', '2026-11-01T05:15:00Z 2026-11-08T06:15:00Z'],
+    [
+      'Lord Howe, half an hour forward at 2:00',
+      '0 10,40 2 * * *',
+      '2026-10-03T15:30:00Z 2026-10-03T15:40:00Z 2026-10-04T15:10:00Z',
+    ],
+    [
+      'Lord Howe, half an hour back at 2:00',
+      '0 20,45 1 * * *',
+      '2026-04-04T14:20:00Z 2026-04-04T14:45:00Z 2026-04-05T14:50:00Z',
+    ],
+    ['Cairo, an hour forward at midnight', '0 0 0 * * *', '2026-04-23T22:00:00Z 2026-04-24T21:00:00Z'],
+    ['Cairo, an hour back at midnight', '0 30 23 * * *', '2026-10-29T20:30:00Z 2026-10-30T21:30:00Z'],
+    [
+      'Troll, two hours forward at 1:00',
+      '0 30 1,2 * * *',
+      '2026-03-29T01:00:00Z 2026-03-29T23:30:00Z 2026-03-30T00:30:00Z',
+    ],
+    [
+      'Troll, two hours back at 3:00',
+      '0 30 1,2 * * *',
+      '2026-10-24T23:30:00Z 2026-10-25T00:30:00Z 2026-10-26T01:30:00Z',
+    ],
+  ])('%s: the fixed times of %j come once each', (change, cron, times) => {
+    expect(dueAt(change, cron, times.split(' ').length)).toBe(times);
+  });
+
+  it.each<[Change, unknown, string]>([
+    [
+      'Prague, an hour forward at 2:00',
+      '0 */30 1-3 * * *',
+      '2026-03-29T00:00:00Z 2026-03-29T00:30:00Z 2026-03-29T01:00:00Z 2026-03-29T01:30:00Z',
+    ],
+    [
+      'Prague, an hour back at 3:00',
+      '0 */30 2 * * *',
+      '2026-10-25T00:00:00Z 2026-10-25T00:30:00Z 2026-10-25T01:00:00Z 2026-10-25T01:30:00Z 2026-10-26T01:00:00Z',
+    ],
+    [
+      'Prague, an hour back at 3:00',
+      { hour: 2, minute: '*/30' },
+      '2026-10-25T00:00:00Z 2026-10-25T00:30:00Z 2026-10-25T01:00:00Z 2026-10-25T01:30:00Z 2026-10-26T01:00:00Z',
+    ],
+    ['Prague, an hour forward at 2:00', '0 * 2 * * *', '2026-03-30T00:00:00Z 2026-03-30T00:01:00Z'],
+  ])('%s: %j runs whenever clocks show its time', (change, cron, times) => {
+    expect(dueAt(change, cron, times.split(' ').length)).toBe(times);
+  });
+
+  it.each(Object.keys(CHANGES) as Change[])('%s: what runs every ten minutes does so all day long', (change) => {
+    const [zone, from] = CHANGES[change];
+    for (const cron of ['0 */10 * * * *', { minute: '*/10' }]) {
+      const schedule = parseSchedule(cron, zone);
+      let at = Date.parse(from);
+      for (let run = 0; run < 6 * 36; run++) {
+        expect(schedule.next(at)).toBe(at + 600_000);
+        at += 600_000;
+      }
+    }
+  });
+
+  it.each(Object.keys(CHANGES) as Change[])(
+    '%s: a time of each hour that is listed comes once, wherever one looks from',
+    (change) => {
+      const [zone, from] = CHANGES[change];
+      const hours = Array.from({ length: 24 }, (_, hour) => hour).join(',');
+      const schedule = parseSchedule(`0 17 ${hours} * * *`, zone);
+      const start = Date.parse(from);
+      const times: number[] = [];
+      for (let at = start; at < start + 2 * 86_400_000; at += 600_000) {
+        const next = schedule.next(at);
+        if (next === null || next <= at) throw new Error(`after ${at}: ${next}`);
+        if (times.at(-1) !== next) times.push(next);
+      }
+      expect(times).toEqual([...times].sort((one, other) => one - other));
+      const walls = new Intl.DateTimeFormat('en', {
+        timeZone: zone,
+        day: 'numeric',
+        hour: '2-digit',
+        minute: '2-digit',
+        hourCycle: 'h23',
+      });
+      const shown = times.map((time) => walls.format(time));
+      expect(new Set(shown).size).toBe(shown.length);
+    },
+  );
+
+  it('a search far away or in a repeated hour is quick', () => {
+    const second = parseSchedule('* * * * * *', 'Europe/Prague');
+    const leap = parseSchedule('0 0 12 29 2 1', 'Europe/Prague');
+    const begin = performance.now();
+    let at = Date.parse('2026-10-25T00:59:58Z');
+    for (let run = 0; run < 100; run++) at = second.next(at) ?? 0;
+    expect(at).toBe(Date.parse('2026-10-25T00:59:58Z') + 100_000);
+    expect(second.next(Date.parse('2026-03-29T00:59:59Z'))).toBe(Date.parse('2026-03-29T01:00:00Z'));
+    expect(leap.next(Date.parse(START))).toBe(Date.parse('2044-02-29T11:00:00Z'));
+    expect(performance.now() - begin).toBeLessThan(1_000);
   });
 });

@@ -178,7 +178,7 @@ async function withWaitingJob() {
         {
           module: 'm',
           name: 'job',
-          schedule: { text: 'hourly', next: (after) => after + HOUR_MS },
+          schedule: { text: 'hourly', next: (after) => after + HOUR_MS, show: String },
           run: () => [{} as Task],
         },
       ],

@@ -10,8 +10,9 @@ import { showSize } from '../../config/formats.js';
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { outlined, redacted, redactedProblem } from '../../config/redact.js';
 import { attributeRow, entityDocument, lifetimeText } from '../../documents/model.js';
+import type { ScheduledHook } from '../../hooks/hook.js';
 import { typeScriptFiles } from '../../hooks/loader.js';
-import { moduleProblems } from '../../hooks/module-problems.js';
+import { type ModuleFindings, moduleFindings } from '../../hooks/module-problems.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
 import { systemClock } from '../../runtime/clock.js';
@@ -20,6 +21,8 @@ import type { Cell, Output } from '../output.js';
 import { printProblems } from '../problems.js';
 import { typesProblems } from '../types-file.js';
 
+/** As many coming runs of a job are shown. */
+const RUNS_SHOWN = 5;
 const NO_EXIT = 'It must not call process.exit. Modules after it were not checked.';
 
 /** Loads the modules as a start would, and says what is wrong with them. */
@@ -27,12 +30,12 @@ export type CheckModules = (
   configuration: Configuration,
   spec: ModelSpec,
   importing: (file: string) => () => void,
-) => Promise<readonly Problem[]>;
+) => Promise<ModuleFindings>;
 
 export const run: Run = checkWith((configuration, spec, importing) => {
   const { app, dir, numProcesses, modulesDir, enabledModules, moduleConfigurations, hookTimeoutMs } = configuration;
   const configOf = (name: string) => moduleConfigurations.get(name);
-  return moduleProblems(
+  return moduleFindings(
     { configDir: dir, modulesDir, enabled: enabledModules, configOf, limitMs: hookTimeoutMs, importing },
     { spec, platform: { app, index: 0, numProcesses, model: spec }, nowMs: systemClock.now() },
   );
@@ -44,14 +47,19 @@ export function checkWith(checkModules: CheckModules): Run {
     const loaded = loadConfiguration(invocation.request);
     const { configuration, spec } = loaded;
     const problems = [...loaded.problems];
+    let jobs: readonly ShownJob[] = [];
     if (configuration !== null && spec !== null) {
       const importing = (file: string) =>
         invocation.onExit((exitCode) => {
           // Nothing that waits happens any more; what is printed is written at once.
-          void report(invocation, loaded, [...problems, endedBy(file, exitCode)]);
+          void report(invocation, { ...loaded, jobs }, [...problems, endedBy(file, exitCode)]);
           return 2;
         });
-      if (!invocation.has('no-modules')) problems.push(...(await checkModules(configuration, spec, importing)));
+      if (!invocation.has('no-modules')) {
+        const found = await checkModules(configuration, spec, importing);
+        problems.push(...found.problems);
+        jobs = found.scheduled.map((hook) => shownJob(hook, systemClock.now()));
+      }
       const { dir: configDir, modulesDir, enabledModules: enabled } = configuration;
       const typescript = await typeScriptFiles({ configDir, modulesDir, enabled });
       problems.push(...typesProblems(configuration, spec, typescript));
@@ -60,7 +68,7 @@ export function checkWith(checkModules: CheckModules): Run {
       problems.push(...memoryProblems(configuration, process.memoryUsage.rss()));
       problems.push(...(await backend.problems()));
     }
-    return report(invocation, loaded, problems);
+    return report(invocation, { ...loaded, jobs }, problems);
   };
 }
 
@@ -77,9 +85,29 @@ function endedBy(file: string, exitCode: number): Problem {
   return { severity: 'error', file, key: '', sentence: `${sentence} ${NO_EXIT}` };
 }
 
+interface Checked extends LoadedConfiguration {
+  readonly jobs: readonly ShownJob[];
+}
+
+/** A scheduled job with its next runs, in its own time zone. */
+interface ShownJob {
+  readonly job: string;
+  readonly on: ScheduledHook['on'];
+  readonly schedule: string;
+  readonly next: readonly string[];
+}
+
+function shownJob({ module, name, on, schedule }: ScheduledHook, nowMs: number): ShownJob {
+  const next: string[] = [];
+  for (let at = schedule.next(nowMs); at !== null && next.length < RUNS_SHOWN; at = schedule.next(at)) {
+    next.push(schedule.show(at));
+  }
+  return { job: `${module.name}.${name}`, on, schedule: schedule.text, next };
+}
+
 async function report(
   { output, has }: Invocation,
-  { configuration, spec, settings }: LoadedConfiguration,
+  { configuration, spec, settings, jobs }: Checked,
   found: readonly Problem[],
 ): Promise<CommandExit> {
   // Those of modules and servers may quote anything.
@@ -90,11 +118,12 @@ async function report(
     const modules = configuration === null ? null : shownSettings(configuration.moduleConfigurations);
     const model = spec === null ? null : [...spec.entities.values()].map(entityDocument);
     const byKey = settings.map(({ key, value, from }) => [key, { value, from }]);
-    await output.json({ ok, problems, configuration: Object.fromEntries(byKey), modules, model });
+    await output.json({ ok, problems, configuration: Object.fromEntries(byKey), modules, model, jobs });
   } else {
     if (ok && configuration !== null && spec !== null) {
       await printConfiguration(output, configuration, settings, shownSettings);
       await printModel(output, spec);
+      await printJobs(output, jobs);
     }
     printProblems(output, problems);
   }
@@ -130,6 +159,18 @@ async function printModel(output: Output, spec: ModelSpec): Promise<void> {
       [...entity.attributes.values()].map(attributeRow),
     );
   }
+}
+
+/** One line a run, so that its table is narrow. */
+async function printJobs(output: Output, jobs: readonly ShownJob[]): Promise<void> {
+  if (jobs.length === 0) return;
+  await output.line('');
+  await output.heading('Scheduled jobs');
+  const rows = jobs.flatMap(({ job, on, schedule, next: [first = 'never', ...later] }): Cell[][] => [
+    [job, on, schedule, first],
+    ...later.map((run) => ['', '', '', run]),
+  ]);
+  await output.table(['job', 'on', 'schedule', 'next runs'], rows);
 }
 
 function cellOf(value: unknown): Cell {
