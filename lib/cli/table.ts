@@ -55,9 +55,16 @@ export const COMMANDS: readonly Command[] = [
     name: 'init',
     args: '<folder>',
     sentence: 'Create an application: configuration, an entity type, a module in TypeScript with its test.',
-    example: 'init my-profiles',
+    details: [
+      'With --from, the entity types are proposed from a sample: a file of JSON objects, one per line or in an array. These are data-points, as send takes them, or any other objects: one key names the entity, one may be the time, the others become attributes. Comments in the files say what was guessed and why.',
+      'points.jsonl holds the data-points of the sample, all of which can be sent; to-points.mjs makes more of them from further data.',
+    ].join('\n\n'),
+    example: 'init my-profiles --from sample.jsonl',
     options: [
       JSON_OUTPUT,
+      { flags: '--from <file>', sentence: 'propose the entity types from this sample' },
+      { flags: '--id <key>', sentence: 'the key of the sample that names the entity (default: guessed)' },
+      { flags: '--type <name>', sentence: 'the entity type of the sample (default: made of the key that names it)' },
       { flags: '--name <name>', sentence: 'name of the application (default: name of the folder)' },
       {
         flags: '--package <what>',

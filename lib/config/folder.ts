@@ -95,9 +95,11 @@ export function checkNames(dir: string, env: string, keys: Keys, problems: Probl
   const names = namesIn(dir) ?? [];
   warnOfYaml(dir, names, problems);
   const known = ['default', 'development', 'test', 'production', env, ...sectionFiles(keys)];
+  // Where the environment has its file, no other is a misspelt one: it is that of another environment.
+  const awaited = ['default', ...(names.includes(`${env}.yml`) ? [] : [env]), ...sectionFiles(keys)];
   for (const name of names) {
     if (!name.endsWith('.yml') || known.includes(name.slice(0, -4))) continue;
-    const near = nearest(name.slice(0, -4), known);
+    const near = nearest(name.slice(0, -4), awaited);
     if (near === null) continue;
     const sentence = `This file is not read. Did you mean "${near}.yml"?`;
     problems.push({ severity: 'warning', file: join(dir, name), key: '', sentence });

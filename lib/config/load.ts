@@ -101,9 +101,13 @@ export function requireConfiguration(
   return { configuration, spec, warnings: problems };
 }
 
-/** `config/default.yml:3 processing_core.worker_threads: sentence`, in one line whatever stands in the file. */
+/**
+ * `config/default.yml:3 processing_core.worker_threads: sentence`, in one line whatever stands in the file. Sentences that quote errors of
+ * others may have several lines.
+ */
 export function problemLine({ file, line, key, sentence }: Problem): string {
-  return printable(`${file}${line === undefined ? '' : `:${line}`}${key === '' ? '' : ` ${key}`}: ${sentence}`);
+  const place = `${file}${line === undefined ? '' : `:${line}`}${key === '' ? '' : ` ${key}`}`;
+  return printable(`${place}: ${sentence.replace(/\s*\n\s*/g, ' ')}`);
 }
 
 function refused(problems: readonly Problem[]): LoadedConfiguration {

@@ -15,7 +15,7 @@ A configuration is a folder, given by \`--config\` or the variable \`DP3_CONFIG\
 | \`default.yml\` | settings for every environment |
 | \`<section>.yml\` | one section of these settings in a file of its own, named after it: \`processing_core.yml\`, \`logging.yml\` |
 | \`<environment>.yml\` | settings for one environment; they override the two above |
-| \`db_entities/<type>.yml\` | the data model, one file for each entity type |
+| \`db_entities/<type>.yml\` | the [data model](model.md), one file for each entity type |
 | \`modules/<name>.yml\` | settings of a module, in any shape |
 
 The environment is \`--env\`, else \`NODE_ENV\`, else \`development\`. Environment variables override the files. They are named after the key

@@ -50,6 +50,9 @@ type Kept<E, K extends AttributeKind, A> = TypesOf<E, K, A> extends { readonly k
 /** A point in time as authors write it: a Date, ISO 8601 text, or seconds since 1970 (milliseconds above 2e10). */
 export type TimeInput = Date | Instant | string | number;
 
+/** Where a value comes from, as a data-point that a hook received has it; null and undefined for nothing. */
+type PointSource = string | null | undefined;
+
 /** A data-point as authors write it; the entity is that of its task. */
 export type NewDataPoint<E extends EntityType = EntityType> = E extends keyof Model
   ? NewPlain<E> | NewObservation<E> | NewTimeseriesChunk<E>
@@ -60,17 +63,21 @@ interface NewPointOfAny {
   readonly attr: string;
   readonly v: unknown;
   /** Needed for observations and time series: when the value began to be valid. */
-  readonly t1?: TimeInput;
+  readonly t1?: TimeInput | null;
   /** Until when; t1 for observations and the end of the series for time series where it is left out. */
-  readonly t2?: TimeInput;
+  readonly t2?: TimeInput | null;
   /** Confidence, 0 to 1; 1 where it is left out. */
   readonly c?: number;
-  readonly src?: string;
+  readonly src?: PointSource;
 }
 
 /** A value with the name of its attribute, so that the name decides what the value must be. */
 type Named<E, K extends AttributeKind> = {
-  readonly [A in AttributeOf<E, K>]: { readonly attr: A; readonly v: GivenValueOf<E, K, A>; readonly src?: string };
+  readonly [A in AttributeOf<E, K>]: {
+    readonly attr: A;
+    readonly v: GivenValueOf<E, K, A>;
+    readonly src?: PointSource;
+  };
 }[AttributeOf<E, K>];
 
 type NewPlain<E> = Named<E, 'plain'>;
@@ -79,7 +86,7 @@ type NewObservation<E> = Named<E, 'observations'> & {
   /** When the value began to be valid. */
   readonly t1: TimeInput;
   /** Until when; t1 where it is left out. */
-  readonly t2?: TimeInput;
+  readonly t2?: TimeInput | null;
   /** Confidence, 0 to 1; 1 where it is left out. */
   readonly c?: number;
 };
@@ -88,7 +95,7 @@ type NewTimeseriesChunk<E> = Named<E, 'timeseries'> & {
   /** When the series begins. */
   readonly t1: TimeInput;
   /** When it ends; where its last item does when it is left out. */
-  readonly t2?: TimeInput;
+  readonly t2?: TimeInput | null;
 };
 
 /** A data-point as hooks get it: checked, in canonical form. */

@@ -89,7 +89,7 @@ export interface SetOptions {
   readonly t1?: TimeInput;
   readonly t2?: TimeInput;
   readonly c?: number;
-  readonly src?: string;
+  readonly src?: string | null | undefined;
 }
 
 /**

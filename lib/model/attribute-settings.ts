@@ -29,13 +29,16 @@ export const ALLOWED_ID = `letters, digits, _ and -, starting with a letter or _
 const BASE_KEYS = ['id', 'type', 'name', 'description', 'ttl'];
 const OBSERVATIONS_KEYS = ['confidence', 'multi_value', 'history_force_graph', 'history_params'];
 const TIMESERIES_KEYS = ['timeseries_type', 'timeseries_params', 'series'];
-const HISTORY_KEYS = ['max_age', 'max_items', 'expire_time', 'pre_validity', 'post_validity', 'aggregate'];
-const KEYS = {
+export const HISTORY_KEYS = ['max_age', 'max_items', 'expire_time', 'pre_validity', 'post_validity', 'aggregate'];
+export const TIMESERIES_PARAMS_KEYS = ['max_age', 'time_step'];
+export const SERIES_KEYS = ['data_type'];
+/** By type of attribute. */
+export const ATTRIBUTE_KEYS = {
   plain: [...BASE_KEYS, 'data_type', 'editable'],
   observations: [...BASE_KEYS, 'data_type', 'editable', ...OBSERVATIONS_KEYS],
   timeseries: [...BASE_KEYS, ...TIMESERIES_KEYS],
 };
-const ALL_KEYS = [...new Set([...KEYS.plain, ...KEYS.observations, ...KEYS.timeseries])];
+const ALL_KEYS = [...new Set(Object.values(ATTRIBUTE_KEYS).flat())];
 
 const SERIES_TYPES = ['int', 'int64', 'float', 'time'];
 /** Series that every value of an irregular time series has without being declared. */
@@ -56,7 +59,8 @@ export function isAttributeId(id: unknown): id is string {
 export function readAttribute(id: string, value: unknown, context: AttributeContext): AttributeSpec | undefined {
   const { etype, problems } = context;
   const given: unknown = value instanceof Map ? value.get('type') : undefined;
-  const keys = given === 'plain' || given === 'observations' || given === 'timeseries' ? KEYS[given] : ALL_KEYS;
+  const keys =
+    given === 'plain' || given === 'observations' || given === 'timeseries' ? ATTRIBUTE_KEYS[given] : ALL_KEYS;
   const section = openSection(value, `attribs.${id}`, keys, 'refused', problems);
   const type = section?.required('type', oneOf('plain', 'observations', 'timeseries'));
   if (section === undefined || type === undefined) return undefined;
@@ -144,10 +148,11 @@ function readTimeseries(section: Section, base: Base, context: AttributeContext)
   const series = readSeries(section, timeseriesType, context);
   const path = section.path('timeseries_params');
   const readParams = (value: unknown): Section | undefined =>
-    openSection(value, path, ['max_age', 'time_step'], 'ignored', problems);
-  const params = section.required('timeseries_params', readParams);
+    openSection(value, path, TIMESERIES_PARAMS_KEYS, 'ignored', problems);
+  const params = section.optional('timeseries_params', readParams, undefined);
   const timeStep = params?.optional('time_step', nullable(readDuration, null), null) ?? null;
-  if (params !== undefined && timeseriesType === 'regular' && (timeStep === null || timeStep === 0n)) {
+  const isRead = params !== undefined || !section.has('timeseries_params');
+  if (isRead && timeseriesType === 'regular' && (timeStep === null || timeStep === 0n)) {
     problems.error(`${path}.time_step`, 'A regular time series needs a time_step above 0.');
   }
   return Object.freeze<TimeseriesAttribute>({
@@ -176,7 +181,7 @@ function readSeries(
       if (!(value instanceof Map)) throw ValueError.of(value, 'a dictionary of series');
       for (const [id, settings] of value) {
         if (!isAttributeId(id)) problems.error(path, `The series id ${describe(id)} is not allowed: ${ALLOWED_ID}.`);
-        const own = openSection(settings, `${path}.${String(id)}`, ['data_type'], 'ignored', problems);
+        const own = openSection(settings, `${path}.${String(id)}`, SERIES_KEYS, 'ignored', problems);
         if (own !== undefined) series.set(String(id), readDataType(own, context, checkSeriesType));
       }
     },
@@ -205,15 +210,15 @@ function checkSeriesType({ text, definition }: DataType): void {
 
 /** Every declared series as a list, all of one length and not empty; what is not declared is dropped, as in DP3. */
 function seriesValidator(series: ReadonlyMap<string, DataType>): (value: unknown) => SeriesValue {
-  const validators: [string, ReturnType<typeof listValidator>][] = [];
-  for (const [id, { validate }] of series) validators.push([id, listValidator(validate)]);
+  const validators: [string, string, ReturnType<typeof listValidator>][] = [];
+  for (const [id, { text, validate }] of series) validators.push([id, text, listValidator(validate)]);
   const allowed = `an object with the series ${[...series.keys()].join(', ')}`;
   return (value) => {
     if (!isObject(value)) throw ValueError.of(value, allowed);
     const result = bareObject<readonly unknown[]>();
     let length = -1;
-    for (const [id, validate] of validators) {
-      if (!Object.hasOwn(value, id)) throw ValueError.missing(allowed, id);
+    for (const [id, type, validate] of validators) {
+      if (!Object.hasOwn(value, id)) throw ValueError.missingKey(id, `list of ${type}`, allowed);
       let list: readonly unknown[];
       try {
         list = validate(value[id]);

@@ -145,13 +145,13 @@ function compileDict(definition: Definition & { kind: 'dict' }): Compiled {
     validate: (value) => {
       if (!isObject(value)) throw ValueError.of(value, allowed);
       const result = bareObject();
-      for (const { key, optional, validate } of fields) {
+      for (const { key, optional, type, validate } of fields) {
         const given = Object.hasOwn(value, key) ? value[key] : undefined;
         if (optional && (given === undefined || given === null)) {
           result[key] = null;
           continue;
         }
-        if (given === undefined) throw ValueError.missing(allowed, key);
+        if (given === undefined) throw ValueError.missingKey(key, type, allowed);
         try {
           result[key] = validate(given);
         } catch (error) {
@@ -181,8 +181,10 @@ function compileLink(definition: LinkDefinition, references: ReferenceReader): C
   const allowed = data === null ? `{eid} of an entity ${etype}` : `{eid, data} of an entity ${etype}`;
   return {
     validate: (value) => {
-      if (!isObject(value) || !Object.hasOwn(value, 'eid')) throw ValueError.of(value, allowed);
-      if (data !== null && !Object.hasOwn(value, 'data')) throw ValueError.of(value, allowed);
+      if (!isObject(value)) throw ValueError.of(value, allowed);
+      if (!Object.hasOwn(value, 'eid')) throw ValueError.missingKey('eid', `id of an entity ${etype}`, allowed);
+      if (data !== null && !Object.hasOwn(value, 'data'))
+        throw ValueError.missingKey('data', 'what the link carries', allowed);
       if (Object.keys(value).length !== keys) throw ValueError.of(value, `${allowed}, no other key`);
       let step = 'eid';
       try {

@@ -48,8 +48,8 @@ export interface EntitySpec extends EntitySettings {
 /** The longest id of an entity type or attribute, in bytes: both stand in keys of the store beside an entity id. */
 export const MAX_NAME_BYTES = 255;
 
-const ENTITY_KEYS = ['id', 'id_data_type', 'name', 'snapshot', 'lifetime', 'description'];
-const LIFETIME_KEYS: ReadonlyMap<unknown, readonly string[]> = new Map([
+export const ENTITY_KEYS = ['id', 'id_data_type', 'name', 'snapshot', 'lifetime', 'description'];
+export const LIFETIME_KEYS: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['immortal', ['type']],
   ['ttl', ['type', 'on_create', 'mirror_data']],
   ['weak', ['type']],

@@ -15,6 +15,7 @@ export type ReadSetting<T> = (value: unknown) => T;
 export interface Section {
   /** Dotted path of a key of this section. */
   path(key: string): string;
+  has(key: string): boolean;
   /** The value of a key that must be there; undefined after a problem. */
   required<T>(key: string, read: ReadSetting<T>): T | undefined;
   /** The value of a key, or the default where it is absent (or after a problem). */
@@ -55,6 +56,7 @@ export function openSection(
   };
   return {
     path: pathOf,
+    has: (key) => value.has(key),
     required<T>(key: string, read: ReadSetting<T>): T | undefined {
       if (value.has(key)) return reading<T | undefined>(key, read, undefined);
       problems.error(pathOf(key), 'This key is required and missing.');

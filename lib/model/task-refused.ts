@@ -23,7 +23,7 @@ export function refusal(place: string, error: unknown): string {
   if (!(error instanceof ValueError)) return `${place}: ${messageOf(error)}`;
   // Keys of a value may be long and hold anything: escaped and cut, as what was given is.
   const path = error.path === '' ? '' : `, ${describe(error.path).replace(/^"|"$/g, '')}`;
-  return `${place}${path}: given ${error.given}, allowed is ${error.allowed}.`;
+  return `${place}${path}: ${error.fault}.`;
 }
 
 /** The cause where the model lacks an entity type or an attribute: another model may have it. */

@@ -10,6 +10,8 @@ export const MAX_GIVEN_CHARACTERS = 100;
 
 export class ValueError extends Error {
   override readonly name = 'ValueError';
+  /** What is wrong, as the middle of a sentence: `given 5, allowed is a string`, `key "delta" (int) is missing`. */
+  readonly fault: string;
   /** Where in the value, as `[2].eid`; empty for the value itself. */
   readonly path: string;
   /** What was given, as JSON, cut at MAX_GIVEN_CHARACTERS. */
@@ -17,8 +19,9 @@ export class ValueError extends Error {
   /** What would be valid, as the end of a sentence. */
   readonly allowed: string;
 
-  private constructor(path: string, given: string, allowed: string) {
-    super(`${path === '' ? '' : `${path}: `}given ${given}, allowed is ${allowed}`);
+  private constructor(path: string, given: string, allowed: string, fault = `given ${given}, allowed is ${allowed}`) {
+    super(`${path === '' ? '' : `${path}: `}${fault}`);
+    this.fault = fault;
     this.path = path;
     this.given = given;
     this.allowed = allowed;
@@ -34,12 +37,17 @@ export class ValueError extends Error {
     return new ValueError(path, 'nothing', allowed);
   }
 
+  /** The error for an object without a key; `what` says what stands under it. */
+  static missingKey(key: string, what: string, allowed: string): ValueError {
+    return new ValueError('', 'nothing', allowed, `key ${describe(key)} (${what}) is missing`);
+  }
+
   /** The same error seen from the container: `step` is an index or a key of it. */
   within(step: number | string): ValueError {
     // A key may be as long as a message, and stand in many containers.
     const own = typeof step === 'number' ? `[${step}]` : step.slice(0, MAX_GIVEN_CHARACTERS);
     const joint = this.path === '' || this.path.startsWith('[') ? '' : '.';
-    return new ValueError(`${own}${joint}${this.path}`, this.given, this.allowed);
+    return new ValueError(`${own}${joint}${this.path}`, this.given, this.allowed, this.fault);
   }
 }
 

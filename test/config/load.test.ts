@@ -314,6 +314,23 @@ describe('warnings', () => {
     ]);
   });
 
+  it('leave the files of other environments alone, however much their names are alike', () => {
+    const staging = makeFolder({ 'staging1.yml': '', 'staging2.yml': '', 'test.yml': '', 'tests.yml': '' });
+    const named = (env: string) =>
+      loadConfiguration({ dir: staging, env }, {})
+        .problems.filter(({ sentence }) => sentence.includes('not read'))
+        .map(({ file }) => file);
+    for (const env of ['staging1', 'staging2', 'test', 'tests']) expect(named(env)).toEqual([]);
+    const misspelt = makeFolder({ 'producton.yml': '' });
+    const told = loadConfiguration({ dir: misspelt, env: 'production' }, {}).problems.map(({ sentence }) => sentence);
+    expect(told).toContain('This file is not read. Did you mean "production.yml"?');
+  });
+
+  it('stand in one line without escapes where they quote several', () => {
+    const problem = { severity: 'error', file: 'x.js', key: '', sentence: 'It says: one\n  two\u001b.' } as const;
+    expect(problemLine(problem)).toBe('x.js: It says: one two\\u001b.');
+  });
+
   it('name a RabbitMQ that is configured and not used', () => {
     expect(warnings({ 'processing_core.yml': 'msg_broker: {host: rabbit}' })).toEqual([
       expect.stringMatching(/^warning processing_core\.msg_broker\.host: RabbitMQ is not used/),

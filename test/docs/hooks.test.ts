@@ -15,15 +15,16 @@ it('compiles and runs', async () => {
   symlinkSync(ROOT, join(app, 'node_modules', 'dp3-cluster'));
   symlinkSync(join(ROOT, 'node_modules', '@types'), join(app, 'node_modules', '@types'));
   const settings = join(app, 'config', 'default.yml');
-  writeFileSync(settings, readFileSync(settings, 'utf8').replace('[suspicion]', '[suspicion, names, failures]'));
+  writeFileSync(settings, readFileSync(settings, 'utf8').replace('[suspicion]', '[suspicion, names, failures, seen]'));
 
   const page = readFileSync(join(ROOT, 'docs', 'hooks.md'), 'utf8');
-  const [suspicion, failures, names, testing, ...more] = codeIn(page, 'ts');
+  const [suspicion, seen, failures, names, testing, ...more] = codeIn(page, 'ts');
   const [attributes] = codeIn(page, 'yaml');
   appendFileSync(join(app, 'config', 'db_entities', 'host.yml'), `${attributes}`.replace(/^/gm, '  '));
   await dp3(['types'], { cwd: app });
   expect(more).toEqual([]);
   writeFileSync(join(app, 'modules', 'suspicion.ts'), `${suspicion}`);
+  writeFileSync(join(app, 'modules', 'seen.ts'), `${seen}`);
   writeFileSync(join(app, 'modules', 'failures.ts'), `${failures}`);
   writeFileSync(join(app, 'modules', 'names.ts'), `${names}`);
   // What a comment says a value is, is checked.

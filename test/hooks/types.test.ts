@@ -43,6 +43,20 @@ describe('defineModule', () => {
     expect(isModule(module)).toBe(true);
   });
 
+  it('takes what a received data-point has for its source and its times', () => {
+    const module = defineModule({
+      onNewPlain: {
+        ip: {
+          hostname(eid, { attr, v, t1, t2, src }, { task, set }) {
+            set('hostname', v, { src });
+            return [task('ip', eid, [{ attr, v, t1, t2, src }]), task('ip', eid, [{ attr, v, src: undefined }])];
+          },
+        },
+      },
+    });
+    expect(isModule(module)).toBe(true);
+  });
+
   it('does not compile with a misspelt hook or a wrong return value', () => {
     const modules = [
       // @ts-expect-error: there is no such hook

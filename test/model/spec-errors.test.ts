@@ -139,7 +139,12 @@ const ATTRIBUTE_CASES: [string, string, string, RegExp][] = [
     'timeseries_type',
     /irregular/,
   ],
-  ['a time series without parameters', `${TIMESERIES}, timeseries_type: irregular`, 'timeseries_params', /required/],
+  [
+    'a regular time series without parameters',
+    `${TIMESERIES}, timeseries_type: regular, series: { a: { data_type: int } }`,
+    'timeseries_params.time_step',
+    /above 0/,
+  ],
   [
     'a data type of a time series',
     `${TIMESERIES}, timeseries_type: irregular, timeseries_params: {}, data_type: int`,

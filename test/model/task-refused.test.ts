@@ -239,7 +239,11 @@ const VALUES: readonly Bad[] = [
     bus('int', { v: 'x'.repeat(10 << 20), t1: T1 }),
     /v: given "x{95,99}\.\.\., allowed is an integer of at most 4300 characters\.$/,
   ],
-  ['a key missing in a dict', bus('place', { v: { lat: 1 }, t1: T1 }), 'attribute place, v.lon: given nothing'],
+  [
+    'a key missing in a dict',
+    bus('place', { v: { lat: 1 }, t1: T1 }),
+    'attribute place, v: key "lon" (float) is missing.',
+  ],
   [
     'a wrong value in a dict',
     bus('place', { v: { lat: 1, lon: [] }, t1: T1 }),
@@ -248,7 +252,7 @@ const VALUES: readonly Bad[] = [
   [
     'a link without eid',
     one('host6', '::1', { attr: 'neighbours', v: [{ id: '::2' }], t1: T1 }),
-    'attribute neighbours, v[0]: given {"id":"::2"}, allowed is {eid}',
+    'attribute neighbours, v[0]: key "eid" (id of an entity host6) is missing.',
   ],
   [
     'a link with a wrong id',
@@ -282,7 +286,11 @@ const VALUES: readonly Bad[] = [
 
 const SERIES: readonly Bad[] = [
   ['series of unequal length', ip('flows', { v: { bytes: [1, 2], rate: [1] }, t1: T1 }), 'attribute flows, v'],
-  ['a series that is missing', ip('flows', { v: { bytes: [1, 2] }, t1: T1 }), 'attribute flows, v.rate: given nothing'],
+  [
+    'a series that is missing',
+    ip('flows', { v: { bytes: [1, 2] }, t1: T1 }),
+    'attribute flows, v: key "rate" (list of float) is missing.',
+  ],
   ['empty series', ip('flows', { v: { bytes: [], rate: [] }, t1: T1 }), 'attribute flows, v'],
   ['a list for the series', ip('flows', { v: [1, 2], t1: T1 }), 'attribute flows, v: given [1,2]'],
   [

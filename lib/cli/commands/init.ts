@@ -11,7 +11,8 @@ import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { READABLE_FILE, READABLE_FOLDER } from '../../runtime/own-files.js';
 import { printable } from '../../runtime/printable.js';
-import type { Run } from '../command.js';
+import type { Invocation, Run } from '../command.js';
+import { fillFromSample, layOver, type Sampled, type SampleRequest, sampled } from '../init/from-sample.js';
 import { typesFileOf } from '../types-file.js';
 
 /** Names of applications: they stand in names of queues, schemas and files. */
@@ -33,26 +34,34 @@ export const run: Run = async ({ args, option, has, output }) => {
     const allowed = 'small letters, digits, _ and -, beginning with a letter, at most 63 characters';
     throw new ApplicationError('USAGE', `the name of the application: given ${name}, allowed are ${allowed} (--name)`);
   }
+  const sample = option('from');
+  refuseMeaningless(sample, option);
+  const from = sample === undefined ? null : await sampled(requestOf(sample, option));
   refuseUsed(folder);
   const root = packageRoot();
+  let remarks: readonly string[] = [];
   try {
     cpSync(join(root, 'template'), folder, { recursive: true });
     renameSync(join(folder, 'gitignore'), join(folder, '.gitignore'));
-    for (const file of NAMED) fill(join(folder, file), 'NAME', name);
     fill(join(folder, POINTS), 'TODAY', new Date(systemClock.now()).toISOString().slice(0, 10));
+    if (from !== null) layOver(folder, join(root, 'template-from-sample'));
+    for (const file of NAMED) fill(join(folder, file), 'NAME', name);
+    if (from !== null) remarks = await fillFromSample(folder, from);
     addPackages(join(folder, 'package.json'), root, option('package') ?? specifierOf(root, folder));
   } catch (error) {
+    if (error instanceof ApplicationError) throw error;
     throw new Error(`${folder} cannot be filled: ${messageOf(error)}`, { cause: error });
   }
   const { configuration, spec } = requireConfiguration({ dir: join(folder, 'config'), env: 'development' }, {});
   writeFileSync(typesFileOf(configuration), modelDeclaration(spec), { mode: READABLE_FILE });
   const place = relative(process.cwd(), folder) || '.';
   const next = [...(place === '.' ? [] : [`cd ${place}`]), 'npm install', 'npm test', 'npx dp3-cluster start'];
-  const then = [`npx dp3-cluster send ${POINTS}`, 'npx dp3-cluster get host 192.0.2.1'];
+  const then = [`npx dp3-cluster send ${POINTS}`, `npx dp3-cluster ${firstLook(from)}`];
   if (has('json')) {
-    await output.json({ folder, name, next: [...next, ...then] });
+    await output.json({ folder, name, next: [...next, ...then], ...(from !== null && { remarks }) });
     return 0;
   }
+  for (const remark of remarks) await output.line(remark);
   const lines = (commands: readonly string[]) => commands.map((command) => `  ${printable(command)}`);
   await output.page(
     [`The application ${name} stands in ${printable(folder)}. Next:`, '', ...lines(next), ''].join('\n'),
@@ -60,6 +69,23 @@ export const run: Run = async ({ args, option, has, output }) => {
   await output.page(['and, while that runs, in a second terminal there:', '', ...lines(then)].join('\n'));
   return 0;
 };
+
+/** What to say of the first record. */
+function firstLook(from: Sampled | null): string {
+  if (from === null) return 'get host 192.0.2.1';
+  return `list ${from.proposal.entities[0]?.id ?? ''}`;
+}
+
+function refuseMeaningless(sample: string | undefined, option: Invocation['option']): void {
+  const other = ['type', 'id'].find((name) => option(name) !== undefined);
+  if (sample === undefined && other !== undefined)
+    throw new ApplicationError('USAGE', `--${other} says something of a sample: name one with --from`);
+}
+
+function requestOf(file: string, option: Invocation['option']): SampleRequest {
+  const [type, id] = [option('type'), option('id')];
+  return { file, ...(type !== undefined && { type }), ...(id !== undefined && { id }) };
+}
 
 /** A folder that is being cloned or mounted may hold hidden files. */
 function refuseUsed(folder: string): void {
