@@ -4,7 +4,6 @@
  */
 import { parse } from 'yaml';
 import { Executor } from '../lib/executor/executor.js';
-import { derivedTasks } from '../lib/executor/followups.js';
 import { defineModule } from '../lib/hooks/define.js';
 import { register } from '../lib/hooks/registration.js';
 import { HookRunner } from '../lib/hooks/run.js';
@@ -66,7 +65,6 @@ function makeExecutor(spec: ModelSpec, definition: ModuleDefinition): Executor {
   if (registry === null) throw new Error(problems.map((problem) => problem.sentence).join('\n'));
   const maker = createTaskMaker(spec);
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs: 30_000 });
-  const toOutgoing = derivedTasks(spec, 4);
   return new Executor({
     spec,
     records: memory(),
@@ -80,7 +78,6 @@ function makeExecutor(spec: ModelSpec, definition: ModuleDefinition): Executor {
     maxSets: 10_000,
     maxInline: 0,
     slowTaskMs: 1_000,
-    toOutgoing,
   });
 }
 

@@ -2,6 +2,7 @@
  * What lanes and commits cost a task: works of 1,000 and of 4,000 keys are pushed as a reader with a window does, an executor that
  * does nothing, a store that stores nothing. Prints microseconds a task. The whole path of a worker is measured in bench/embedded.
  */
+
 import { Committer } from '../lib/commit/committer.js';
 import { Distributor } from '../lib/lanes/distributor.js';
 import type { Delivery } from '../lib/model/delivery.js';
@@ -10,6 +11,7 @@ import type { Task } from '../lib/model/task.js';
 import { type LaneWork, laneWork } from '../lib/model/work.js';
 import { createEvents } from '../lib/observability/events.js';
 import { PairOrder } from '../lib/queue/pair.js';
+import { Placement } from '../lib/routing/placement.js';
 import { systemClock } from '../lib/runtime/clock.js';
 import { Troubles } from '../lib/runtime/troubles.js';
 import type { CommitOutcome } from '../lib/store/store.js';
@@ -66,6 +68,7 @@ function run(works: readonly LaneWork[], process: Process): Promise<number> {
       tasksPerTurn: 256,
       waitingLimit: WINDOW,
       order: new PairOrder(16),
+      clock: systemClock,
       runner: {
         run: process,
         finished: (work, result) => result && committer.add(work.finish(result)),
@@ -79,6 +82,7 @@ function run(works: readonly LaneWork[], process: Process): Promise<number> {
       store: { prepare: () => {}, commit: async () => STORED },
       ownership: { index: 0, epoch: 1 },
       inbox: true,
+      placement: new Placement(1),
       limits: { tasks: 512, bytes: 64 * 2 ** 20, ageMs: 5 },
       reader: { committing: () => {} },
       records: { bytesOf: () => 0 },

@@ -4,10 +4,10 @@
  * observation of type array<int>, 1,000 entity keys. Prints figures; asserts nothing.
  */
 import { parse } from 'yaml';
-import { createHashCache } from '../lib/model/hash.js';
 import { loadSpec, type ModelSpec } from '../lib/model/spec.js';
 import { digestOfMessage } from '../lib/model/task-digest.js';
 import { parseMessage, taskOf } from '../lib/model/task-parse.js';
+import { createHashCache } from '../lib/routing/hash.js';
 
 const ROUNDS = 9;
 const TASKS_PER_ROUND = 200_000;

@@ -70,7 +70,8 @@ export async function runCluster<T>(
     process.off('exit', killGroup);
   }
   const how = await exited;
-  if (how !== 'code 0') throw new Error(`the cluster did not end in order (${how}); see ${shortPath(place.logFile)}`);
+  if (how !== 'code 0')
+    throw new Error(`the cluster did not shut down gracefully (${how}); see ${shortPath(place.logFile)}`);
   return result;
 }
 

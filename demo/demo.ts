@@ -23,7 +23,7 @@ export interface DemoOptions {
   readonly server: boolean;
   /** Data-points a second; 0 for no limit. */
   readonly rate: number;
-  /** Fires when everything shall end in order. */
+  /** Fires when everything shall shut down gracefully. */
   readonly stopping: AbortSignal;
   /** Fires when it shall end at once. */
   readonly killing: AbortSignal;
@@ -46,7 +46,7 @@ export async function runDemo(output: Output, options: DemoOptions): Promise<voi
   }
 }
 
-/** The cluster has ended in order when this resolves, with the address of the worst relay. */
+/** The cluster has shut down gracefully when this resolves, with the address of the worst relay. */
 async function showCluster(output: Output, place: Place, corpus: Buffer, options: DemoOptions): Promise<string> {
   const { configuration, spec } = requireConfiguration(place.request, place.environment);
   return runCluster(configuration, place, options, ({ startedAt, signal }) =>

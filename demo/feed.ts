@@ -13,6 +13,7 @@ import { Sender } from '../lib/ingest/sender.js';
 import { TaskStreams } from '../lib/ingest/tasks.js';
 import { readProducerPoint } from '../lib/model/producer.js';
 import type { ModelSpec } from '../lib/model/spec.js';
+import { Placement } from '../lib/routing/placement.js';
 import { systemClock } from '../lib/runtime/clock.js';
 import { EXAMPLE } from './place.js';
 
@@ -52,7 +53,13 @@ export async function feed({ configuration, spec, corpus, rate, signal, onSent }
   const stop = () => void writer.stop();
   signal.addEventListener('abort', stop);
   const sender: Sender = new Sender({
-    making: { spec, numProcesses, messageBytes: message.bytes, streams: new TaskStreams(), read },
+    making: {
+      spec,
+      placement: new Placement(numProcesses),
+      messageBytes: message.bytes,
+      streams: new TaskStreams(),
+      read,
+    },
     writer,
     pace: new Pace(rate === 0 ? null : rate),
     signal,

@@ -1,6 +1,6 @@
 /**
  * Where a demo runs: which configuration, where its data and its log lie, what of it stays. Inside the program (here) or on servers
- * (servers.ts); the rest of the demo can not tell which.
+ * (servers.ts); the rest of the demo cannot tell which.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';

@@ -70,7 +70,7 @@ class Undo {
     this.steps.push({ what, run });
   }
 
-  /** Never rejects: what can not be undone is told of, and the rest is undone. */
+  /** Never rejects: what cannot be undone is told of, and the rest is undone. */
   async all(): Promise<void> {
     for (let step = this.steps.pop(); step !== undefined; step = this.steps.pop()) {
       try {

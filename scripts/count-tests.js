@@ -1,5 +1,5 @@
 /*
- * Prints `N passed, N failed` from the JSON report of the test runner. A file that can not even be loaded, a report that is
+ * Prints `N passed, N failed` from the JSON report of the test runner. A file that cannot even be loaded, a report that is
  * missing and an error outside of any test each count as failed: "0 failed" means that everything ran and held.
  */
 import { readFileSync } from 'node:fs';

@@ -15,7 +15,7 @@ export interface DebianOptions {
 
 const FOLDER = '/var/cache/dp3-cluster';
 
-/** Its folder; takes a minute and 370 MB the first time. Throws a sentence that says what to do where it can not be made. */
+/** Its folder; takes a minute and 370 MB the first time. Throws a sentence that says what to do where it cannot be made. */
 export function debianFolder({ release, packages }: DebianOptions): string {
   const folder = join(FOLDER, [release, ...packages].join('-'));
   if (existsSync(folder)) return folder;

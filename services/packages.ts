@@ -10,7 +10,7 @@ const POLICY = '/usr/sbin/policy-rc.d';
 /** Another installation may be under way, of another server for the same tests. */
 const LOCK_SECONDS = 300;
 
-/** Installs packages; `what` needs them, for the error. Throws a sentence that says what to do where it can not. */
+/** Installs packages; `what` needs them, for the error. Throws a sentence that says what to do where it cannot. */
 export function installPackages(names: readonly string[], what: string): void {
   const command = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
   const byHand = `${what} is missing. Install it as root: apt-get update && ${command}`;

@@ -26,7 +26,7 @@ export async function rabbitMqService(): Promise<RabbitMqService> {
   if (trouble === null) return rabbitMqAt(address);
   if (given === undefined) return startPrivateRabbitMq();
   throw new Error(
-    `the RabbitMQ at AMQP_URL (${address.host}:${address.port}) can not be used: ${trouble}. It must answer, and its management plugin ` +
+    `the RabbitMQ at AMQP_URL (${address.host}:${address.port}) cannot be used: ${trouble}. It must answer, and its management plugin ` +
       `(${address.managementUrl}, or AMQP_MANAGEMENT_URL) must let the user make virtual hosts. Without AMQP_URL a private node is started.`,
   );
 }

@@ -196,7 +196,10 @@ test('an export is dead when no program uses it, but types of a signature and pa
     file('lib/a/c.ts', `export function part() {}\npart();\nexport type Alone = 1;\nexport const demoed = 1;\n`),
   ];
   const users = [file('test/x.ts', 'tested(); part();'), file('demo/y.ts', 'demoed;')];
-  expect(deadExports(program, users)).toEqual([
+  expect(deadExports(program, users, ['lib/a/a.ts'])).toEqual([
+    'lib/a/c.ts: Alone is exported, and nothing but its file knows it',
+  ]);
+  expect(deadExports(program, users, [])).toEqual([
     'lib/a/a.ts: OWN is exported, and nothing but its file knows it',
     'lib/a/a.ts: tested is exported, and nothing but tests uses it',
     'lib/a/c.ts: Alone is exported, and nothing but its file knows it',

@@ -56,7 +56,7 @@ test.each<[string, (program: RunningProgram, application: Application) => void, 
   expect(leftAlone.includes((await program.exited).code || 0)).toBe(expected);
 });
 
-test('pm2 starts again what has failed, and not what can not start with this configuration', () => {
+test('pm2 starts again what has failed, and not what cannot start with this configuration', () => {
   expect(leftAlone).not.toContain(1);
   expect(leftAlone).toContain(2);
 });

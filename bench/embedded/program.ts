@@ -96,7 +96,7 @@ export class Running {
   }
 }
 
-/** Has a process end in order. */
+/** Has a process shut down gracefully. */
 export async function stopped(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGTERM');

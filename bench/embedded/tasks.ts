@@ -1,7 +1,8 @@
 /** The tasks that are measured with: about 300 bytes, one observation of type array<int>, as performance figures are given for. */
-import { createHashCache } from '../../lib/model/hash.js';
+
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { newStream, sequencedId } from '../../lib/model/task-id.js';
+import { createHashCache } from '../../lib/routing/hash.js';
 
 export const ENTITY = `
 entity: { id: ip, id_data_type: ipv4, name: IP address, snapshot: true }

@@ -4,10 +4,11 @@
  *
  *     npm run bench:postgres:history [-- rounds commits-in-a-round rows-before]
  */
-import { hashOf } from '../../lib/model/hash.js';
+
 import type { HistoryRow, RecordState } from '../../lib/model/record.js';
 import { newTaskId } from '../../lib/model/task-id.js';
 import { instantOfMs } from '../../lib/model/time.js';
+import { hashOf } from '../../lib/routing/hash.js';
 import { PostgresStore } from '../../lib/store/postgres/store.js';
 import type { BatchEntry } from '../../lib/store/store.js';
 import { postgresService } from '../../services/postgres.js';

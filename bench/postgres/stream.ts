@@ -1,9 +1,9 @@
 /** The work of the store's benchmarks: tasks of one observation each, spread over a number of entities, as the executor leaves them. */
 import type { Delivery } from '../../lib/model/delivery.js';
-import { hashOf } from '../../lib/model/hash.js';
 import type { HistoryRow, RecordState } from '../../lib/model/record.js';
 import { newStream, sequencedId } from '../../lib/model/task-id.js';
 import { instantOfMs } from '../../lib/model/time.js';
+import { hashOf } from '../../lib/routing/hash.js';
 import type { BatchEntry } from '../../lib/store/store.js';
 
 const START_MS = Date.UTC(2026, 0, 1);

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { Emissions } from '../../lib/commit/emissions.js';
 import { Executor } from '../../lib/executor/executor.js';
-import { derivedTasks } from '../../lib/executor/followups.js';
 import { defineModule } from '../../lib/hooks/define.js';
 import { register } from '../../lib/hooks/registration.js';
 import { HookRunner } from '../../lib/hooks/run.js';
@@ -18,6 +17,7 @@ import { collectMetrics } from '../../lib/observability/metrics.js';
 import { Pipeline } from '../../lib/pipeline/pipeline.js';
 import { openReader } from '../../lib/queue/open.js';
 import type { TaskWriter } from '../../lib/queue/queue.js';
+import { Placement } from '../../lib/routing/placement.js';
 import { systemClock as clock } from '../../lib/runtime/clock.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
@@ -52,7 +52,7 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
   const executor = makeExecutor(spec, records, events, storeTroubles);
   const pipeline = new Pipeline({
     ownership: await store.own(0),
-    numProcesses: 1,
+    placement: new Placement(1),
     delivery: 'at-most-once',
     spec,
     backend: { reader, writer: NO_WRITER, store },
@@ -71,7 +71,6 @@ export async function startWorker(host: TestVirtualHost, stored: () => void): Pr
     storeTroubles,
     clock,
     events,
-    log,
     emissions: new Emissions(),
     failed: (reason) => {
       throw reason;
@@ -137,7 +136,6 @@ function makeExecutor(spec: ModelSpec, records: Records, events: Events, trouble
   if (registry === null) throw new Error(problems.map(({ sentence }) => sentence).join('\n'));
   const maker = createTaskMaker(spec);
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs: 30_000 });
-  const toOutgoing = derivedTasks(spec, 1);
   const limits = { maxDepth: 1_000, maxSets: 10_000, maxInline: 0, slowTaskMs: 1_000 };
-  return new Executor({ spec, records, registry, runner, maker, troubles, clock, events, toOutgoing, ...limits });
+  return new Executor({ spec, records, registry, runner, maker, troubles, clock, events, ...limits });
 }

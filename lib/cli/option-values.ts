@@ -37,7 +37,7 @@ export function readChoice<T extends string>(option: GetOption, name: string, ch
   throw new ApplicationError('USAGE', `--${name}: given was ${describe(text)}, allowed is ${choices.join(' or ')}`);
 }
 
-/** With what a program ends that was stopped in order; the codes of failures are no choice. @throws ApplicationError USAGE */
+/** With what a program ends that was shut down gracefully; the codes of failures are no choice. @throws ApplicationError USAGE */
 export function readStopExitCode(option: GetOption): number {
   return readNumber(option, 'stop-exit-code', { least: 3, most: 125, whole: true }) ?? 0;
 }

@@ -12,8 +12,10 @@
 import type { Delivery } from '../model/delivery.js';
 import type { DoneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
+import type { Placement } from '../routing/placement.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import type { Random } from '../runtime/random.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Batch, CommitOutcome, Ownership, Store } from '../store/store.js';
 import { Numbering } from './numbering.js';
@@ -45,6 +47,9 @@ export interface CommitterOptions {
   readonly limits: { readonly tasks: number; readonly bytes: number; readonly ageMs: number };
   /** Estimates the size of the record that results of a key leave. */
   readonly records: { bytesOf(key: string): number };
+  readonly placement: Placement;
+  /** Where the names of its streams are drawn from; without, from the system. */
+  readonly random?: Random;
   /** Told what is committed at the moment. */
   readonly reader: { committing(deliveries: readonly Delivery[]): void };
   /** Told why commits wait for the store. */
@@ -67,12 +72,13 @@ export class Committer {
   private stopped = false;
   /** Results in one commit at most, for now. */
   private most: number;
-  private readonly numbering = new Numbering();
+  private readonly numbering: Numbering;
   private readonly withheld: Withheld;
   private readonly outage: Outage;
   private flushListeners: (() => void)[] = [];
 
   constructor(private readonly options: CommitterOptions) {
+    this.numbering = new Numbering(options.placement, options.random);
     const { clock, events, limits, troubles, after } = options;
     this.most = limits.tasks;
     this.withheld = new Withheld({ clock, events, retry: (work) => this.add(work) });
@@ -150,7 +156,7 @@ export class Committer {
     else if (!this.nextIsFull) return;
     if (this.turnScheduled || this.stopped) return;
     this.turnScheduled = true;
-    setImmediate(() => {
+    this.options.clock.soon(() => {
       this.turnScheduled = false;
       if (this.stopped || this.gathered.length === 0) return;
       if (this.underWay.length === 0) {

@@ -4,10 +4,11 @@
  * committed waits in the outbox for its queue, like any derived task.
  */
 import type { Delivery } from '../model/delivery.js';
-import type { OutgoingTask } from '../model/task.js';
+import type { UnsentTask } from '../model/task.js';
 import { newTaskId } from '../model/task-id.js';
 import { type DoneWork, Work } from '../model/work.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { type Random, systemRandom } from '../runtime/random.js';
 import type { Committer } from './committer.js';
 
 /** One call of `send`. */
@@ -24,6 +25,8 @@ export class Emissions {
   private over: unknown = new ApplicationError('OWNERSHIP_LOST', 'nothing can be emitted: the index is not owned yet');
   private readonly open = new Set<Emission>();
 
+  constructor(private readonly random: Random = systemRandom) {}
+
   /** From now on they go into commits. */
   begin(commits: Pick<Committer, 'add' | 'hurry'>): void {
     this.commits = commits;
@@ -38,7 +41,7 @@ export class Emissions {
   }
 
   /** Resolves when all are committed. Rejects where that cannot happen any more, with what `end` was told. */
-  readonly send = (tasks: readonly OutgoingTask[]): Promise<void> => {
+  readonly send = (tasks: readonly UnsentTask[]): Promise<void> => {
     const { commits } = this;
     if (commits === null) return Promise.reject(this.over);
     if (tasks.length === 0) return Promise.resolve();
@@ -49,25 +52,24 @@ export class Emissions {
       };
       const emission: Emission = { left: tasks.length, done, failed };
       this.open.add(emission);
-      for (const task of tasks) commits.add(workOf(task, emission));
+      for (const task of tasks) commits.add(workOf(task, newTaskId(this.random), emission));
       commits.hurry();
     });
   };
 }
 
 /** A work for each task: one that cannot be stored is put aside alone. */
-function workOf(task: OutgoingTask, emission: Emission): DoneWork {
+function workOf(task: UnsentTask, id: string, emission: Emission): DoneWork {
   const [etype = '', eid = ''] = task.key.split(/:(.*)/s);
   const durable = () => {
     if (--emission.left === 0) emission.done();
   };
-  const work = new Work(deliveryOf(task), null, durable);
+  const work = new Work(deliveryOf(task, id), null, durable);
   return work.conclude({ outcome: 'applied', etype, eid, history: [], raw: [], derived: [task] });
 }
 
 /** Nobody delivers it again, so the inbox need not know it; it goes to quarantine under this id where it cannot be stored. */
-function deliveryOf({ body, priority }: OutgoingTask): Delivery {
-  const id = newTaskId();
+function deliveryOf({ body, priority }: UnsentTask, id: string): Delivery {
   return {
     id,
     receivedId: id,

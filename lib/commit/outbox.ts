@@ -10,6 +10,7 @@
 import type { OutgoingTask } from '../model/task.js';
 import type { Events } from '../observability/events.js';
 import type { TaskWriter } from '../queue/queue.js';
+import type { Placement } from '../routing/placement.js';
 import { type Backoff, steps } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Deadline } from '../runtime/deadline.js';
@@ -23,6 +24,7 @@ const SLOW_MS = 5_000;
 export interface OutboxPublisherOptions {
   readonly outbox: Outbox | null;
   readonly index: number;
+  readonly placement: Placement;
   readonly writer: Pick<TaskWriter, 'send' | 'obstacle'>;
   /** Rows that are read and sent at once. */
   readonly batch: number;
@@ -87,7 +89,7 @@ export class OutboxPublisher implements Service {
       try {
         for (let rows = await outbox.next(index, batch); rows.length > 0; rows = await outbox.next(index, batch)) {
           const sentAt = clock.monotonic();
-          await this.send(rows);
+          await this.send(rows.map((row) => this.placed(row)));
           const ids = rows.map(({ id }) => id);
           await outbox.published(index, ids);
           this.succeeded(rows.length, clock.monotonic() - sentAt);
@@ -103,6 +105,12 @@ export class OutboxPublisher implements Service {
     }
     // In the same step that found nothing wanted: no wake-up falls in between.
     this.running = null;
+  }
+
+  /** One that was committed for another number of processes goes where it belongs by now; the stream of its id is that of another queue. */
+  private placed(row: OutgoingTask): OutgoingTask {
+    const index = row.key === '' ? row.index : this.options.placement.indexOf(row.key);
+    return index === row.index ? row : { ...row, index, forwarded: true };
   }
 
   private async send(rows: readonly OutgoingTask[]): Promise<void> {

@@ -11,8 +11,8 @@ const AFTER_TASK: Readonly<Record<Outcome, (work: DoneWork, events: Events) => v
   denied: nothing,
   deleted: nothing,
   'nothing-to-delete': nothing,
-  forwarded({ delivery, result }, events) {
-    for (const { key, index } of result.derived) events.emit('task-forwarded', { id: delivery.id, key, index });
+  forwarded({ delivery, sends }, events) {
+    for (const { key, index } of sends) events.emit('task-forwarded', { id: delivery.id, key, index });
   },
   quarantined({ delivery, result, key }, events) {
     const { code, sentence: reason } = result.reason ?? { code: 'MESSAGE_INVALID', sentence: 'no reason was given' };

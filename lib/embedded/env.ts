@@ -11,12 +11,12 @@
  * Opening is not owning. `claim` makes this process the owner; the row it writes is checked in every transaction, so whoever was
  * taken over can never write again.
  */
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { identityOf, type ProcessIdentity } from '../runtime/liveness.js';
+import { systemRandom } from '../runtime/random.js';
 import type { Service } from '../runtime/service.js';
 import { type DataFolder, indexOfName, readFolder } from './folder.js';
 import { bringingUp, newestFormat, putFormat } from './formats.js';
@@ -131,7 +131,7 @@ export class Environment implements Service, ReadableEnvironment {
     if (this.drawnId === '') {
       this.drawnId = this.guarded(() =>
         this.durably(() => {
-          const drawn = self.get('id') ?? randomUUID();
+          const drawn = self.get('id') ?? systemRandom.uuid();
           if (self.get('id') === undefined) {
             self.putSync('id', drawn);
             putFormat(self, newestFormat(this.folder.changes));

@@ -40,7 +40,7 @@ interface Direction {
   trimmed: number;
 }
 
-export class Outbox implements Transactional {
+export class EmbeddedOutbox implements Transactional {
   private readonly directions = new Map<number, Direction>();
   private rows: Database<Buffer, Buffer> | null = null;
   private ends: Database<Buffer, Buffer> | null = null;

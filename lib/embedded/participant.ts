@@ -10,7 +10,7 @@ import { socketFolder } from '../runtime/socket-path.js';
 import { Environment, type EnvironmentOptions } from './env.js';
 import { type DataFolder, indexName, MOST_PRODUCERS, producerName, refuseTooManyMaps } from './folder.js';
 import { MAP_BYTES } from './lmdb.js';
-import { Outbox } from './outbox.js';
+import { EmbeddedOutbox } from './outbox.js';
 import { refuseLivingOwner, refuseUnusable } from './owner.js';
 import { PeerEnvironments } from './peer-environments.js';
 import { Stamps } from './stamps.js';
@@ -26,7 +26,7 @@ export interface Participant {
   readonly folder: DataFolder;
   readonly environment: Environment;
   readonly peers: PeerEnvironments;
-  readonly outbox: Outbox;
+  readonly outbox: EmbeddedOutbox;
   readonly wakeups: Wakeups;
   readonly stamps: Stamps;
   /** Gives the claim back and closes everything; may be called twice. */
@@ -122,7 +122,7 @@ async function participantOf(
   const { folder } = environment;
   const { clock = systemClock } = options;
   const peers = new PeerEnvironments(folder, options, environment);
-  const wakeups = new Wakeups(sockets, environment.name);
+  const wakeups = new Wakeups(sockets, environment.name, clock);
   const stamps = new Stamps(folder, environment.name, clock);
   try {
     stamps.open(() => highestStamp(peers));
@@ -130,7 +130,7 @@ async function participantOf(
     await environment.stop();
     throw error;
   }
-  const outbox = new Outbox(environment, peers, wakeups, stamps, clock);
+  const outbox = new EmbeddedOutbox(environment, peers, wakeups, stamps, clock);
   outbox.start();
   let left: Promise<void> | null = null;
   const leave = async () => {

@@ -13,6 +13,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 
 /** What a wake-up says: tasks were put into the sender's outbox, the sender waits for room, the sender settled tasks. */
@@ -35,6 +36,7 @@ export class Wakeups {
   constructor(
     private readonly sockets: string,
     private readonly name: string,
+    private readonly clock: Pick<Clock, 'soon'>,
   ) {}
 
   /** Listens from now on; only the owner of the environment may, for it takes the place of a dead owner's socket. */
@@ -128,7 +130,7 @@ export class Wakeups {
 
   private notifySelf(wakeup: Wakeup): void {
     if (this.toSelf.size === 0) {
-      setImmediate(() => {
+      this.clock.soon(() => {
         const wakeups = [...this.toSelf];
         this.toSelf.clear();
         for (const each of wakeups) this.tell(this.name, each);

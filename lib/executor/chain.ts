@@ -7,11 +7,11 @@ import type { DataPoint } from '../model/datapoint.js';
 import type { Delivery } from '../model/delivery.js';
 import type { EntitySpec } from '../model/entity.js';
 import type { HistoryRow, Outcome, QuarantineReason, RecordState, RecordView, TaskResult } from '../model/record.js';
-import type { OutgoingTask, Task } from '../model/task.js';
+import type { Task, UnsentTask } from '../model/task.js';
 import type { Instant } from '../model/time.js';
 import type { RecordDraft } from './state.js';
 
-const NO_DERIVED: readonly OutgoingTask[] = Object.freeze([]);
+const NO_DERIVED: readonly UnsentTask[] = Object.freeze([]);
 
 /** What the executor needs of the delivery of a task: its lane says when it runs, the executor when it waits for the store instead. */
 export type ExecutedDelivery = Pick<Delivery, 'id'> & Partial<Pick<Delivery, 'started' | 'ended'>>;
@@ -46,7 +46,7 @@ export class Chain {
   readonly inline: Task[] = [];
   /** How many more tasks of this chain may be executed inline. */
   inlineLeft: number;
-  readonly derived: OutgoingTask[] = [];
+  readonly derived: UnsentTask[] = [];
   /** How many more values hooks may set. */
   setsLeft: number;
 

@@ -12,14 +12,13 @@ import type { Task } from '../model/task.js';
 import { type Instant, instantOfMs } from '../model/time.js';
 import { messageOf } from '../runtime/errors.js';
 import { Chain, type ExecutedDelivery } from './chain.js';
-import { nextInline, type ToOutgoing } from './followups.js';
+import { nextInline } from './followups.js';
 import { FIRST_STEP_INLINE, STEPS, type Tools } from './steps.js';
 
 export interface ExecutorOptions extends Tools {
   readonly spec: ModelSpec;
   /** `max_inline_generated_tasks`: how many derived tasks of the same entity one delivered task may execute at once. */
   readonly maxInline: number;
-  readonly toOutgoing: ToOutgoing;
   /** Tasks that take longer are told as slow (DP3: one second). */
   readonly slowTaskMs: number;
 }
@@ -87,7 +86,7 @@ export class Executor {
 
   /** Goes on until a step has to wait, which is returned, or until everything is done: null. */
   private advance(chain: Chain): Promise<void> | null {
-    const { toOutgoing, maxDepth } = this.options;
+    const { spec, maxDepth } = this.options;
     for (;;) {
       while (chain.step < STEPS.length && chain.outcome === null) {
         const waiting = STEPS[chain.step++]?.(this.options, chain);
@@ -95,7 +94,7 @@ export class Executor {
       }
       chain.outcomeOfFirst ??= chain.outcome ?? 'applied';
       if (chain.reason !== null) return null;
-      if (!nextInline(chain, toOutgoing, maxDepth)) return null;
+      if (!nextInline(chain, spec, maxDepth)) return null;
       chain.step = FIRST_STEP_INLINE;
     }
   }

@@ -7,28 +7,20 @@
  * once one task of it was sent, the allowance is used up, so that none overtakes it.
  */
 import type { ModelSpec } from '../model/spec.js';
-import type { OutgoingTask, Task } from '../model/task.js';
-import { outgoing } from '../model/task-serialise.js';
+import { unsentTask } from '../model/task-serialise.js';
 import type { Chain } from './chain.js';
-
-/** Makes a derived task ready to be sent, but for its id: the commit that holds it gives it one. */
-export type ToOutgoing = (task: Task) => OutgoingTask;
-
-export function derivedTasks(spec: ModelSpec, numProcesses: number): ToOutgoing {
-  return (task) => outgoing(task, { spec, numProcesses, priority: true, id: '' });
-}
 
 /**
  * Sorts what the hooks of the present task returned, and puts the next inline task in its place; false when there
  * is none. A task that is deeper than a chain may be is sent, and goes to quarantine where it arrives.
  */
-export function nextInline(chain: Chain, toOutgoing: ToOutgoing, maxDepth: number): boolean {
+export function nextInline(chain: Chain, spec: ModelSpec, maxDepth: number): boolean {
   for (const task of chain.returned) {
     if (chain.inlineLeft > 0 && task.key === chain.task.key && task.depth <= maxDepth) {
       chain.inlineLeft -= 1;
       chain.inline.push(task);
     } else {
-      chain.derived.push(toOutgoing(task));
+      chain.derived.push(unsentTask(task, spec, true));
     }
   }
   chain.returned.length = 0;

@@ -8,16 +8,17 @@ import type { Registry } from '../hooks/registry.js';
 import type { HookRunner } from '../hooks/run.js';
 import type { TaskMaker } from '../hooks/task-maker.js';
 import type { DataPoint } from '../model/datapoint.js';
-import { hashOf } from '../model/hash.js';
 import type { RecordView } from '../model/record.js';
 import type { Task } from '../model/task.js';
 import type { Events } from '../observability/events.js';
+import { hashOf } from '../routing/hash.js';
 import { steps as pauses } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Chain } from './chain.js';
+import { denies } from './failed-hook.js';
 import { baseToken, dataToken, isExpired } from './lifetime.js';
 import { newState, RecordDraft } from './state.js';
 
@@ -191,13 +192,15 @@ interface About {
 function callAll(tools: Tools, chain: Chain, hooks: readonly Hook[], about: About, first = 0): Waiting {
   for (let at = first; at < hooks.length; at++) {
     const result = call(tools, chain, hooks[at]!, about);
-    const waiting = result instanceof Promise ? result.then((settled) => take(settled)) : take(result);
+    const waiting = result instanceof Promise ? result.then(take) : take(result);
     if (waiting !== undefined) return waiting.then(() => callAll(tools, chain, hooks, about, at + 1));
     if (chain.reason !== null) return undefined;
   }
   return undefined;
 
-  function take({ tasks, points }: HookResult): Waiting {
+  function take(result: HookResult): Waiting {
+    if (result.status !== 'ok') return undefined;
+    const { tasks, points } = result;
     if (tasks.length > 0) chain.returned.push(...tasks);
     return points.length === 0 ? undefined : takeSet(tools, chain, points, about.depth + 1);
   }
@@ -227,10 +230,10 @@ function askAll(tools: Tools, chain: Chain, hooks: readonly Hook[], first: numbe
     const result = call(tools, chain, hook, aboutTask(chain));
     if (result instanceof Promise) {
       return result.then((settled) =>
-        settled.allowed ? askAll(tools, chain, hooks, at + 1) : deny(tools, chain, hook),
+        denies(settled) ? deny(tools, chain, hook) : askAll(tools, chain, hooks, at + 1),
       );
     }
-    if (!result.allowed) return deny(tools, chain, hook);
+    if (denies(result)) return deny(tools, chain, hook);
   }
   return undefined;
 }

@@ -2,6 +2,7 @@
 import type { DataPoint } from '../model/datapoint.js';
 import type { Schedule } from '../model/schedule.js';
 import type { Task } from '../model/task.js';
+import type { HookFailure } from '../observability/events.js';
 import type { Logger } from '../observability/logger.js';
 import type { ModuleDefinition, Platform } from './types.js';
 
@@ -45,10 +46,19 @@ export interface EntityHooks {
   readonly lastArrived: ReadonlySet<string>;
 }
 
-/** What a call came to. A failed one comes to no tasks and no data-points and allows (DP3's rule), a wrong return value denies. */
-export interface HookResult {
-  readonly tasks: readonly Task[];
-  /** Data-points of the entity itself, to be written now, in this order. */
-  readonly points: readonly DataPoint[];
-  readonly allowed: boolean;
+/** What a call came to. What follows from a failed one is the caller's to say (executor/failed-hook.ts). */
+export type HookResult =
+  | {
+      readonly status: 'ok';
+      readonly tasks: readonly Task[];
+      /** Data-points of the entity itself, to be written now, in this order. */
+      readonly points: readonly DataPoint[];
+    }
+  | { readonly status: 'denied' }
+  | FailedHook;
+
+export interface FailedHook {
+  readonly status: 'failed';
+  readonly failure: HookFailure;
+  readonly error: unknown;
 }

@@ -3,7 +3,7 @@ import type { Schedule } from '../model/schedule.js';
 import type { Task } from '../model/task.js';
 import type { Instant } from '../model/time.js';
 import { JobContext } from './context.js';
-import type { ScheduledHook } from './hook.js';
+import type { HookResult, ScheduledHook } from './hook.js';
 import type { HookRunner } from './run.js';
 import type { TaskMaker } from './task-maker.js';
 
@@ -29,7 +29,11 @@ export function jobsOf(
       schedule: hook.schedule,
       run: (due) => {
         const result = runner.run(hook, new JobContext(hook, maker, due), '', null);
-        return result instanceof Promise ? result.then(({ tasks }) => tasks) : result.tasks;
+        return result instanceof Promise ? result.then(tasksOf) : tasksOf(result);
       },
     }));
+}
+
+function tasksOf(result: HookResult): readonly Task[] {
+  return result.status === 'ok' ? result.tasks : [];
 }

@@ -12,32 +12,21 @@ import type { Logger } from '../observability/logger.js';
 import { messageOf } from '../runtime/errors.js';
 import { suggestion } from '../runtime/nearest.js';
 import type { Hook, RunningModule } from './hook.js';
+import { HOOK_KINDS, type HookKind, valueHookOf } from './kinds.js';
 import type { LoadedModule } from './loader.js';
 import { type Place, type Registry, RegistryBuilder } from './registry.js';
 import { isPromise } from './run.js';
 import type { ModuleDefinition, Platform } from './types.js';
 
-/** Every key a module may have, and what stands under it. */
-const KEYS = {
-  configure: 'function',
-  onTaskStart: 'functions',
-  allowEntityCreation: 'by entity',
-  onEntityCreation: 'by entity',
-  onNewPlain: 'by attribute',
-  onNewObservation: 'by attribute',
-  onNewTimeseriesChunk: 'by attribute',
-  keepLastArrived: 'by entity',
-  scheduled: 'jobs',
-  start: 'function',
-  stop: 'function',
-} as const satisfies Record<keyof ModuleDefinition, string>;
-
-const ATTRIBUTE_TYPE_OF = {
-  onNewPlain: 'plain',
-  onNewObservation: 'observations',
-  onNewTimeseriesChunk: 'timeseries',
-} as const;
-const HOOK_OF = { plain: 'onNewPlain', observations: 'onNewObservation', timeseries: 'onNewTimeseriesChunk' } as const;
+/** Every key a module may have; those of hooks with their kind. */
+const KEYS: Readonly<Record<keyof ModuleDefinition, HookKind | null>> = {
+  ...HOOK_KINDS,
+  configure: null,
+  keepLastArrived: null,
+  scheduled: null,
+  start: null,
+  stop: null,
+};
 const JOB_KEYS: readonly string[] = ['cron', 'zone', 'on', 'run'];
 
 type AnyFunction = (...parameters: unknown[]) => unknown;
@@ -103,33 +92,22 @@ class Registration {
   }
 
   private readKey(key: keyof typeof KEYS, value: unknown): void {
-    switch (key) {
-      case 'onTaskStart':
-        this.functions(key, value, { kind: 'task-start' }, 'nothing');
-        break;
-      case 'allowEntityCreation':
-        this.byEntity(key, value, (etype, path, given) =>
-          this.functions(path, given, { kind: 'allow', etype }, 'decision'),
-        );
-        break;
-      case 'onEntityCreation':
-        this.byEntity(key, value, (etype, path, given) =>
-          this.functions(path, given, { kind: 'created', etype }, 'tasks'),
-        );
-        break;
-      case 'onNewPlain':
-      case 'onNewObservation':
-      case 'onNewTimeseriesChunk':
-        this.byEntity(key, value, (etype, path, given) => this.byAttribute(key, etype, path, given));
-        break;
-      case 'keepLastArrived':
-        this.byEntity(key, value, (etype, path, given) => this.keepLastArrived(etype, path, given));
-        break;
-      case 'scheduled':
-        for (const [at, job] of listOf(value).entries()) this.job(`scheduled[${at}]`, job);
-        break;
-      default: // configure, start and stop were read first
+    const kind = KEYS[key];
+    if (kind !== null) this.hooks(key, kind, value);
+    else if (key === 'keepLastArrived') this.byEntity(key, value, this.keepLastArrived);
+    else if (key === 'scheduled') for (const [at, job] of listOf(value).entries()) this.job(`scheduled[${at}]`, job);
+    // configure, start and stop were read first.
+  }
+
+  private hooks(key: string, kind: HookKind, value: unknown): void {
+    if (kind.by === 'task') {
+      this.functions(key, value, { kind });
+      return;
     }
+    this.byEntity(key, value, (etype, path, given) => {
+      if (kind.by === 'entity') this.functions(path, given, { kind, etype });
+      else this.byAttribute(kind, etype, path, given);
+    });
   }
 
   /** The module's configuration as its `configure` reads it. */
@@ -166,17 +144,17 @@ class Registration {
     }
   }
 
-  private byAttribute(key: keyof typeof ATTRIBUTE_TYPE_OF, etype: string, path: string, value: unknown): void {
+  private byAttribute(kind: HookKind, etype: string, path: string, value: unknown): void {
     const attributes = this.options.spec.entity(etype)?.attributes ?? new Map();
     for (const [attr, given] of this.entries(path, value, `an attribute of ${etype}`)) {
       const place = `${path}.${attr}`;
       const attribute = this.options.spec.attribute(etype, attr);
       if (attribute === undefined) {
         this.error(place, `There is no attribute ${describe(attr)} of ${etype}.${suggestion(attr, attributes.keys())}`);
-      } else if (attribute.type !== ATTRIBUTE_TYPE_OF[key]) {
+      } else if (attribute.type !== kind.attributeType) {
         this.error(
           place,
-          `The attribute ${etype}.${attr} is of type ${attribute.type}: its hook is ${HOOK_OF[attribute.type]}.`,
+          `The attribute ${etype}.${attr} is of type ${attribute.type}: its hook is ${valueHookOf(attribute.type)}.`,
         );
       } else if (attribute.type === 'plain' && attribute.mirrorOf !== null) {
         const { mirrorOf } = attribute;
@@ -185,12 +163,12 @@ class Registration {
           `The attribute ${etype}.${attr} mirrors ${mirrorOf.etype}.${mirrorOf.attr} and gets no data-points of its own.`,
         );
       } else {
-        this.functions(place, given, { kind: 'value', etype, attr }, 'tasks');
+        this.functions(place, given, { kind, etype, attr });
       }
     }
   }
 
-  private keepLastArrived(etype: string, path: string, value: unknown): void {
+  private readonly keepLastArrived = (etype: string, path: string, value: unknown): void => {
     const attributes = this.options.spec.entity(etype)?.attributes ?? new Map();
     if (!Array.isArray(value)) {
       this.error(path, `A list of attributes of ${etype} is needed here, given was ${describe(value)}.`);
@@ -205,7 +183,7 @@ class Registration {
         this.error(path, `The attribute ${etype}.${attr} is plain: \`previous\` is the value that arrived last.`);
       } else this.builder.keepLastArrived(etype, attr);
     }
-  }
+  };
 
   private entries(path: string, value: unknown, of: string): [string, unknown][] {
     if (isDictionary(value)) return Object.entries(value).filter(([, given]) => given !== undefined);
@@ -213,7 +191,8 @@ class Registration {
     return [];
   }
 
-  private functions(path: string, value: unknown, place: Place, returns: Hook['returns']): void {
+  private functions(path: string, value: unknown, place: Place): void {
+    const { by, returns } = place.kind;
     for (const [at, given] of listOf(value).entries()) {
       const name = at === 0 ? path : `${path}#${at + 1}`;
       if (typeof given !== 'function') {
@@ -223,7 +202,7 @@ class Registration {
       const run = given as AnyFunction;
       if (!this.isFirst(path, run)) continue;
       const invoke: Hook['invoke'] =
-        place.kind === 'task-start'
+        by === 'task'
           ? (context, _eid, subject) => run(subject, context)
           : (context, eid, subject) => run(eid, subject, context);
       this.builder.add(place, { module: this.module, name, returns, invoke });

@@ -4,6 +4,7 @@
  */
 import type { ModelSpec } from '../model/spec.js';
 import type { EntityHooks, Hook, RunningModule, ScheduledHook } from './hook.js';
+import type { HookKind } from './kinds.js';
 
 export interface Registry {
   /** In the order of `enabled_modules`. */
@@ -21,11 +22,14 @@ const NO_HOOKS: EntityHooks = Object.freeze({
   lastArrived: new Set<string>(),
 });
 
-/** A place where hooks can stand; adding keeps their order. */
-export type Place =
-  | { readonly kind: 'task-start' }
-  | { readonly kind: 'allow' | 'created'; readonly etype: string }
-  | { readonly kind: 'value'; readonly etype: string; readonly attr: string };
+/** What hooks stand for; adding keeps their order. */
+export interface Place {
+  readonly kind: HookKind;
+  /** Where they are by entity type. */
+  readonly etype?: string;
+  /** Where they are by attribute. */
+  readonly attr?: string;
+}
 
 interface Draft {
   readonly allow: Hook[];
@@ -72,16 +76,16 @@ export class RegistryBuilder {
     return { modules, taskStart, scheduled, entity: (etype) => entities.get(etype) ?? NO_HOOKS };
   }
 
-  private listOf(place: Place): Hook[] {
-    if (place.kind === 'task-start') return this.taskStart;
-    const entity = this.entityOf(place.etype);
-    if (place.kind !== 'value') return entity[place.kind];
-    let list = entity.values.get(place.attr);
-    if (list === undefined) {
-      list = [];
-      entity.values.set(place.attr, list);
+  private listOf({ kind: { list }, etype = '', attr = '' }: Place): Hook[] {
+    if (list === 'taskStart') return this.taskStart;
+    const entity = this.entityOf(etype);
+    if (list !== 'values') return entity[list];
+    let hooks = entity.values.get(attr);
+    if (hooks === undefined) {
+      hooks = [];
+      entity.values.set(attr, hooks);
     }
-    return list;
+    return hooks;
   }
 
   private entityOf(etype: string): Draft {

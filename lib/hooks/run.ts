@@ -32,8 +32,8 @@ interface CallContext {
 
 const NO_TASKS: readonly Task[] = Object.freeze([]);
 const NO_POINTS: readonly DataPoint[] = Object.freeze([]);
-const NOTHING: HookResult = Object.freeze({ tasks: NO_TASKS, points: NO_POINTS, allowed: true });
-const DENIED: HookResult = Object.freeze({ tasks: NO_TASKS, points: NO_POINTS, allowed: false });
+const NOTHING: HookResult = Object.freeze({ status: 'ok', tasks: NO_TASKS, points: NO_POINTS });
+const DENIED: HookResult = Object.freeze({ status: 'denied' });
 
 /** How a promise ended, seen from a time limit. */
 export type Ended =
@@ -137,7 +137,7 @@ export class HookRunner {
       return this.badReturn(hook, subject, startedAt, value, 'a list of tasks made with task(), or nothing');
     const { points } = context;
     const isNothing = tasks.length === 0 && points.length === 0;
-    return this.called(hook, startedAt, isNothing ? NOTHING : { tasks, points, allowed: true });
+    return this.called(hook, startedAt, isNothing ? NOTHING : { status: 'ok', tasks, points });
   }
 
   /** A copy: the module may keep its list and change it. Null for anything but a list of tasks that were checked. */
@@ -156,11 +156,11 @@ export class HookRunner {
     return this.failed(hook, subject, startedAt, 'bad-return', error);
   }
 
-  private failed(hook: Hook, subject: Subject, startedAt: number, kind: HookFailure, error: unknown): HookResult {
+  private failed(hook: Hook, subject: Subject, startedAt: number, failure: HookFailure, error: unknown): HookResult {
     const { module, name } = hook;
     const key = keyOf(subject);
-    this.events.emit('module-error', { module: module.name, hook: name, key, kind, error });
-    return this.called(hook, startedAt, hook.returns === 'decision' && kind === 'bad-return' ? DENIED : NOTHING);
+    this.events.emit('module-error', { module: module.name, hook: name, key, kind: failure, error });
+    return this.called(hook, startedAt, { status: 'failed', failure, error });
   }
 
   private called(hook: Hook, startedAt: number, result: HookResult): HookResult {
@@ -169,8 +169,8 @@ export class HookRunner {
         module: hook.module.name,
         hook: hook.name,
         durationMs: this.clock.monotonic() - startedAt,
-        tasks: result.tasks.length,
-        allowed: hook.returns === 'decision' ? result.allowed : null,
+        tasks: result.status === 'ok' ? result.tasks.length : 0,
+        allowed: hook.returns === 'decision' && result.status !== 'failed' ? result.status === 'ok' : null,
       });
     }
     return result;

@@ -1,9 +1,10 @@
 /** The journal of an input: found, taken over from where a file was before, or made; and what an earlier send left open in it. */
+
 import { existsSync } from 'node:fs';
 import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
 import { showDuration } from '../config/formats.js';
-import { indexOf } from '../model/hash.js';
+import type { Placement } from '../routing/placement.js';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { counted } from '../runtime/printable.js';
@@ -58,7 +59,7 @@ export async function openJournal(input: Input, options: OwnJournalOptions): Pro
 export interface OpenOptions {
   /** `--open`. */
   readonly decision: (typeof OPEN)[number] | null;
-  readonly numProcesses: number;
+  readonly placement: Placement;
   readonly retentionMs: number;
   readonly nowMs: number;
   readonly streams: TaskStreams;
@@ -66,16 +67,16 @@ export interface OpenOptions {
 
 /** Blocks that are to be sent first, under the ids they have; without tasks where they are left out. Throws SEND_UNDECIDED. */
 export async function openedBlocks(journal: Journal, options: OpenOptions): Promise<readonly OpenBlock[]> {
-  const { decision, numProcesses, streams } = options;
+  const { decision, placement, streams } = options;
   const blocks: OpenBlock[] = [];
   for (const block of journal.opened()) {
     const doubt = doubtOf(block, options);
     if (doubt === null) blocks.push(block);
     else if (decision === null) throw undecided(journal, block, doubt);
     else if (decision === 'skip') blocks.push({ ...block, header: { ...block.header, skipped: true }, tasks: [] });
-    else if (block.header.numProcesses === numProcesses) blocks.push(block);
+    else if (block.header.numProcesses === placement.numProcesses) blocks.push(block);
     else {
-      const moved = { ...block, tasks: block.tasks.map((task) => renumbered(task, numProcesses, streams)) };
+      const moved = { ...block, tasks: block.tasks.map((task) => renumbered(task, placement, streams)) };
       await journal.open(moved);
       blocks.push(moved);
     }
@@ -84,9 +85,10 @@ export async function openedBlocks(journal: Journal, options: OpenOptions): Prom
 }
 
 /** Why its tasks may be done already and their ids forgotten; null where neither can be. */
-function doubtOf({ header, tasks }: OpenBlock, { numProcesses, retentionMs, nowMs }: OpenOptions): string | null {
+function doubtOf({ header, tasks }: OpenBlock, { placement, retentionMs, nowMs }: OpenOptions): string | null {
   if (tasks.length === 0) return null;
   const { at, numProcesses: then } = header;
+  const { numProcesses } = placement;
   const ageMs = nowMs - Date.parse(at);
   if (then !== numProcesses) return `worker_processes was ${then} then and is ${numProcesses} now`;
   if (ageMs < 0) return `the clock stands before ${at}, so that its age is not known`;
@@ -103,8 +105,8 @@ function undecided(journal: Journal, { header }: OpenBlock, doubt: string): Appl
   return new ApplicationError('SEND_UNDECIDED', sentence);
 }
 
-function renumbered({ task, points }: OpenTask, numProcesses: number, streams: TaskStreams): OpenTask {
-  const index = indexOf(task.key, numProcesses);
+function renumbered({ task, points }: OpenTask, placement: Placement, streams: TaskStreams): OpenTask {
+  const index = placement.indexOf(task.key);
   return { task: { ...task, index, id: streams.nextId(index) }, points };
 }
 

@@ -1,8 +1,10 @@
 /** One send, from the open queue to its end: what an earlier one left open, then the input, or its contents one after the other. */
+
 import type { Configuration } from '../config/configuration.js';
 import type { DataPoint } from '../model/datapoint.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { TaskWriter } from '../queue/queue.js';
+import { Placement } from '../routing/placement.js';
 import type { Clock } from '../runtime/clock.js';
 import { BLOCK_BOUNDS, type BlockBounds, readBlocks } from './blocks.js';
 import { contentsOf } from './follow.js';
@@ -79,6 +81,7 @@ export const NOTHING_SENT: SendCounts = {
 
 export class SendRun {
   private readonly streams = new TaskStreams();
+  private readonly placement: Placement;
   /** Null before there is one. */
   private sender: Sender | null = null;
   private sentBefore: SentBefore | null = null;
@@ -92,6 +95,7 @@ export class SendRun {
 
   constructor(private readonly options: SendRunOptions) {
     this.input = options.input;
+    this.placement = new Placement(options.configuration.numProcesses);
     this.pace = new Pace(options.choices.rate, options.clock);
     this.bounds = { ...BLOCK_BOUNDS, items: Math.min(BLOCK_BOUNDS.items, this.pace.portion) };
   }
@@ -157,10 +161,10 @@ export class SendRun {
 
   private async finishOpened(journal: Journal, sender: Sender): Promise<void> {
     const { configuration, choices, clock, note } = this.options;
-    const { numProcesses, inbox } = configuration;
+    const { inbox } = configuration;
     const blocks = await openedBlocks(journal, {
       decision: choices.open,
-      numProcesses,
+      placement: this.placement,
       retentionMs: inbox.retentionMs,
       nowMs: clock.now(),
       streams: this.streams,
@@ -187,9 +191,9 @@ export class SendRun {
 
   private makeSender(): Sender {
     const { configuration, spec, writer, signal, clock, read, refused, progress } = this.options;
-    const { numProcesses, message } = configuration;
+    const { message } = configuration;
     return new Sender({
-      making: { spec, numProcesses, messageBytes: message.bytes, streams: this.streams, read },
+      making: { spec, placement: this.placement, messageBytes: message.bytes, streams: this.streams, read },
       writer,
       pace: this.pace,
       journal: this.journal,

@@ -103,7 +103,7 @@ export class Sender {
       span: lot.span,
       tasks: parcels,
       range: [items[0]?.line ?? 0, items.at(-1)?.line ?? 0],
-      numProcesses: making.numProcesses,
+      numProcesses: making.placement.numProcesses,
       now: clock.now(),
     });
     while (this.unmarked.length >= OPEN_AT_ONCE) await this.unmarked.shift();

@@ -3,6 +3,7 @@
  * sent before it is known whether lines that were sent have changed.
  */
 
+import { systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Input } from './input.js';
 import { InputBroken } from './item.js';
@@ -121,12 +122,12 @@ function isBroken(error: unknown): boolean {
 }
 
 /** `10:12` of today, otherwise with the day. */
-export function whenSent({ edition }: Journal): string {
+export function whenSent({ edition }: Journal, nowMs = systemClock.now()): string {
   if (edition.lastAt === null) return 'never';
   const at = new Date(edition.lastAt);
   const two = (number: number) => String(number).padStart(2, '0');
   const time = `${two(at.getHours())}:${two(at.getMinutes())}`;
-  const isToday = at.toDateString() === new Date().toDateString();
+  const isToday = at.toDateString() === new Date(nowMs).toDateString();
   return isToday ? time : `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
 }
 

@@ -2,6 +2,7 @@
  * What a block becomes: tasks for the writer, and the items that are refused, each with its reason. A task gets its id after every check
  * that can refuse it, so that no position of a stream is left out.
  */
+
 import type { DataPoint } from '../model/datapoint.js';
 import { JsonError, parseJson } from '../model/json.js';
 import { isObject } from '../model/primitive.js';
@@ -10,7 +11,8 @@ import type { ModelSpec } from '../model/spec.js';
 import type { OutgoingTask } from '../model/task.js';
 import { newStream, sequencedId } from '../model/task-id.js';
 import { TaskRefused } from '../model/task-refused.js';
-import { excessIn, outgoing } from '../model/task-serialise.js';
+import { excessIn, unsentTask } from '../model/task-serialise.js';
+import type { Placement } from '../routing/placement.js';
 import type { Item } from './item.js';
 
 export interface Parcel {
@@ -30,7 +32,7 @@ export interface RefusedItem {
 
 export interface TaskMaking {
   readonly spec: ModelSpec;
-  readonly numProcesses: number;
+  readonly placement: Placement;
   /** Largest message that a worker accepts. */
   readonly messageBytes: number;
   /** Ids of its tasks. */
@@ -47,7 +49,7 @@ const REJECT_KEYS = 'input,line,reason';
 const GROWTH = 4;
 
 export function tasksOf(items: readonly Item[], making: TaskMaking): { parcels: Parcel[]; refused: RefusedItem[] } {
-  const { spec, numProcesses, messageBytes, streams } = making;
+  const { spec, placement, messageBytes, streams } = making;
   const refused: RefusedItem[] = [];
   const points: PlacedPoint[] = [];
   for (const item of items) {
@@ -57,10 +59,11 @@ export function tasksOf(items: readonly Item[], making: TaskMaking): { parcels: 
   const bounds = { ...DEFAULT_GROUP_BOUNDS, bytes: Math.min(DEFAULT_GROUP_BOUNDS.bytes, messageBytes / GROWTH) };
   const parcels: Parcel[] = [];
   for (const { task, positions } of groupPoints(points, bounds)) {
-    const made = outgoing(task, { spec, numProcesses, priority: false, id: '' });
+    const made = unsentTask(task, spec, false);
     const excess = excessIn(made.body, messageBytes);
     if (excess === null) {
-      parcels.push({ task: { ...made, id: streams.nextId(made.index) }, points: positions.length });
+      const index = placement.indexOf(made.key);
+      parcels.push({ task: { ...made, index, id: streams.nextId(index) }, points: positions.length });
       continue;
     }
     const own = new Set(positions);

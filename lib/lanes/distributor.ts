@@ -4,8 +4,9 @@
  * task in `normalEvery` is a normal one where both wait.
  *
  * A task that ends without waiting costs no promise and no timer. To let sockets and heartbeats in, a turn of the event loop runs
- * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it runs. Tasks that broke their lanes run one after another, before what is new: whichever of them breaks forever is found out
- * at once, however many there are. What is to run again and has left its queue (at-most-once) goes first, also while all else is halted.
+ * at most `tasksPerTurn` tasks. What can start at the same time is announced together before the first of it
+ * runs. Tasks that broke their lanes run one after another, before what is new: whichever of them breaks forever is found out at once,
+ * however many there are. What is to run again and has left its queue (at-most-once) goes first, also while all else is halted.
  * The lanes know neither executor nor committer: a Runner executes what they hand it, a Gate says when tasks may start.
  * Refused: a promise chain for each key (memory for each waiting task, no way to rewind), and a thread for each lane as in DP3
  * (one slow key delays all keys of its thread).
@@ -13,6 +14,7 @@
 import type { TaskResult } from '../model/record.js';
 import type { LaneWork } from '../model/work.js';
 import type { PairOrder } from '../queue/pair.js';
+import type { Clock } from '../runtime/clock.js';
 import { Lane } from './lane.js';
 import { ReadyLanes } from './ready.js';
 
@@ -51,6 +53,7 @@ export interface DistributorOptions {
   readonly order: PairOrder;
   readonly runner: Runner;
   readonly gate: Gate;
+  readonly clock: Pick<Clock, 'soon'>;
 }
 
 export interface LanesStatus {
@@ -209,7 +212,7 @@ export class Distributor {
   private scheduleTurn(): void {
     if (this.turnScheduled || this.stopped || (this.halted && this.acked === 0)) return;
     this.turnScheduled = true;
-    setImmediate(() => {
+    this.options.clock.soon(() => {
       this.turnScheduled = false;
       this.turn();
     });

@@ -3,7 +3,7 @@
  * writing costs the same however long they are. States are never changed in place: the next one is made from the last.
  */
 import type { DataPoint } from './datapoint.js';
-import type { OutgoingTask } from './task.js';
+import type { UnsentTask } from './task.js';
 import type { Instant } from './time.js';
 
 export interface PlainValue {
@@ -89,6 +89,6 @@ export interface TaskResult {
   readonly history: readonly HistoryRow[];
   /** Raw data-points, kept as they were accepted. */
   readonly raw: readonly DataPoint[];
-  readonly derived: readonly OutgoingTask[];
+  readonly derived: readonly UnsentTask[];
   readonly reason?: QuarantineReason;
 }

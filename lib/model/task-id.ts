@@ -6,11 +6,12 @@
  * so that an inbox can keep a whole stream as a few ranges; a hash stands where the same thing must get the same id again.
  * A wrongly trusted id loses tasks, a wrongly distrusted one at worst lets a repeat through.
  */
-import { createHash, hash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
+import { type Random, systemRandom } from '../runtime/random.js';
 
-/** An id that no other task has. `draw` is a seam for simulations. */
-export function newTaskId(draw: () => string = randomUUID): string {
-  return draw();
+/** An id that no other task has. */
+export function newTaskId(random: Random = systemRandom): string {
+  return random.uuid();
 }
 
 /**
@@ -44,10 +45,10 @@ export const LAST_POSITION = 2 ** 40 - 1;
 
 /**
  * The number of a stream that nobody else has: 62 random bits as 16 hexadecimal digits, of which the last is 8, 9, a or b (it is the
- * variant of the ids). It is never continued: a later run draws its own. `draw` is a seam for simulations.
+ * variant of the ids). It is never continued: a later run draws its own.
  */
-export function newStream(draw: () => Buffer = () => randomBytes(8)): string {
-  const digits = draw().toString('hex');
+export function newStream(random: Random = systemRandom): string {
+  const digits = random.bytes(8).toString('hex');
   return digits.slice(0, 15) + variantOf(digits.charAt(15));
 }
 

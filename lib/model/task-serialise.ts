@@ -7,12 +7,10 @@
  */
 import type { DataPoint } from './datapoint.js';
 import type { EntitySpec } from './entity.js';
-import { indexOf } from './hash.js';
 import { JsonError, parseAnyJson, stringifyJson } from './json.js';
 import { integerOf, isObject } from './primitive.js';
 import type { ModelSpec } from './spec.js';
-import type { OutgoingTask, Task } from './task.js';
-import { newTaskId } from './task-id.js';
+import type { Task, UnsentTask } from './task.js';
 import { BYTES_OF_MOST_VALUES, MAX_JSON_VALUES, valuesIn } from './values.js';
 
 /** The body of a message that carries the task. The model knows the entity: it is the one that the task was checked against. */
@@ -94,19 +92,7 @@ function pointToWire(point: DataPoint, eid: unknown, entity: EntitySpec | undefi
   return wire;
 }
 
-export interface OutgoingOptions {
-  readonly spec: ModelSpec;
-  readonly numProcesses: number;
-  readonly priority: boolean;
-  /** A fresh one where none is given. */
-  readonly id?: string;
-}
-
-/** The task with everything a writer needs: id, body, and the process index that its key belongs to. */
-export function outgoing(
-  task: Task,
-  { spec, numProcesses, priority, id = newTaskId() }: OutgoingOptions,
-): OutgoingTask {
-  const index = indexOf(task.key, numProcesses);
-  return Object.freeze({ id, key: task.key, index, priority, body: serialiseTask(task, spec) });
+/** Ready to be sent, but for its id and its index. */
+export function unsentTask(task: Task, spec: ModelSpec, priority: boolean): UnsentTask {
+  return Object.freeze({ key: task.key, priority, body: serialiseTask(task, spec) });
 }

@@ -19,16 +19,20 @@ export interface Task {
   readonly depth: number;
 }
 
-/** A task on its way to a queue pair. */
-export interface OutgoingTask {
-  /** Given once; every repeat of the publish uses it again. Empty in a result, until the commit that holds it is built. */
-  readonly id: string;
+/** A task as a message that is still to get its id and its index. */
+export interface UnsentTask {
   readonly key: string;
-  /** Process index whose queue pair it goes to. */
-  readonly index: number;
   readonly priority: boolean;
   /** JSON in UTF-8, as wire.md says. */
   readonly body: Buffer;
+}
+
+/** A task on its way to a queue pair. */
+export interface OutgoingTask extends UnsentTask {
+  /** Given once; every repeat of the publish uses it again. */
+  readonly id: string;
+  /** Process index whose queue pair it goes to. */
+  readonly index: number;
   /** It travels on under the id of another sender. */
   readonly forwarded?: boolean;
 }

@@ -11,14 +11,18 @@
  */
 import type { Delivery } from './delivery.js';
 import type { TaskResult } from './record.js';
-import type { Task } from './task.js';
+import type { OutgoingTask, Task } from './task.js';
 
 export type WorkState = 'waiting' | 'running' | 'finished' | 'final';
+
+const NOTHING: readonly OutgoingTask[] = Object.freeze([]);
 
 export class Work {
   state: WorkState = 'waiting';
   /** Where it is finished or final. */
   result: TaskResult | null = null;
+  /** What its commit puts into the outbox: what was derived, once the commit is built; the task itself where it belongs to another index. */
+  sends: readonly OutgoingTask[] = NOTHING;
   /** Estimated size of what its commit writes. */
   bytes = 0;
   /** How often its lane broke on it in this process. */
@@ -48,23 +52,25 @@ export class Work {
 
   /** A lane has run it. */
   finish(result: TaskResult): DoneWork {
-    return this.end('finished', result);
+    return this.end('finished', result, NOTHING);
   }
 
-  /** This is its result, whatever becomes of its commit. */
-  conclude(result: TaskResult): DoneWork {
-    return this.end('final', result);
+  /** This is its result, whatever becomes of its commit. `sends`: the task itself, where it belongs to another index. */
+  conclude(result: TaskResult, sends: readonly OutgoingTask[] = NOTHING): DoneWork {
+    return this.end('final', result, sends);
   }
 
   /** It waits in its lane again: a result that it had is void. */
   putBack(): void {
     this.state = 'waiting';
     this.result = null;
+    this.sends = NOTHING;
   }
 
-  private end(state: WorkState, result: TaskResult): DoneWork {
+  private end(state: WorkState, result: TaskResult, sends: readonly OutgoingTask[]): DoneWork {
     this.state = state;
     this.result = result;
+    this.sends = sends;
     return this as DoneWork;
   }
 }

@@ -65,9 +65,11 @@ function logTasks(events: Events, log: Logger): void {
   events.on('task-hanging', ({ id, key, durationMs, hook }) =>
     log.warn('a task runs longer than hang_timeout', { id, entity: key, durationMs: Math.round(durationMs), hook }),
   );
-  events.on('worker-failed', ({ error }) => log.error('the worker can not go on', { reason: messageOf(error), error }));
+  events.on('worker-failed', ({ error }) => log.error('the worker cannot go on', { reason: messageOf(error), error }));
   events.on('tasks-lost', (lost) => log.warn('tasks never arrived: they were lost between broker and worker', lost));
   events.on('tasks-arrived', (late) => log.info('tasks that were told as lost have arrived', late));
+  events.on('drain-progress', (progress) => log.info('still draining', progress));
+  events.on('stop-failed', ({ error }) => log.error('a part did not stop', { error }));
   events.on('lanes-revived', (lanes) => log.error('lanes stood still and were set going', lanes));
   // Under load a window is always full; worth a line is one that a single key fills, for it holds up all others.
   events.on('window-full', ({ filledBy, tasks }) => {
@@ -102,9 +104,9 @@ function logStore(events: Events, log: Logger): void {
   events.on('deliveries-returned', (returned) =>
     log.warn('deliveries go back to the queue until the store answers', returned),
   );
-  events.on('inbox-unreadable', (failure) => log.warn('the inbox can not be asked at the moment', failure));
+  events.on('inbox-unreadable', (failure) => log.warn('the inbox cannot be asked at the moment', failure));
   events.on('record-unreadable', ({ key, pauseMs, error }) =>
-    log.warn('a record can not be read at the moment', { entity: key, pauseMs, error }),
+    log.warn('a record cannot be read at the moment', { entity: key, pauseMs, error }),
   );
   events.on('store-trouble', ({ why }) => {
     if (why === null) log.info('what kept the store from storing one day is over');
@@ -114,7 +116,7 @@ function logStore(events: Events, log: Logger): void {
 
 function logOutbox(events: Events, log: Logger): void {
   events.on('outbox-waiting', (waiting) =>
-    log.warn('derived tasks can not be published; they wait in the outbox', waiting),
+    log.warn('derived tasks cannot be published; they wait in the outbox', waiting),
   );
   events.on('outbox-caught-up', ({ tasks, waitedMs }) =>
     log.info('derived tasks are out again', { tasks, waitedMs: Math.round(waitedMs) }),

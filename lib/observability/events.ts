@@ -118,6 +118,11 @@ export interface EventMap {
   /** Something will keep the store from storing one day, or does already; null once that is over. */
   'store-trouble': { readonly why: string | null };
 
+  /** A drain that takes long: tasks that run, and results that are not committed. */
+  'drain-progress': { readonly running: number; readonly uncommitted: number };
+  /** A part did not stop; the others are stopped all the same. */
+  'stop-failed': { readonly error: unknown };
+
   // ── Lanes
 
   /** The executor itself failed; the lane was restarted. `attempts`: of the task; `restarts`: of this worker so far. */
@@ -145,7 +150,10 @@ export interface EventMap {
 
   // ── Hooks and modules
 
-  /** A call of a hook has ended, well or not. `tasks`: how many it returned; `allowed`: the decision of allowEntityCreation. */
+  /**
+   * A call of a hook has ended, well or not. `tasks`: how many it returned; `allowed`: what allowEntityCreation decided; null where it
+   * failed, and for all other hooks.
+   */
   'hook-called': {
     readonly module: string;
     readonly hook: string;

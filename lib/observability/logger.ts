@@ -64,7 +64,7 @@ const RANKS: Readonly<Record<Level, number>> = { error: 0, warn: 1, info: 2, deb
 
 export function createLogger(options: LoggerOptions): RootLogger {
   const clock = options.clock ?? systemClock;
-  const outlets = openOutlets(options);
+  const outlets = openOutlets(options, clock);
   const write: Write = (level, message, fields) => outlets.write({ time: clock.now(), level, message, fields });
   return Object.assign(makeLogger(write, options.level, options.fields ?? {}), { close: () => outlets.close() });
 }
@@ -114,10 +114,10 @@ interface CarriedLine extends winston.Logform.TransformableInfo {
   readonly entry: LogEntry;
 }
 
-function openOutlets(options: LoggerOptions): Outlets {
+function openOutlets(options: LoggerOptions, clock: Clock): Outlets {
   const stream = options.stream ?? process.stderr;
   const tell = (what: string, error: unknown) => {
-    const line = jsonLine({ time: Date.now(), level: 'error', message: what, fields: { error } });
+    const line = jsonLine({ time: clock.now(), level: 'error', message: what, fields: { error } });
     if (stream.writable) stream.write(`${line}\n`);
   };
   // A reader of the log that goes away (EPIPE) must not end the program.
@@ -126,7 +126,7 @@ function openOutlets(options: LoggerOptions): Outlets {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && stream.isTTY === true);
   const format = pretty ? written((entry) => prettyLine(entry, stream.isTTY === true)) : written(jsonLine);
   const console = new winston.transports.Stream({ stream, format });
-  const file = options.file && tryFile(options.file, (error) => tell('the log file can not be written', error));
+  const file = options.file && tryFile(options.file, (error) => tell('the log file cannot be written', error));
   const transports = [console, ...(file ? [file.transport] : [])];
   const carrier = winston.createLogger({
     level: 'debug',

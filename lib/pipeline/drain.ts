@@ -13,7 +13,7 @@
  * One deadline for all of it. What runs beyond it is named in the log and stays in the queue; with delivery at-most-once, where it has
  * left the queue already, it is lost.
  */
-import type { Logger } from '../observability/logger.js';
+import type { Events } from '../observability/events.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { type Service, stopAll } from '../runtime/service.js';
@@ -37,24 +37,24 @@ const LINE_EVERY_MS = 5_000;
 /** Resolves with the number of tasks that did not finish in time. */
 export async function drain(parts: DrainParts, deadline: Deadline): Promise<{ readonly left: number }> {
   const { flow, scheduler, modules } = parts;
-  const { backend, ownership, emissions, clock, log } = parts.options;
+  const { backend, ownership, emissions, clock, events } = parts.options;
   const { reader, writer, store } = backend;
   const endLines = reportProgress(parts);
 
   flow.rest('the worker drains');
-  await tried(scheduler.stop(deadline), log);
+  await tried(scheduler.stop(deadline), events);
   await deadline.allows(flow.atRest());
-  await tried(modules.stop(deadline), log);
+  await tried(modules.stop(deadline), events);
   await deadline.allows(flow.committer.flushed());
   const left = tellUnfinished(parts);
   flow.committer.stop();
   emissions.end(new ApplicationError('QUEUE_UNAVAILABLE', 'nothing can be emitted any more: the worker has stopped'));
 
-  await tried(stopAll([writer, flow.outbox], deadline), log);
+  await tried(stopAll([writer, flow.outbox], deadline), events);
   const closing = Deadline.in(Math.max(deadline.leftMs, CLOSING_MS), clock);
-  await tried(reader.stop(closing), log);
-  await tried(closing.allows(store.release(ownership)), log);
-  await tried(stopAll([store], closing), log);
+  await tried(reader.stop(closing), events);
+  await tried(closing.allows(store.release(ownership)), events);
+  await tried(stopAll([store], closing), events);
 
   endLines();
   return { left };
@@ -70,13 +70,13 @@ export async function leave(parts: DrainParts, deadline: Deadline): Promise<{ re
   const closing = Deadline.in(Math.min(deadline.leftMs, CLOSING_MS), options.clock);
   await closing.allows(flow.lanes.quiet());
   tellUnfinished(parts, true);
-  await tried(stopAll([store, reader, writer, modules, flow.outbox, scheduler], closing), options.log);
+  await tried(stopAll([store, reader, writer, modules, flow.outbox, scheduler], closing), options.events);
   return { left: 0 };
 }
 
 /** A part that does not stop must not keep the others from it: least of all the reader, and the release of the index. */
-async function tried(step: Promise<unknown>, log: Logger): Promise<void> {
-  await step.catch((error: unknown) => log.error('a part did not stop', { error }));
+async function tried(step: Promise<unknown>, events: Events): Promise<void> {
+  await step.catch((error: unknown) => events.emit('stop-failed', { error }));
 }
 
 /** Names what did not finish, or what of it has left its queue; how many tasks that are. */
@@ -88,10 +88,10 @@ function tellUnfinished({ flow, options: { events } }: DrainParts, onlyAcked = f
   return unfinished.length;
 }
 
-function reportProgress({ flow, options: { clock, log } }: DrainParts): () => void {
+function reportProgress({ flow, options: { clock, events } }: DrainParts): () => void {
   let cancel = () => {};
   const report = () => {
-    log.info('still draining', { running: flow.lanes.status().busy, uncommitted: flow.committer.open });
+    events.emit('drain-progress', { running: flow.lanes.status().busy, uncommitted: flow.committer.open });
     cancel = clock.after(LINE_EVERY_MS, report);
   };
   cancel = clock.after(FIRST_LINE_MS, report);

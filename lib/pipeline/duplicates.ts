@@ -10,7 +10,9 @@ import { idOfAnother, newTaskId } from '../model/task-id.js';
 import type { Work } from '../model/work.js';
 import type { Events } from '../observability/events.js';
 import type { TaskReader } from '../queue/queue.js';
+import type { Clock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
+import type { Random } from '../runtime/random.js';
 import type { MessageReader } from './message-reader.js';
 import { mayHaveCopies, RecentIds } from './recent-ids.js';
 
@@ -19,6 +21,8 @@ export interface DuplicatesOptions {
   readonly inbox: boolean;
   readonly messages: Pick<MessageReader, 'digestOf'>;
   readonly reader: Pick<TaskReader, 'settle'>;
+  readonly clock: Pick<Clock, 'soon'>;
+  readonly random: Random;
   readonly events: Events;
   /** The store failed for good. */
   failed(reason: unknown): void;
@@ -59,7 +63,7 @@ export class Duplicates {
   /** These were done before: there is nothing to be done about them. */
   known(deliveries: readonly Delivery[]): void {
     if (deliveries.length === 0) return;
-    if (this.knownOnes.length === 0) setImmediate(() => this.settleKnown());
+    if (this.knownOnes.length === 0) this.options.clock.soon(() => this.settleKnown());
     this.knownOnes.push(...deliveries);
   }
 
@@ -73,7 +77,7 @@ export class Duplicates {
 
   /** It gets a new id, under which it is applied. Were it and its twin delivered again after a crash, they could not be told apart. */
   named(delivery: Delivery): void {
-    delivery.id = newTaskId();
+    delivery.id = newTaskId(this.options.random);
     this.options.events.emit('task-ambiguous', { id: delivery.id });
   }
 

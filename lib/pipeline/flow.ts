@@ -24,6 +24,7 @@ import type { TaskResult } from '../model/record.js';
 import { type DoneWork, isRepeatable, type LaneWork } from '../model/work.js';
 import { PairOrder } from '../queue/pair.js';
 import { isStoreFailure } from '../runtime/errors.js';
+import { systemRandom } from '../runtime/random.js';
 import { type Acknowledging, AFTER_ITS_COMMIT, BeforeItRuns } from './acknowledging.js';
 import { Duplicates } from './duplicates.js';
 import { type AfterIntake, Intake } from './intake.js';
@@ -52,16 +53,27 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
     private readonly onStoreDown: () => void,
     private readonly failed: (reason: unknown) => void,
   ) {
-    const { ownership, numProcesses, delivery, spec, backend, records, limits, clock, events } = options;
+    const {
+      ownership,
+      placement,
+      delivery,
+      spec,
+      backend,
+      records,
+      limits,
+      clock,
+      random = systemRandom,
+      events,
+    } = options;
     const { reader, writer, store } = backend;
     const { index } = ownership;
     const inbox = delivery === 'effectively-once';
     const { threads, maxAttempts, future, messageBytes: messageBytesLimit } = limits;
     const troubles = options.storeTroubles;
 
-    const reads = { index, numProcesses, spec, inbox, messageBytesLimit, maxAttempts, future, clock, events };
+    const reads = { index, placement, spec, inbox, messageBytesLimit, maxAttempts, future, clock, events };
     this.messages = new MessageReader(reads);
-    this.duplicates = new Duplicates({ inbox, messages: this.messages, reader, events, failed });
+    this.duplicates = new Duplicates({ inbox, messages: this.messages, reader, clock, random, events, failed });
     const { messages, duplicates } = this;
     const asks = { index, inbox, store, troubles };
     this.intake = new Intake({ ...asks, messages, duplicates, after: this, clock, events, failed });
@@ -73,14 +85,15 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
       order: new PairOrder(limits.normalEvery),
       gate: this,
       runner: this,
+      clock,
     });
     this.restarts = new LaneRestarts(limits, failed);
     this.acknowledging =
       delivery === 'at-most-once' ? new BeforeItRuns({ limits, reader, duplicates, events, failed }) : AFTER_ITS_COMMIT;
-    const commits = { store, ownership, inbox, limits: limits.commit, records, reader, troubles };
+    const commits = { store, ownership, inbox, placement, random, limits: limits.commit, records, reader, troubles };
     this.committer = new Committer({ ...commits, after: this, clock, events });
     const { outbox } = store;
-    this.outbox = new OutboxPublisher({ outbox, index, writer, batch: limits.outboxBatch, clock, events });
+    this.outbox = new OutboxPublisher({ outbox, index, placement, writer, batch: limits.outboxBatch, clock, events });
   }
 
   delivered(delivery: Delivery): void {
@@ -117,16 +130,16 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
   }
 
   stored(works: readonly DoneWork[]): void {
-    let derived = 0;
-    for (const { task, result, durable } of works) {
+    let sent = 0;
+    for (const { task, result, sends, durable } of works) {
       if (task !== null && result.record !== undefined) this.options.records.committed(task.key);
-      derived += result.derived.length;
+      sent += sends.length;
       durable?.();
     }
     // What was emitted has its delivery still to come.
     this.duplicates.done(works.filter(({ isDelivered }) => isDelivered));
     tellCommitted(works, this.options.events);
-    if (derived > 0) this.outbox.wake();
+    if (sent > 0) this.outbox.wake();
     this.lanes.wake();
   }
 

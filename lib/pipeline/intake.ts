@@ -17,7 +17,7 @@ import { idOfAnother } from '../model/task-id.js';
 import type { DoneWork, LaneWork } from '../model/work.js';
 import type { Events } from '../observability/events.js';
 import { steps } from '../runtime/backoff.js';
-import type { Clock } from '../runtime/clock.js';
+import { type Clock, nextTurn } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Store } from '../store/store.js';
@@ -116,7 +116,7 @@ export class Intake {
     try {
       while (this.held.length > 0 && this.unknownToModel === null) {
         // In the next turn, so that one question holds many ids.
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn(this.options.clock);
         const { held } = this;
         const asked = held.length;
         const toAsk = new Set(held.filter((each) => this.mustAsk(each)));

@@ -5,7 +5,6 @@
 import { quarantinedResult } from '../commit/aside.js';
 import type { Delivery } from '../model/delivery.js';
 import type { FutureLimit } from '../model/future.js';
-import { createHashCache } from '../model/hash.js';
 import { type InputCounts, InputRemarks } from '../model/input-remarks.js';
 import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -15,13 +14,14 @@ import { parseMessage, taskOf } from '../model/task-parse.js';
 import { TaskRefused, UnknownName } from '../model/task-refused.js';
 import { type DoneWork, type LaneWork, laneWork, Work } from '../model/work.js';
 import type { Events } from '../observability/events.js';
+import type { Placement } from '../routing/placement.js';
 import type { Clock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
 import { mayHaveCopies } from './recent-ids.js';
 
 export interface MessageReaderOptions {
   readonly index: number;
-  readonly numProcesses: number;
+  readonly placement: Placement;
   readonly spec: ModelSpec;
   /** Whether committed ids are kept in the store (effectively-once). */
   readonly inbox: boolean;
@@ -34,7 +34,6 @@ export interface MessageReaderOptions {
 }
 
 export class MessageReader {
-  private readonly hashOf = createHashCache();
   private readonly remarks: InputRemarks;
 
   constructor(private readonly options: MessageReaderOptions) {
@@ -66,8 +65,8 @@ export class MessageReader {
       }
       return aside(delivery, quarantinedResult({ code: refused.code, sentence: refused.message }, refused));
     }
-    const { index, numProcesses } = this.options;
-    const home = this.hashOf(task.key) % numProcesses;
+    const { index, placement } = this.options;
+    const home = placement.indexOf(task.key);
     return home === index ? laneWork(delivery, task) : forwarded(delivery, task, home);
   }
 
@@ -130,6 +129,8 @@ function aside(delivery: Delivery, result: TaskResult): DoneWork {
 function forwarded(delivery: Delivery, task: Task, home: number): DoneWork {
   const { etype, eid, key } = task;
   const { id, receivedId, lacksId, priority, body } = delivery;
-  const derived = [{ id: lacksId ? id : receivedId, key, index: home, priority, body, forwarded: true }];
-  return new Work(delivery, task).conclude({ outcome: 'forwarded', etype, eid, history: [], raw: [], derived });
+  const itself = { id: lacksId ? id : receivedId, key, index: home, priority, body, forwarded: true };
+  return new Work(delivery, task).conclude({ outcome: 'forwarded', etype, eid, history: [], raw: [], derived: [] }, [
+    itself,
+  ]);
 }

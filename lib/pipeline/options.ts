@@ -1,4 +1,5 @@
 /** What a pipeline is made of, its bounds, and where the configuration has them. */
+
 import type { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
 import type { Delivery } from '../model/delivery.js';
@@ -7,16 +8,17 @@ import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
 import type { Events } from '../observability/events.js';
-import type { Logger } from '../observability/logger.js';
 import type { TaskReader, TaskWriter } from '../queue/queue.js';
+import type { Placement } from '../routing/placement.js';
 import type { Clock } from '../runtime/clock.js';
+import type { Random } from '../runtime/random.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Ownership, Store } from '../store/store.js';
 
 export interface PipelineOptions {
   readonly ownership: Ownership;
-  readonly numProcesses: number;
+  readonly placement: Placement;
   readonly delivery: 'effectively-once' | 'at-least-once' | 'at-most-once';
   readonly limits: PipelineLimits;
   readonly spec: ModelSpec;
@@ -28,8 +30,9 @@ export interface PipelineOptions {
   /** Why work waits for the store; the executor tells it, too. */
   readonly storeTroubles: Troubles;
   readonly clock: Clock;
+  /** Where ids are drawn from; without, those of the system. */
+  readonly random?: Random;
   readonly events: Events;
-  readonly log: Logger;
   execute(task: Task, delivery: Delivery): TaskResult | Promise<TaskResult>;
   /** This worker cannot go on; called once. */
   failed(reason: unknown): void;

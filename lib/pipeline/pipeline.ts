@@ -178,7 +178,7 @@ export class Pipeline {
       this.options.failed(reason);
       return;
     }
-    this.rest('the worker can not go on');
+    this.rest('the worker cannot go on');
     if (isStoreFailure(reason)) this.flow.lanes.stop();
     this.options.events.emit('worker-failed', { error: reason });
     this.options.failed(reason);

@@ -8,7 +8,7 @@ import type { Configuration } from '../config/configuration.js';
 import { loadConfiguration } from '../config/load.js';
 import { ask, ControlServer, livingPrograms } from '../ipc/control.js';
 import type { ConfigurationArguments, ControlReply, ControlRequest } from '../ipc/messages.js';
-import { type Clock, systemClock } from '../runtime/clock.js';
+import { type Clock, nextTurn, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { LAUNCHER_GONE } from '../runtime/launcher.js';
 import { realPathOf } from '../runtime/real-path.js';
@@ -42,7 +42,7 @@ export interface PrimaryOptions {
 const REHEARSAL_MS = 30_000;
 
 /**
- * Runs until an ordered stop has ended; resolves with the exit code. Throws when another program serves one of the indexes and can not be
+ * Runs until an ordered stop has ended; resolves with the exit code. Throws when another program serves one of the indexes and cannot be
  * succeeded: in server mode this one stands by.
  */
 export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
@@ -65,7 +65,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
     const { another } = forks;
     const [role] = roles;
     if (another === null || role === undefined) {
-      return { refusal: 'a worker alone can not reload: have its supervisor restart it' };
+      return { refusal: 'a worker alone cannot reload: have its supervisor restart it' };
     }
     const found = findRelease();
     const config = { ...options.arguments, dir: found.configDir };
@@ -100,7 +100,7 @@ export async function runPrimary(options: PrimaryOptions): Promise<ExitCode> {
     offWarnings();
     offLauncher();
     // Whoever ordered the stop is answered first.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn(clock);
     await control.stop();
   }
 }
@@ -122,7 +122,7 @@ async function answer(
     case 'stop': {
       supervisor.stop('ordered by command', 0);
       const exitCode = await supervisor.finished;
-      const sentence = exitCode === 0 ? 'stopped in order' : `stopped with exit code ${exitCode}; see the log`;
+      const sentence = exitCode === 0 ? 'shut down gracefully' : `stopped with exit code ${exitCode}; see the log`;
       reply({ type: 'done', ok: exitCode === 0, sentence });
       return;
     }

@@ -7,7 +7,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { join } from 'node:path';
 import throng from 'throng';
 import type { FromWorker, ToWorker } from '../ipc/messages.js';
-import { LONGEST_TIMER_MS } from '../runtime/clock.js';
+import { LONGEST_TIMER_MS, nextTurn, systemClock } from '../runtime/clock.js';
 import type { Release } from './release.js';
 import type { Role } from './role.js';
 
@@ -71,7 +71,7 @@ async function throngForks(count: number): Promise<Worker[]> {
   cluster.on('fork', collect);
   await throng({ count, lifetime: 0, grace: LONGEST_TIMER_MS, worker: () => {} });
   // 'fork' is emitted in the next tick after cluster.fork()
-  while (forked.length < count) await new Promise((resolve) => setImmediate(resolve));
+  while (forked.length < count) await nextTurn(systemClock);
   cluster.off('fork', collect);
   return forked;
 }

@@ -1,4 +1,4 @@
-/** What a reload can not change, because every process or the store was set up with it: refused by name. */
+/** What a reload cannot change, because every process or the store was set up with it: refused by name. */
 import type { Configuration } from '../config/configuration.js';
 import type { LoadedConfiguration } from '../config/load.js';
 import { realPathOf } from '../runtime/real-path.js';
@@ -21,7 +21,7 @@ export function fixedOf(configuration: Configuration): Fixed {
   return new Map(FIXED.map(([name, read]) => [name, JSON.stringify(read(configuration))]));
 }
 
-/** The configuration that stands on disk now, or why a reload can not take it over. */
+/** The configuration that stands on disk now, or why a reload cannot take it over. */
 export function reloadable(running: Fixed, loaded: LoadedConfiguration): Configuration | { readonly refusal: string } {
   const errors = loaded.problems.filter((problem) => problem.severity === 'error');
   const fresh = loaded.configuration;
@@ -32,5 +32,5 @@ export function reloadable(running: Fixed, loaded: LoadedConfiguration): Configu
   const changed = [...fixedOf(fresh)].filter(([name, value]) => value !== running.get(name));
   if (changed.length === 0) return fresh;
   const names = changed.map(([name]) => name).join(', ');
-  return { refusal: `a reload can not change ${names}; stop and start the program` };
+  return { refusal: `a reload cannot change ${names}; stop and start the program` };
 }

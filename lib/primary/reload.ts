@@ -13,7 +13,7 @@ export interface ReloadResult {
   readonly sentence: string;
 }
 
-/** What stands on disk now: why it can not be taken over, or how the primary takes over its own part of it. */
+/** What stands on disk now: why it cannot be taken over, or how the primary takes over its own part of it. */
 export type Prepared = { readonly refusal: string } | { readonly takeOver: () => void; readonly configDir: string };
 
 export class Reloader {

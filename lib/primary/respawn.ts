@@ -3,6 +3,7 @@
  * role doubles; one that stayed up for the whole window starts again from the first pause.
  */
 import { type Backoff, doubling } from '../runtime/backoff.js';
+import { systemRandom } from '../runtime/random.js';
 import type { Role } from './role.js';
 
 export interface RespawnLimits {
@@ -27,7 +28,7 @@ export class RespawnPolicy {
   constructor(
     private limits: RespawnLimits,
     private readonly roles: number,
-    private readonly random: () => number = Math.random,
+    private readonly fraction: () => number = systemRandom.fraction,
   ) {}
 
   /** From now on these hold; what was counted counts on. */
@@ -61,7 +62,7 @@ export class RespawnPolicy {
   pauseMs(role: Role): number {
     let pause = this.pauses.get(role);
     if (!pause) {
-      pause = doubling(this.limits.backoffMs, this.limits.backoffMostMs, this.random);
+      pause = doubling(this.limits.backoffMs, this.limits.backoffMostMs, this.fraction);
       this.pauses.set(role, pause);
     }
     return pause.nextMs();

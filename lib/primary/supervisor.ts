@@ -41,7 +41,7 @@ export type ExitCode = 0 | 1 | 2;
 
 /** What a process gets beyond the drain deadline to write its last lines, before it is killed. */
 const KILL_GRACE_MS = 5_000;
-/** Exit code of one that can not start from what is on disk. */
+/** Exit code of one that cannot start from what is on disk. */
 const REFUSED = 2;
 /** How long they may take to tell their figures. */
 const REPORT_MS = 2_000;
@@ -205,7 +205,7 @@ export class Supervisor {
       case 'failed':
         for (const why of message.why.split('\n')) {
           if (child.state === 'running') this.log.error(`the ${kind} ends`, { ...who, why });
-          else this.log.error(`the ${kind} can not start`, { ...who, why });
+          else this.log.error(`the ${kind} cannot start`, { ...who, why });
         }
         return;
       case 'waiting':
@@ -240,7 +240,7 @@ export class Supervisor {
     }
   }
 
-  /** What is on disk by now may be another version: it can not serve this program, whose other processes go on. */
+  /** What is on disk by now may be another version: it cannot serve this program, whose other processes go on. */
   private greeted(child: Child, speaker: Speaker): void {
     const { role, fork, release } = child;
     if (child.leaving) fork.send({ type: 'drain' });
@@ -251,7 +251,7 @@ export class Supervisor {
     } else {
       child.refused = true;
       const why = restartNeeded(ownSpeaker(), speaker);
-      this.log.error(`the ${role.kind} can not start`, { ...role.fields, why });
+      this.log.error(`the ${role.kind} cannot start`, { ...role.fields, why });
       fork.kill('SIGKILL');
     }
   }
@@ -285,16 +285,16 @@ export class Supervisor {
     if (this.stopping) {
       // A terminal's Ctrl-C also ends a process that is too young to ignore it, and has nothing yet to lose.
       if (code !== 0 && heard && !refused) {
-        this.log.error(`a ${role.kind} did not end in order`, fields);
-        this.stop(`a ${role.kind} did not end in order`, 1);
+        this.log.error(`a ${role.kind} did not shut down gracefully`, fields);
+        this.stop(`a ${role.kind} did not shut down gracefully`, 1);
       } else this.log.info(`${role.kind} ended`, fields);
       this.drainNext();
     } else if (leaving) {
       if (code === 0) this.log.info(`${role.kind} ended as planned`, fields);
-      else this.log.error(`a ${role.kind} did not end in order`, fields);
+      else this.log.error(`a ${role.kind} did not shut down gracefully`, fields);
       if (isVacant) this.forkFor(slot);
     } else if (isVacant) this.fell(slot, code, fields);
-    else this.log.error(`the ${role.kind} can not start`, { ...fields, why: 'it ended before; the old one goes on' });
+    else this.log.error(`the ${role.kind} cannot start`, { ...fields, why: 'it ended before; the old one goes on' });
   }
 
   /** Nobody ordered its end. */
@@ -308,7 +308,7 @@ export class Supervisor {
       this.stop(`${role.name} crashed`, 1);
     } else if (code === REFUSED) {
       const pauseMs = this.policyOf(role).pauseMs(role);
-      this.log.error(`${role.kind} can not load its files; it tries again later`, { ...fields, pauseMs });
+      this.log.error(`${role.kind} cannot load its files; it tries again later`, { ...fields, pauseMs });
       this.forkAfter(slot, pauseMs);
     } else this.crashed(slot, fields);
   }

@@ -6,6 +6,7 @@
  * empty again at once.
  */
 import type { Delivery } from '../model/delivery.js';
+import type { Clock } from '../runtime/clock.js';
 import type { Deadline } from '../runtime/deadline.js';
 import type { Attempts } from './attempts.js';
 import { type DeliveryOwner, QueueDelivery } from './delivery.js';
@@ -35,6 +36,7 @@ export class QueueReader<Origin> implements TaskReader, SourceReader<Origin>, De
     private readonly source: Source<Origin>,
     private readonly attempts: Attempts,
     private readonly limits: ReadLimits,
+    private readonly clock: Pick<Clock, 'soon'>,
   ) {
     this.order = new PairOrder(limits.normalEvery);
   }
@@ -148,7 +150,7 @@ export class QueueReader<Origin> implements TaskReader, SourceReader<Origin>, De
   takeSoon(): void {
     if (this.turn === 'scheduled') return;
     this.turn = 'scheduled';
-    setImmediate(() => {
+    this.clock.soon(() => {
       this.turn = 'none';
       this.take();
     });

@@ -7,10 +7,10 @@
  * goes on; a task that starts before that overwrites it, so one that ends at once costs a single write. What is read in one go is written as
  * one list, and so is what is committed. Refused: a write for each message that is read, which cost as much as all else about reading it.
  */
-import { randomUUID } from 'node:crypto';
 import { closeSync, ftruncateSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { openFresh } from '../runtime/own-files.js';
+import { systemRandom } from '../runtime/random.js';
 
 /** The file opens with an id drawn for it. */
 const FILE_ID_BYTES = 36;
@@ -85,7 +85,7 @@ export class UnderWay {
 
   /** Begins anew: nothing is under way. Throws STORE_FAILED where the files cannot be written. */
   open(): void {
-    const id = randomUUID();
+    const id = systemRandom.uuid();
     this.read.open(id);
     this.committed.open(id);
     this.file = newFile(this.path, id);

@@ -1,4 +1,5 @@
 /** Backoff: the pauses between attempts. Two shapes: a written list of steps (DP3's reconnects), and doubling with jitter (respawns). */
+import { systemRandom } from './random.js';
 
 export interface Backoff {
   /** The pause before the next attempt, in milliseconds. */
@@ -22,11 +23,11 @@ export function steps(pausesMs: readonly number[] = RECONNECT_STEPS_MS): Backoff
 }
 
 /** `firstMs` doubling up to `mostMs`, each pause drawn between half of itself and itself so that many do not come back at once. */
-export function doubling(firstMs: number, mostMs: number, random: () => number = Math.random): Backoff {
+export function doubling(firstMs: number, mostMs: number, fraction: () => number = systemRandom.fraction): Backoff {
   let pauseMs = firstMs;
   return {
     nextMs() {
-      const drawn = pauseMs / 2 + (random() * pauseMs) / 2;
+      const drawn = pauseMs / 2 + (fraction() * pauseMs) / 2;
       pauseMs = Math.min(pauseMs * 2, mostMs);
       return Math.round(drawn);
     },

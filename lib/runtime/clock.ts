@@ -9,6 +9,8 @@ export interface Clock {
    * `keepAlive`.
    */
   after(delayMs: number, run: () => void, keepAlive?: boolean): () => void;
+  /** Calls `run` once in the next turn of the event loop: what comes until then is dealt with at once. */
+  soon(run: () => void): void;
 }
 
 /** The longest delay that a timer of Node.js takes, 24.8 days; it fires at once for a longer one. */
@@ -27,7 +29,15 @@ export const systemClock: Clock = {
     wait(delayMs);
     return () => clearTimeout(timer);
   },
+  soon(run) {
+    setImmediate(run);
+  },
 };
+
+/** Resolves in the next turn of the event loop. */
+export function nextTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.soon(resolve));
+}
 
 /** Calls `run` every `intervalMs` and keeps the process alive; returns what ends that. */
 export function every(intervalMs: number, run: () => void, clock: Clock): () => void {

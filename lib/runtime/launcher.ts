@@ -2,7 +2,7 @@
  * Launcher: the npm that this process was started by (npm start, npx, npm run), directly or by a shell.
  *
  * npm hands SIGTERM to its shell alone. The shell ends, and so does npm, while the program would run on and nobody would know of it.
- * So the processes from npm down to this one are watched: when one of them ends, this one is to end in order. The system tells nobody
+ * So the processes from npm down to this one are watched: when one of them ends, this one is to shut down gracefully. The system tells nobody
  * of the end of a parent, so it is looked for. Whoever leads a process group has been put aside on purpose (setsid, pm2, a job of a
  * terminal) and outlives npm.
  */

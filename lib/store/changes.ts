@@ -39,7 +39,7 @@ export class Changes {
     const { entries } = batch;
     this.inbox = entriesForInbox(batch);
     this.quarantined = entries.filter(({ result }) => result.reason !== undefined);
-    this.sending = entries.filter(({ result }) => result.derived.length > 0);
+    this.sending = entries.filter(({ sends = [] }) => sends.length > 0);
     this.each(entries, (entry) => this.fold(entry));
   }
 

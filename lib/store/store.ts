@@ -18,6 +18,8 @@ export interface Ownership {
 export interface BatchEntry {
   readonly delivery: Delivery;
   readonly result: TaskResult;
+  /** To be sent once it is stored; absent where there is none. */
+  readonly sends?: readonly OutgoingTask[];
 }
 
 /** Results in commit order; several of one key follow each other in the key's order, the last record state counts. */

@@ -9,7 +9,6 @@
 import type { Configuration } from '../config/configuration.js';
 import { requireConfiguration } from '../config/load.js';
 import { Executor } from '../executor/executor.js';
-import { derivedTasks } from '../executor/followups.js';
 import { entityRecord } from '../hooks/entity-record.js';
 import { jobsOf, type ModuleJob } from '../hooks/jobs.js';
 import { ModuleLifecycle } from '../hooks/lifecycle.js';
@@ -78,7 +77,7 @@ export class TestApplication {
   ) {
     const { events, failures } = this;
     const { hookTimeoutMs, maxChainDepth, maxInlineGeneratedTasks, maxSets } = configuration;
-    const { numProcesses, slowTaskMs, message } = configuration;
+    const { slowTaskMs, message } = configuration;
     const [clock, log] = [systemClock, silent()];
     events.on('module-error', (failure) => failures.push(failure));
     const maker = createTaskMaker(spec, message.bytes);
@@ -91,7 +90,6 @@ export class TestApplication {
       maxDepth: maxChainDepth,
       maxSets,
       slowTaskMs,
-      toOutgoing: derivedTasks(spec, numProcesses),
       records: {
         newest: (_etype, _eid, key = '') => this.records.get(key) ?? NOTHING,
         put: (key, view) => void this.records.set(key, view),

@@ -14,7 +14,6 @@ import { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
 import { requireConfiguration } from '../config/load.js';
 import { Executor } from '../executor/executor.js';
-import { derivedTasks } from '../executor/followups.js';
 import { jobsOf } from '../hooks/jobs.js';
 import { ModuleLifecycle } from '../hooks/lifecycle.js';
 import type { Registry } from '../hooks/registry.js';
@@ -23,6 +22,7 @@ import { createTaskMaker } from '../hooks/task-maker.js';
 import type { Assignment } from '../ipc/messages.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
+import { unsentTask } from '../model/task-serialise.js';
 import { logEvents } from '../observability/event-log.js';
 import { createEvents, type Events } from '../observability/events.js';
 import { createLogger, makeLogger, type RootLogger } from '../observability/logger.js';
@@ -96,7 +96,7 @@ interface Given {
 }
 
 function makeParts({ configuration, spec, index, clock, time, events, root, registry, backend }: Given): WorkerParts {
-  const { numProcesses, hookTimeoutMs, cache, maxChainDepth: maxDepth, maxSets, message } = configuration;
+  const { hookTimeoutMs, cache, maxChainDepth: maxDepth, maxSets, message } = configuration;
   const log = root;
   const metrics = collectMetrics(events, clock);
   const { store } = backend;
@@ -104,8 +104,7 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
   const records = new Records(store, { bytes: cache.bytes });
   const maker = createTaskMaker(spec, message.bytes);
   const runner = new HookRunner({ maker, clock, events, hookTimeoutMs });
-  const toOutgoing = derivedTasks(spec, numProcesses);
-  const submit = (tasks: readonly Task[]) => emissions.send(tasks.map(toOutgoing));
+  const submit = (tasks: readonly Task[]) => emissions.send(tasks.map((task) => unsentTask(task, spec, true)));
   const storeTroubles = new Troubles();
   const executor = new Executor({
     spec,
@@ -113,7 +112,6 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
     slowTaskMs: configuration.slowTaskMs,
     maxDepth,
     maxSets,
-    toOutgoing,
     records,
     registry,
     runner,
@@ -139,18 +137,12 @@ function makeParts({ configuration, spec, index, clock, time, events, root, regi
     configuration,
     spec,
     index,
-    root,
+    telemetry: { log, events, metrics },
     clock,
-    events,
-    metrics,
     backend,
-    records,
-    executor,
-    storeTroubles,
-    emissions,
+    engine: { records, executor, storeTroubles, emissions, submit },
     modules,
     scheduler,
     time,
-    submit,
   };
 }

@@ -33,7 +33,7 @@ export interface WorkerProgram {
 
 /** What any component of a worker can order. */
 export interface Orders {
-  /** The whole program stops in order; the reason is logged and the exit code is this one, unless a worse one comes. */
+  /** The whole program shuts down gracefully; the reason is logged and the exit code is this one, unless a worse one comes. */
   stopProgram(reason: string, exitCode: 0 | 1 | 2): void;
   /** This worker drains as far as it can and ends with exit code 1, which counts as a crash. */
   stopWorker(reason: string): void;
@@ -41,7 +41,7 @@ export interface Orders {
   restartWorker(reason: string, atOnce: boolean): void;
   /** Another process owns its index by now: this one ends, and whoever supervises it has another one stand by in its place. */
   standBy(reason: string): void;
-  /** Why this worker can not consume yet, while it waits for that. */
+  /** Why this worker cannot consume yet, while it waits for that. */
   waiting(why: string): void;
 }
 
@@ -52,7 +52,7 @@ export type MakeProgram = (assignment: Assignment, orders: Orders, importing: Im
 /** Throws what would keep the program from being made. */
 export type Rehearse = (assignment: Assignment, importing: Importing) => Promise<void>;
 
-/** Exit code of one that can not start from what is on disk. */
+/** Exit code of one that cannot start from what is on disk. */
 const REFUSED = 2;
 /** How long the parts of a worker that did not start may take to close. */
 const CLOSE_MS = 1_000;
@@ -147,7 +147,7 @@ export class WorkerLife {
 
   /**
    * Something escaped everything else, mostly out of a timer of a module: the state of this process is unknown, so it ends. What had
-   * finished by then is committed first: its tasks have no attempt to count, so they would lead to the same end for ever.
+   * finished by then is committed first: its tasks have no attempt to count, so they would lead to the same end forever.
    */
   async crashed(error: unknown): Promise<void> {
     if (this.program) this.program.log.error('worker crashes on an uncaught error', { error });
@@ -195,7 +195,7 @@ export class WorkerLife {
       this.tell({ type: 'drained', left });
       this.end(left > 0 ? 1 : exitCode);
     } catch (error) {
-      program.log.error('the worker did not stop in order', { error });
+      program.log.error('the worker did not shut down gracefully', { error });
       this.end(1);
     }
   }

@@ -1,4 +1,5 @@
 /** A worker with all its parts: starts them in order, answers for them, and comes to rest. */
+
 import type { WorkerBackend } from '../backend/backend.js';
 import type { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
@@ -13,6 +14,7 @@ import type { Metrics } from '../observability/metrics.js';
 import { limitsOf } from '../pipeline/options.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import type { QueueDepth } from '../queue/queue.js';
+import { Placement } from '../routing/placement.js';
 import type { Clock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
 import { ApplicationError, type ErrorCode, messageOf } from '../runtime/errors.js';
@@ -29,18 +31,28 @@ export interface WorkerParts {
   readonly configuration: Configuration;
   readonly spec: ModelSpec;
   readonly index: number;
-  readonly root: RootLogger;
+  readonly telemetry: Telemetry;
   readonly clock: Clock;
+  readonly backend: WorkerBackend;
+  readonly engine: Engine;
+  readonly modules: Service;
+  readonly scheduler: Service;
+  readonly time: TrustedTime;
+}
+
+/** What tells of a worker. */
+export interface Telemetry {
+  readonly log: RootLogger;
   readonly events: Events;
   readonly metrics: Metrics;
-  readonly backend: WorkerBackend;
+}
+
+/** What runs tasks and makes new ones. */
+export interface Engine {
   readonly records: Records;
   readonly executor: Executor;
   readonly storeTroubles: Troubles;
   readonly emissions: Emissions;
-  readonly modules: Service;
-  readonly scheduler: Service;
-  readonly time: TrustedTime;
   /** Sends tasks as derived ones are sent; resolves when they are durable. */
   readonly submit: (tasks: readonly Task[]) => Promise<void>;
 }
@@ -79,10 +91,11 @@ export class RunningWorker implements WorkerProgram {
     private readonly parts: WorkerParts,
     private readonly orders: Orders,
   ) {
-    this.log = parts.root;
+    this.log = parts.telemetry.log;
     this.shutdownTimeMs = parts.configuration.shutdownTimeMs;
-    const { events, backend, clock, root } = parts;
-    this.storeStart = new StoreStart(backend.store, clock, root);
+    const { backend, clock } = parts;
+    const { events, log } = parts.telemetry;
+    this.storeStart = new StoreStart(backend.store, clock, log);
     parts.backend.store.listen({
       lost: (why) => this.lose(why),
       trouble: (why) => this.storeTroubled(why),
@@ -107,7 +120,8 @@ export class RunningWorker implements WorkerProgram {
    */
   async stop(deadline: Deadline): Promise<{ readonly left: number }> {
     this.stopping = true;
-    const { backend, modules, scheduler, clock, root: log, metrics } = this.parts;
+    const { backend, modules, scheduler, clock } = this.parts;
+    const { log, metrics } = this.parts.telemetry;
     const { reader, writer, store } = backend;
     if (!this.ready) {
       this.storeStart.stop();
@@ -126,7 +140,7 @@ export class RunningWorker implements WorkerProgram {
   }
 
   rejected(error: unknown): void {
-    this.parts.events.emit('module-error', { module: null, hook: null, key: null, kind: 'unhandled', error });
+    this.parts.telemetry.events.emit('module-error', { module: null, hook: null, key: null, kind: 'unhandled', error });
   }
 
   async commitFinished(deadline: Deadline): Promise<void> {
@@ -141,14 +155,14 @@ export class RunningWorker implements WorkerProgram {
 
   /** What broker and store do not tell in time is as it was known last. */
   async status(): Promise<WorkerStatus> {
-    const { backend, metrics, clock } = this.parts;
+    const { backend, telemetry, clock } = this.parts;
     const { reader } = backend;
     const deadline = Deadline.in(LOOK_MS, clock);
     await Promise.all([deadline.allows(this.lookAtDepth()), deadline.allows(this.lookAtOutbox())]);
     const { consuming } = this;
     const lanes = consuming?.pipeline.status();
     return {
-      ...metrics.snapshot(),
+      ...telemetry.metrics.snapshot(),
       epoch: consuming?.ownership.epoch ?? 0,
       lanes: {
         busy: lanes?.busy ?? 0,
@@ -205,12 +219,12 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private async begin(): Promise<{ readonly epoch: number }> {
-    const { backend, modules, scheduler, records } = this.parts;
+    const { backend, modules, scheduler, engine } = this.parts;
     const { reader, writer } = backend;
     await startAll([reader, writer]);
     await this.storeStart.run();
     const ownership = await this.own();
-    records.clear();
+    engine.records.clear();
     const pipeline = this.makePipeline(ownership);
     pipeline.reloading(this.isReloading);
     this.consuming = { ownership, pipeline };
@@ -231,11 +245,11 @@ export class RunningWorker implements WorkerProgram {
   }
 
   private makePipeline(ownership: Ownership): Pipeline {
-    const { configuration, spec, backend, records, executor, emissions, storeTroubles, clock, events, root } =
-      this.parts;
+    const { configuration, spec, backend, engine, clock, telemetry } = this.parts;
+    const { records, executor, emissions, storeTroubles } = engine;
     return new Pipeline({
       ownership,
-      numProcesses: configuration.numProcesses,
+      placement: new Placement(configuration.numProcesses),
       delivery: configuration.delivery,
       limits: limitsOf(configuration),
       spec,
@@ -245,26 +259,29 @@ export class RunningWorker implements WorkerProgram {
       emissions,
       storeTroubles,
       clock,
-      events,
-      log: root,
+      events: telemetry.events,
       failed: (reason) => this.failed(reason),
     });
   }
 
   private storeTroubled(why: string | null): void {
     this.storeWarning = why;
-    this.parts.events.emit('store-trouble', { why });
+    this.parts.telemetry.events.emit('store-trouble', { why });
   }
 
   private makeUpkeep(ownership: Ownership, pipeline: Pipeline): Upkeep {
     const { parts, orders } = this;
+    const { executor, submit } = parts.engine;
+    const { log, events } = parts.telemetry;
     return new Upkeep({
       ...parts,
+      log,
+      events,
+      submit,
       ownership,
       pipeline,
       outgrown: (why, atOnce) => orders.restartWorker(why, atOnce),
-      running: () => parts.executor.running(),
-      log: parts.root,
+      running: () => executor.running(),
     });
   }
 
@@ -272,14 +289,14 @@ export class RunningWorker implements WorkerProgram {
   private lose(why: string): void {
     if (this.lost !== null || this.stopping) return;
     this.lost = why;
-    const { emissions, scheduler, index, events } = this.parts;
-    emissions.end(new ApplicationError('OWNERSHIP_LOST', why));
+    const { engine, scheduler, index, telemetry } = this.parts;
+    engine.emissions.end(new ApplicationError('OWNERSHIP_LOST', why));
     void scheduler.stop();
     void this.upkeep?.stop();
     const { consuming } = this;
     if (consuming !== null) {
       consuming.pipeline.abandon(why);
-      events.emit('ownership-lost', { index, epoch: consuming.ownership.epoch });
+      telemetry.events.emit('ownership-lost', { index, epoch: consuming.ownership.epoch });
     }
     this.orders.standBy(why);
   }

@@ -51,7 +51,7 @@ export class StoreStart {
     const backoff = steps();
     const reminder = new Reminder(clock, (why) => {
       this.why = why;
-      log.warn('the store can not be reached; it is tried again', { why });
+      log.warn('the store cannot be reached; it is tried again', { why });
     });
     const cancelSilence = clock.after(SILENT_MS, () => reminder.because(`no answer from ${store.name} yet`));
     for (;;) {

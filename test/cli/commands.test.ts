@@ -326,7 +326,7 @@ describe('commands with a running program', () => {
     const { code, stdout } = await run(['stop', '--json']);
     expect([code, JSON.parse(stdout)]).toEqual([
       0,
-      { pid: program.pid, indexes: [0, 1], ok: true, sentence: 'stopped in order' },
+      { pid: program.pid, indexes: [0, 1], ok: true, sentence: 'shut down gracefully' },
     ]);
     expect(isAlive(identity)).toBe(false);
     expect(await program.exited).toEqual({ code: 0, signal: null });
@@ -354,10 +354,10 @@ describe('a worker alone', () => {
     expect(status.store.records).toBe(3);
     expect(await run(['reload', '--indexes', '1'])).toMatchObject({
       code: 1,
-      stdout: `process ${workers[1]?.pid}: a worker alone can not reload: have its supervisor restart it\n`,
+      stdout: `process ${workers[1]?.pid}: a worker alone cannot reload: have its supervisor restart it\n`,
     });
     const one = await run(['stop', '--indexes', '1']);
-    expect([one.code, one.stdout]).toEqual([0, `process ${workers[1]?.pid}: stopped in order\n`]);
+    expect([one.code, one.stdout]).toEqual([0, `process ${workers[1]?.pid}: shut down gracefully\n`]);
     expect(await workers[1]?.exited).toEqual({ code: 0, signal: null });
     expect((await run(['status'])).stdout).toMatch(/served by no program here: index 1$/m);
     workers[0]?.signal('SIGTERM');
@@ -368,7 +368,7 @@ describe('a worker alone', () => {
     await run(['setup', '--processes', '3']);
     const worker = application.start(['worker', '0']);
     expect((await worker.exited).code).toBe(2);
-    expect(await worker.line('the worker can not start')).toMatchObject({
+    expect(await worker.line('the worker cannot start')).toMatchObject({
       why: expect.stringMatching(/num_processes 3, configured is 2/),
     });
     mkdirSync(join(application.configDir, 'db_entities'), { recursive: true });

@@ -77,7 +77,7 @@ describe('init', () => {
     expect([name, dependencies]).toEqual(['other', { 'dp3-cluster': '^9' }]);
   });
 
-  it('refuses a name that can not stand in the names of queues and schemas', async () => {
+  it('refuses a name that cannot stand in the names of queues and schemas', async () => {
     const parent = makeFolder({});
     for (const args of [
       ['init', '9lives'],

@@ -39,7 +39,7 @@ async function programOf(speaker: object) {
       } else {
         other.kill('SIGKILL');
         await once(other, 'exit');
-        reply({ type: 'done', ok: true, sentence: 'stopped in order' });
+        reply({ type: 'done', ok: true, sentence: 'shut down gracefully' });
       }
     },
   );
@@ -69,6 +69,6 @@ it.each([{}, { protocol: 99, version: '9.0.0' }])(
 
     const ended = invocation({ request });
     expect(await stop(ended.given)).toBe(0);
-    expect(ended.printed().stdout).toMatch(/stopped in order/);
+    expect(ended.printed().stdout).toMatch(/shut down gracefully/);
   },
 );

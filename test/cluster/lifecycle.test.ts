@@ -101,7 +101,7 @@ describe('a running cluster', () => {
 });
 
 describe('a running program', () => {
-  it('refuses to reload to a module that can not be loaded, and goes on with the old one', async () => {
+  it('refuses to reload to a module that cannot be loaded, and goes on with the old one', async () => {
     make();
     const program = application.start();
     await program.line('worker ready', 2);
@@ -158,7 +158,7 @@ describe('a start is refused', () => {
     expect(application.run(['start']).code).toBe(2);
   });
 
-  it('for a data folder that can not be written', () => {
+  it('for a data folder that cannot be written', () => {
     make();
     writeFileSync(join(application.folder, 'data'), 'a file where a folder should be');
     const { code, stderr } = application.run(['start']);

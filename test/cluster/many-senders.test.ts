@@ -10,9 +10,9 @@ import { copyFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
-import { indexOf } from '../../lib/model/hash.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { Application, killQuietly } from '../support/application.js';
+import { indexOf } from '../support/index-of.js';
 
 const LONG = process.env['SENDS'] !== undefined;
 const SENDS = Number(process.env['SENDS'] ?? 40);

@@ -42,7 +42,7 @@ describe.each([0, 3])('a module that calls process.exit(%i) while it is imported
   it('stops the program with exit code 2 and its name, and no worker is tried again', async () => {
     make(text);
     const program = application.start();
-    expect(await program.line('the worker can not start')).toMatchObject({
+    expect(await program.line('the worker cannot start')).toMatchObject({
       why: `module code ended the process with exit code ${exitCode} while ${file()} was imported; it must not call process.exit`,
     });
     expect((await program.exited).code).toBe(2);

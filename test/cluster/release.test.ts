@@ -150,7 +150,7 @@ it('reloads behind a link that was switched: code, modules and configuration of 
   link(4);
   program.signal('SIGHUP');
   expect(await program.line('reload failed')).toMatchObject({
-    why: expect.stringContaining('can not change processing_core.store'),
+    why: expect.stringContaining('cannot change processing_core.store'),
   });
   program.signal('SIGTERM');
   expect((await program.exited).code).toBe(0);

@@ -54,7 +54,7 @@ const IDS = Array.from({ length: 20 }, (_, n) => `item-${n}`);
 afterEach(() => application.dispose());
 
 describe('a reload', () => {
-  it('refuses by name what can not change, and changes nothing', async () => {
+  it('refuses by name what cannot change, and changes nothing', async () => {
     const program = await start();
     rewrite(
       'config/default.yml',
@@ -63,7 +63,7 @@ describe('a reload', () => {
     const { code, stdout } = application.run(['reload']);
     expect(code).toBe(1);
     expect(stdout).toContain(
-      'can not change processing_core.worker_processes, processing_core.delivery; stop and start',
+      'cannot change processing_core.worker_processes, processing_core.delivery; stop and start',
     );
     expect(await program.line('reload failed')).toMatchObject({ why: expect.stringContaining('delivery') });
     expect(program.lines.filter(({ message }) => message === 'draining')).toEqual([]);
@@ -79,7 +79,7 @@ describe('a reload', () => {
     await program.line('worker ready', 4);
     rewrite('modules/own.js', 'half edited (');
     process.kill(program.workers().get(1) ?? 0, 'SIGKILL');
-    const { pauseMs } = await program.line('worker can not load its files');
+    const { pauseMs } = await program.line('worker cannot load its files');
     expect(pauseMs).toBeLessThanOrEqual(50);
     const files = readdirSync(join(application.folder, 'log'));
     expect(files).toContainEqual(expect.stringMatching(/^reloaded\.primary\..*\.log$/));

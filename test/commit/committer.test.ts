@@ -1,9 +1,11 @@
 /** The committer with a store that answers when the test says so. */
+
 import { describe, expect, it } from 'vitest';
 import { type AfterCommit, Committer, type CommitterOptions } from '../../lib/commit/committer.js';
 import { LONG_OUTAGE_MS } from '../../lib/commit/outage.js';
 import type { TaskResult } from '../../lib/model/record.js';
 import { Work } from '../../lib/model/work.js';
+import { Placement } from '../../lib/routing/placement.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
 import type { Batch, CommitOutcome } from '../../lib/store/store.js';
@@ -62,6 +64,7 @@ function setUp({ stored, ...given }: Told = {}) {
     store: { prepare, commit },
     ownership: { index: 3, epoch: 7 },
     inbox: true,
+    placement: new Placement(4),
     limits: { tasks: 3, bytes: 1_000, ageMs: AGE_MS },
     reader: { committing: () => {} },
     records: { bytesOf: () => 0 },
@@ -367,7 +370,7 @@ describe('a batch that the store refuses', () => {
     expect(committer.open).toBe(1);
   });
 
-  it('commits a task that can not be stored as put aside', async () => {
+  it('commits a task that cannot be stored as put aside', async () => {
     const { committer, batches, ofKind } = setUp();
     const guilty = done('1', { key: 'a' });
     for (const each of [guilty, done('2', { key: 'a' })]) committer.add(each);

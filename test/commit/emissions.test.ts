@@ -48,7 +48,7 @@ describe('emitted tasks', () => {
     const counted: number[] = [];
     path.events.on('commit-stored', ({ tasks }) => counted.push(tasks));
     const { id, body } = message(HERE[0]!, { name: 'emitted' });
-    const emitted = path.emissions.send([{ id: id!, key: `ip:${HERE[0]}`, index: 0, priority: true, body }]);
+    const emitted = path.emissions.send([{ key: `ip:${HERE[0]}`, priority: true, body }]);
     await path.until(() => path.sent.length === 1, 'it is published');
     await emitted;
     // No task of a delivery was done.

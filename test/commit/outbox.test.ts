@@ -1,8 +1,10 @@
 /** The publisher of the outbox with a writer that takes, refuses or waits. */
+
 import { describe, expect, it } from 'vitest';
 import { OutboxPublisher } from '../../lib/commit/outbox.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import type { Obstacle } from '../../lib/queue/queue.js';
+import { Placement } from '../../lib/routing/placement.js';
 import { manualClock } from '../support/clock.js';
 import { nextTurn, until } from '../support/deliveries.js';
 import { capturingLogger, eventsLoggedTo } from '../support/logger.js';
@@ -23,6 +25,7 @@ function setUp(send: (tasks: readonly OutgoingTask[]) => Promise<void>) {
   const publisher = new OutboxPublisher({
     outbox: store.outbox,
     index: 0,
+    placement: new Placement(4),
     writer,
     batch: 2,
     clock,
@@ -54,6 +57,20 @@ describe('publishing the outbox', () => {
     await publisher.stop();
   });
 
+  it('sends what was committed for another number of processes to the index that its entity has now, under its id', async () => {
+    const sent: OutgoingTask[] = [];
+    const { store, publisher } = setUp(async (tasks) => void sent.push(...tasks));
+    const placement = new Placement(4);
+    const home = placement.indexOf('ip:moved');
+    const moved = { ...row('1'), key: 'ip:moved', index: home + 4 };
+    const malformed = { ...row('2'), key: '', index: 3 };
+    store.rows.push(moved, malformed);
+    await publisher.start();
+    await until(() => store.rows.length === 0, 'all rows are published');
+    expect(sent).toEqual([{ ...moved, index: home, forwarded: true }, malformed]);
+    await publisher.stop();
+  });
+
   it('sends the same rows again after growing pauses, starts anew after a success, and warns once', async () => {
     let refuse = 3;
     const sent: string[] = [];
@@ -72,7 +89,7 @@ describe('publishing the outbox', () => {
     await until(() => store.rows.length === 0, 'all rows are published');
     expect(sent).toEqual(['1', '2', '3']);
     expect(told(log)).toEqual([
-      ['derived tasks can not be published; they wait in the outbox', { tasks: 3, ageMs: 0, why: 'no broker' }],
+      ['derived tasks cannot be published; they wait in the outbox', { tasks: 3, ageMs: 0, why: 'no broker' }],
       ['derived tasks are out again', { tasks: 3, waitedMs: 8_000 }],
     ]);
     refuse = 1;
@@ -97,7 +114,7 @@ describe('publishing the outbox', () => {
     clock.pass(40_000);
     await nextTurn();
     expect(pauses).toEqual([10_000, 30_000]);
-    const waiting = 'derived tasks can not be published; they wait in the outbox';
+    const waiting = 'derived tasks cannot be published; they wait in the outbox';
     expect(told(log)).toEqual([[waiting, { tasks: 3, ageMs: 0, why: 'connection refused' }]]);
     writer.obstacle = null;
     ends[0]?.resolve();

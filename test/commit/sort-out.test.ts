@@ -48,7 +48,7 @@ describe('sorting out a refused batch', () => {
     expect(ids(kept)).toEqual(['a1', 'b1', 'a2', 'a3', 'b2']);
   });
 
-  it('keeps a task that can not be stored in its place, to be put aside with the reason, and nothing of what it did', () => {
+  it('keeps a task that cannot be stored in its place, to be put aside with the reason, and nothing of what it did', () => {
     const { kept, aside, rewound, known } = sortOut(unstorable(batch[1]!, batch[3]!), batch, later)!;
     expect(known).toEqual([]);
     expect(ids(kept)).toEqual(['a1', 'b1', 'a2', 'c1', 'a3', 'a4', 'd1']);

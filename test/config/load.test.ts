@@ -412,7 +412,7 @@ describe('a folder of DP3', () => {
 });
 
 describe('a loaded configuration', () => {
-  it('can not be changed anywhere', () => {
+  it('cannot be changed anywhere', () => {
     const { configuration } = load({
       'default.yml': 'processing_core: {enabled_modules: [a]}',
       'modules/a.yml': 'list: [{x: 1}]',
@@ -461,7 +461,7 @@ describe('a loaded configuration', () => {
     expect(JSON.stringify(loadConfiguration({ dir: broken }, {}).problems)).not.toMatch(/2026|511|0777/);
   });
 
-  it('is thrown as one error by those who can not go on without it', () => {
+  it('is thrown as one error by those who cannot go on without it', () => {
     const request = { dir: makeFolder({ 'default.yml': 'a: 1\nb: 2\nlogging:\n' }) };
     expect(() => requireConfiguration(request, {})).toThrow(ConfigurationError);
     expect(() => requireConfiguration(request, {})).toThrow(

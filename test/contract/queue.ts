@@ -243,7 +243,7 @@ function describeSettling(bed: () => QueueBed): void {
 }
 
 function describeAttempts(bed: () => QueueBed): void {
-  it('counts an attempt whenever a lane breaks, over lives that end in order, until the task is settled', async () => {
+  it('counts an attempt whenever a lane breaks, over lives that shut down gracefully, until the task is settled', async () => {
     const writer = await bed().writer();
     /** Its index in a life of its own: the attempts that tasks have, and how each ends. */
     const life = async (count: number, end: (got: readonly Delivery[], reader: TaskReader) => unknown) => {

@@ -20,7 +20,7 @@ export interface StoreBed {
   sent(index: number): Promise<readonly Pick<OutgoingTask, 'id' | 'priority' | 'body'>[]>;
   /** Lets time pass, as far as the store goes by it. */
   pass(durationMs: number): Promise<void>;
-  /** A value that this store can not hold. */
+  /** A value that this store cannot hold. */
   readonly unstorable: unknown;
   close(): Promise<void>;
 }

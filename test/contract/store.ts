@@ -157,7 +157,7 @@ function describeCommit(owned: () => OwnedBed): void {
     expect(outcome.entries.has(batch[2]!)).toBe(false);
   });
 
-  it('names a task whose entity can not be a key, whatever store it is', async () => {
+  it('names a task whose entity cannot be a key, whatever store it is', async () => {
     const { commit, store, ownership } = owned();
     const batch = [stored('1', plainState('e', 1)), stored('2', plainState('e\0f', 1)), nothing('3')];
     const outcome = await store.commit(batchOf(ownership, ...batch));
@@ -346,8 +346,8 @@ function describeSending(owned: () => OwnedBed): void {
       return { id: name, key: `ip:${name}`, index, priority: true, body: Buffer.from(`"${name}"`) };
     };
     await commit(
-      stored('1', plainState('e', 1), { derived: [derived('a', 0), derived('b', 1), derived('c', 0)] }),
-      stored('2', plainState('e', 2), { derived: [derived('d', 0)] }),
+      stored('1', plainState('e', 1), { sends: [derived('a', 0), derived('b', 1), derived('c', 0)] }),
+      stored('2', plainState('e', 2), { sends: [derived('d', 0)] }),
     );
     expect((await bed.sent(0)).map(({ id }) => id)).toEqual(['a', 'c', 'd']);
     expect(await bed.sent(1)).toMatchObject([{ id: 'b', priority: true, body: Buffer.from('"b"') }]);
@@ -358,7 +358,7 @@ function describeSending(owned: () => OwnedBed): void {
     await commit(nothing('known'));
     const [eid] = take(eidsOf(0, NUM_PROCESSES), 1);
     const derived = [{ id: 'd', key: `ip:${eid}`, index: 0, priority: true, body: Buffer.from('1') }];
-    const entry = stored('1', plainState('e', 1), { derived });
+    const entry = stored('1', plainState('e', 1), { sends: derived });
     for (const other of [nothing('known'), stored('2', plainState('f', bed.unstorable))]) {
       await store.commit(batchOf(ownership, entry, other));
     }

@@ -101,7 +101,7 @@ describe('the demo', () => {
     expect(checkout.processes()).toEqual([]);
   });
 
-  it('says why where the cluster can not start, and leaves no process behind', async () => {
+  it('says why where the cluster cannot start, and leaves no process behind', async () => {
     writeFileSync(join(checkout.example, 'modules', 'networks.mts'), 'no TypeScript (');
     const { code, stderr } = await checkout.demo().ended;
     expect(code).toBe(1);

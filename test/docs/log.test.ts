@@ -40,7 +40,7 @@ function textsOf(name: string, source: string, path: string): string[] {
   const texts = Array.from(value.matchAll(new RegExp(TEXT.source, 'g')), ([, text = '']) => text).filter((text) =>
     text.includes(' '),
   );
-  if (texts.length === 0) throw new Error(`${path}: it can not be seen what ${name} says in the log`);
+  if (texts.length === 0) throw new Error(`${path}: it cannot be seen what ${name} says in the log`);
   return texts;
 }
 

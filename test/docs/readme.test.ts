@@ -31,7 +31,7 @@ const TYPED: Readonly<Record<string, RegExp>> = {
   'npx dp3-cluster status': /^0 +running .*\n1 +running .*\nstore: 2 records, 0 tasks in quarantine$/m,
   'npx dp3-cluster route ip 192.0.2.1': /^ip +192\.0\.2\.1 +ip:192\.0\.2\.1 +29856 +0$/m,
   'npx dp3-cluster reload': /reloaded 2 indexes\n$/,
-  'npx dp3-cluster stop': /stopped in order\n$/,
+  'npx dp3-cluster stop': /shut down gracefully\n$/,
   'npx dp3-cluster init ../my-profiles':
     /^The application my-profiles stands in .*my-profiles\. Next:\n\n {2}cd \.\.\/my-profiles\n/,
   'npx dp3-cluster --help': /^Usage: npx dp3-cluster /,

@@ -103,7 +103,7 @@ describe('the document of a record', () => {
     expect(whole.attributes.jam.history).toEqual([{ t1: at(1), t2: at(2), v: { speed: [1.5] } }]);
   });
 
-  it('reads no history for what is over for long, and none that can not be current', async () => {
+  it('reads no history for what is over for long, and none that cannot be current', async () => {
     const record = recordOf(rows);
     await textOf(record, null);
     expect(record.asked).toEqual([{ attr: 'int', from: NOW, to: NOW }]);

@@ -215,7 +215,7 @@ it('refuses more environments than fit into the address space, and says how larg
   await folder.index(0, { mapSizeBytes: 1_641_062_131_008 });
 });
 
-it('says that an environment can not be made where a file is in the way', async () => {
+it('says that an environment cannot be made where a file is in the way', async () => {
   const folder = dataFolder();
   writeFileSync(join(folder.path, 'index-0'), '');
   await expect(new Environment(folder, 'index-0').start()).rejects.toMatchObject({ code: 'STORE_FAILED' });

@@ -29,7 +29,7 @@ it('says what is wrong with the first one where none can be used', async () => {
   });
 });
 
-it('waits for one of too many to end and says so, but not for ever', async () => {
+it('waits for one of too many to end and says so, but not forever', async () => {
   const folder = dataFolder();
   const taken = await folder.environment(producerName(0));
   taken.claim();

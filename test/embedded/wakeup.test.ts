@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Wakeup, Wakeups } from '../../lib/embedded/wakeup.js';
+import { systemClock } from '../../lib/runtime/clock.js';
 
 function sockets(): string {
   const folder = mkdtempSync(join(tmpdir(), 'dp3-wake-'));
@@ -15,7 +16,7 @@ function sockets(): string {
 }
 
 function wakeups(folder: string, name: string): Wakeups {
-  const made = new Wakeups(folder, name);
+  const made = new Wakeups(folder, name, systemClock);
   onTestFinished(() => made.close());
   return made;
 }
@@ -169,7 +170,7 @@ it('hangs up on who does not say a name, and takes bytes it does not know for no
   expect(await told).toEqual(['index-9', 'tasks']);
 });
 
-it('says where it can not listen', async () => {
+it('says where it cannot listen', async () => {
   const folder = sockets();
   writeFileSync(join(folder, 'file'), '');
   await expect(wakeups(join(folder, 'file'), 'index-0').listen()).rejects.toMatchObject({ code: 'STORE_FAILED' });

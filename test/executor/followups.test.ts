@@ -195,11 +195,11 @@ describe('tasks that hooks return', () => {
     expect([executed.length, sent]).toEqual([501, ['source']]);
   });
 
-  it('are routed to the index of their key, prioritised, with an id of their own', async () => {
+  it('go out with priority under the key of their entity', async () => {
     const { result } = await run({ source: ['other/x', 'other/y'] }, 0);
     expect(result.derived).toMatchObject([
-      { id: '', key: 'ip:192.0.2.2', index: 58_866 % 4, priority: true },
-      { id: '', key: 'ip:192.0.2.2', priority: true },
+      { key: 'ip:192.0.2.2', priority: true },
+      { key: 'ip:192.0.2.2', priority: true },
     ]);
   });
 });

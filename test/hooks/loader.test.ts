@@ -158,7 +158,7 @@ describe('loading modules', () => {
     expect(run.stdout.trim()).toBe('[2,2,[]]');
   });
 
-  it('gives up a file that waits for ever at its top', async () => {
+  it('gives up a file that waits forever at its top', async () => {
     await write('one.mjs', 'await new Promise(() => {});\nexport default {};\n');
     expect(await sentenceFor(['one'], { limitMs: 50 })).toMatch(
       /one\.mjs: Module one: The file was not imported within 50 ms/,
@@ -237,7 +237,7 @@ describe('loading modules', () => {
     expect(told).toEqual([`begins ${one}`, `ended ${one}`, `begins ${two}`, `ended ${two}`]);
   });
 
-  it('reports every module that can not be loaded and loads the others', async () => {
+  it('reports every module that cannot be loaded and loads the others', async () => {
     await write('one.mjs', GOOD);
     await write('two.mjs', 'export const a = 1;\n');
     const { modules, problems } = await load(['nowhere', 'two', 'one']);

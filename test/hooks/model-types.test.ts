@@ -133,7 +133,7 @@ const WRONG: Readonly<Record<string, readonly [program: string, message: RegExp]
     inModule('onNewPlain: { ip: { hostname: (_, { v }) => { const n: number = v; void n; } } }'),
     /'string' is not assignable to type 'number'/,
   ],
-  'a comparison that can not be true': [
+  'a comparison that cannot be true': [
     inModule("onNewPlain: { asn: { country: (_, { v }) => { if (v === 'FR') return; } } }"),
     /no overlap/,
   ],

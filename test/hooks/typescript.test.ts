@@ -65,7 +65,7 @@ describe('modules in TypeScript', () => {
     expect(loadOne()).toMatch(/cannot be imported: (.*one\.ts:2:10: )?.*(Unexpected token|Expected)/s);
   });
 
-  it('are refused with a reason where types can not just be taken away', () => {
+  it('are refused with a reason where types cannot just be taken away', () => {
     write('one.ts', 'enum Kind { One }\nexport default Kind;\n');
     expect(loadOne()).toMatch(/enum is not supported in strip-only mode/);
   });

@@ -53,7 +53,7 @@ it('ends where a named pipe has no writer, or one that is silent', async () => {
 
 it.each([
   ['says nothing', 'no answer from'],
-  ['refuses connections', 'the broker can not be reached'],
+  ['refuses connections', 'the broker cannot be reached'],
 ])('ends where a broker %s', async (what, told) => {
   const server = createServer();
   server.listen(0, '127.0.0.1');

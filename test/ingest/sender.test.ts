@@ -9,6 +9,7 @@ import { TaskStreams } from '../../lib/ingest/tasks.js';
 import { readProducerPoint } from '../../lib/model/producer.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { TasksNotSent } from '../../lib/queue/queue.js';
+import { Placement } from '../../lib/routing/placement.js';
 import { manualClock } from '../support/clock.js';
 import { makeFolder } from '../support/folder.js';
 import { loadTestModel } from '../support/model.js';
@@ -81,7 +82,7 @@ function senderOf(parts: { signal?: AbortSignal; pace?: Pace; journal?: Journal 
   const sender = new Sender({
     making: {
       spec,
-      numProcesses: 1,
+      placement: new Placement(1),
       messageBytes: 100_000,
       streams: new TaskStreams(),
       read: (raw) => readProducerPoint(raw, spec),
@@ -187,7 +188,7 @@ describe('the sender', () => {
     expect([sender.points, sender.tasks, sender.unsure, sender.taken]).toEqual([3, 3, 1, 5]);
   });
 
-  it('sends what was read of an input that can not be repeated even then', async () => {
+  it('sends what was read of an input that cannot be repeated even then', async () => {
     const controller = new AbortController();
     const { sender, calls, called } = senderOf({ signal: controller.signal });
     controller.abort();

@@ -2,15 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Block } from '../../lib/ingest/blocks.js';
 import { type TaskMaking, TaskStreams, tasksOf } from '../../lib/ingest/tasks.js';
-import { indexOf } from '../../lib/model/hash.js';
 import { readProducerPoint } from '../../lib/model/producer.js';
 import { sequencedOf } from '../../lib/model/task-id.js';
 import { MAX_JSON_VALUES } from '../../lib/model/values.js';
+import { Placement } from '../../lib/routing/placement.js';
+import { indexOf } from '../support/index-of.js';
 import { loadTestModel } from '../support/model.js';
 
 const spec = loadTestModel();
 const read = (raw: unknown) => readProducerPoint(raw, spec);
-const MAKING: Omit<TaskMaking, 'streams'> = { spec, numProcesses: 4, messageBytes: 100_000, read };
+const MAKING: Omit<TaskMaking, 'streams'> = { spec, placement: new Placement(4), messageBytes: 100_000, read };
 
 function blockOf(lines: readonly (string | null)[], origin = 0): Block {
   return lines.map((text, n) => ({

@@ -8,6 +8,7 @@ import { Distributor } from '../../lib/lanes/distributor.js';
 import type { TaskResult } from '../../lib/model/record.js';
 import type { LaneWork } from '../../lib/model/work.js';
 import { PairOrder } from '../../lib/queue/pair.js';
+import { systemClock } from '../../lib/runtime/clock.js';
 import { nextTurn, testWork, until } from '../support/deliveries.js';
 import { resultOf } from '../support/results.js';
 
@@ -79,6 +80,7 @@ class Simulation {
       tasksPerTurn,
       waitingLimit: Number.POSITIVE_INFINITY,
       order: new PairOrder(normalEvery),
+      clock: systemClock,
       gate: {
         starting: (works) => {
           for (const work of works) this.starting(work);

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Distributor, type DistributorOptions, type Gate, type Runner } from '../../lib/lanes/distributor.js';
 import { PairOrder } from '../../lib/queue/pair.js';
+import { systemClock } from '../../lib/runtime/clock.js';
 import { nextTurn, testWork, until } from '../support/deliveries.js';
 import { resultOf } from '../support/results.js';
 
@@ -16,6 +17,7 @@ function setUp({ admits, starting, run, ...given }: Given = {}) {
     tasksPerTurn: 100,
     waitingLimit: 1_000,
     order: new PairOrder(16),
+    clock: systemClock,
     gate: {
       admits: admits ?? (() => true),
       isCareful: () => false,

@@ -140,7 +140,7 @@ attribs:
     expect(spec.attribute('bus', 'previous')).toMatchObject({ mirrorOf: { etype: 'bus', attr: 'next' } });
   });
 
-  it('can not be changed', () => {
+  it('cannot be changed', () => {
     const spec = modelOf({
       ip: entityText(
         'ip',

@@ -9,6 +9,7 @@ import {
   sequencedId,
   sequencedOf,
 } from '../../lib/model/task-id.js';
+import { systemRandom } from '../../lib/runtime/random.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const body = Buffer.from('{"etype":"ip"}');
@@ -19,7 +20,7 @@ describe('a task id', () => {
     const ids = new Set(Array.from({ length: 1000 }, () => newTaskId()));
     expect(ids.size).toBe(1000);
     for (const id of ids) expect(id).toMatch(UUID);
-    expect(newTaskId(() => 'drawn')).toBe('drawn');
+    expect(newTaskId({ ...systemRandom, uuid: () => 'drawn' })).toBe('drawn');
   });
 });
 
@@ -53,7 +54,7 @@ describe('a sequenced id', () => {
   });
 
   test('uses all 62 bits of what was drawn for its stream', () => {
-    const drawn = (hex: string) => newStream(() => Buffer.from(hex, 'hex'));
+    const drawn = (hex: string) => newStream({ ...systemRandom, bytes: () => Buffer.from(hex, 'hex') });
     expect(drawn('ffffffffffffffff')).toBe('fffffffffffffffb');
     expect(drawn('0000000000000000')).toBe('0000000000000008');
     expect(drawn('123456789abcdef4')).toBe('123456789abcdef8');

@@ -14,7 +14,7 @@ function one(etype: string, eid: unknown, fields: object): string {
 }
 const bus = (attr: string, fields: object) => one('bus', '17', { attr, ...fields });
 const ip = (attr: string, fields: object) => one('ip', '192.0.2.1', { attr, ...fields });
-/** With a value that JSON.stringify can not write. */
+/** With a value that JSON.stringify cannot write. */
 const raw = (attr: string, v: string, rest = `"t1":"${T1}"`) =>
   `{"etype":"bus","eid":"17","data_points":[{"etype":"bus","eid":"17","attr":"${attr}","v":${v},${rest}}]}`;
 const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
@@ -338,7 +338,7 @@ const SERIES: readonly Bad[] = [
 ];
 
 describe.each([
-  ['a message that can not be read', UNREADABLE],
+  ['a message that cannot be read', UNREADABLE],
   ['a message without a known entity', NO_ENTITY],
   ['a task', TASK_FIELDS],
   ['a data-point', POINT_FIELDS],

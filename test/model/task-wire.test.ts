@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { indexOf } from '../../lib/model/hash.js';
 import { stringifyJson } from '../../lib/model/json.js';
 import { parseTask } from '../../lib/model/task-parse.js';
-import { outgoing, serialiseTask } from '../../lib/model/task-serialise.js';
+import { serialiseTask, unsentTask } from '../../lib/model/task-serialise.js';
 import { loadTestModel } from '../support/model.js';
 import { anyMessage } from '../support/task-arbitrary.js';
 
@@ -200,13 +199,9 @@ describe('on the wire', () => {
     }
   });
 
-  test('a task goes out with its index, and with the id it is given or a fresh one', () => {
-    const task = read({ etype: 'bus', eid: '1', delete: true });
-    const first = outgoing(task, { spec, numProcesses: 16, priority: true });
-    const second = outgoing(task, { spec, numProcesses: 16, priority: false });
-    expect(first).toMatchObject({ key: 'bus:1', index: indexOf('bus:1', 16), priority: true });
-    expect(first.body.toString()).toBe('{"etype":"bus","eid":"1","delete":true}');
-    expect(second.id).not.toBe(first.id);
-    expect(outgoing(task, { spec, numProcesses: 16, priority: true, id: first.id })).toEqual(first);
+  test('a task is ready to be sent but for its id and its index', () => {
+    const unsent = unsentTask(read({ etype: 'bus', eid: '1', delete: true }), spec, true);
+    const body = Buffer.from('{"etype":"bus","eid":"1","delete":true}');
+    expect(unsent).toEqual({ key: 'bus:1', priority: true, body });
   });
 });

@@ -148,7 +148,7 @@ describe('a time', () => {
     );
   });
 
-  it('can not be made outside the years 0001 to 9999', () => {
+  it('cannot be made outside the years 0001 to 9999', () => {
     expect(instantOfMicros(FIRST_MICROS)).toBe('0001-01-01T00:00:00.000000Z');
     expect(instantOfMicros(LAST_MICROS)).toBe('9999-12-31T23:59:59.999999Z');
     for (const micros of [FIRST_MICROS - 1n, LAST_MICROS + 1n])

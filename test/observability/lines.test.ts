@@ -14,7 +14,7 @@ test('a JSON line begins with time, level and message', () => {
   );
 });
 
-test('a field called message, level or time can not change the line', () => {
+test('a field called message, level or time cannot change the line', () => {
   expect(JSON.parse(jsonLine(entry({ message: 'other', level: 'error', time: 0 })))).toEqual({
     time: '2026-01-02T03:04:05.006Z',
     level: 'info',

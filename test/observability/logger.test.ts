@@ -200,7 +200,7 @@ test.each(['.linked.audit.json', `linked.${new Date().toISOString().slice(0, 10)
     const { log, entries } = logging({ file: { path: join(folder, 'linked'), maxBytes: 1_000, maxFiles: 1 } });
     log.info('a line');
     const messages = (await entries()).map(({ message }) => message);
-    expect(messages).toEqual(expect.arrayContaining(['the log file can not be written', 'a line']));
+    expect(messages).toEqual(expect.arrayContaining(['the log file cannot be written', 'a line']));
     expect(existsSync(victim)).toBe(false);
     rmSync(join(folder, name));
   },
@@ -224,8 +224,8 @@ test('several processes rotate their own files side by side and lose no line', {
 });
 
 test.each([
-  ['can not be opened', '/dev/full/dp3'],
-  ['lies in a folder that can not be made', join(folder, 'plain-file', 'deeper', 'dp3')],
+  ['cannot be opened', '/dev/full/dp3'],
+  ['lies in a folder that cannot be made', join(folder, 'plain-file', 'deeper', 'dp3')],
 ])('a log file that %s is told to the stream, and the stream goes on', async (_, path) => {
   writeFileSync(join(folder, 'plain-file'), '');
   const { log, entries } = logging({ file: { path, maxBytes: 1_000_000, maxFiles: 3 } });
@@ -233,7 +233,7 @@ test.each([
   await new Promise((resolve) => setImmediate(resolve));
   log.info('two');
   const messages = (await entries()).map((entry) => entry.message);
-  expect(messages).toEqual(expect.arrayContaining(['the log file can not be written', 'one', 'two']));
+  expect(messages).toEqual(expect.arrayContaining(['the log file cannot be written', 'one', 'two']));
 });
 
 test('no line is lost for what a module in JavaScript logs', async () => {

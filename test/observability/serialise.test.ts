@@ -31,12 +31,12 @@ test('plain JSON data stays as it is', () => {
 
 test('an error shows name, message, stack, its own properties and its chain of causes', () => {
   const inner = Object.assign(new TypeError('no route'), { code: 'EHOSTUNREACH', errno: -113 });
-  const error = new Error('can not connect', { cause: new Error('attempt 3', { cause: inner }) });
+  const error = new Error('cannot connect', { cause: new Error('attempt 3', { cause: inner }) });
   expect(plainOf({ nested: { error } })).toMatchObject({
     nested: {
       error: {
         name: 'Error',
-        message: 'can not connect',
+        message: 'cannot connect',
         stack: expect.stringContaining('serialise.test.ts'),
         cause: { message: 'attempt 3', cause: { name: 'TypeError', code: 'EHOSTUNREACH', errno: -113 } },
       },

@@ -48,7 +48,7 @@ describe('delivery at most once', () => {
     await path.until(() => path.store.stored.length === messages.length, 'everything is stored');
   });
 
-  it('risks no more than that also where tasks are to run again, because one before them can not be stored', async () => {
+  it('risks no more than that also where tasks are to run again, because one before them cannot be stored', async () => {
     const path = new DataPath({ delivery: 'at-most-once', limits: { threads: 8 }, turns: 3, store: { turns: 60 } });
     await path.takeOver();
     const [one = '', ...others] = HERE;
@@ -70,7 +70,7 @@ describe('delivery at most once', () => {
     expect(journalOf(path.store.records.get(`ip:${one}`))).toHaveLength(20);
   });
 
-  it('warns and does not process a task that it can not acknowledge', async () => {
+  it('warns and does not process a task that it cannot acknowledge', async () => {
     const path = new DataPath({ delivery: 'at-most-once' });
     await path.takeOver();
     path.queue.cannotSettle = new Error('channel closed');

@@ -1,4 +1,4 @@
-/** Lanes that break: which tasks are put aside for it, and when a worker can not go on. */
+/** Lanes that break: which tasks are put aside for it, and when a worker cannot go on. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ExecutionError } from '../../lib/executor/executor.js';

@@ -193,7 +193,7 @@ describe('a drain', () => {
     expect(path.log.lines.filter(({ level }) => level === 'error')).toHaveLength(5);
   });
 
-  it('does not wait for ever for a store that does not take back the index', async () => {
+  it('does not wait forever for a store that does not take back the index', async () => {
     const { path, draining, steps, end } = await setUp({ releases: () => new Promise(() => {}) });
     await nextTurn();
     end('1');

@@ -159,7 +159,7 @@ function checkOrder({ path: { store }, plan }: Run): void {
 
 /** Everything that was stored as derived or forwarded, in the order of the commits; a repeated publish repeats it as it was. */
 function checkSent({ path, plan }: Run): void {
-  const stored = path.store.stored.flatMap(({ result }) => result.derived.map(({ id }) => id));
+  const stored = path.store.stored.flatMap(({ sends = [] }) => sends.map(({ id }) => id));
   const sent = [...new Set(path.sent.map(({ id }) => id))];
   expect(sent).toEqual(stored);
   const forwarded = path.sent.filter(({ id }) => id.startsWith('id-')).map(({ id }) => id);
@@ -175,7 +175,7 @@ function checkRest({ path }: Run): void {
 }
 
 describe('the data path under random faults', () => {
-  it('applies every task exactly once and in order, and puts aside exactly those that can not be applied', async () => {
+  it('applies every task exactly once and in order, and puts aside exactly those that cannot be applied', async () => {
     const ends = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(

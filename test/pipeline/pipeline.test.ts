@@ -220,7 +220,7 @@ describe('the inbox', () => {
     expect([known.length, path.queue.settlings, path.store.stored.length]).toEqual([8, 2, 4]);
   });
 
-  it('ends the worker when what was committed before can not be settled', async () => {
+  it('ends the worker when what was committed before cannot be settled', async () => {
     const path = await start();
     path.queue.put(message(EID, { name: '1' }));
     await path.settled();
@@ -275,7 +275,7 @@ describe.each(['effectively-once', 'at-least-once', 'at-most-once'] as const)('a
 });
 
 describe.each(['at-least-once', 'at-most-once'] as const)('a message without an id, %s,', (delivery) => {
-  it('is no copy of one with the same body: without an inbox they can not be told apart, and none may be lost', async () => {
+  it('is no copy of one with the same body: without an inbox they cannot be told apart, and none may be lost', async () => {
     const path = await start({ delivery });
     const twin = message(EID, { name: '1' }, { lacksId: true });
     path.queue.put(twin, twin, { ...twin, redelivered: true });

@@ -89,7 +89,7 @@ it('ends the process at once when it is killed', async () => {
   expect(did).toEqual(['left 1']);
 });
 
-it('can not be replaced by a reload', async () => {
+it('cannot be replaced by a reload', async () => {
   const { supervisor } = await running();
   expect(supervisor.canReplace).toBe(false);
 });

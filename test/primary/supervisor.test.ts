@@ -220,7 +220,7 @@ describe('supervisor', () => {
       expect(forks.all[1]!.received.map(({ type: received }) => received)).toEqual(['assign']);
       expect(log.lines.at(-1)).toMatchObject({
         level: 'error',
-        message: 'worker can not load its files; it tries again later',
+        message: 'worker cannot load its files; it tries again later',
         fields: { index: 0, code: 2 },
       });
       clock.pass(30_000);
@@ -346,7 +346,7 @@ describe('supervisor', () => {
     expect(forks.all).toHaveLength(3);
     expect(log.lines.at(-1)).toMatchObject({
       level: 'error',
-      message: 'a worker did not end in order',
+      message: 'a worker did not shut down gracefully',
       fields: { index: 0, signal: 'SIGSEGV' },
     });
   });
@@ -468,10 +468,10 @@ describe('supervisor', () => {
     await Promise.resolve();
     expect(log.lines.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
       'worker crashed; it comes back after a pause',
-      'the worker can not start',
-      'worker can not load its files; it tries again later',
+      'the worker cannot start',
+      'worker cannot load its files; it tries again later',
     ]);
-    expect(log.lines.find(({ message }) => message === 'the worker can not start')?.fields).toMatchObject({
+    expect(log.lines.find(({ message }) => message === 'the worker cannot start')?.fields).toMatchObject({
       index: 0,
       why: expect.stringMatching(/^restart needed: .*9\.0\.0 by now/),
     });

@@ -148,7 +148,7 @@ it('begins anew with files that were cut off', () => {
   expect(opened().of(ids[0]!)).toBe(null);
 });
 
-it('says so when its folder can not be written', () => {
+it('says so when its folder cannot be written', () => {
   const attempts = brokerAttempts(join(folder, 'running-0', 'deeper'), 0);
   writeFileSync(join(folder, 'running-0'), 'no folder');
   expect(() => attempts.open()).toThrow(expect.objectContaining({ code: 'STORE_FAILED' }));

@@ -141,7 +141,7 @@ test('a quorum queue that an older broker made is warned of, since RabbitMQ 4 gi
 test('a pattern that only the broker can read is said, where its policy could lose tasks', () => {
   const unreadable = { pattern: '(?i)^app' };
   expect(said(queue(QUORUM), [policy({ 'message-ttl': 1 }, unreadable)])).toEqual([
-    expect.stringMatching(/^warned: the pattern of the policy "site" can not be read here/),
+    expect.stringMatching(/^warned: the pattern of the policy "site" cannot be read here/),
   ]);
   expect(said(queue(QUORUM), [policy({ 'queue-mode': 'lazy' }, unreadable)])).toEqual([]);
 });

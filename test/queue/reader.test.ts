@@ -9,6 +9,7 @@ import type { QueueDelivery, QueueMessage } from '../../lib/queue/delivery.js';
 import { QueueReader } from '../../lib/queue/reader.js';
 import type { Source, SourceReader } from '../../lib/queue/source.js';
 import { blameFor, UnderWay } from '../../lib/queue/under-way.js';
+import { systemClock } from '../../lib/runtime/clock.js';
 import { nextTurn } from '../support/deliveries.js';
 
 class MemoryPasts implements PastStore {
@@ -89,7 +90,7 @@ async function reading(ids: { readonly normal?: string[]; readonly priority?: st
   source.waiting.priority.push(...(ids.priority ?? []));
   const underWay = new UnderWay(join(folder, 'running'), 36);
   const attempts = new Attempts(underWay, pasts);
-  const reader = new QueueReader(source, attempts, { tasks, bytes: 2 ** 20, normalEvery: 4 });
+  const reader = new QueueReader(source, attempts, { tasks, bytes: 2 ** 20, normalEvery: 4 }, systemClock);
   onTestFinished(async () => {
     await reader.stop();
     rmSync(folder, { recursive: true });

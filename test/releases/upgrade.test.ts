@@ -131,7 +131,7 @@ it(`files that are replaced under a program of ${before.version} stop no worker,
       stderr: expect.stringMatching(/the program is dp3-cluster 0\.1\.0, this command is/),
     });
     killQuietly(program.workers().get(0) ?? 0);
-    expect(await program.line('the worker can not start')).toMatchObject({
+    expect(await program.line('the worker cannot start')).toMatchObject({
       why: expect.stringMatching(/^restart needed/),
     });
   }

@@ -23,6 +23,10 @@ class LateClock implements Clock {
     };
   }
 
+  soon(run: () => void): void {
+    run();
+  }
+
   /** The process does nothing for so long, then what is due. */
   stand(ms: number, thenTimers = true): void {
     this.time += ms;

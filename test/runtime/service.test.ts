@@ -8,11 +8,11 @@ function service(name: string, diary: string[], failing: 'start' | 'stop' | 'nev
     name,
     async start() {
       diary.push(`start ${name}`);
-      if (failing === 'start') throw new Error(`${name} can not start`);
+      if (failing === 'start') throw new Error(`${name} cannot start`);
     },
     async stop(deadline) {
       diary.push(`stop ${name}${deadline ? ' by the deadline' : ''}`);
-      if (failing === 'stop') throw new Error(`${name} can not stop`);
+      if (failing === 'stop') throw new Error(`${name} cannot stop`);
     },
   };
 }
@@ -29,14 +29,14 @@ test('services start one after another and stop in reverse', async () => {
 test('a failed start undoes what was started, the failed one too, and starts nothing more', async () => {
   const diary: string[] = [];
   const services = [service('a', diary), service('b', diary), service('c', diary, 'start'), service('d', diary)];
-  await expect(startAll(services)).rejects.toThrow('c can not start');
+  await expect(startAll(services)).rejects.toThrow('c cannot start');
   expect(diary).toEqual(['start a', 'start b', 'start c', 'stop c', 'stop b', 'stop a']);
 });
 
 test('the error of the start is the one that is thrown, also when undoing fails', async () => {
   const diary: string[] = [];
   const services = [service('a', diary, 'stop'), service('b', diary), service('c', diary, 'start')];
-  await expect(startAll(services)).rejects.toThrow('c can not start');
+  await expect(startAll(services)).rejects.toThrow('c cannot start');
   expect(diary.slice(-2)).toEqual(['stop b', 'stop a']);
 });
 
@@ -55,5 +55,5 @@ test('a service that does not stop cleanly keeps no other from stopping, and is 
   const { message, errors } = error as AggregateError;
   expect(message).toBe('2 services did not stop cleanly');
   expect(errors.map(String)).toEqual(['Error: stopping c failed', 'Error: stopping b failed']);
-  expect((errors[0] as Error).cause).toEqual(new Error('c can not stop'));
+  expect((errors[0] as Error).cause).toEqual(new Error('c cannot stop'));
 });

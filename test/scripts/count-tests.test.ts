@@ -32,12 +32,12 @@ test.each([
     '3 passed, 1 failed\n',
   ],
   [
-    'a file that can not be loaded',
+    'a file that cannot be loaded',
     { numPassedTests: 2, numFailedTests: 0, success: false, testResults: [passing, unloadable] },
     '2 passed, 1 failed\n',
   ],
   [
-    'a failing test and a file that can not be loaded',
+    'a failing test and a file that cannot be loaded',
     { numPassedTests: 1, numFailedTests: 1, success: false, testResults: [failing, unloadable] },
     '1 passed, 2 failed\n',
   ],

@@ -3,7 +3,6 @@
  * and servers are the real ones; a proxy between them reads what they say to each other and holds the message that marks the point.
  */
 import { expect, it, onTestFinished } from 'vitest';
-import { indexOf } from '../../lib/model/hash.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import type { TaskWriter } from '../../lib/queue/queue.js';
 import type { TestDatabase } from '../../services/postgres.js';
@@ -21,6 +20,7 @@ import {
   postgresLength,
   type Watch,
 } from '../support/holding-proxy.js';
+import { indexOf } from '../support/index-of.js';
 import { freshDatabase } from '../support/postgres.js';
 import { freshVirtualHost } from '../support/rabbitmq.js';
 import { expectSameRows } from '../support/stored-rows.js';
@@ -153,7 +153,7 @@ class Host {
   }
 }
 
-/** The messages of a round: events, and one of each index that can not be read. */
+/** The messages of a round: events, and one of each index that cannot be read. */
 function messagesOf(events: readonly StreamEvent[], round: number): OutgoingTask[] {
   const tasks = events.map((event): OutgoingTask => {
     const { eid, v } = event;

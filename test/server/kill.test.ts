@@ -123,7 +123,7 @@ async function storm(
   while (!sending.done) {
     const { least, most } = KILL_AFTER_MS;
     await pause(least + Math.random() * (most - least));
-    // Whoever is killed in the moment of the stop has not ended in order, and the program says so.
+    // Whoever is killed in the moment of the stop did not shut down gracefully, and the program says so.
     if (sending.done) break;
     if (!away && performance.now() - startedAt > (STORM_SECONDS * 1_000) / 2) {
       away = true;

@@ -40,6 +40,6 @@ it('a worker that gets nothing of what waits is built anew three times, then end
   expect(await program.exited).toEqual({ code: 1, signal: null });
   const said = (text: string) => program.lines.filter(({ message }) => message.includes(text));
   expect(said('the queues are consumed anew')).toHaveLength(3);
-  const [line] = said('the worker can not go on');
+  const [line] = said('the worker cannot go on');
   expect(line?.['reason']).toMatch(/messages wait in \S+ and none arrive, though the reader was built anew 3 times/);
 });

@@ -76,7 +76,7 @@ it('a start waits for a database that cannot be reached, names it in the log and
   const things = application({ url });
   const program = things.start();
   const where = `PostgreSQL at 127.0.0.1:${proxy.port}, database ${new URL(url).pathname.slice(1)}, cannot be reached`;
-  const line = await program.line('the store can not be reached; it is tried again');
+  const line = await program.line('the store cannot be reached; it is tried again');
   expect(line).toMatchObject({ level: 'warn', index: 0, why: expect.stringContaining(where) });
   const status = await runInside(things, ['status']);
   expect(status.stdout).toMatch(/^0 +waiting /m);
@@ -130,7 +130,7 @@ it('what a database refuses ends the start with exit code 2 and the key, in line
 it('a command for a broker that cannot be reached says so and ends', async () => {
   const things = application({ broker: { host: 'localhost', port: 1 } });
   const where =
-    /the broker at amqp:\/\/localhost:1\/\S* can not be reached: .*ECONNREFUSED.* \(msg_broker\.host, msg_broker\.port\)/;
+    /the broker at amqp:\/\/localhost:1\/\S* cannot be reached: .*ECONNREFUSED.* \(msg_broker\.host, msg_broker\.port\)/;
   expect(await runInside(things, ['setup'])).toMatchObject({ code: 1, stderr: expect.stringMatching(where) });
   const sent = await runInside(things, ['send', '-'], '');
   expect(sent).toMatchObject({ code: 1, stderr: expect.stringMatching(where) });

@@ -103,7 +103,7 @@ describe('a commit of the embedded store', () => {
     expect((await depthOf(participant)).normal).toBe(0);
   });
 
-  it('stores nothing when a delivery of it can not be settled', async () => {
+  it('stores nothing when a delivery of it cannot be settled', async () => {
     const { store, ownership, sizes } = await owning(dataFolder());
     const broken = stored('b', plainState('f', 1));
     broken.delivery.settle = () => {
@@ -120,12 +120,11 @@ describe('a commit of the embedded store', () => {
     const { participant, store, ownership, clock } = await owning(folder);
     await send(folder, clock, outgoing('a'));
     const [a] = await consume(folder, participant, 1);
-    const sentOn = resultOf({ outcome: 'forwarded', derived: [outgoing('a', 1)] });
-    const derived = resultOf({ derived: [outgoing('d', 1)] });
+    const sentOn = resultOf({ outcome: 'forwarded' });
     const entries = [
-      { delivery: a!, result: sentOn },
-      { delivery: testDelivery({ id: 'b' }), result: derived },
-      { delivery: testDelivery({ id: 'c', deduplicated: true }), result: { ...sentOn, derived: [outgoing('c', 1)] } },
+      { delivery: a!, result: sentOn, sends: [outgoing('a', 1)] },
+      { delivery: testDelivery({ id: 'b' }), result: resultOf(), sends: [outgoing('d', 1)] },
+      { delivery: testDelivery({ id: 'c', deduplicated: true }), result: sentOn, sends: [outgoing('c', 1)] },
     ];
     expect(await store.commit(batchOf(ownership, ...entries))).toEqual({ kind: 'stored' });
     const other = await folder.index(1);
@@ -392,7 +391,7 @@ describe('reading the embedded store', () => {
   });
 });
 
-describe('a store that can not be written', () => {
+describe('a store that cannot be written', () => {
   it('refuses a second owner, and an owner that has let go stores nothing', async () => {
     const folder = dataFolder();
     const { store, ownership, participant } = await owning(folder);
@@ -402,7 +401,7 @@ describe('a store that can not be written', () => {
     expect(participant.environment.epoch).toBe(0);
   });
 
-  it('names the environment when its folder can not be one', async () => {
+  it('names the environment when its folder cannot be one', async () => {
     const folder = dataFolder();
     const path = join(folder.path, 'index-1');
     writeFileSync(path, '');

@@ -6,7 +6,7 @@ import { historiesOf } from '../../lib/store/history-retention.js';
 const observed = (maxAge: string) => `
   a_${maxAge}: { name: Attribute, type: observations, data_type: int, history_params: { max_age: ${maxAge} } }`;
 
-test('a max_age further back than any instant keeps its rows for ever, and is nothing to compute with', () => {
+test('a max_age further back than any instant keeps its rows forever, and is nothing to compute with', () => {
   const text = `
 entity: { id: item, id_data_type: string, name: Item, snapshot: false }
 attribs:${['7d', '36500d', '999999999d'].map(observed).join('')}

@@ -72,7 +72,7 @@ describe('records', () => {
     expect(await second).toEqual(ABSENT);
   });
 
-  it('rejects for a key that can not be read, and for no other that was asked for beside it', async () => {
+  it('rejects for a key that cannot be read, and for no other that was asked for beside it', async () => {
     const load = async (keys: readonly (readonly [string, string])[]) => {
       if (keys.some(([, eid]) => eid === 'bad')) throw new Error('bad is damaged');
       return keys.map(() => ABSENT);

@@ -24,6 +24,9 @@ export function manualClock(startMs = Date.UTC(2026, 0, 1)): ManualClock {
       timers.add(timer);
       return () => timers.delete(timer);
     },
+    soon(run) {
+      setImmediate(run);
+    },
     pass(durationMs) {
       const until = passedMs + durationMs;
       for (let timer = nextDue(until); timer; timer = nextDue(until)) {

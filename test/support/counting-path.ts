@@ -2,6 +2,7 @@
  * A worker's data path between a real queue and a store in memory. Tasks of an entity are numbered, and its record holds the last number:
  * whatever is lost, doubled or out of order shows at the commit it happens in.
  */
+
 import { Emissions } from '../../lib/commit/emissions.js';
 import type { RecordState, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
@@ -12,11 +13,11 @@ import type { Logger } from '../../lib/observability/logger.js';
 import type { PipelineOptions } from '../../lib/pipeline/options.js';
 import { Pipeline } from '../../lib/pipeline/pipeline.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
+import { Placement } from '../../lib/routing/placement.js';
 import { systemClock } from '../../lib/runtime/clock.js';
 import { Deadline } from '../../lib/runtime/deadline.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
 import { Records } from '../../lib/store/records.js';
-import { silentLogger } from './logger.js';
 import { MemoryStore } from './memory-store.js';
 import { loadTestModel } from './model.js';
 
@@ -94,7 +95,7 @@ export class CountingPath {
 
   /** Owns the index and consumes. */
   async start(reader: TaskReader): Promise<void> {
-    const { delivery = 'effectively-once', threads = 8, log = silentLogger, hook, derives } = this.options;
+    const { delivery = 'effectively-once', threads = 8, hook, derives } = this.options;
     const { store, events } = this;
     const ownership = await store.own(0);
     const records = new Records(store, { bytes: 2 ** 20 });
@@ -105,7 +106,7 @@ export class CountingPath {
     };
     this.pipeline = new Pipeline({
       ownership,
-      numProcesses: 1,
+      placement: new Placement(1),
       delivery,
       spec: SPEC,
       backend: { reader, writer: derives?.writer ?? NO_WRITER, store },
@@ -124,7 +125,6 @@ export class CountingPath {
       storeTroubles: new Troubles(),
       clock: systemClock,
       events,
-      log,
       emissions: new Emissions(),
       failed: (reason) => {
         this.failures.push(reason);

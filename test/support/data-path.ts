@@ -5,19 +5,20 @@
 
 import { Emissions } from '../../lib/commit/emissions.js';
 import type { Delivery } from '../../lib/model/delivery.js';
-import { indexOf } from '../../lib/model/hash.js';
 import type { RecordState, RecordView, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { instantOfMs } from '../../lib/model/time.js';
 import type { PipelineLimits, PipelineOptions } from '../../lib/pipeline/options.js';
 import { Pipeline } from '../../lib/pipeline/pipeline.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
+import { Placement } from '../../lib/routing/placement.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
 import { Records } from '../../lib/store/records.js';
 import type { BatchEntry, Ownership } from '../../lib/store/store.js';
 import { manualClock } from './clock.js';
 import { nextTurn } from './deliveries.js';
+import { indexOf } from './index-of.js';
 import { capturingLogger, eventsLoggedTo } from './logger.js';
 import { type MemoryMessage, MemoryQueue } from './memory-queue.js';
 import { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
@@ -148,7 +149,7 @@ export class DataPath {
     this.emissions = new Emissions();
     const pipeline = new Pipeline({
       ownership,
-      numProcesses: NUM_PROCESSES,
+      placement: new Placement(NUM_PROCESSES),
       delivery,
       spec: SPEC,
       backend: this.backend,
@@ -158,7 +159,6 @@ export class DataPath {
       storeTroubles: new Troubles(),
       clock: this.clock,
       events: this.events,
-      log: this.log,
       emissions: this.emissions,
       failed: (reason) => this.failures.push(reason),
     });

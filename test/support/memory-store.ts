@@ -156,7 +156,7 @@ export class MemoryStore implements Store {
       this.digests.set(delivery.id, delivery.digest);
     }
     if (record) this.records.set(key, record);
-    this.rows.push(...result.derived);
+    this.rows.push(...(entry.sends ?? []));
     if (reason) {
       const { code, sentence } = reason;
       const { id, body } = delivery;

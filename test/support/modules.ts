@@ -1,6 +1,5 @@
 /** Modules, hooks and an executor for tests, over the test model, a clock that stands still and records in memory. */
 import { Executor } from '../../lib/executor/executor.js';
-import { derivedTasks } from '../../lib/executor/followups.js';
 import { defineModule } from '../../lib/hooks/define.js';
 import type { LoadedModule } from '../../lib/hooks/loader.js';
 import { register } from '../../lib/hooks/registration.js';
@@ -11,7 +10,7 @@ import type { ModuleConfig, ModuleDefinition, Platform } from '../../lib/hooks/t
 import type { Problem } from '../../lib/model/problem.js';
 import type { RecordState, RecordView, TaskResult } from '../../lib/model/record.js';
 import type { ModelSpec } from '../../lib/model/spec.js';
-import type { OutgoingTask, Task } from '../../lib/model/task.js';
+import type { Task, UnsentTask } from '../../lib/model/task.js';
 import { makeTask, parseTask, type TaskInput } from '../../lib/model/task-parse.js';
 import type { EventMap, EventName } from '../../lib/observability/events.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
@@ -101,7 +100,6 @@ export function workbench(definitions: object | readonly object[], options: Benc
     maxDepth: options.maxDepth ?? 1_000,
     maxSets: options.maxSets ?? 10_000,
     maxInline: options.maxInline ?? 0,
-    toOutgoing: derivedTasks(spec, 4),
     slowTaskMs: 1_000,
   });
   const execute = (task: Task) => executor.execute(task, { id: 'delivery' });
@@ -126,7 +124,7 @@ export function workbench(definitions: object | readonly object[], options: Benc
       return result;
     },
     /** The derived tasks as their receiver reads them. */
-    read: (tasks: readonly OutgoingTask[]): Task[] => tasks.map(({ body }) => parseTask(body, spec)),
+    read: (tasks: readonly UnsentTask[]): Task[] => tasks.map(({ body }) => parseTask(body, spec)),
   };
 }
 

@@ -6,6 +6,7 @@ import type { HistoryRow, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask, Task } from '../../lib/model/task.js';
 import { sequencedOf } from '../../lib/model/task-id.js';
 import { Pipeline } from '../../lib/pipeline/pipeline.js';
+import { Placement } from '../../lib/routing/placement.js';
 import { type Clock, systemClock } from '../../lib/runtime/clock.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { Troubles } from '../../lib/runtime/troubles.js';
@@ -37,6 +38,7 @@ function fastClock(factor: number): Clock {
     now: systemClock.now,
     monotonic: () => systemClock.monotonic() * factor,
     after: (delayMs, run, keepAlive) => systemClock.after(delayMs / factor, run, keepAlive),
+    soon: systemClock.soon,
   };
 }
 
@@ -108,10 +110,10 @@ export class Stream {
   }
 
   async run(): Promise<void> {
-    const { store, records, queue, clock, events, log } = this;
+    const { store, records, queue, clock, events } = this;
     const pipeline = new Pipeline({
       ownership: await store.own(0),
-      numProcesses: NUM_PROCESSES,
+      placement: new Placement(NUM_PROCESSES),
       delivery: 'effectively-once',
       spec: SPEC,
       backend: {
@@ -141,7 +143,6 @@ export class Stream {
       storeTroubles: this.troubles,
       clock,
       events,
-      log,
       emissions: new Emissions(),
       failed: (reason) => this.failures.push(reason),
     });

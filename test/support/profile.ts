@@ -1,8 +1,10 @@
 /** Makes results of one entity as the executor makes them, one after another, so that a test of stores says only what happens. */
-import { hashOf, indexOf } from '../../lib/model/hash.js';
+
 import type { HistoryRow, HistorySummary, RecordState, RecordView, TaskResult } from '../../lib/model/record.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { type Instant, instantOfMs } from '../../lib/model/time.js';
+import { hashOf } from '../../lib/routing/hash.js';
+import { indexOf } from './index-of.js';
 
 export const NOW = instantOfMs(Date.UTC(2026, 0, 1));
 

@@ -1,9 +1,11 @@
 /** States, results and batch entries for tests of stores. */
-import { hashOf, indexOf } from '../../lib/model/hash.js';
+
 import type { HistoryRow, HistorySummary, RecordState, TaskResult } from '../../lib/model/record.js';
 import { type Instant, instantOfMs, parseInstant } from '../../lib/model/time.js';
+import { hashOf } from '../../lib/routing/hash.js';
 import type { Batch, BatchEntry, Ownership } from '../../lib/store/store.js';
 import { type TestDelivery, testDelivery } from './deliveries.js';
+import { indexOf } from './index-of.js';
 
 export const NOW = parseInstant('2026-01-01T00:00:00Z');
 
@@ -59,9 +61,10 @@ export function resultOf(given: Partial<TaskResult> = {}): TaskResult {
 }
 
 /** The entry of a task that leaves this state. */
-export function stored(id: string, state: RecordState, given: Partial<TaskResult> = {}): TestEntry {
+export function stored(id: string, state: RecordState, given: Partial<TaskResult & BatchEntry> = {}): TestEntry {
   const { etype, eid } = state;
-  return { delivery: testDelivery({ id }), result: resultOf({ etype, eid, record: { state }, ...given }) };
+  const { sends = [], ...result } = given;
+  return { delivery: testDelivery({ id }), result: resultOf({ etype, eid, record: { state }, ...result }), sends };
 }
 
 /** The entry of a task that ends this state. */

@@ -22,9 +22,7 @@ const ownership = await store.own(0);
 process.on('message', async (id: string) => {
   // Tries again as a committer does, only sooner.
   for (;;) {
-    const outcome = await store.commit(
-      batchOf(ownership, stored(id, plainState('e', id), { derived: [derivedOf(id)] })),
-    );
+    const outcome = await store.commit(batchOf(ownership, stored(id, plainState('e', id), { sends: [derivedOf(id)] })));
     process.send?.(outcome.kind);
     if (outcome.kind !== 'unavailable') return;
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -69,7 +69,7 @@ describe('an application in memory', () => {
     );
   });
 
-  it('rejects where a chain goes on for ever', async () => {
+  it('rejects where a chain goes on forever', async () => {
     const application = await open(
       "onNewPlain: { ip: { hostname: (eid, { v }, { task }) => [task('ip', eid, [{ attr: 'hostname', v }])] } }",
     );

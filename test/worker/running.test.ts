@@ -32,7 +32,7 @@ const ORDERS = {
   waiting: () => {},
 };
 
-it('ends although what its parts share can not be left', async () => {
+it('ends although what its parts share cannot be left', async () => {
   const clock = manualClock();
   const events = createEvents();
   const stopped: string[] = [];
@@ -45,10 +45,12 @@ it('ends although what its parts share can not be left', async () => {
   });
   const parts = {
     configuration: { shutdownTimeMs: 30_000 },
-    root: Object.assign(capturingLogger(), { close: async () => void stopped.push('log') }),
+    telemetry: {
+      log: Object.assign(capturingLogger(), { close: async () => void stopped.push('log') }),
+      events,
+      metrics: collectMetrics(events, clock),
+    },
     clock,
-    events,
-    metrics: collectMetrics(events, clock),
     backend: {
       reader: part('reader'),
       writer: part('writer'),
@@ -105,19 +107,23 @@ function workerOf(store: MemoryStore, { orders = ORDERS, modules = () => {}, sch
       .configuration,
     spec: loadTestModel(),
     index: 0,
-    root: Object.assign(capturingLogger(), { close: async () => {} }),
+    telemetry: {
+      log: Object.assign(capturingLogger(), { close: async () => {} }),
+      events,
+      metrics: collectMetrics(events, clock),
+    },
     clock,
-    events,
-    metrics: collectMetrics(events, clock),
     backend: { reader: queue, writer: part('writer'), store, own: () => store.own(0), leave: async () => {} },
-    records: new Records(store, { bytes: 1_000 }),
-    executor: { running: () => [] },
-    storeTroubles: new Troubles(),
-    emissions,
+    engine: {
+      records: new Records(store, { bytes: 1_000 }),
+      executor: { running: () => [] },
+      storeTroubles: new Troubles(),
+      emissions,
+      submit: async () => {},
+    },
     modules: part('modules', () => modules(emissions)),
     scheduler: scheduler?.(emissions, clock) ?? part('scheduler'),
     time: new TrustedTime(clock),
-    submit: async () => {},
   };
   const worker = new RunningWorker(parts as unknown as WorkerParts, orders);
   return { worker, clock, events, steps, emissions, queue, lose: (why: string) => lose(why) };

@@ -1,10 +1,11 @@
 /** `route`: to which worker an entity belongs. Lines that cannot be read are refused with their number; the others go on. */
 import { requireConfiguration } from '../../config/load.js';
 import { readLines } from '../../ingest/lines.js';
-import { hashOf } from '../../model/hash.js';
 import { JsonError, MAX_JSON_BYTES, parseJson } from '../../model/json.js';
 import type { ModelSpec } from '../../model/spec.js';
 import { ValueError } from '../../model/value-error.js';
+import { hashOf } from '../../routing/hash.js';
+import { Placement } from '../../routing/placement.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { suggestion } from '../../runtime/nearest.js';
 import type { CommandExit, Invocation } from '../command.js';
@@ -28,7 +29,8 @@ export async function run({ args, input, output, request, has }: Invocation): Pr
     throw new ApplicationError('USAGE', 'route needs ETYPE and EID, or - alone to read JSON lines from stdin');
   }
   const { configuration, spec } = requireConfiguration(request);
-  const routeOf = (type: unknown, id: unknown): Route => route(spec, configuration.numProcesses, type, id);
+  const placement = new Placement(configuration.numProcesses);
+  const routeOf = (type: unknown, id: unknown): Route => route(spec, placement, type, id);
   if (!streaming) {
     const found = orUsage(() => routeOf(etype, eid));
     if (has('json')) await output.json(found);
@@ -61,7 +63,7 @@ function routeOfLine(bytes: Buffer | null, routeOf: (etype: unknown, eid: unknow
   return routeOf(Reflect.get(value, 'etype'), Reflect.get(value, 'eid'));
 }
 
-function route(spec: ModelSpec, numProcesses: number, etype: unknown, raw: unknown): Route {
+function route(spec: ModelSpec, placement: Placement, etype: unknown, raw: unknown): Route {
   const entity = typeof etype === 'string' ? spec.entity(etype) : undefined;
   if (entity === undefined) {
     const types = [...spec.entities.keys()];
@@ -70,8 +72,7 @@ function route(spec: ModelSpec, numProcesses: number, etype: unknown, raw: unkno
   }
   const eid = canonical(() => entity.canonicalId(raw));
   const routing_key = `${entity.id}:${eid}`;
-  const hash = hashOf(routing_key);
-  return { etype: entity.id, eid, routing_key, hash, process: hash % numProcesses };
+  return { etype: entity.id, eid, routing_key, hash: hashOf(routing_key), process: placement.indexOf(routing_key) };
 }
 
 function canonical(read: () => string): string {

@@ -233,7 +233,7 @@ export class AmqpConnection implements Service {
     const { broker, tries = Number.POSITIVE_INFINITY } = this.options;
     const first = lostAt === null;
     const reminder = new Reminder(this.clock, (why) => {
-      this.log.warn('the broker can not be reached; it is tried again', { why });
+      this.log.warn('the broker cannot be reached; it is tried again', { why });
       this.trouble_ = why;
     });
     for (let attempt = 1; ; attempt++) {
@@ -249,7 +249,7 @@ export class AmqpConnection implements Service {
         if (first && refusal !== null) throw refusal;
         const why = refusal?.message ?? unreachableBecause(error, broker);
         if (first && attempt >= tries) {
-          throw unavailable(`the broker at ${whereIs(broker)} can not be reached: ${why}`, error);
+          throw unavailable(`the broker at ${whereIs(broker)} cannot be reached: ${why}`, error);
         }
         reminder.because(why);
       } finally {

@@ -98,7 +98,7 @@ export function judgeAll(
 export function clash(queue: string, where: string, findings: readonly QueueFinding[]): ApplicationError {
   const whys = findings.map(({ why }) => why).join('; ');
   const cures = [...new Set(findings.map(({ cure }) => cure))].join('; or ');
-  return new ApplicationError('QUEUE_REFUSED', `the queue "${queue}" at ${where} can not be used: ${whys}; ${cures}`);
+  return new ApplicationError('QUEUE_REFUSED', `the queue "${queue}" at ${where} cannot be used: ${whys}; ${cures}`);
 }
 
 const REPAIR = 'stop senders and programs, and npx dp3-cluster setup --repair makes it anew with what waits in it';
@@ -197,7 +197,7 @@ function* unreadableOf(queue: string, policies: readonly Policy[]): Iterable<Que
   for (const policy of policies) {
     const matters = [...LIMITS, ...OTHERS].some((name) => policy.definition.has(name));
     if (!matters || matches(policy, queue) !== null) continue;
-    const why = `the pattern of the ${nameOf(policy)} can not be read here, so whether it holds for this queue is not known`;
+    const why = `the pattern of the ${nameOf(policy)} cannot be read here, so whether it holds for this queue is not known`;
     yield { refused: false, why, cure: 'see what it sets (docs/guarantees.md names what loses tasks)' };
   }
 }

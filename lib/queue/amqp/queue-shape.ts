@@ -136,8 +136,8 @@ export function explained(error: unknown, what: string, broker: BrokerConfigurat
     const advice = 'with msg_broker.declare: false nothing is declared at start';
     return new ApplicationError('QUEUE_REFUSED', `the user "${broker.username}" has no right to ${why}; ${advice}`);
   }
-  if (code === 405 || code === 406) return new ApplicationError('QUEUE_REFUSED', `can not declare ${why}`);
-  return new ApplicationError('QUEUE_UNAVAILABLE', `can not use ${why}`, { cause: error });
+  if (code === 405 || code === 406) return new ApplicationError('QUEUE_REFUSED', `cannot declare ${why}`);
+  return new ApplicationError('QUEUE_UNAVAILABLE', `cannot use ${why}`, { cause: error });
 }
 
 /** Reply code of AMQP; null for an error that is none of the broker's. */

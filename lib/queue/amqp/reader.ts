@@ -56,7 +56,8 @@ const TRANSIENT =
 
 export class AmqpReader extends QueueReader<Consumer> {
   constructor(options: AmqpReaderOptions) {
-    super(new AmqpSource(options), brokerAttempts(options.runtimeDir, options.index), options.limits);
+    const { runtimeDir, index, limits, clock } = options;
+    super(new AmqpSource(options), brokerAttempts(runtimeDir, index), limits, clock);
   }
 }
 
@@ -238,7 +239,7 @@ class AmqpSource implements Source<Consumer>, SessionOwner {
           await this.untilConnected(STANDBY_MS);
         } else {
           this.openingTrouble = messageOf(error);
-          log.warn('the queues can not be consumed; it is tried again', { why: this.openingTrouble });
+          log.warn('the queues cannot be consumed; it is tried again', { why: this.openingTrouble });
           await this.untilConnected(pauses.nextMs());
         }
       }
@@ -340,7 +341,7 @@ class AmqpSource implements Source<Consumer>, SessionOwner {
 
   private fail(reason: unknown): void {
     if (this.isStopped) return;
-    this.options.log.error('the reader can not go on', { error: reason });
+    this.options.log.error('the reader cannot go on', { error: reason });
     this.events?.onFailed?.(reason);
   }
 

@@ -114,7 +114,7 @@ export class PairSession {
   flushSoon(): void {
     if (this.flushing === 'scheduled') return;
     this.flushing = 'scheduled';
-    setImmediate(() => {
+    this.options.clock.soon(() => {
       this.flushing = 'none';
       if (this.state === 'ended') return;
       for (const each of this.consumers) {

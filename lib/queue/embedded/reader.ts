@@ -32,7 +32,8 @@ export interface ReaderOptions {
 
 export class EmbeddedReader extends QueueReader<OutboxReader> {
   constructor(participant: Participant, options: ReaderOptions) {
-    super(new OutboxSource(participant, options), embeddedAttempts(participant.environment), options.limits);
+    const { limits, clock = systemClock } = options;
+    super(new OutboxSource(participant, options), embeddedAttempts(participant.environment), limits, clock);
   }
 }
 

@@ -105,7 +105,7 @@ export class EmbeddedWriter implements TaskWriter {
   private schedule(): void {
     if (this.turn === 'scheduled') return;
     this.turn = 'scheduled';
-    setImmediate(() => {
+    this.clock.soon(() => {
       this.turn = 'none';
       if (this.state !== 'running') return;
       const written = this.writeSome();

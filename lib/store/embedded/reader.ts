@@ -3,18 +3,11 @@
  * committed at that moment and lets its snapshot go: a reader that stops half-way holds no pages.
  */
 
-import {
-  type DataFolder,
-  indexName,
-  isOlder,
-  readFolder,
-  refuseTooManyMaps,
-  toBeBroughtUp,
-} from '../../embedded/folder.js';
+import { indexName, isOlder, readFolder, refuseTooManyMaps, toBeBroughtUp } from '../../embedded/folder.js';
 import { MAP_BYTES, type MapOptions } from '../../embedded/lmdb.js';
 import { PeerEnvironments } from '../../embedded/peer-environments.js';
-import { indexOf } from '../../model/hash.js';
 import type { HistoryRow, RecordView } from '../../model/record.js';
+import { Placement } from '../../routing/placement.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
 import { historyOf } from './history.js';
@@ -34,9 +27,14 @@ import { readQuarantined, readQuarantinedBody, readRecord } from './values.js';
 
 const PAGE_ROWS = 500;
 
+interface Opened {
+  readonly peers: PeerEnvironments;
+  readonly placement: Placement;
+}
+
 export class EmbeddedStoreReader implements StoreReader {
   readonly name = 'embedded store, reading';
-  private opened: { readonly folder: DataFolder; readonly peers: PeerEnvironments } | null = null;
+  private opened: Opened | null = null;
 
   constructor(
     private readonly path: string,
@@ -49,7 +47,7 @@ export class EmbeddedStoreReader implements StoreReader {
     if (folder === null) throw new ApplicationError('STORE_FAILED', `there is no data in ${this.path} yet`);
     if (isOlder(folder)) throw toBeBroughtUp(folder);
     refuseTooManyMaps(folder, this.options.mapSizeBytes ?? MAP_BYTES);
-    this.opened = { folder, peers: new PeerEnvironments(folder, this.options) };
+    this.opened = { peers: new PeerEnvironments(folder, this.options), placement: new Placement(folder.numProcesses) };
   }
 
   async stop(): Promise<void> {
@@ -153,14 +151,14 @@ export class EmbeddedStoreReader implements StoreReader {
   }
 
   private indexOf(etype: string, eid: string): number {
-    return indexOf(`${etype}:${eid}`, this.open().folder.numProcesses);
+    return this.open().placement.indexOf(`${etype}:${eid}`);
   }
 
-  private indexes(): number[] {
-    return Array.from({ length: this.open().folder.numProcesses }, (_, index) => index);
+  private indexes(): readonly number[] {
+    return this.open().placement.indexes;
   }
 
-  private open(): { readonly folder: DataFolder; readonly peers: PeerEnvironments } {
+  private open(): Opened {
     if (this.opened === null) throw new Error(`${this.name} is not started`);
     return this.opened;
   }

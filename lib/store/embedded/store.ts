@@ -5,15 +5,16 @@
  *
  * A delete leaves a row with the last incarnation and a tombstone; the history behind it is removed later, in bounded steps (purge.ts).
  */
+
 import type { Environment } from '../../embedded/env.js';
 import { indexOfName } from '../../embedded/folder.js';
 import type { Participant } from '../../embedded/participant.js';
-import { indexOf } from '../../model/hash.js';
 import type { RecordState, RecordView } from '../../model/record.js';
 import type { TaskDigest } from '../../model/task-digest.js';
 import { newTaskId } from '../../model/task-id.js';
 import { asNewChain } from '../../model/task-serialise.js';
 import type { Instant } from '../../model/time.js';
+import { Placement } from '../../routing/placement.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { TrustedTime } from '../../runtime/trusted-time.js';
@@ -59,6 +60,7 @@ export class EmbeddedStore implements Store {
   private readonly environment: Environment;
   private readonly clock: Clock;
   private readonly purging: Purge;
+  private readonly placement: Placement;
   private tables_: Tables | null = null;
   private readonly rows = new RecordRows();
   private rawNumber = 0;
@@ -68,6 +70,7 @@ export class EmbeddedStore implements Store {
     options: EmbeddedStoreOptions,
   ) {
     this.environment = participant.environment;
+    this.placement = new Placement(participant.folder.numProcesses);
     this.clock = options.clock ?? systemClock;
     const { inboxRetentionMs, rawRetentionMs = null, histories = [] } = options;
     const time = options.time ?? new TrustedTime(this.clock, this.clock.now());
@@ -159,8 +162,8 @@ export class EmbeddedStore implements Store {
   }
 
   /** A task that was forwarded keeps the id of its sender, who may send the same to its index himself. */
-  private enqueue({ delivery, result }: BatchEntry): void {
-    this.participant.outbox.enqueue(result.derived, delivery.deduplicated || result.outcome !== 'forwarded');
+  private enqueue({ delivery, result, sends = [] }: BatchEntry): void {
+    this.participant.outbox.enqueue(sends, delivery.deduplicated || result.outcome !== 'forwarded');
   }
 
   private writeInbox(rows: readonly InboxRow[], now: number): void {
@@ -209,10 +212,9 @@ export class EmbeddedStore implements Store {
   /** To the priority queue of its own index: it never has to wait for room. What belongs elsewhere by now is forwarded from there. */
   private retry(id: string): boolean {
     return this.takeQuarantined(id, (value) => {
-      const { numProcesses } = this.participant.folder;
       const { etype, eid } = readQuarantined(id, 0, value);
       const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
-      const index = key === '' ? this.ownIndex() : indexOf(key, numProcesses);
+      const index = key === '' ? this.ownIndex() : this.placement.indexOf(key);
       this.participant.outbox.enqueue(
         [{ id: newTaskId(), key, index, priority: true, body: asNewChain(readQuarantinedBody(value)) }],
         true,

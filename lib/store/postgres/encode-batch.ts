@@ -1,6 +1,8 @@
 /** Encodes the changes of a batch into the columns of the commit. Both kinds of points stand in the order in which they came. */
+
 import type { DataPoint } from '../../model/datapoint.js';
 import { type HistoryRow, latestToken, type RecordState, type TaskResult } from '../../model/record.js';
+import type { OutgoingTask } from '../../model/task.js';
 import { idOfAnother } from '../../model/task-id.js';
 import { ALLOWED_TEXT, isStorable } from '../../model/text.js';
 import { type Changes, firstNumber, type RecordChange } from '../changes.js';
@@ -23,7 +25,7 @@ export function encodeBatch(changes: Changes, rows: CommitRows, json: JsonWriter
     writePoints(result, rows, json);
   });
   changes.each(changes.quarantined, (entry) => writeQuarantine(entry, rows, quarantined));
-  changes.each(changes.sending, ({ result }) => writeDerived(result, rows));
+  changes.each(changes.sending, ({ sends = [] }) => writeDerived(sends, rows));
   changes.eachRecord(
     (change) => writeRecord(change, rows, json),
     ({ record }) => {
@@ -144,8 +146,8 @@ function writeState(state: RecordState, { records: { columns } }: CommitRows, js
   else columns.timeseries.addNull();
 }
 
-function writeDerived({ derived }: TaskResult, { outbox: { columns } }: CommitRows): void {
-  for (const { id, index, key, priority, body, forwarded = false } of derived) {
+function writeDerived(sends: readonly OutgoingTask[], { outbox: { columns } }: CommitRows): void {
+  for (const { id, index, key, priority, body, forwarded = false } of sends) {
     columns.id.addText(id);
     columns.destination.addInt4(index);
     columns.key.addText(key);

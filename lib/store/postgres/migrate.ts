@@ -38,7 +38,7 @@ const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
  * Which indexes are owned at this moment by a program that does not know a migration, and for how many seconds at least: their owners
- * hold a lock or a lease (owner.ts). One that is cut off has lost the lock and comes back; who stops in order ends the lease, too. Tables
+ * hold a lock or a lease (owner.ts). One that is cut off has lost the lock and comes back; who shuts down gracefully ends the lease, too. Tables
  * of 0.1.0 do not tell what an owner knows.
  */
 const OWNED = `select index, greatest(0, ceil(extract(epoch from leased - now()))) from owners

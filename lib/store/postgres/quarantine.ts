@@ -2,9 +2,10 @@
  * Quarantine desk: what an operator does with tasks that were put aside. Each is one statement on the connection that commits, so that
  * the order of the outbox is that of the commits; only the owner of the index may.
  */
-import { indexOf } from '../../model/hash.js';
+
 import { newTaskId } from '../../model/task-id.js';
 import { asNewChain } from '../../model/task-serialise.js';
+import type { Placement } from '../../routing/placement.js';
 import type { QuarantineDesk } from '../store.js';
 import { storeError } from './failures.js';
 import { FENCE } from './fence.js';
@@ -21,7 +22,7 @@ export class PostgresQuarantine implements QuarantineDesk {
   constructor(
     session: Pick<Session, 'query'>,
     private readonly owner: Owner,
-    private readonly numProcesses: number,
+    private readonly placement: Placement,
     /** A task was put into the outbox. */
     private readonly sent: () => void,
   ) {
@@ -37,7 +38,7 @@ export class PostgresQuarantine implements QuarantineDesk {
     if (task === undefined) return false;
     const [etype, eid, body] = task;
     const key = etype === null || eid === null ? '' : `${etype}:${eid}`;
-    const destination = key === '' ? index : indexOf(key, this.numProcesses);
+    const destination = key === '' ? index : this.placement.indexOf(key);
     const rows = await this.ask(
       `with ${GONE} insert into outbox (index, id, destination, key, priority, body)
         select $1, $4, $5, $6, true, $7::bytea from gone returning n`,

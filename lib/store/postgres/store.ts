@@ -3,9 +3,11 @@
  * and the other way round; one for what must not wait behind a commit (records, inbox, outbox); and one for upkeep, whose statements
  * may be long, made when it is needed.
  */
+
 import type { RecordView } from '../../model/record.js';
 import type { TaskDigest } from '../../model/task-digest.js';
 import type { Instant } from '../../model/time.js';
+import { Placement } from '../../routing/placement.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { TrustedTime } from '../../runtime/trusted-time.js';
@@ -109,7 +111,9 @@ export class PostgresStore implements Store {
     this.partitions = new Partitions(this.reading, this.clock, (why) => this.events?.trouble(why));
     this.commits = new Commits(this.writing, owner, this.partitions, this.clock, options.mostBytes);
     this.streams = new PostgresStreams(this.upkeep);
-    this.quarantine = new PostgresQuarantine(this.writing, owner, numProcesses, () => this.outbox.added());
+    this.quarantine = new PostgresQuarantine(this.writing, owner, new Placement(numProcesses), () =>
+      this.outbox.added(),
+    );
   }
 
   listen(events: StoreEvents): void {
@@ -181,7 +185,7 @@ export class PostgresStore implements Store {
     if (outcome.kind === 'unavailable' && outcome.answers) {
       return { ...outcome, why: outcome.why + (await remedyFor(this.reading)) };
     }
-    if (outcome.kind === 'stored' && batch.entries.some(({ result }) => result.derived.length > 0)) this.outbox.added();
+    if (outcome.kind === 'stored' && batch.entries.some(({ sends = [] }) => sends.length > 0)) this.outbox.added();
     return outcome;
   }
 

@@ -128,7 +128,7 @@ it('derived tasks that wait for a broker that is gone are told of once, and agai
   await allRun;
   await broker.kill();
   run();
-  const waits = await log.line('derived tasks can not be published; they wait in the outbox');
+  const waits = await log.line('derived tasks cannot be published; they wait in the outbox');
   expect(waits).toMatchObject({ level: 'warn', fields: { tasks: keys, ageMs: 0, why: expect.any(String) } });
   expect(failures).toBeGreaterThan(0);
   await broker.resume();

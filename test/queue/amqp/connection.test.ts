@@ -59,7 +59,7 @@ test('a virtual host that does not exist ends the start at once', async () => {
 test('a broker whose name is not known is told of at once with the key, and waited for', async () => {
   const { connection, log } = connectionTo({ host: 'no-such-host.invalid' });
   const started = connection.start();
-  const { level, fields } = await log.line('the broker can not be reached; it is tried again');
+  const { level, fields } = await log.line('the broker cannot be reached; it is tried again');
   const why = expect.stringMatching(/^no-such-host\.invalid: .*\((?:ENOTFOUND|EAI_AGAIN)\); check msg_broker\.host$/);
   expect([level, fields['why'], connection.trouble]).toEqual(['warn', why, why]);
   await connection.stop();
@@ -86,12 +86,12 @@ test('a broker that does not answer is waited for, told once, until it does', as
   proxy.refuse(true);
   const { connection, log } = connectionTo({ host: '127.0.0.1', port: proxy.port }, { backoff: steps([20]) });
   const starting = connection.start();
-  await log.line('the broker can not be reached');
+  await log.line('the broker cannot be reached');
   await vi.waitFor(() => expect(proxy.refused).toBeGreaterThan(3), { interval: 10, timeout: 5_000 });
   proxy.refuse(false);
   await starting;
   expect(connection.isUp).toBe(true);
-  expect(told(log)).toEqual(['warn the broker can not be reached; it is tried again', 'info connected to the broker']);
+  expect(told(log)).toEqual(['warn the broker cannot be reached; it is tried again', 'info connected to the broker']);
 });
 
 test('a limited number of tries ends with what is wrong', async () => {
@@ -103,7 +103,7 @@ test('a limited number of tries ends with what is wrong', async () => {
   const { connection } = connectionTo({ host: '127.0.0.1', port }, { backoff: steps([10]), tries: 2 });
   await expect(connection.start()).rejects.toMatchObject({
     code: 'QUEUE_UNAVAILABLE',
-    message: expect.stringMatching(/amqp:\/\/127\.0\.0\.1:\d+\/ can not be reached: connect ECONNREFUSED/),
+    message: expect.stringMatching(/amqp:\/\/127\.0\.0\.1:\d+\/ cannot be reached: connect ECONNREFUSED/),
   });
 });
 
@@ -112,7 +112,7 @@ test('a stop ends the waiting for a broker', async () => {
   proxy.refuse(true);
   const { connection, log } = connectionTo({ host: '127.0.0.1', port: proxy.port });
   const starting = expect(connection.start()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
-  await log.line('the broker can not be reached');
+  await log.line('the broker cannot be reached');
   await connection.stop();
   await starting;
 });

@@ -4,14 +4,14 @@ import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Emissions } from '../../../lib/commit/emissions.js';
-import { indexOf } from '../../../lib/model/hash.js';
 import { Pipeline } from '../../../lib/pipeline/pipeline.js';
 import { exchangeNames, queueNames } from '../../../lib/queue/names.js';
+import { Placement } from '../../../lib/routing/placement.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
 import { Records } from '../../../lib/store/records.js';
 import { AmqpBed, APP } from '../../support/amqp-bed.js';
-import { silentLogger } from '../../support/logger.js';
+import { indexOf } from '../../support/index-of.js';
 import { MemoryStore } from '../../support/memory-store.js';
 import { workbench } from '../../support/modules.js';
 import { freshVirtualHost } from '../../support/rabbitmq.js';
@@ -57,7 +57,7 @@ async function processed(queueType: 'classic' | 'quorum', messages: readonly Mes
   await connection.close();
   const pipeline = new Pipeline({
     ownership: await store.own(0),
-    numProcesses: NUM_PROCESSES,
+    placement: new Placement(NUM_PROCESSES),
     delivery: 'effectively-once',
     spec,
     backend: { reader, writer, store },
@@ -76,7 +76,6 @@ async function processed(queueType: 'classic' | 'quorum', messages: readonly Mes
     storeTroubles: new Troubles(),
     clock: systemClock,
     events: bed.events,
-    log: silentLogger,
     emissions: new Emissions(),
     failed: (reason) => expect.unreachable(String(reason)),
   });

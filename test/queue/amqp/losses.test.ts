@@ -8,6 +8,7 @@ import { newStream, newTaskId, sequencedId, sequencedOf } from '../../../lib/mod
 import { Pipeline } from '../../../lib/pipeline/pipeline.js';
 import { floorOf } from '../../../lib/queue/amqp/floors.js';
 import type { TaskReader, TaskWriter } from '../../../lib/queue/queue.js';
+import { Placement } from '../../../lib/routing/placement.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { Deadline } from '../../../lib/runtime/deadline.js';
 import { Periodic } from '../../../lib/runtime/periodic.js';
@@ -96,7 +97,7 @@ class TestWorker {
     const reader = await bed.reader(index);
     const pipeline = new Pipeline({
       ownership,
-      numProcesses: NUM_PROCESSES,
+      placement: new Placement(NUM_PROCESSES),
       delivery: 'effectively-once',
       spec: SPEC,
       backend: { reader, writer: await bed.writer(), store },
@@ -118,7 +119,6 @@ class TestWorker {
       storeTroubles: new Troubles(),
       clock: systemClock,
       events: bed.events,
-      log: bed.log,
       emissions: new Emissions(),
       failed: () => {},
     });

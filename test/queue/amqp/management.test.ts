@@ -60,8 +60,8 @@ test('arguments of queues of others are found, by the management API and by AMQP
   const host = await freshVirtualHost();
   await declare(host, 'test.app-worker-0', { arguments: { 'x-max-length': 10, 'x-message-ttl': 60_000 } });
   const expected = [
-    expect.stringMatching(/^error queue test\.app-worker-0: Can not be used: .*\(x-message-ttl 60000\)/),
-    expect.stringMatching(/^error queue test\.app-worker-0: Can not be used: .*oldest tasks.*\(x-max-length 10\)/),
+    expect.stringMatching(/^error queue test\.app-worker-0: Cannot be used: .*\(x-message-ttl 60000\)/),
+    expect.stringMatching(/^error queue test\.app-worker-0: Cannot be used: .*oldest tasks.*\(x-max-length 10\)/),
   ];
   expect(await problemsAt(brokerOf(host))).toEqual(expected);
   const unknown = expect.stringMatching(/^warning .*management_port: Policies .* not known.*: no port is given\.$/);
@@ -87,11 +87,11 @@ test('a user who may not ask is told what is missing', async () => {
   expect(await problemsAt(broker)).toEqual([]);
 });
 
-test('a broker that can not be reached is told, and one that refuses the user is an error', async () => {
+test('a broker that cannot be reached is told, and one that refuses the user is an error', async () => {
   const host = await freshVirtualHost();
   expect(await problemsAt(brokerOf(host, { port: 1, managementPort: 1 }), true)).toEqual([
     expect.stringMatching(/^warning .*management_port: .*http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/),
-    expect.stringMatching(/^warning processing_core\.msg_broker: The queues were not looked at: .*can not be reached/),
+    expect.stringMatching(/^warning processing_core\.msg_broker: The queues were not looked at: .*cannot be reached/),
   ]);
   const wrong = brokerOf(host, { password: 'wrong', managementPort: null });
   expect((await problemsAt(wrong, true))[1]).toMatch(/^error processing_core\.msg_broker: .*name or password is wrong/);

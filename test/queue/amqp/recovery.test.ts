@@ -71,7 +71,7 @@ it('says what is in the way, and consumes as soon as its connection is back, how
   expect(reader.trouble).toBe(null);
   await may('^$');
   proxy.cut();
-  await log.line('the queues can not be consumed');
+  await log.line('the queues cannot be consumed');
   expect(reader.trouble).toContain(`refused for user '${username}'`);
   await may('.*');
   // No time passes for the reader: only the connection can wake it.
@@ -123,6 +123,6 @@ it('gives up when it was built anew three times in vain', async () => {
   }
   const round = ['lost', 'restored'];
   expect(taken.told).toEqual([...round, ...round, ...round, 'failed']);
-  const { fields } = await log.line('the reader can not go on');
+  const { fields } = await log.line('the reader cannot go on');
   expect(fields['error']).toMatchObject({ code: 'QUEUE_STUCK', message: expect.stringContaining(QUEUES.normal) });
 });

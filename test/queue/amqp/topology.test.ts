@@ -221,7 +221,7 @@ test.for([
   await expect(ensure()).rejects.toMatchObject({
     code: 'QUEUE_REFUSED',
     message: expect.stringMatching(
-      new RegExp(`^the queue "test-worker-1" at amqp://${broker.host}.* ${'can not be used'}.*`),
+      new RegExp(`^the queue "test-worker-1" at amqp://${broker.host}.* ${'cannot be used'}.*`),
     ),
   });
   await expect(ensure()).rejects.toThrow(why);

@@ -106,7 +106,7 @@ test.each([
   ['NUL in a key', { 'a\0': 1 }],
   ['a lone surrogate', ['\ud800']],
   ['a lone surrogate in a key', { '\udc00x': 1 }],
-])('names the task in the middle of a batch that holds what jsonb can not: %s', async (_, v) => {
+])('names the task in the middle of a batch that holds what jsonb cannot: %s', async (_, v) => {
   const { session, commit } = await prepare();
   const rows = [row('seen', 1, v)];
   const point = { etype: 'ip', eid: 'r', attr: 'a', v: 1, t1: null, t2: null, c: 1, src: 'x\0' };
@@ -154,7 +154,7 @@ test('refuses what is larger than the server takes in one message', async () => 
   expect(await askOne(session, 'select count(*) from records')).toBe('1');
 });
 
-test('names a task whose source can not be stored', async () => {
+test('names a task whose source cannot be stored', async () => {
   const { commit } = await prepare();
   const raw = [{ etype: 'ip', eid: 'r', attr: 'a', v: 1, t1: at(1), t2: at(1), c: 1, src: 'x\ud800' }];
   const entries = [stored('1', plainState('a', 1)), stored('2', plainState('b', 1), { raw })];

@@ -102,7 +102,7 @@ test('a former owner removes no id, no history and no partition, the present one
   await makePartition(session, 'raw', '2020-01-06');
   await makePartition(session, 'history', '2020-01-13');
   await session.query(`insert into history (etype, eid, attr, incarnation, n, t1, t2, c, v, stored)
-    select 'ip', 'e', attr, 1, 1, day, day, 1, '0', day from cast('2020-01-14' as timestamptz) day, unnest('{week,for ever}'::text[]) attr`);
+    select 'ip', 'e', attr, 1, 1, day, day, 1, '0', day from cast('2020-01-14' as timestamptz) day, unnest('{week,forever}'::text[]) attr`);
   await session.query(TAKEN);
   const left = async () => [
     await askOne(session, 'select count(*) from inbox'),

@@ -24,7 +24,7 @@ const readsOf = `select count(*) from pg_stat_activity where application_name li
 test('gives tasks in commit order, whatever their destination, until they are published', async () => {
   const { store, commit, session } = await prepare();
   const tasks = [derived(0, 3), derived(3, 4), derived(7, 2)];
-  for (const [n, each] of tasks.entries()) await commit(stored(`${n}`, plainState('e', n), { derived: each }));
+  for (const [n, each] of tasks.entries()) await commit(stored(`${n}`, plainState('e', n), { sends: each }));
   expect(await store.outbox.age(0)).toBeGreaterThanOrEqual(0);
   const all = tasks.flat();
   expect(await store.outbox.next(0, 4)).toEqual(all.slice(0, 4));
@@ -47,14 +47,14 @@ test('asks the server for tasks only while there may be some', async () => {
   await commit(stored('1', plainState('e', 1)));
   expect(await store.outbox.next(0, 10)).toEqual([]);
   expect(await askOne(session, readsOf)).toBe('0');
-  await commit(stored('2', plainState('e', 2), { derived: derived(0, 1) }));
+  await commit(stored('2', plainState('e', 2), { sends: derived(0, 1) }));
   expect(await store.outbox.next(0, 10)).toHaveLength(1);
 });
 
 test('hands what was not published to the next owner', async () => {
   const { store, url, commit, clock } = await prepare();
   const tasks = derived(0, 5);
-  await commit(stored('1', plainState('e', 1), { derived: tasks }));
+  await commit(stored('1', plainState('e', 1), { sends: tasks }));
   await store.outbox.next(0, 5);
   await store.outbox.published(0, ['d0', 'd1']);
   await store.stop();
@@ -72,7 +72,7 @@ test('hands what was not published to the next owner', async () => {
 test('puts a task that is sent again behind what was committed before, and lets no outdated owner do so', async () => {
   const { store, commit, session } = await prepare();
   await commit(quarantined('q', Buffer.from('?'), { etype: 'ip', eid: 'e' }), quarantined('r', Buffer.from('!')));
-  await commit(stored('1', plainState('e', 1), { derived: derived(0, 2) }));
+  await commit(stored('1', plainState('e', 1), { sends: derived(0, 2) }));
   expect(await store.quarantine.retry(0, 'q')).toBe(true);
   const rows = await store.outbox.next(0, 10);
   expect(rows.map(({ body }) => body)).toEqual([...derived(0, 2).map(({ body }) => body), Buffer.from('?')]);

@@ -1,10 +1,12 @@
 /** Who owns an index: alive, dead, stopped in the middle of a commit, or cut off. */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { OutboxPublisher } from '../../../lib/commit/outbox.js';
 import { createEvents } from '../../../lib/observability/events.js';
+import { Placement } from '../../../lib/routing/placement.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { openSchema } from '../../../lib/store/postgres/migrate.js';
 import type { PostgresStore } from '../../../lib/store/postgres/store.js';
@@ -144,7 +146,7 @@ test('learns that its index was taken while it was cut off', async () => {
   expect(await waiting.known(0, ['a'])).toEqual(new Map());
 });
 
-test('says at once why a store can not be opened, without its password', async () => {
+test('says at once why a store cannot be opened, without its password', async () => {
   const { url } = await freshDatabase();
   const given = new URL(url);
   const password = given.password || 'top-secret';
@@ -216,6 +218,7 @@ test('publishes what a killed owner had committed and not published, in order, a
   const publisher = new OutboxPublisher({
     outbox: next.outbox,
     index: 0,
+    placement: new Placement(1),
     writer: { obstacle: null, send: async (tasks) => void sent.push(...tasks.map(({ id, body }) => `${id} ${body}`)) },
     batch: 2,
     clock: systemClock,
@@ -223,7 +226,7 @@ test('publishes what a killed owner had committed and not published, in order, a
   });
   await publisher.start();
   const own = { id: 'of-own', key: 'ip:e', index: 0, priority: true, body: Buffer.from('own') };
-  const entry = stored('own', plainState('e', 'own'), { derived: [own] });
+  const entry = stored('own', plainState('e', 'own'), { sends: [own] });
   expect(await next.commit(batchOf(ownership, entry))).toEqual({ kind: 'stored' });
   publisher.wake();
   await expect.poll(() => next.outbox.age(0)).toBe(0);

@@ -147,7 +147,7 @@ function inOrder(rows: readonly HistoryRow[]): HistoryRow[] {
   );
 }
 
-test('can not write, and goes on after its connection was cut', async () => {
+test('cannot write, and goes on after its connection was cut', async () => {
   const { url, database, commit } = await prepare();
   const reading = await sessionOf(url, { connected: toReadOnly });
   await expect(reading.query('delete from records')).rejects.toMatchObject({ code: '25006' });

@@ -2,11 +2,13 @@
  * A batch that the server refuses over one of its tasks, whichever table and statement does it: that task is put aside, all else is
  * stored, and the index goes on.
  */
+
 import { expect, onTestFinished, test } from 'vitest';
 import { Committer } from '../../../lib/commit/committer.js';
 import { idOfAnother } from '../../../lib/model/task-id.js';
 import { type DoneWork, type LaneWork, Work } from '../../../lib/model/work.js';
 import type { EventMap } from '../../../lib/observability/events.js';
+import { Placement } from '../../../lib/routing/placement.js';
 import { Troubles } from '../../../lib/runtime/troubles.js';
 import { inboxId } from '../../../lib/store/postgres/inbox.js';
 import { testTask } from '../../support/deliveries.js';
@@ -39,6 +41,7 @@ async function pathOf(prepared: Prepared): Promise<Path> {
     store,
     ownership,
     inbox: true,
+    placement: new Placement(4),
     limits: { tasks: 100, bytes: 2 ** 20, ageMs: 5 },
     reader: { committing: () => {} },
     records: { bytesOf: () => 0 },

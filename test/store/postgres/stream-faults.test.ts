@@ -38,8 +38,8 @@ test('stores every task once although commits took too long for a while', async 
 });
 
 const SPOILT: readonly [string, () => unknown][] = [
-  ['jsonb can not hold (found here)', () => 'a\0b'],
-  ['an index can not hold (found by the server)', () => randomBytes(9_000).toString('base64')],
+  ['jsonb cannot hold (found here)', () => 'a\0b'],
+  ['an index cannot hold (found by the server)', () => randomBytes(9_000).toString('base64')],
 ];
 
 test.each(SPOILT)(

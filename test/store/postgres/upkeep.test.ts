@@ -105,7 +105,7 @@ test('drops raw data-points by whole weeks once all of a week is out of retentio
   expect(await namesOf(session, 'history')).toHaveLength(4);
 });
 
-test('keeps raw data-points for ever where no retention is given', async () => {
+test('keeps raw data-points forever where no retention is given', async () => {
   const { store, session } = await prepare();
   await makePartition(session, 'raw', '2001-01-01');
   while (await store.purge());
@@ -124,7 +124,7 @@ test('removes history beyond its max_age row by row where other rows of its week
   const { store, session } = await prepare({ histories: KEPT_A_WEEK });
   for (const week of [1, 4]) await makePartition(session, 'history', await monday(session, week));
   await put(session, 'week', 28, 28, 20_000);
-  await put(session, 'for ever', 28);
+  await put(session, 'forever', 28);
   await put(session, 'week', 28, -1);
   await put(session, 'week', 28, 6.9);
   await put(session, 'week', 0, 6.9);
@@ -136,7 +136,7 @@ test('removes history beyond its max_age row by row where other rows of its week
     'week -1',
     'week 6.9',
     'week 6.9',
-    'for ever 28',
+    'forever 28',
   ]);
 });
 

@@ -1,6 +1,6 @@
 /**
- * Routing: which process a key belongs to. The same on every producer and worker, Python ones included, so nothing here is a
- * matter of taste: md5 of the key, its last 16 bits, modulo the number of processes (wire.md, "Routing"; DP3's `HASH`).
+ * Hash of a key: md5, of which the last 16 bits count. The same on every producer and worker, Python ones included, so nothing here is a matter of
+ * taste (wire.md, "Routing"; DP3's `HASH`).
  *
  * The digest costs more than the rest of a task's routing, and few keys make most of the traffic: `createHashCache` keeps what
  * was computed, within a bound. Refused: a cache in this module (state that nobody owns), md5 written by hand.
@@ -16,11 +16,6 @@ const CACHED_KEY_LENGTH = 128;
 /** The 16-bit routing hash of a key `etype:eid`, the id in canonical text. */
 export function hashOf(key: string): number {
   return Number.parseInt(hash('md5', key, 'hex').slice(-4), 16);
-}
-
-/** The index of the process that a key belongs to, 0 .. numProcesses - 1. */
-export function indexOf(key: string, numProcesses: number): number {
-  return hashOf(key) % numProcesses;
 }
 
 /** `compute` with a bounded memory of its own. Keys that come again stay, the others leave a generation later. */

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type IdDataType, idReader } from '../../lib/model/entity-id.js';
-import { createHashCache, hashOf, indexOf } from '../../lib/model/hash.js';
+import { createHashCache, hashOf } from '../../lib/routing/hash.js';
+import { indexOf } from '../support/index-of.js';
 
 interface Vector {
   readonly etype: string;
