@@ -79,9 +79,11 @@ export function parameterOf(part: TlsPart): string {
 
 /** @throws Refusal, which shows nothing of a password */
 export function readPostgresUrl(given: unknown): PostgresUrl {
-  if (typeof given !== 'string' || !/^postgres(?:ql)?:\/\/\S+$/.test(given)) throw new Refusal(SHAPE);
+  if (typeof given !== 'string' || !/^postgres(?:ql)?:\/\/./.test(given))
+    throw new Refusal(SHAPE, 'it begins otherwise');
+  if (/\s/.test(given)) throw new Refusal(SHAPE, 'there is a blank in it, which is written %20 in a name or password');
   const parts = PARTS.exec(given);
-  if (parts === null) throw new Refusal(SHAPE, ENCODED);
+  if (parts === null) throw new Refusal(SHAPE, `a sign in the name or password is not encoded: ${ENCODED}`);
   const [, login = '', place = '', path = '', query = ''] = parts;
   const parameters = readParameters(query);
   const colon = login.indexOf(':');
@@ -123,7 +125,10 @@ function readPlace(place: string): { readonly host: string; readonly port: strin
   if (place.includes(',')) throw new Refusal('one host and port', 'several servers in one URL are not supported');
   const parts = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(place);
   // Whatever stands there may be a piece of a password.
-  if (parts === null) throw new Refusal(SHAPE, `${ENCODED}; an IPv6 address stands in brackets`);
+  if (parts === null) {
+    const wrong = 'what follows the host is no port (an IPv6 address stands in brackets)';
+    throw new Refusal(SHAPE, `${wrong}, or a sign in the name or password is not encoded: ${ENCODED}`);
+  }
   return { host: parts[1] ?? '', port: parts[2] ?? '' };
 }
 
@@ -139,7 +144,8 @@ function hostOf(host: string): string | null {
 
 function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65_535) throw new Refusal('a port from 1 to 65535');
+  if (port < 1 || port > 65_535)
+    throw new Refusal('a port from 1 to 65535', 'it stands behind the host, as in host:5432');
   return port;
 }
 
@@ -232,5 +238,5 @@ function decoded(text: string): string {
   } catch {
     // Told below.
   }
-  throw new Refusal(SHAPE, ENCODED);
+  throw new Refusal(SHAPE, `a % is not followed by the two hexadecimal digits of a sign: ${ENCODED}`);
 }

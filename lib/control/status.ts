@@ -4,6 +4,7 @@ import type { Configuration } from '../config/configuration.js';
 import type { ProgramStatus, SlotStatus } from '../ipc/status.js';
 import { type Figures, sumFigures } from '../observability/metrics.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { NoDataYet } from '../store/store.js';
 import { runningPrograms } from './programs.js';
 
 /** What the store holds. */
@@ -53,7 +54,6 @@ async function storeOf(configuration: Configuration): Promise<Omit<Status, 'prog
     return { store: await reading(configuration, (reader) => reader.counts()), storeTrouble: null };
   } catch (error) {
     if (!(error instanceof ApplicationError)) throw error;
-    const absent = error.code === 'STORE_FAILED';
-    return { store: null, storeTrouble: absent ? null : error.message };
+    return { store: null, storeTrouble: error instanceof NoDataYet ? null : error.message };
   }
 }

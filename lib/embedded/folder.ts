@@ -46,9 +46,13 @@ export function openFolder(path: string, settings: FolderSettings, changes = FOR
   try {
     ownFolder(absolute);
   } catch (error) {
-    throw new ApplicationError('STORE_FAILED', `data folder ${absolute} cannot be used: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new ApplicationError(
+      'STORE_FAILED',
+      `data folder ${absolute} (processing_core.store.path) cannot be used: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   const found = readFolder(absolute, changes);
   if (found === null) {
@@ -130,9 +134,13 @@ export function environmentNames(folder: DataFolder): string[] {
       .filter((name) => ENVIRONMENT.test(name))
       .sort();
   } catch (error) {
-    throw new ApplicationError('STORE_FAILED', `data folder ${folder.path} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new ApplicationError(
+      'STORE_FAILED',
+      `data folder ${folder.path} (processing_core.store.path) cannot be read: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -178,9 +186,13 @@ function writeMeta(path: string, { numProcesses, delivery }: FolderSettings, for
       closeSync(folder);
     }
   } catch (error) {
-    throw new ApplicationError('STORE_FAILED', `data folder ${path} cannot be written: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new ApplicationError(
+      'STORE_FAILED',
+      `data folder ${path} (processing_core.store.path) cannot be written: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -50,6 +50,9 @@ export interface MapOptions {
   readonly maxReaders?: number;
 }
 
+const NO_LOCK_FILE =
+  'it has no lock.mdb, which readers need as well, and this user cannot make one there: make its folder writable, or read a copy of it';
+
 /** Opens an environment in a folder of its own (made owner-only). Throws STORE_FAILED with the path. Null: to be read, and not made yet. */
 export function openLmdb(path: string, mode: 'write' | 'read', options: MapOptions = {}): RootDatabase | null {
   try {
@@ -83,7 +86,9 @@ export function openLmdb(path: string, mode: 'write' | 'read', options: MapOptio
 function giveLockFile(path: string): void {
   const owner = statSync(join(path, 'data.mdb'));
   const lockFile = join(path, 'lock.mdb');
-  if (process.getuid?.() === 0 && statSync(lockFile).uid !== owner.uid) chownSync(lockFile, owner.uid, owner.gid);
+  const made = statSync(lockFile, { throwIfNoEntry: false });
+  if (made === undefined) throw new Error(NO_LOCK_FILE);
+  if (process.getuid?.() === 0 && made.uid !== owner.uid) chownSync(lockFile, owner.uid, owner.gid);
 }
 
 /** Throws STORE_FAILED where a page that can be reached is missing or is none: reading it would end the process. Looks at all of them. */
@@ -154,6 +159,9 @@ export function explained(path: string, error: unknown): ApplicationError {
 function whyOf(path: string, error: unknown): string {
   if (error instanceof Damage) return `data.mdb is damaged: ${error.message}`;
   if (codeOf(error) === MAP_FULL) return 'it has reached processing_core.store.map_size';
+  if (codeOf(error) === READERS_FULL) {
+    return `all places for its readers are taken: raise processing_core.store.max_readers, and start everything anew that has it open`;
+  }
   return (NO_ROOM.has(codeOf(error)) ? fullDisk(path) : null) ?? messageOf(error);
 }
 

@@ -4,6 +4,7 @@
  * Errors are sorted by what follows, not by where they come from. Expected trouble of the data path (a bad message, a lost
  * connection) travels as data in outcomes; an ApplicationError is for what ends an operation and is read by a person.
  */
+import { accessFault } from './access-fault.js';
 
 /** What the caller does after an error: `refuse` the input, `quarantine` the task, `retry` later, `exit` with 1 or with 2 (configuration). */
 export type WhatFollows = 'refuse' | 'quarantine' | 'retry' | 'exit-1' | 'exit-2';
@@ -118,7 +119,9 @@ export function isStoreFailure(error: unknown): boolean {
   return error instanceof ApplicationError && error.code === 'STORE_FAILED';
 }
 
-/** The message of anything that was thrown, without a stack. */
+/** The message of anything that was thrown, without a stack; whoever was not let in to a file is told whose it is. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  const fault = accessFault(thrown);
+  return fault === null ? thrown.message : `${thrown.message}; ${fault}`;
 }

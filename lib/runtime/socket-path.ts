@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
+import { messageOf } from './errors.js';
 import { realPathOf } from './real-path.js';
 import { nameOfUser } from './users.js';
 
@@ -18,7 +19,12 @@ const LONGEST_NAME = 40;
 export function socketFolder(folder: string): string {
   const { uid } = userInfo();
   const chosen = pathFor(folder, uid);
-  mkdirSync(chosen, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(chosen, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const keys = 'processing_core.runtime_dir, or store.path where that is not set';
+    throw new Error(`no folder for sockets can be made in ${folder} (${keys}): ${messageOf(error)}`, { cause: error });
+  }
   const found = lstatSync(chosen);
   if (!found.isDirectory() || found.uid !== uid) throw taken(chosen, found.uid, folder);
   chmodSync(chosen, 0o700);

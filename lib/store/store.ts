@@ -7,7 +7,15 @@ import type { HistoryRow, RecordView, TaskResult } from '../model/record.js';
 import type { OutgoingTask } from '../model/task.js';
 import type { TaskDigest } from '../model/task-digest.js';
 import type { Instant } from '../model/time.js';
+import { ApplicationError } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
+
+/** Whoever only reads came before the first worker: `where` is the folder or schema. */
+export class NoDataYet extends ApplicationError {
+  constructor(where: string) {
+    super('STORE_FAILED', `there is no data in ${where} yet`);
+  }
+}
 
 /** The right to commit for an index; each take-over raises the epoch. */
 export interface Ownership {

@@ -133,7 +133,15 @@ describe('the URL of the store', () => {
     [`postgres://me:ge/${SECRET}@db/dp3`, /are written %40/],
     [`postgres://me:ge?${SECRET}@db/dp3`, /are written %40/],
     [`postgres://me:ge?${SECRET}=1@db/dp3`, /are written %40/],
-    [`postgres://me:${SECRET}%@db/dp3`, /are written %40/],
+    [
+      `postgres://me:${SECRET}%@db/dp3`,
+      /a % is not followed by the two hexadecimal digits of a sign: .* are written %40/,
+    ],
+    [`postgres://me:${SECRET} x@db/dp3`, /there is a blank in it, which is written %20/],
+    [`postgres://me:${SECRET}@x@db/dp3`, /a sign in the name or password is not encoded: .* %40/],
+    [`postgres://me:${SECRET}@db:port/dp3`, /what follows the host is no port/],
+    [`postgres://me:${SECRET}@[::1/dp3`, /an IPv6 address stands in brackets/],
+    [`http://me:${SECRET}@db/dp3`, /it begins otherwise/],
     [`postgres://me:${SECRET}@db/dp3?sslpassword=${SECRET}&sslmode=x`, /as sslmode/],
   ])('is refused, and no secret is shown: %s', (url, error) => {
     const said = refusalOf(readPostgresUrl, url).slice(`${url}: `.length);

@@ -9,7 +9,7 @@ import { PeerEnvironments } from '../../embedded/peer-environments.js';
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { Placement } from '../../routing/placement.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
+import { type HistoryRange, type ListedRecord, NoDataYet, type QuarantinedTask, type StoreReader } from '../store.js';
 import { historyOf } from './history.js';
 import {
   attributePrefix,
@@ -44,7 +44,7 @@ export class EmbeddedStoreReader implements StoreReader {
   /** Throws STORE_FAILED when there is no store in the folder, STORE_MISMATCH when it is of a format that cannot be read. */
   async start(): Promise<void> {
     const folder = readFolder(this.path);
-    if (folder === null) throw new ApplicationError('STORE_FAILED', `there is no data in ${this.path} yet`);
+    if (folder === null) throw new NoDataYet(this.path);
     if (isOlder(folder)) throw toBeBroughtUp(folder);
     refuseTooManyMaps(folder, this.options.mapSizeBytes ?? MAP_BYTES);
     this.opened = { peers: new PeerEnvironments(folder, this.options), placement: new Placement(folder.numProcesses) };

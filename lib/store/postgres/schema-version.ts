@@ -4,6 +4,7 @@
  */
 import { ApplicationError } from '../../runtime/errors.js';
 import { versionOfPackage } from '../../runtime/package-version.js';
+import { NoDataYet } from '../store.js';
 import { explained, startError } from './failures.js';
 import { MIGRATIONS } from './migrations/migrations.js';
 import type { Query, Session } from './session.js';
@@ -64,7 +65,7 @@ export function refuseOutdated(schema: string, { number }: SchemaVersion, known 
 /** For those who only read. @throws ApplicationError STORE_FAILED where there is no store yet, STORE_MISMATCH for tables it cannot read */
 export async function checkSchema({ query, schema }: Session): Promise<void> {
   const version = await explained(schemaVersion(query), startError);
-  if (version.number === 0) throw new ApplicationError('STORE_FAILED', `there is no data in schema ${schema} yet`);
+  if (version.number === 0) throw new NoDataYet(`schema ${schema}`);
   refuseOutdated(schema, version);
   refuseContracted(schema, version);
 }
