@@ -41,6 +41,7 @@ describe('the proposal for a sample', () => {
     ['addresses of both kinds', 'peer', ['192.0.2.1', '::1'], 'string'],
     ['MAC addresses', 'card', ['00:1b:44:11:3a:b7'], 'mac'],
     ['digits in text', 'code', ['007', '12'], 'string'],
+    ['zeros and ones', 'tsunami', [0, 1], 'int'],
     ['the same numbers under another name', 'bytes', [1_800_000_000], 'int'],
     ['numbers and text', 'mix', [1, 'a'], 'special'],
     ['nulls alone', 'nothing', [null, null], 'special'],
@@ -75,6 +76,22 @@ describe('the proposal for a sample', () => {
     });
     expect(proposed(records, { id: 'uuid', type: 'boot' })).toMatchObject({
       'boot string': { host: 'observations string' },
+    });
+  });
+
+  it('says what it guessed, and what else it could be', () => {
+    const records = [{ ip: '::1', mac: '00:1b:44:11:3a:b7', n: 1 }];
+    const { entities } = propose({ records, remarks: [] }, { file: 'data.jsonl' });
+    expect(entities[0]?.why[0]).toBe(
+      'The key "ip" names the entity (guessed; it could also be mac; --id names another).',
+    );
+  });
+
+  it('takes numbers for times where the name of their key says so', () => {
+    const records = [1.8e9, 1.8e9 + 0.5, 1.8e9 + 1].map((updated) => ({ id: 1, at: T, updated, bytes: updated }));
+    expect(proposed(records)).toEqual({
+      'data int': { updated: 'observations time', bytes: 'observations float' },
+      time: 'at',
     });
   });
 

@@ -66,6 +66,27 @@ describe('the scheduler', () => {
     expect(dues).toEqual(['2026-01-15T00:00:00.000000Z', '2026-02-15T00:00:00.000000Z']);
   });
 
+  it('makes up for no time that passed while it was stopped', async () => {
+    const dues: string[] = [];
+    const run = (due: string) => {
+      dues.push(due);
+      return [];
+    };
+    const hourly = job('0 0 * * * *', run);
+    const { scheduler, clock } = scheduling([hourly]);
+    await scheduler.start();
+    clock.pass(3_600_000);
+    await settled();
+    await scheduler.stop();
+    clock.pass(3_600_000 + 500);
+    await scheduler.start();
+    await settled();
+    expect(dues).toEqual(['2026-01-01T01:00:00.000000Z']);
+    clock.pass(3_600_000 - 500);
+    await settled();
+    expect(dues).toEqual(['2026-01-01T01:00:00.000000Z', '2026-01-01T03:00:00.000000Z']);
+  });
+
   it('never runs a job twice at once, and runs it again when it is over', async () => {
     const works = [deferred<Task[]>(), deferred<Task[]>()];
     let runs = 0;

@@ -84,8 +84,11 @@ function ofRecords(records: readonly SampleRecord[], naming: Naming): Proposal {
     mapped.push({ key, attr, history: kind === null });
   }
   const ids = typeOfIds(columns.get(id) ?? []);
-  const by = naming.id === undefined ? 'guessed; --id names another' : 'as --id says';
-  const when = time === undefined ? [] : [`The key ${JSON.stringify(time[0])} is the time (t1) of every value.`];
+  const others = candidatesOf(columns, records.length).filter((key) => key !== id);
+  const among = others.length === 0 ? '' : `; it could also be ${others.join(', ')}`;
+  const by = naming.id === undefined ? `guessed${among}; --id names another` : 'as --id says';
+  const when =
+    time === undefined ? [] : [`The key ${JSON.stringify(time[0])} is the time (t1) of every value that changes.`];
   const why = [`The key ${JSON.stringify(id)} names the entity (${by}).`, ids.why, ...when];
   return {
     entities: [{ id: type, idType: ids.idType, why, attributes }],
@@ -114,17 +117,22 @@ function idKeyOf(columns: ReadonlyMap<string, readonly unknown[]>, count: number
       `--id: given was ${id}, allowed is a key of the sample: ${[...columns.keys()].join(', ')}`,
     );
   }
-  let best: { readonly key: string; readonly score: number } | null = null;
-  for (const [key, values] of columns) {
-    const score = values.length === count ? idScore(key, values) : 0;
-    if (score > (best?.score ?? 0)) best = { key, score };
-  }
-  if (best !== null) return best.key;
+  const [best] = candidatesOf(columns, count);
+  if (best !== undefined) return best;
   const keys = [...columns.keys()].join(', ');
   throw new ApplicationError(
     'USAGE',
     `${file}: it cannot be guessed which key names the entity; say --id KEY (${keys})`,
   );
+}
+
+/** Keys that may name the entity, the likeliest first. */
+function candidatesOf(columns: ReadonlyMap<string, readonly unknown[]>, count: number): string[] {
+  return [...columns]
+    .map(([key, values]) => ({ key, score: values.length === count ? idScore(key, values) : 0 }))
+    .filter(({ score }) => score > 0)
+    .sort((one, other) => other.score - one.score)
+    .map(({ key }) => key);
 }
 
 function idScore(key: string, values: readonly unknown[]): number {

@@ -18,7 +18,8 @@ const TEXT_TYPES: readonly (readonly [PrimitiveName, string])[] = [
 ];
 /** Text that begins with a date; digits alone are read as times, too, but mostly are none. */
 const DATE = /^\d{4}-\d\d-\d\d/;
-const TIME_NAME = /(^|[_@.-])(ts|time|timestamp|date|at|since|until|seen|epoch)$|(Time|Date|At)$/i;
+const TIME_NAME =
+  /(^|[_@.-])(ts|time|timestamp|date|at|since|until|seen|epoch|created|updated|modified)$|(Time|Date|At)$/i;
 /** Seconds or milliseconds since 1970 in the years 2001 to 2100; smaller numbers count something. */
 const EPOCHS = [
   [1e9, 4.2e9],
@@ -67,6 +68,8 @@ function typeOfNumbers(key: string, values: readonly unknown[]): ValueType {
   if (isEpoch && TIME_NAME.test(key)) {
     return found('time', 'The name says a time, and every value is one: seconds or milliseconds since 1970.');
   }
+  const isFlag = values.every((value) => value === 0 || value === 1);
+  if (isFlag) return found('int', 'Every value is 0 or 1: binary would make false and true of them.');
   if (values.every(isInteger)) return found('int', 'Every value is an integer.');
   return found('float', 'Every value is a number, some with a fraction.');
 }
