@@ -13,7 +13,7 @@ import { BINARY, type Database, openLmdb } from '../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../lib/embedded/participant.js';
 import type { Delivery } from '../lib/model/delivery.js';
 import type { OutgoingTask } from '../lib/model/task.js';
-import { EmbeddedReader } from '../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../lib/queue/embedded/source.js';
 import { EmbeddedWriter } from '../lib/queue/embedded/writer.js';
 
 const BATCH = 256;

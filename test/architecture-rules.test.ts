@@ -87,9 +87,9 @@ test('two ways to the same file are no circle', () => {
 test('an adapter that is not reached through open.ts is found', () => {
   const files = [
     file('lib/queue/open.ts', `import './embedded/reader.js';`),
-    file('lib/queue/embedded/reader.ts', `import './env.js';\nimport '../queue.js';`),
+    file('lib/queue/embedded/source.ts', `import './env.js';\nimport '../queue.js';`),
     file('lib/queue/pair.ts', `import './embedded/reader.js';`),
-    file('lib/worker/assemble.ts', `import '../queue/amqp/reader.js';\nimport '../queue/open.js';`),
+    file('lib/worker/assemble.ts', `import '../queue/amqp/source.js';\nimport '../queue/open.js';`),
     file('lib/queue/amqp/writer.ts', `import '../embedded/writer.js';`),
   ];
   expect(adaptersNotOpened(files, ['queue']).map((sentence) => sentence.split(':')[0])).toEqual([

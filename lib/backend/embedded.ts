@@ -8,7 +8,7 @@ import { FORMAT_CHANGES, newestFormat } from '../embedded/formats.js';
 import { joinAsIndex, joinAsProducer } from '../embedded/participant.js';
 import { bringUpFolder } from '../embedded/upgrade.js';
 import type { Problem } from '../model/problem.js';
-import { EmbeddedReader } from '../queue/embedded/reader.js';
+import { EmbeddedReader } from '../queue/embedded/source.js';
 import { EmbeddedWriter } from '../queue/embedded/writer.js';
 import { ApplicationError } from '../runtime/errors.js';
 import { EmbeddedStoreReader } from '../store/embedded/reader.js';

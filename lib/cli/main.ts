@@ -12,8 +12,8 @@ import { suggestion } from '../runtime/nearest.js';
 import { versionOfPackage } from '../runtime/package-version.js';
 import { SAME_SIGNAL_MS } from '../runtime/stop-signals.js';
 import type { Command, CommandExit, Invocation } from './command.js';
+import { COMMANDS, GROUPS } from './command-table.js';
 import { Output, type Screen } from './output.js';
-import { COMMANDS, GROUPS } from './table.js';
 
 /** What a command sees of its process. */
 export interface ProcessSide {

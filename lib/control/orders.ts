@@ -2,7 +2,7 @@
 import type { Configuration } from '../config/configuration.js';
 import { systemClock } from '../runtime/clock.js';
 import { Deadline } from '../runtime/deadline.js';
-import { identityOf, isAlive, type ProcessIdentity } from '../runtime/liveness.js';
+import { identityOf, isAlive, type ProcessIdentity } from '../runtime/process-identity.js';
 import { withoutSecrets } from '../runtime/secrets.js';
 import { type Program, refuseOther, request, runningPrograms } from './programs.js';
 

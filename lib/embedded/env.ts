@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
-import { identityOf, type ProcessIdentity } from '../runtime/liveness.js';
+import { identityOf, type ProcessIdentity } from '../runtime/process-identity.js';
 import { systemRandom } from '../runtime/random.js';
 import type { Service } from '../runtime/service.js';
 import { type DataFolder, indexOfName, readFolder } from './folder.js';

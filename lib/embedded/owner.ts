@@ -4,7 +4,7 @@
  */
 import type { RootDatabase } from 'lmdb';
 import { ApplicationError } from '../runtime/errors.js';
-import { isAlive, type ProcessIdentity } from '../runtime/liveness.js';
+import { isAlive, type ProcessIdentity } from '../runtime/process-identity.js';
 import { type Database, explained, type MapOptions, openLmdb, refuseDamagedPages, type TableOptions } from './lmdb.js';
 
 export const SELF_TABLE = 'self';

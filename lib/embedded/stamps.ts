@@ -18,8 +18,8 @@ import { closeSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.js';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
-import { bootId } from '../runtime/liveness.js';
 import { openKept } from '../runtime/own-files.js';
+import { bootId } from '../runtime/process-identity.js';
 import { STAMPS_END } from './chunk.js';
 import { type DataFolder, indexName, indexOfName, MOST_PRODUCERS, producerName, producerOfName } from './folder.js';
 

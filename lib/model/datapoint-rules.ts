@@ -3,6 +3,7 @@
  *
  * They are DP3's (its data-point models), with two differences that model.md names: a time series without a t2 gets the one
  * that follows from it (DP3 puts t1 there and then refuses it), and an empty series is refused.
+ * An attribute that the model does not know never gets here: task-parse.ts refuses it.
  * One function a kind, called with the compiled attribute: nothing is looked up or interpreted here.
  */
 import type {

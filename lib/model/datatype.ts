@@ -1,5 +1,5 @@
 /**
- * DataType: a definition compiled into a validator.
+ * DataType: a definition compiled into a validator. Primitive types are in primitive.ts; what is made of others begins in definition.ts.
  *
  * The validator is a closure over closures, made once; a call allocates its result and nothing else. Results are frozen: a
  * record, the raw data-point and every hook share them. Schema libraries were measured at twice to four times the cost.

@@ -1,6 +1,6 @@
 /**
  * Delivery: a message on its way through the program. It stands in the model because queue and store both speak of it and must
- * not know each other.
+ * not know each other. Those of all queues are made by queue/delivery.ts.
  */
 
 /** One message of a queue pair, unacknowledged until it is settled. */

@@ -9,6 +9,9 @@
  *   finished    its result waits for the commit that it shares with others
  *   stored      its commit is durable, and the store has settled its delivery; its derived tasks are in the outbox
  *
+ * Where a delivery is settled: store (commits) -> queue/delivery -> queue/reader -> the source of its queue, which acknowledges or deletes it.
+ * What is executed is handed in by worker/running: executor/executor.
+ *
  * And back: `discarded` and `broken` works and those of a commit that was `sortedOut` wait in their lane again.
  */
 import { quarantinedResult } from '../commit/aside.js';

@@ -15,11 +15,11 @@ import { Deadline } from '../runtime/deadline.js';
 import { TrustedTime } from '../runtime/trusted-time.js';
 import { Child, type ChildLimits } from './child.js';
 import type { Exit, Fork, Forks } from './forks.js';
+import { watchHeartbeats } from './heartbeats.js';
 import type { Release } from './release.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
 import type { Role } from './role.js';
 import { Slot } from './slots.js';
-import { watchHeartbeats } from './watch.js';
 
 export interface SupervisorOptions {
   readonly app: string;

@@ -7,7 +7,7 @@
  * terminal) and outlives npm.
  */
 import type { Clock } from './clock.js';
-import { identityOf, isAlive, type ProcessIdentity, standingOf, variablesOf } from './liveness.js';
+import { identityOf, isAlive, type ProcessIdentity, standingOf, variablesOf } from './process-identity.js';
 
 /** npm as the first process of a container leaves half a second between the end of its shell and the end of all. */
 const LOOK_MS = 100;

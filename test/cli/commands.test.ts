@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { identityOf, isAlive } from '../../lib/runtime/liveness.js';
+import { identityOf, isAlive } from '../../lib/runtime/process-identity.js';
 import { Application, type RunningProgram } from '../support/application.js';
 import { idle, runInside } from './inside.js';
 

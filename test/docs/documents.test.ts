@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../lib/cli/table.js';
+import { COMMANDS } from '../../lib/cli/command-table.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const inFolder = (folder: string) =>

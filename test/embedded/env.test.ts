@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Environment, type Transactional } from '../../lib/embedded/env.js';
 import { BINARY } from '../../lib/embedded/lmdb.js';
 import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
-import { identityOf, isAlive } from '../../lib/runtime/liveness.js';
+import { identityOf, isAlive } from '../../lib/runtime/process-identity.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { manualClock } from '../support/clock.js';
 import { dataFolder } from '../support/data-folder.js';

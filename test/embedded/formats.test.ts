@@ -14,7 +14,7 @@ import { BINARY, openLmdb } from '../../lib/embedded/lmdb.js';
 import { OUTBOX_TABLE } from '../../lib/embedded/outbox.js';
 import { SELF_OPTIONS, SELF_TABLE } from '../../lib/embedded/owner.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
-import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/source.js';
 import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { CHANGES, NEW_STAMP, ROWS, SETTINGS, taskFor } from '../support/format-changes.js';

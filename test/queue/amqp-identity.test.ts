@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
 import { expect, it } from 'vitest';
-import { isTransient, OWN_APP_ID, receivedMessage } from '../../lib/queue/amqp/message.js';
+import { isTransient, OWN_APP_ID, receivedMessage } from '../../lib/queue/amqp/received-message.js';
 
 const NOTHING = {
   contentType: undefined,

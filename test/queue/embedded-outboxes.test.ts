@@ -11,7 +11,7 @@ import { joinAsIndex, type Participant } from '../../lib/embedded/participant.js
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
 import { OutboxReader } from '../../lib/queue/embedded/outbox-reader.js';
-import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/source.js';
 import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import type { TaskReader } from '../../lib/queue/queue.js';
 import { manualClock } from '../support/clock.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DataFolder, openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
-import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/source.js';
 import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import { describeQueue, type QueueBed } from '../contract/queue.js';

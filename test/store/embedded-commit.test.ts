@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { OutgoingTask } from '../../lib/model/task.js';
-import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/source.js';
 import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import { TrustedTime } from '../../lib/runtime/trusted-time.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';

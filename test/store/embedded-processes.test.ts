@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { identityOf } from '../../lib/runtime/liveness.js';
+import { identityOf } from '../../lib/runtime/process-identity.js';
 import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { type CompiledProgram, compileProgram } from '../support/compiled.js';
 import { dataFolder } from '../support/data-folder.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex, type Participant } from '../../lib/embedded/participant.js';
-import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/source.js';
 import { EmbeddedStoreReader } from '../../lib/store/embedded/reader.js';
 import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { describeStore } from '../contract/store.js';

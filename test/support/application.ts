@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { readFolder } from '../../lib/embedded/folder.js';
 import { PeerEnvironments } from '../../lib/embedded/peer-environments.js';
 import type { ProgramStatus } from '../../lib/ipc/status.js';
-import { depthOf } from '../../lib/queue/embedded/reader.js';
+import { depthOf } from '../../lib/queue/embedded/source.js';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** What a module of a test imports as the package. */

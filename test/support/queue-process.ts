@@ -17,7 +17,7 @@ import { openFolder } from '../../lib/embedded/folder.js';
 import { BINARY, type Database, openLmdb } from '../../lib/embedded/lmdb.js';
 import { joinAsIndex, joinAsProducer, type Participant } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
-import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/source.js';
 import { EmbeddedWriter } from '../../lib/queue/embedded/writer.js';
 import type { TaskReader, TaskWriter } from '../../lib/queue/queue.js';
 import {

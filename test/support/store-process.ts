@@ -8,7 +8,7 @@ import { openFolder } from '../../lib/embedded/folder.js';
 import { joinAsIndex } from '../../lib/embedded/participant.js';
 import type { Delivery } from '../../lib/model/delivery.js';
 import type { TaskResult } from '../../lib/model/record.js';
-import { EmbeddedReader } from '../../lib/queue/embedded/reader.js';
+import { EmbeddedReader } from '../../lib/queue/embedded/source.js';
 import { EmbeddedStore } from '../../lib/store/embedded/store.js';
 import { Records } from '../../lib/store/records.js';
 import type { BatchEntry } from '../../lib/store/store.js';

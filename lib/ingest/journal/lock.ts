@@ -5,7 +5,7 @@
  */
 import { linkSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { identityOf, isAlive, type ProcessIdentity } from '../../runtime/liveness.js';
+import { identityOf, isAlive, type ProcessIdentity } from '../../runtime/process-identity.js';
 
 const NAME = /^lock-([1-9]\d*)$/;
 

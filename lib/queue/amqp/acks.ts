@@ -1,5 +1,5 @@
 /**
- * Acknowledging: which delivery tags of a channel are acknowledged, and how (rules.md: committed before acknowledged).
+ * Ack tags: which delivery tags of a channel are acknowledged, and how (rules.md: committed before acknowledged).
  *
  *   Acknowledger  many at once up to the first unfinished tag. What is finished beyond that is acknowledged singly, which costs the broker
  *                 more: once it is old, takes up half of the prefetch, or stands where more messages could come. So one slow entity does

@@ -7,8 +7,8 @@
 import type { ConfirmChannel, Message } from 'amqplib';
 import { messageOf } from '../../runtime/errors.js';
 import type { AmqpConnection } from './connection.js';
-import { OWN_APP_ID } from './message.js';
 import type { QueuedTask } from './publish-queue.js';
+import { OWN_APP_ID } from './received-message.js';
 
 export interface PublisherEvents {
   confirmed(queued: QueuedTask): void;

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import amqp, { type ChannelModel, type ConfirmChannel, type ConsumeMessage, type Options } from 'amqplib';
 import { parseTask } from '../../../lib/model/task-parse.js';
-import { OWN_APP_ID, receivedMessage } from '../../../lib/queue/amqp/message.js';
+import { OWN_APP_ID, receivedMessage } from '../../../lib/queue/amqp/received-message.js';
 import { exchangeNames } from '../../../lib/queue/names.js';
 import { inboxId } from '../../../lib/store/postgres/inbox.js';
 import { postgresService, type TestDatabase } from '../../../services/postgres.js';

@@ -17,7 +17,7 @@ import { Journal, type JournalOwner, readMeta } from '../../../lib/ingest/journa
 import { inodeOf, Journals } from '../../../lib/ingest/journal/journals.js';
 import type { OpenTask } from '../../../lib/ingest/journal/open-blocks.js';
 import { newStream, sequencedId } from '../../../lib/model/task-id.js';
-import { identityOf } from '../../../lib/runtime/liveness.js';
+import { identityOf } from '../../../lib/runtime/process-identity.js';
 import { makeFolder } from '../../support/folder.js';
 
 const OWNER: JournalOwner = { destination: 'test', input: { name: 'n' } };

@@ -3,7 +3,7 @@ import type { Channel } from 'amqplib';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { BrokerConfiguration } from '../../../lib/config/configuration.js';
 import { AmqpConnection } from '../../../lib/queue/amqp/connection.js';
-import { AmqpReader } from '../../../lib/queue/amqp/reader.js';
+import { AmqpReader } from '../../../lib/queue/amqp/source.js';
 import { queueNames } from '../../../lib/queue/names.js';
 import { steps } from '../../../lib/runtime/backoff.js';
 import { makeVirtualHost, type TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';

@@ -20,7 +20,7 @@ import { attemptName, brokerAttempts } from './attempts.js';
 import type { AmqpConnection } from './connection.js';
 import { type Consumer, QueueInUse } from './consumer.js';
 import { BrokerProbe, StallWatchdog } from './health.js';
-import { isTransient, receivedMessage } from './message.js';
+import { isTransient, receivedMessage } from './received-message.js';
 import { PairSession, type SessionOwner } from './session.js';
 import { ensureTopology, type QueueTypes, type Topology } from './topology.js';
 
