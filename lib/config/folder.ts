@@ -10,6 +10,8 @@ import { readYaml, type YamlFile } from './yaml.js';
 /** What editors and systems leave beside a file for a while: locks (mostly links to nowhere), copies, swap files. */
 const DROPPING = /^\.#|^#.*#$|~$|\.sw[a-p]$|^\._|\.(bak|orig|rej|tmp)$/;
 
+const CANNOT_BE_READ = 'The folder cannot be read: it is no folder, a link to nowhere, or closed to this user.';
+
 /** Names in a folder, sorted, without droppings; undefined when there is no such folder. */
 export function namesIn(dir: string): string[] | undefined {
   try {
@@ -36,10 +38,7 @@ export function readModel(dir: string, problems: Problem[]): ModelSpec | null {
   const names = namesIn(folder);
   const files = names?.filter(isRead) ?? [];
   if (names === undefined || files.length === 0) {
-    const sentence =
-      names === undefined
-        ? `There is no such folder (${resolve(folder)}); it holds one file for each entity type.${suggestion('db_entities', namesIn(dir) ?? [])}`
-        : 'No file *.yml is in this folder; at least one entity type is needed.';
+    const sentence = whyNoFiles(dir, folder, names);
     problems.push({ severity: 'error', file: folder, key: '', sentence });
     return null;
   }
@@ -59,13 +58,19 @@ export function readModel(dir: string, problems: Problem[]): ModelSpec | null {
   return read.size === files.length ? model.spec : null;
 }
 
+function whyNoFiles(dir: string, folder: string, names: readonly string[] | undefined): string {
+  if (names !== undefined) return 'No file *.yml is in this folder; at least one entity type is needed.';
+  if (isThere(folder)) return CANNOT_BE_READ;
+  const meant = suggestion('db_entities', namesIn(dir) ?? []);
+  return `There is no such folder (${resolve(folder)}); it holds one file for each entity type.${meant}`;
+}
+
 /** Reads `modules/<name>.yml` of the enabled modules: plain data, its objects without prototype. A missing file is an empty one. */
 export function readModules(dir: string, enabled: readonly string[], problems: Problem[]): Map<string, unknown> {
   const folder = join(dir, 'modules');
   const found = namesIn(folder);
   if (found === undefined && isThere(folder)) {
-    const sentence = 'The folder cannot be read: it is no folder, a link to nowhere, or closed to this user.';
-    problems.push({ severity: 'error', file: folder, key: '', sentence });
+    problems.push({ severity: 'error', file: folder, key: '', sentence: CANNOT_BE_READ });
   }
   const names = found ?? [];
   warnOfYaml(folder, names, problems);

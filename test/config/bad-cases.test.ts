@@ -275,6 +275,11 @@ const CASES: readonly Case[] = [
     request: { env: 'production' },
     error: /consumer_timeout: .*more than hang_timeout, 1h/,
   },
+  {
+    what: 'a file in the place of entity types',
+    files: { 'db_entities/thing.yml': null, db_entities: '' },
+    error: /db_entities: The folder cannot be read: it is no folder/,
+  },
   { what: 'no entity types', files: { 'db_entities/thing.yml': null }, error: /db_entities: There is no such folder/ },
   {
     what: 'entity types in a folder with a typing error',
