@@ -107,7 +107,15 @@ export function requireConfiguration(
  */
 export function problemLine({ file, line, key, sentence }: Problem): string {
   const place = `${file}${line === undefined ? '' : `:${line}`}${key === '' ? '' : ` ${key}`}`;
-  return printable(`${place}: ${sentence.replace(/\s*\n\s*/g, ' ')}`);
+  return printable(`${place}: ${inOneLine(sentence)}`);
+}
+
+/** Sentences of others, such as the parser of YAML, stand in several lines. */
+function inOneLine(sentence: string): string {
+  return sentence
+    .split('\n')
+    .map((line) => line.trim())
+    .join(' ');
 }
 
 function refused(problems: readonly Problem[]): LoadedConfiguration {

@@ -2,7 +2,7 @@
  * Proposal: entity types for a sample. It holds data-points, as `send` takes them, or any other objects; of these one key names the entity,
  * one may say when, and all others become attributes. What is guessed stands as a comment beside it in the files.
  */
-import { basename, extname } from 'node:path';
+import { basename } from 'node:path';
 import { isAttributeId } from '../../model/attribute-settings.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { pointAttribute } from './point-attribute.js';
@@ -157,10 +157,7 @@ function typeNameOf(id: string, { file, type }: Naming): string {
     .replace(/[^a-zA-Z0-9_-]/g, '_')
     .toLowerCase();
   if (TYPE_NAME.test(thing)) return thing;
-  const named = basename(file)
-    .slice(0, -extname(file).length || undefined)
-    .replace(/\..*$/, '')
-    .toLowerCase();
+  const [named = ''] = basename(file).toLowerCase().split('.');
   return TYPE_NAME.test(named) ? named : 'entity';
 }
 

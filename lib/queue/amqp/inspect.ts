@@ -81,7 +81,7 @@ function problemsOf(queues: readonly JudgedQueue[], facts: BrokerFacts, broker: 
     severity: refused ? 'error' : 'warning',
     file: whereIs(broker),
     key: `queue ${shortened(names)}`,
-    sentence: `${refused ? 'Can not be used' : 'Not as safe as it could be'}: ${why}; ${cure}.`,
+    sentence: `${refused ? 'Cannot be used' : 'Not as safe as it could be'}: ${why}; ${cure}.`,
   }));
 }
 
