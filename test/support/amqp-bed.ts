@@ -6,12 +6,20 @@ import type { BrokerConfiguration, DeliveryMode } from '../../lib/config/configu
 import { NO_TLS_FILES } from '../../lib/config/tls-files.js';
 import { createEvents, type Events } from '../../lib/observability/events.js';
 import type { Logger } from '../../lib/observability/logger.js';
+import { SAVED_AFTER_MS } from '../../lib/queue/amqp/topology.js';
 import { openReader, openWriter } from '../../lib/queue/open.js';
 import type { ReadLimits, TaskReader, TaskWriter } from '../../lib/queue/queue.js';
+import { type Clock, systemClock } from '../../lib/runtime/clock.js';
 import type { RabbitMqAddress } from '../../services/rabbitmq-virtual-host.js';
 import { silentLogger } from './logger.js';
 
 export const APP = 'test';
+
+/** Time as it is, without the pause after a declaration of quorum queues: it is for a broker that crashes within a moment. */
+export const impatient: Clock = {
+  ...systemClock,
+  after: (ms, run, keepAlive) => systemClock.after(ms === SAVED_AFTER_MS ? 0 : ms, run, keepAlive),
+};
 
 export interface AmqpBedOptions {
   /** Name of the application. */
@@ -20,6 +28,8 @@ export interface AmqpBedOptions {
   readonly numProcesses?: number;
   readonly broker?: Partial<BrokerConfiguration>;
   readonly delivery?: DeliveryMode;
+  /** The test crashes the broker: quorum queues are used once it has saved them. */
+  readonly brokerCrashes?: boolean;
   /** A fresh one where it is not given. */
   readonly runtimeDir?: string;
   readonly log?: Logger;
@@ -87,9 +97,9 @@ export class AmqpBed {
   }
 
   private source() {
-    const { address, app = APP, numProcesses = 2, broker, delivery = 'effectively-once' } = this.options;
+    const { address, app = APP, numProcesses = 2, broker, delivery = 'effectively-once', brokerCrashes } = this.options;
     const { log, runtimeDir } = this;
     const configuration = { app, numProcesses, broker: brokerAt(address, broker), delivery, runtimeDir };
-    return { configuration, log };
+    return { configuration, log, clock: brokerCrashes ? systemClock : impatient };
   }
 }

@@ -30,7 +30,7 @@ import { whereIs } from './refusal.js';
  * How long a quorum queue that was just declared is left alone. The broker saves the name of its log after half a second without
  * another, a second at most (seen on 3.10); one that crashes before comes back with a queue that is empty and never answers a consumer.
  */
-const SAVED_AFTER_MS = 1_500;
+export const SAVED_AFTER_MS = 1_500;
 
 export interface TopologyOptions {
   readonly app: string;

@@ -38,7 +38,8 @@ async function bed(
   log = silentLogger,
 ): Promise<AmqpBed & { readonly host: TestVirtualHost }> {
   const host = await broker.virtualHost();
-  const made = new AmqpBed({ address: host, numProcesses: 1, log, broker: { maxLength: 100_000, ...given } });
+  const bounded = { maxLength: 100_000, ...given };
+  const made = new AmqpBed({ address: host, numProcesses: 1, log, broker: bounded, brokerCrashes: true });
   onTestFinished(async () => {
     await made.close();
     await host.remove();

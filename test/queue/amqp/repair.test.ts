@@ -8,9 +8,8 @@ import type { Logger } from '../../../lib/observability/logger.js';
 import { AmqpConnection } from '../../../lib/queue/amqp/connection.js';
 import { type Repaired, repairTopology } from '../../../lib/queue/amqp/repair.js';
 import { ensureTopology } from '../../../lib/queue/amqp/topology.js';
-import { systemClock } from '../../../lib/runtime/clock.js';
 import type { TestVirtualHost } from '../../../services/rabbitmq-virtual-host.js';
-import { brokerAt } from '../../support/amqp-bed.js';
+import { brokerAt, impatient } from '../../support/amqp-bed.js';
 import { BROKERS, broker } from '../../support/brokers.js';
 import { amqpLength, HoldingProxy } from '../../support/holding-proxy.js';
 import { capturingLogger, silentLogger } from '../../support/logger.js';
@@ -23,11 +22,6 @@ const BOUND = 10;
 const BOUNDED = { 'x-max-length': BOUND, 'x-overflow': 'reject-publish' };
 const QUEUE = 'test-worker-0';
 const QUORUM = { 'x-queue-type': 'quorum', 'x-single-active-consumer': true };
-/** The pause after a declaration is not what is tested here. */
-const impatient = {
-  ...systemClock,
-  after: (ms: number, run: () => void) => systemClock.after(ms === 1_500 ? 0 : ms, run, true),
-};
 
 function brokerOf(host: TestVirtualHost, given: Partial<BrokerConfiguration> = {}): BrokerConfiguration {
   return brokerAt(host, { queueType: 'quorum', maxLength: BOUND, ...given });
