@@ -17,6 +17,23 @@ export async function runInside(
   return { code, stdout: printed[0](), stderr: printed[1]() };
 }
 
+/** One that must end well; its output. */
+export async function succeedInside(
+  application: Pick<Application, 'configDir'>,
+  args: readonly string[],
+  input?: string | Buffer,
+): Promise<string> {
+  const { code, stdout, stderr } = await runInside(application, args, input);
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}`);
+  return stdout;
+}
+
+/** The status that `status --json` prints, null when nothing runs. */
+export async function statusInside(application: Pick<Application, 'configDir'>): Promise<ProgramStatus | null> {
+  const { code, stdout } = await runInside(application, ['status', '--json']);
+  return code === 0 ? (JSON.parse(stdout) as ProgramStatus) : null;
+}
+
 /** Waits until all workers have said that nothing is left to do; asks again after each answer. */
 export async function idle(application: Application): Promise<void> {
   for (;;) {

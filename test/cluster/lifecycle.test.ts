@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { runInside, statusInside, succeedInside } from '../cli/inside.js';
 import type { Application } from '../support/application.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
@@ -15,6 +16,10 @@ function make(settings = '', numProcesses = 2): void {
   ({ application } = counting);
 }
 
+const run = (args: readonly string[]) => runInside(application, args);
+
+const succeed = (args: readonly string[]) => succeedInside(application, args);
+
 afterEach(() => application.dispose());
 
 describe('a running cluster', () => {
@@ -22,10 +27,12 @@ describe('a running cluster', () => {
     make();
     const program = application.start();
     await program.line('worker ready', 2);
-    application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]);
+    await succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 5)]);
     await application.idle();
     // Of now, and not of a second ago.
-    expect(application.status()?.slots.reduce((sum, { worker }) => sum + (worker?.tasksDone ?? 0), 0)).toBe(6);
+    expect(
+      (await statusInside(application))?.slots.reduce((sum, { worker }) => sum + (worker?.tasksDone ?? 0), 0),
+    ).toBe(6);
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
     const workers = [...program.workers().values()];
     program.signal('SIGTERM');
@@ -35,7 +42,7 @@ describe('a running cluster', () => {
 
   it('takes what was sent while nothing ran', async () => {
     make();
-    application.succeed(['send', counting.nextFile(['c1', 'c2'], 4)]);
+    await succeed(['send', counting.nextFile(['c1', 'c2'], 4)]);
     const program = application.start();
     await program.line('worker ready', 2);
     await application.idle();
@@ -47,7 +54,7 @@ describe('a running cluster', () => {
     const program = application.start();
     await program.line('worker ready', 2);
     const file = counting.nextFile(['c1', 'c2', 'c3', 'c4'], 6);
-    for (let times = 0; times < 3; times++) application.succeed(['send', file]);
+    for (let times = 0; times < 3; times++) await succeed(['send', file]);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
   });
@@ -55,7 +62,7 @@ describe('a running cluster', () => {
   it('drains and leaves no worker behind when its primary is killed under load, and starts again without a manual step', async () => {
     make();
     const counters = Array.from({ length: 200 }, (_, n) => `c${n}`);
-    application.succeed(['send', counting.nextFile(counters, 40)]);
+    await succeed(['send', counting.nextFile(counters, 40)]);
     const program = application.start();
     await program.line('worker ready', 2);
     const workers = [...program.workers().values()];
@@ -69,7 +76,7 @@ describe('a running cluster', () => {
     const next = application.start();
     await next.line('worker ready', 2);
     expect(workers.filter(isAlive)).toEqual([]);
-    application.succeed(['send', counting.nextFile(['c1'], 3)]);
+    await succeed(['send', counting.nextFile(['c1'], 3)]);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
   });
@@ -82,7 +89,7 @@ describe('a running cluster', () => {
     process.kill(pid, 'SIGKILL');
     expect(await program.line('worker ready', 3)).toMatchObject({ index: 1, epoch: 2 });
     expect(program.workers().get(1)).not.toBe(pid);
-    expect(application.status()?.slots[1]).toMatchObject({ index: 1, state: 'running', respawns: 1 });
+    expect((await statusInside(application))?.slots[1]).toMatchObject({ index: 1, state: 'running', respawns: 1 });
   });
 
   it('replaces every worker on reload, and loses nothing', async () => {
@@ -90,13 +97,13 @@ describe('a running cluster', () => {
     const program = application.start();
     await program.line('worker ready', 2);
     const before = program.workers();
-    application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 50)]);
-    application.succeed(['reload']);
+    await succeed(['send', counting.nextFile(['c1', 'c2', 'c3'], 50)]);
+    await succeed(['reload']);
     await program.line('worker ready', 4);
     expect([...program.workers()].every(([index, pid]) => before.get(index) !== pid)).toBe(true);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
-    expect(application.status()?.slots.map(({ respawns }) => respawns)).toEqual([0, 0]);
+    expect((await statusInside(application))?.slots.map(({ respawns }) => respawns)).toEqual([0, 0]);
   });
 });
 
@@ -108,14 +115,14 @@ describe('a running program', () => {
     const before = program.workers();
     const [module = ''] = readdirSync(join(application.folder, 'modules'));
     writeFileSync(join(application.folder, 'modules', module), 'no JavaScript (');
-    const { code, stderr, stdout } = application.run(['reload']);
+    const { code, stderr, stdout } = await run(['reload']);
     expect(code).toBe(1);
     expect(stderr + stdout).toContain(module);
-    expect(application.status()?.slots.map(({ pid, state }) => [pid, state])).toEqual([
+    expect((await statusInside(application))?.slots.map(({ pid, state }) => [pid, state])).toEqual([
       [before.get(0), 'running'],
       [before.get(1), 'running'],
     ]);
-    application.succeed(['send', counting.nextFile(['c1', 'c2'], 3)]);
+    await succeed(['send', counting.nextFile(['c1', 'c2'], 3)]);
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
   });
@@ -150,7 +157,7 @@ describe('a start is refused', () => {
 
   it('for a data folder of another number of processes or another guarantee', async () => {
     make();
-    application.succeed(['setup']);
+    await succeed(['setup']);
     const other = application.run(['start', '--processes', '3']);
     expect(other.code).toBe(2);
     expect(other.stderr).toMatch(/worker_processes.*2.*3|3.*2/s);

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HookFigures } from '../../lib/observability/metrics.js';
+import { runInside, statusInside, succeedInside } from '../cli/inside.js';
 import { Application, killQuietly } from '../support/application.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
@@ -55,26 +56,25 @@ logging: { format: json }
 const points = (...ids: string[]) =>
   `${ids.map((id, v) => JSON.stringify({ type: 'item', id, attr: 'number', v })).join('\n')}\n`;
 
-const send = (...ids: string[]) => application.succeed(['send', '-'], points(...ids));
+const run = (args: readonly string[]) => runInside(application, args);
 
-const quarantined = () =>
-  application
-    .run(['quarantine', 'list', '--json'])
-    .stdout.split('\n')
+const succeed = (args: readonly string[], input?: string) => succeedInside(application, args, input);
+
+const send = (...ids: string[]) => succeed(['send', '-'], points(...ids));
+
+const quarantined = async () =>
+  (await run(['quarantine', 'list', '--json'])).stdout
+    .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as { id: string; reason: string; code: string; eid: string });
 
 /** The ids of all records, in order. */
-const recorded = () =>
-  application
-    .succeed(['list', 'item', '--json'])
-    .match(/[a-z]+-\d/g)
-    ?.sort();
+const recorded = async () => (await succeed(['list', 'item', '--json'])).match(/[a-z]+-\d/g)?.sort();
 
 /** The figures of hooks once one is as wanted; a worker tells them once a second. */
 async function hooksOf(wanted: (hook: HookFigures) => boolean): Promise<readonly HookFigures[]> {
   for (;;) {
-    const hooks = application.status()?.slots[0]?.worker?.hooks ?? [];
+    const hooks = (await statusInside(application))?.slots[0]?.worker?.hooks ?? [];
     if (hooks.some(wanted)) return hooks;
   }
 }
@@ -86,24 +86,24 @@ describe('a task that harms its worker', () => {
     make('  hang_timeout: 1.5s\n  heartbeat: { interval: 0.3s }\n  quarantine: { max_attempts: 2 }');
     const program = application.start();
     await program.line('worker ready');
-    send('good-1', 'block-1', 'good-2');
+    await send('good-1', 'block-1', 'good-2');
     await program.line('a task went to quarantine');
     await application.idle();
     expect(program.lines.filter(({ message }) => message.includes('blocked and gets killed'))).toHaveLength(2);
-    expect(quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'block-1' }]);
-    for (const id of ['good-1', 'good-2']) application.succeed(['get', 'item', id, '--json']);
+    expect(await quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'block-1' }]);
+    for (const id of ['good-1', 'good-2']) await succeed(['get', 'item', id, '--json']);
   });
 
   it('by killing its process goes to quarantine after as many attempts as are allowed', async () => {
     make('  quarantine: { max_attempts: 3 }');
     const program = application.start();
     await program.line('worker ready');
-    send('good-1', 'exit-1', 'good-2', 'good-3');
+    await send('good-1', 'exit-1', 'good-2', 'good-3');
     await program.line('a task went to quarantine');
     await application.idle();
     expect(program.lines.filter(({ message }) => message.includes('worker crashed'))).toHaveLength(3);
-    expect(quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'exit-1' }]);
-    const { stdout } = application.run(['list', 'item', '--json']);
+    expect(await quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'exit-1' }]);
+    const { stdout } = await run(['list', 'item', '--json']);
     expect(stdout.match(/good-\d/g)).toEqual(['good-1', 'good-2', 'good-3']);
   });
 
@@ -111,7 +111,7 @@ describe('a task that harms its worker', () => {
     make('  quarantine: { max_attempts: 1000 }', 3);
     const program = application.start();
     await program.line('worker ready');
-    send('exit-1');
+    await send('exit-1');
     expect((await program.line('stopping'))['reason']).toContain('crashed 3 times');
     expect((await program.exited).code).toBe(1);
   });
@@ -125,12 +125,12 @@ describe('a stopped worker', () => {
     await program.line('worker ready', 2);
     const stopped = program.workers().get(1) ?? 0;
     killQuietly(stopped, 'SIGSTOP');
-    application.succeed(['send', counting.nextFile(['c1', 'c2', 'c3', 'c4', 'c5', 'c6'], 5)]);
+    await succeed(['send', counting.nextFile(['c1', 'c2', 'c3', 'c4', 'c5', 'c6'], 5)]);
     // A machine under load may keep the other one silent for that long, too.
     for (let nth = 1; (await program.line('blocked and gets killed', nth))['pid'] !== stopped; ) nth++;
     await application.idle();
     expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
-    expect(application.status()?.slots[1]?.respawns).toBeGreaterThan(0);
+    expect((await statusInside(application))?.slots[1]?.respawns).toBeGreaterThan(0);
     expect(isAlive(stopped)).toBe(false);
   });
 });
@@ -140,11 +140,11 @@ describe('a hook', () => {
     make('', 1);
     const program = application.start();
     await program.line('worker ready');
-    send('good-1', 'forgotten-1', 'good-2', 'good-3');
+    await send('good-1', 'forgotten-1', 'good-2', 'good-3');
     expect(await program.line('nothing waited for it')).toMatchObject({ error: { message: 'forgotten on purpose' } });
     await application.idle();
-    expect(recorded()).toEqual(['forgotten-1', 'good-1', 'good-2', 'good-3']);
-    expect(application.status()?.slots[0]?.worker?.counters['module-error']).toBe(1);
+    expect(await recorded()).toEqual(['forgotten-1', 'good-1', 'good-2', 'good-3']);
+    expect((await statusInside(application))?.slots[0]?.worker?.counters['module-error']).toBe(1);
     expect(program.lines.some(({ message }) => message.includes('crash'))).toBe(false);
   });
 
@@ -152,34 +152,34 @@ describe('a hook', () => {
     make('', 3);
     const program = application.start();
     await program.line('worker ready');
-    send('good-1', 'late-1', 'good-2', 'good-3');
+    await send('good-1', 'late-1', 'good-2', 'good-3');
     await program.line('worker ready', 2);
     await application.idle();
-    expect(recorded()).toEqual(['good-1', 'good-2', 'good-3', 'late-1']);
+    expect(await recorded()).toEqual(['good-1', 'good-2', 'good-3', 'late-1']);
     expect(program.lines.filter(({ message }) => message.includes('worker crashed'))).toHaveLength(1);
-    expect(quarantined()).toEqual([]);
+    expect(await quarantined()).toEqual([]);
   });
 
   it('that throws costs its tasks alone', async () => {
     make();
     const program = application.start();
     await program.line('worker ready');
-    send('throw-1', 'good-1');
+    await send('throw-1', 'good-1');
     await program.line('hook has run');
     await application.idle();
     expect(await hooksOf((hook) => hook.errors > 0)).toMatchObject([{ module: 'trouble', errors: 1 }]);
-    application.succeed(['get', 'item', 'throw-1', '--json']);
+    await succeed(['get', 'item', 'throw-1', '--json']);
   });
 
   it('that never settles is given up after its time, and its task is done', async () => {
     make('  hook_timeout: 0.3s');
     const program = application.start();
     await program.line('worker ready');
-    send('never-1');
+    await send('never-1');
     await program.line('hook of never runs');
     await application.idle();
     expect(await hooksOf((hook) => hook.timeouts > 0)).toMatchObject([{ module: 'trouble', timeouts: 1 }]);
-    application.succeed(['get', 'item', 'never-1', '--json']);
+    await succeed(['get', 'item', 'never-1', '--json']);
   });
 });
 
@@ -188,7 +188,7 @@ describe('a stop', () => {
     make('  hook_timeout: 60s\n  shutdown_time: 1s');
     const program = application.start();
     await program.line('worker ready');
-    send('never-1', 'good-1');
+    await send('never-1', 'good-1');
     await program.line('hook of never runs');
     await program.line('hook has run');
     program.signal('SIGINT');
@@ -196,14 +196,14 @@ describe('a stop', () => {
     expect((await program.exited).code).toBe(1);
     const next = application.start();
     await next.line('hook of never runs');
-    application.succeed(['get', 'item', 'good-1', '--json']);
+    await succeed(['get', 'item', 'good-1', '--json']);
   });
 
   it('is at once on the second signal', async () => {
     make('  hook_timeout: 60s\n  shutdown_time: 60s');
     const program = application.start();
     await program.line('worker ready');
-    send('never-1');
+    await send('never-1');
     await program.line('hook of never runs');
     program.signal('SIGTERM');
     await program.line('stopping');
@@ -220,21 +220,21 @@ describe('quarantine', () => {
     make('  hang_timeout: 1.5s\n  heartbeat: { interval: 0.3s }\n  quarantine: { max_attempts: 1 }');
     const program = application.start();
     await program.line('worker ready');
-    send('exit-1');
+    await send('exit-1');
     await program.line('a task went to quarantine');
     await application.idle();
-    const [task] = quarantined();
+    const [task] = await quarantined();
     expect(task).toMatchObject({ eid: 'exit-1' });
-    const shown = application.run(['quarantine', 'show', task?.id ?? '', '--json']);
+    const shown = await run(['quarantine', 'show', task?.id ?? '', '--json']);
     expect(shown.stdout).toContain('exit-1');
-    application.succeed(['quarantine', 'retry', task?.id ?? '']);
+    await succeed(['quarantine', 'retry', task?.id ?? '']);
     await program.line('a task went to quarantine', 2);
     await application.idle();
-    const [again] = quarantined();
+    const [again] = await quarantined();
     expect(again?.id).not.toBe(task?.id);
-    application.succeed(['quarantine', 'drop', again?.id ?? '']);
-    expect(quarantined()).toEqual([]);
-    expect(application.run(['quarantine', 'drop', again?.id ?? '']).code).toBe(1);
+    await succeed(['quarantine', 'drop', again?.id ?? '']);
+    expect(await quarantined()).toEqual([]);
+    expect((await run(['quarantine', 'drop', again?.id ?? ''])).code).toBe(1);
   });
 });
 
@@ -242,10 +242,10 @@ describe('one worker alone', () => {
   it('owns its index, answers status and stop, and drains on a signal, also when two come at once', async () => {
     make();
     const worker = application.start(['worker', '0']);
-    send('good-1');
+    await send('good-1');
     await worker.line('hook has run');
     await application.idle();
-    expect(application.status()?.slots).toMatchObject([{ index: 0, pid: worker.pid, state: 'running' }]);
+    expect((await statusInside(application))?.slots).toMatchObject([{ index: 0, pid: worker.pid, state: 'running' }]);
     expect(application.run(['start']).stderr).toContain('already serves index 0');
     worker.signal('SIGINT');
     worker.signal('SIGTERM');
@@ -256,30 +256,26 @@ describe('one worker alone', () => {
 describe('a full disk', () => {
   it('stops the program in order with exit code 1, and nothing that was accepted is lost', async () => {
     make();
-    expect(application.run(['send', '-'], points(...Array.from({ length: 2_000 }, (_, n) => `good-${n}`))).code).toBe(
-      0,
-    );
+    await send(...Array.from({ length: 2_000 }, (_, n) => `good-${n}`));
     const program = application.startLimited(['start'], 900);
     expect((await program.line('stopping'))['reason']).toContain(application.dataDir);
     expect((await program.exited).code).toBe(1);
     const next = application.start();
     await next.line('worker ready');
     await application.idle();
-    expect(application.run(['list', 'item', '--json', '--limit', '5000']).stdout.match(/good-\d+/g)).toHaveLength(
-      2_000,
-    );
+    expect((await run(['list', 'item', '--json', '--limit', '5000'])).stdout.match(/good-\d+/g)).toHaveLength(2_000);
   });
 
   it('stops the program also with delivery at-most-once, which loses no more than may run at once', async () => {
     make('  delivery: at-most-once\n  worker_threads: 8');
-    application.succeed(['send', '-'], points(...Array.from({ length: 500 }, (_, n) => `good-${n}`)));
+    await send(...Array.from({ length: 500 }, (_, n) => `good-${n}`));
     const program = application.startLimited(['start'], 400);
     expect((await program.line('stopping'))['reason']).toContain(application.dataDir);
     expect((await program.exited).code).toBe(1);
     const next = application.start();
     await next.line('worker ready');
     await application.idle();
-    const items = application.run(['list', 'item', '--json', '--limit', '5000']).stdout.match(/good-\d+/g);
+    const items = (await run(['list', 'item', '--json', '--limit', '5000'])).stdout.match(/good-\d+/g);
     expect(items?.length).toBeGreaterThanOrEqual(500 - 8);
   }, 30_000);
 });
