@@ -3,7 +3,13 @@ import { defineConfig } from 'vitest/config';
 /** Tests that need RabbitMQ or PostgreSQL. */
 const SERVICES = ['test/queue/amqp/**/*.test.ts', 'test/store/postgres/**/*.test.ts', 'test/server/**/*.test.ts'];
 
-const shared = { testTimeout: 120_000, hookTimeout: 60_000, pool: 'forks' } as const;
+const shared = {
+  testTimeout: 120_000,
+  hookTimeout: 60_000,
+  pool: 'forks',
+  // A second, as it is by default, is too short on a machine that is busy.
+  expect: { poll: { timeout: 30_000, interval: 20 } },
+} as const;
 
 /** Long ones: `npm run test:long`, and in their longest forms `npm run chaos:...`, which set LONG. */
 const LONG = [
@@ -15,6 +21,7 @@ const LONG = [
   'test/server/busy.test.ts',
   'test/server/deadly.test.ts',
   'test/server/fault-points.test.ts',
+  'test/server/stuck.test.ts',
   'test/store/embedded-kills.test.ts',
 ];
 const left = process.env['LONG'] === undefined ? LONG : [];

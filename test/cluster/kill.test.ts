@@ -5,7 +5,7 @@ import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
 
 /** `KILLS=200 npx vitest run test/cluster/kill.test.ts` for the long storm. */
-const KILLS = Number(process.env['KILLS'] ?? 8);
+const KILLS = Number(process.env['KILLS'] ?? 4);
 const COUNTERS = Array.from({ length: 200 }, (_, n) => `c${n}`);
 
 let counting: CountingApplication;

@@ -26,46 +26,52 @@ function make(leaver: string): void {
 
 const file = () => join(application.folder, 'modules', 'leaver.js');
 
-describe.each([0, 3])('a module that calls process.exit(%i) while it is imported', (exitCode) => {
-  const text = `process.exit(${exitCode});\n`;
+/** With any other exit code, too: `npm run test:long`. */
+describe.each(process.env['LONG'] ? [0, 3] : [0])(
+  'a module that calls process.exit(%i) while it is imported',
+  (exitCode) => {
+    const text = `process.exit(${exitCode});\n`;
 
-  it('is named by check, with its exit code', () => {
-    make(text);
-    const { code, stdout, stderr } = application.run(['check']);
-    expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toContain(`${file()}: The file ended the program with exit code ${exitCode} while it was imported`);
-    expect(stderr).toMatch(/1 error, 0 warnings\n$/);
-    const json = application.run(['check', '--json']);
-    expect([json.code, JSON.parse(json.stdout)]).toMatchObject([2, { ok: false, problems: [{ file: file() }] }]);
-  });
-
-  it('stops the program with exit code 2 and its name, and no worker is tried again', async () => {
-    make(text);
-    const program = application.start();
-    expect(await program.line('the worker cannot start')).toMatchObject({
-      why: `module code ended the process with exit code ${exitCode} while ${file()} was imported; it must not call process.exit`,
+    it('is named by check, with its exit code', () => {
+      make(text);
+      const { code, stdout, stderr } = application.run(['check']);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toContain(
+        `${file()}: The file ended the program with exit code ${exitCode} while it was imported`,
+      );
+      expect(stderr).toMatch(/1 error, 0 warnings\n$/);
+      const json = application.run(['check', '--json']);
+      expect([json.code, JSON.parse(json.stdout)]).toMatchObject([2, { ok: false, problems: [{ file: file() }] }]);
     });
-    expect((await program.exited).code).toBe(2);
-    expect(program.lines.filter(({ message }) => message.includes('worker crashed'))).toEqual([]);
-  });
 
-  it('ends a worker alone with exit code 2 and its name', async () => {
-    make(text);
-    const program = application.start(['worker', '0']);
-    expect((await program.exited).code).toBe(2);
-    expect(program.lines.map(({ message }) => message).join()).toContain(`while ${file()} was imported`);
-  });
+    it('stops the program with exit code 2 and its name, and no worker is tried again', async () => {
+      make(text);
+      const program = application.start();
+      expect(await program.line('the worker cannot start')).toMatchObject({
+        why: `module code ended the process with exit code ${exitCode} while ${file()} was imported; it must not call process.exit`,
+      });
+      expect((await program.exited).code).toBe(2);
+      expect(program.lines.filter(({ message }) => message.includes('worker crashed'))).toEqual([]);
+    });
 
-  it('is refused by a reload, and the old worker goes on', async () => {
-    make(GOOD);
-    const program = application.start();
-    await program.line('worker ready');
-    writeFileSync(file(), text);
-    const { code, stdout, stderr } = application.run(['reload']);
-    expect([code, `${stdout}${stderr}`]).toEqual([1, expect.stringContaining(`while ${file()} was imported`)]);
-    expect(application.status()?.slots[0]?.state).toBe('running');
-  });
-});
+    it('ends a worker alone with exit code 2 and its name', async () => {
+      make(text);
+      const program = application.start(['worker', '0']);
+      expect((await program.exited).code).toBe(2);
+      expect(program.lines.map(({ message }) => message).join()).toContain(`while ${file()} was imported`);
+    });
+
+    it('is refused by a reload, and the old worker goes on', async () => {
+      make(GOOD);
+      const program = application.start();
+      await program.line('worker ready');
+      writeFileSync(file(), text);
+      const { code, stdout, stderr } = application.run(['reload']);
+      expect([code, `${stdout}${stderr}`]).toEqual([1, expect.stringContaining(`while ${file()} was imported`)]);
+      expect(application.status()?.slots[0]?.state).toBe('running');
+    });
+  },
+);
 
 describe('a hook that calls process.exit', () => {
   it('counts as a crash of its worker whatever the exit code, and is said', async () => {

@@ -9,7 +9,7 @@ import {
 } from '../fixtures/application.js';
 import { comparable, embeddedRows, readContent, readSerials } from '../fixtures/content.js';
 import { deliverToFolder } from '../fixtures/deliver.js';
-import { extract, fixtures } from '../fixtures/files.js';
+import { extract, fixtures, openedFixtures } from '../fixtures/files.js';
 import { releases } from '../support/releases.js';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -23,7 +23,7 @@ it('there are fixtures of every release: npm run fixtures -- COMMIT makes them',
   );
 });
 
-it.each(fixtures('embedded'))(
+it.each(openedFixtures('embedded'))(
   'opens what $version left of $numProcesses workers, loses nothing, and works off the rest once',
   { timeout: 60_000 },
   async ({ numProcesses, archive, expected }) => {

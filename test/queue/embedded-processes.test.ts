@@ -18,9 +18,9 @@ import { isStopped } from '../support/processes.js';
 import { compileQueueProgram, TestProcess } from '../support/queue-programs.js';
 import { FOLDER, streamTask, streamTotal } from '../support/queue-stream.js';
 
-/** How often a process is killed; more is a matter of patience only. */
-const KILLS = 12;
-const STREAM = 20_000;
+/** How often a process is killed; more, with longer streams, in `npm run chaos`. */
+const KILLS = Number(process.env['KILLS'] ?? 5);
+const STREAM = KILLS * 1_500;
 /** Series of sends under a clock that is set. */
 const ORDER_RUNS = 8;
 
@@ -50,36 +50,40 @@ function churnOf(environment: Environment): (times: number) => number {
   };
 }
 
-it('loses nothing, does nothing twice and keeps the order of each key while processes are killed at any moment', async () => {
-  const path = folder();
-  const roles = [
-    ['worker', path, '0'],
-    ['worker', path, '1'],
-    ['producer', path, 'a', String(STREAM)],
-    ['producer', path, 'b', String(STREAM)],
-  ];
-  const running = roles.map((role) => TestProcess.start(program, ...role));
-  for (let kills = 0; kills < KILLS; kills++) {
-    const victim = Math.floor(Math.random() * running.length);
-    await running[victim]!.until('ready');
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 200));
-    await running[victim]!.kill();
-    running[victim] = TestProcess.start(program, ...roles[victim]!);
-  }
-  await Promise.all(running.slice(2).map((producer) => producer.until('sent')));
-  const totals = [0, 0];
-  const wanted = 2 * streamTotal(STREAM);
-  const finished = running.slice(0, 2).map((worker, index) =>
-    worker.until('done', ({ total }) => {
-      totals[index] = total;
-      return totals[0]! + totals[1]! === wanted;
-    }),
-  );
-  await Promise.race(finished);
-  const wrong = running.slice(0, 2).flatMap((worker) => (worker.last?.told === 'done' ? worker.last.wrong : ['?']));
-  expect(wrong).toEqual([]);
-  expect(totals[0]! + totals[1]!).toBe(wanted);
-}, 60_000);
+it(
+  'loses nothing, does nothing twice and keeps the order of each key while processes are killed at any moment',
+  async () => {
+    const path = folder();
+    const roles = [
+      ['worker', path, '0'],
+      ['worker', path, '1'],
+      ['producer', path, 'a', String(STREAM)],
+      ['producer', path, 'b', String(STREAM)],
+    ];
+    const running = roles.map((role) => TestProcess.start(program, ...role));
+    for (let kills = 0; kills < KILLS; kills++) {
+      const victim = Math.floor(Math.random() * running.length);
+      await running[victim]!.until('ready');
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 200));
+      await running[victim]!.kill();
+      running[victim] = TestProcess.start(program, ...roles[victim]!);
+    }
+    await Promise.all(running.slice(2).map((producer) => producer.until('sent')));
+    const totals = [0, 0];
+    const wanted = 2 * streamTotal(STREAM);
+    const finished = running.slice(0, 2).map((worker, index) =>
+      worker.until('done', ({ total }) => {
+        totals[index] = total;
+        return totals[0]! + totals[1]! === wanted;
+      }),
+    );
+    await Promise.race(finished);
+    const wrong = running.slice(0, 2).flatMap((worker) => (worker.last?.told === 'done' ? worker.last.wrong : ['?']));
+    expect(wrong).toEqual([]);
+    expect(totals[0]! + totals[1]!).toBe(wanted);
+  },
+  60_000 + KILLS * 3_000,
+);
 
 it('makes nobody wait for a process that is stopped', async () => {
   const path = folder();

@@ -10,11 +10,11 @@ import {
 } from '../fixtures/application.js';
 import { comparable, databaseRows, readContent, readSerials } from '../fixtures/content.js';
 import { deliverToBroker } from '../fixtures/deliver.js';
-import { extract, fixtures, restore } from '../fixtures/files.js';
+import { extract, openedFixtures, restore } from '../fixtures/files.js';
 import { freshDatabase } from '../support/postgres.js';
 import { freshVirtualHost } from '../support/rabbitmq.js';
 
-it.each(fixtures('server'))(
+it.each(openedFixtures('server'))(
   'uses what $version left of $numProcesses workers once setup has been run, loses nothing, and works off the rest once',
   { timeout: 60_000 },
   async ({ numProcesses, archive, dump, expected }) => {

@@ -238,8 +238,8 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
     const padding = 400_000;
     const writer = await bed.writer();
     await writer.send(numberedTasks(0, 100, { keys: 5 }));
-    await writer.send(numberedTasks(100, 250, { keys: 5, padding }));
-    await writer.send(numberedTasks(250, 400, { keys: 5 }));
+    await writer.send(numberedTasks(100, 150, { keys: 5, padding }));
+    await writer.send(numberedTasks(150, 300, { keys: 5 }));
     const path = new CountingPath({ events: bed.events });
     onTestFinished(() => path.stop());
     const reader = await bed.reader(0, { bytes: 2 ** 20 });
@@ -250,7 +250,7 @@ describe.each(TYPES)('a reader of %s queues', (queueType) => {
       most = Math.max(most, reader.window.bytes);
     });
     await path.start(reader);
-    await path.untilDone(400);
+    await path.untilDone(300);
     expect(path.wrong).toEqual([]);
     expect(most).toBeLessThan(2 ** 20 + padding + 1_000);
     // Its channels were replaced behind its back.

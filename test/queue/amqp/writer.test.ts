@@ -102,7 +102,7 @@ test.each(['classic', 'quorum'] as const)(
     const sent = writers.map((_, w) =>
       tasksOf(
         ['a', 'b', 'c', 'd', 'e'].map((key) => `${key}${w}`),
-        300,
+        100,
       ),
     );
     const sending = Promise.all(writers.map(({ writer }, w) => writer.send(sent[w]!)));
