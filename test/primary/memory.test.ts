@@ -1,6 +1,4 @@
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadConfiguration } from '../../lib/config/load.js';
 import { ask } from '../../lib/ipc/control.js';
@@ -11,6 +9,7 @@ import type { Exit, Fork } from '../../lib/primary/forks.js';
 import { PrimaryLog } from '../../lib/primary/log.js';
 import { socketFolder } from '../../lib/runtime/socket-path.js';
 import { CountingApplication } from '../support/counters.js';
+import { heldBytes } from '../support/garbage.js';
 
 /** So often the status is asked; `npm run chaos:status` asks 10,000 times. */
 const STATUSES = Number(process.env['STATUSES'] ?? 500);
@@ -68,12 +67,6 @@ it('the memory of a primary stays the same however often it is asked for its sta
   const status = async (times: number) => {
     for (let n = 0; n < times; n++)
       for await (const reply of ask(path, { type: 'status' })) if (reply.type !== 'status') throw new Error(reply.type);
-  };
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  const heldBytes = () => {
-    collect();
-    return process.memoryUsage().heapUsed;
   };
   await status(200);
   const before = heldBytes();
