@@ -2,7 +2,8 @@
  * The end of a demo: the worst relays and networks with what is known against them, the count of everything, and what to try next. All but
  * the commands fits into 80 columns.
  */
-import type { Cell, Output } from '../lib/cli/output.js';
+import type { Cell } from '../lib/cli/columns.js';
+import type { Output } from '../lib/cli/output.js';
 import type { Place } from './place.js';
 import type { Network, Profiles, Relay } from './profiles.js';
 import { cut, grouped } from './view.js';

@@ -1,9 +1,10 @@
 /**
  * What one sees while the corpus is fed: on a terminal a picture that is drawn again and again, elsewhere now and then a line.
  */
-import picocolors from 'picocolors';
-import { type Output, shown } from '../lib/cli/output.js';
+import { shown } from '../lib/cli/columns.js';
+import type { Output } from '../lib/cli/output.js';
 import type { SlotStatus } from '../lib/ipc/status.js';
+import { cutTo } from '../lib/runtime/text-width.js';
 import type { Profiles, Relay, Totals } from './profiles.js';
 
 /** What there is to see at one moment. */
@@ -32,7 +33,7 @@ const LINE_SECONDS = 2;
 
 export function openView(output: Output): View {
   const first = tellFirst(output);
-  return output.onTerminal ? new Picture(output, first) : new Lines(output, first);
+  return output.redraws ? new Picture(output, first) : new Lines(output, first);
 }
 
 /** Tells of the first profile, once. */
@@ -59,10 +60,10 @@ class Picture implements View {
     const back = this.height === 0 ? '' : `\u001b[${this.height}A`;
     await this.output.draw(`${back}\u001b[J`);
     await this.first(sight);
-    const width = (process.stdout.columns || 80) - 1;
-    const lines = pictureOf(sight).map((line) => line.slice(0, width));
+    const width = this.output.columns - 1;
+    const lines = pictureOf(sight).map((line) => cutTo(line, width));
     this.height = lines.length;
-    const { bold, dim, cyan } = picocolors.createColors(picocolors.isColorSupported);
+    const { bold, dim, cyan } = this.output.colours;
     const drawn = lines.map((line) =>
       line.startsWith('[') ? cyan(line) : line.startsWith('worker') ? bold(line) : line,
     );

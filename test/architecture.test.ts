@@ -80,7 +80,8 @@ const NAMES_OF_ADAPTERS: ReadonlySet<string> = new Set([
 ]);
 
 /** Where the program meets its process: nowhere else are signals, exits, environment and forks. */
-const PROCESS_SIDE = /^(bin|lib\/primary)\/|^lib\/worker\/process(-end)?\.ts$|^lib\/config\/load\.ts$/;
+const PROCESS_SIDE =
+  /^(bin|lib\/primary)\/|^lib\/worker\/process(-end)?\.ts$|^lib\/config\/load\.ts$|^lib\/runtime\/screen\.ts$/;
 const inside = program.filter(({ path }) => !PROCESS_SIDE.test(path));
 
 /** Not the silence of a socket, which is a constant. */
@@ -155,7 +156,7 @@ test('files in bin are under 20 lines', () => {
 });
 
 test('signals, exits, environment and forks are met at the edge of the program only', () => {
-  const why = 'belongs into bin, lib/primary, lib/worker/process.ts or lib/config/load.ts';
+  const why = 'belongs into bin, lib/primary, lib/worker/process.ts, lib/config/load.ts or lib/runtime/screen.ts';
   expect([
     ...wordsIn(inside, /\bprocess\s*\.\s*(exit|on|once|env)\b|\bcluster\s*\./, why),
     ...packagesIn(inside, ['node:cluster', 'cluster', 'throng', 'node:process', 'process'], why),

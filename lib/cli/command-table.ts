@@ -2,6 +2,7 @@
 import type { Command, Option } from './command.js';
 
 const JSON_OUTPUT: Option = { flags: '--json', sentence: 'print JSON' };
+const WIDE: Option = { flags: '--wide', sentence: 'on a terminal: cut nothing to its width, leave no column out' };
 const PROCESSES: Option = {
   flags: '--processes <n>',
   sentence: 'number of worker processes (default: as configured)',
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
     example: 'check --config config --env production',
     options: [
       JSON_OUTPUT,
+      WIDE,
       { flags: '--show-values', sentence: 'show the texts in the settings of modules' },
       { flags: '--no-modules', sentence: 'do not run the code of modules, nor check their files and hooks' },
     ],
@@ -121,10 +123,12 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'status',
     sentence: 'Show the running workers, their queues and the store. Exit code 1 when nothing runs.',
-    details: 'A dash means that a figure is unknown at the moment, as while a worker is down or starting.',
+    details:
+      'A dash means that a figure is unknown at the moment, as while a worker is down or starting. docs/operations.md describes the document of --json.',
     example: 'status --watch',
     options: [
       JSON_OUTPUT,
+      WIDE,
       { flags: '--hooks', sentence: 'also show the hooks of the modules' },
       { flags: '--watch', sentence: 'refresh every second, on a terminal' },
     ],
@@ -171,14 +175,21 @@ export const COMMANDS: readonly Command[] = [
     name: 'get',
     args: '<etype> <eid>',
     sentence: 'Show the record of an entity.',
-    example: 'get ip 192.0.2.1 --history --from 2026-11-01 --attr open_ports',
+    details:
+      'Where no observation is valid now, the newest is shown, and since when it has expired; --json has it under newest and expired. The history is shown newest first; --json lists it by t1.',
+    example: 'get ip 192.0.2.1 --history --last 20 --attr open_ports',
     options: [
       JSON_OUTPUT,
+      WIDE,
       { flags: '--history', sentence: 'include the history of observations and time series' },
       { flags: '--from <time>', sentence: 'only history rows valid at or after this time' },
       { flags: '--to <time>', sentence: 'only history rows valid at or before this time' },
       { flags: '--attr <name>', sentence: 'only this attribute' },
-      { flags: '--limit <n>', sentence: 'at most this many history rows per attribute' },
+      {
+        flags: '--last <n>',
+        sentence: 'only the newest history rows, this many per attribute (default: 1000 unless --json)',
+      },
+      { flags: '--limit <n>', sentence: 'only the oldest history rows, this many per attribute' },
     ],
     load: () => import('./commands/get.js'),
   },
@@ -189,6 +200,9 @@ export const COMMANDS: readonly Command[] = [
     example: 'list ip --limit 100 --json',
     options: [
       JSON_OUTPUT,
+      WIDE,
+      { flags: '--values', sentence: 'with the values that hold now: plain attributes and valid observations' },
+      { flags: '--count', sentence: 'only how many there are' },
       { flags: '--limit <n>', sentence: 'at most this many entities' },
       { flags: '--after <eid>', sentence: 'start after this id' },
     ],
@@ -200,22 +214,22 @@ export const COMMANDS: readonly Command[] = [
     sentence:
       'Show which worker an entity belongs to; with - instead of ETYPE EID, for each JSON line {"etype","eid"} on stdin.',
     example: 'route ip 192.0.2.1 --processes 4',
-    options: [JSON_OUTPUT, PROCESSES],
+    options: [JSON_OUTPUT, WIDE, PROCESSES],
     load: () => import('./commands/route.js'),
   },
   {
     name: 'quarantine list',
     sentence: 'List the tasks that could not be processed, with the reason for each.',
     example: 'quarantine list --json',
-    options: [JSON_OUTPUT],
+    options: [JSON_OUTPUT, WIDE],
     load: () => import('./commands/quarantine-list.js'),
   },
   {
     name: 'quarantine show',
     args: '<id>',
-    sentence: 'Show a task in quarantine, with its message.',
+    sentence: 'Show a task in quarantine, with its message. The begin of an id is enough where it is the only one.',
     example: 'quarantine show 0b0fcb1c-6c1a-4a4e-9a57-8d4e8f1f2a3b',
-    options: [JSON_OUTPUT],
+    options: [JSON_OUTPUT, WIDE],
     load: () => import('./commands/quarantine-show.js'),
   },
   {
@@ -229,10 +243,10 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'quarantine drop',
-    args: '<id>',
-    sentence: 'Delete a task from quarantine. The program must be running.',
+    args: '[id]',
+    sentence: 'Delete tasks from quarantine for good. The program must be running.',
     example: 'quarantine drop 0b0fcb1c-6c1a-4a4e-9a57-8d4e8f1f2a3b',
-    options: [JSON_OUTPUT],
+    options: [JSON_OUTPUT, { flags: '--all', sentence: 'all tasks now in quarantine' }],
     load: () => import('./commands/quarantine-drop.js'),
   },
 ];

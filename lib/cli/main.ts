@@ -10,10 +10,14 @@ import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { launchersOf, watchLaunchers } from '../runtime/launcher.js';
 import { suggestion } from '../runtime/nearest.js';
 import { versionOfPackage } from '../runtime/package-version.js';
+import type { Screen } from '../runtime/screen.js';
 import { SAME_SIGNAL_MS } from '../runtime/stop-signals.js';
 import type { Command, CommandExit, Invocation } from './command.js';
 import { COMMANDS, GROUPS } from './command-table.js';
-import { Output, type Screen } from './output.js';
+import { Output } from './output.js';
+
+/** Of the help where no terminal says how wide it is. */
+const HELP_COLUMNS = 80;
 
 /** What a command sees of its process. */
 export interface ProcessSide {
@@ -32,7 +36,7 @@ export interface ProcessSide {
 
 /** Runs one command; never throws. */
 export async function main(argv: readonly string[], surroundings: ProcessSide, commands = COMMANDS): Promise<number> {
-  const output = new Output(surroundings.stdout, surroundings.stderr);
+  const output = new Output(surroundings.stdout, surroundings.stderr, surroundings.env);
   const launchers = launchersOf(surroundings.env ?? {});
   const onLauncherGone = (listener: () => void) => watchLaunchers(launchers, systemClock, listener);
   const onInterrupt = (listener: () => void) => interruptions(surroundings, onLauncherGone, listener);
@@ -42,6 +46,7 @@ export async function main(argv: readonly string[], surroundings: ProcessSide, c
   for (const command of commands) {
     addCommand(program, command, async (invocation) => {
       const { run } = await command.load();
+      if (invocation.has('wide')) output.showAll();
       exitCode = await run({ ...invocation, input: surroundings.stdin, output, onInterrupt, onLauncherGone, onExit });
     });
   }
@@ -118,6 +123,7 @@ function makeProgram(output: Output): Commander {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => void output.page(text.trimEnd()),
+      getOutHelpWidth: () => (Number.isFinite(output.columns) ? output.columns : HELP_COLUMNS),
       writeErr: (text) => output.notePage(text.trimEnd()),
       outputError: (text) =>
         output.error(

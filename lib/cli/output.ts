@@ -1,30 +1,19 @@
 /**
- * Output: everything that a command prints. Results go to stdout, mistakes and notes to stderr. Colours only on a terminal; whatever text
- * it is given, foreign or not, becomes printable here, and a line stays one line. A reader that goes away (`| head`) ends the printing,
- * not the program with an error.
+ * Output: everything that a command prints. Results go to stdout, mistakes and notes to stderr. Whatever text it is given, foreign or not,
+ * becomes printable here, and a line stays one line; on a terminal, sentences are wrapped and values cut to its width. A reader that
+ * goes away (`| head`) ends the printing, not the program with an error.
  */
 import { once } from 'node:events';
-import type { Writable } from 'node:stream';
-import Table from 'cli-table3';
 import picocolors from 'picocolors';
 import { stringifyJson } from '../model/json.js';
 import { printable, printableJson } from '../runtime/printable.js';
+import { lookOf, type Screen, type ScreenLook } from '../runtime/screen.js';
 import { withoutSecrets } from '../runtime/secrets.js';
-
-/** A stream that may be a terminal. */
-export type Screen = Writable & { readonly isTTY?: boolean };
-
-export type Cell = string | number | bigint | boolean | null;
-
-/** Columns of plain text, without lines. */
-const BARE = Object.fromEntries(
-  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left', 'left-mid']
-    .concat(['mid', 'mid-mid', 'right', 'right-mid'])
-    .map((place) => [place, '']),
-);
+import { cutTo, wrapped } from '../runtime/text-width.js';
+import { type Cell, type Column, shown, tableLines } from './columns.js';
 
 export class Output {
-  private readonly colours: ReturnType<typeof picocolors.createColors>;
+  private isWide = false;
   private gone = false;
   private failure: Error | null = null;
   private progressShown = false;
@@ -32,8 +21,8 @@ export class Output {
   constructor(
     private readonly stdout: Screen,
     private readonly stderr: Screen,
+    private readonly env?: NodeJS.ProcessEnv,
   ) {
-    this.colours = picocolors.createColors(stdout.isTTY === true && picocolors.isColorSupported);
     for (const stream of [stdout, stderr]) {
       stream.on('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'EPIPE') this.gone = true;
@@ -47,29 +36,52 @@ export class Output {
     return this.gone;
   }
 
-  /** True where a person reads along: for progress and live views. */
+  /** True where a person reads along. */
   get onTerminal(): boolean {
-    return this.stdout.isTTY === true;
+    return this.look.terminal;
   }
 
-  /** True where a person sees what is written to stderr. */
-  get showsProgress(): boolean {
-    return this.stderr.isTTY === true;
+  /** True where what was drawn can be drawn over: for live views. */
+  get redraws(): boolean {
+    return this.look.movable;
   }
 
-  /** A line of the result. A command that prints many awaits each, so that a slow reader holds it up. Throws when it cannot be written. */
+  get colours(): ReturnType<typeof picocolors.createColors> {
+    return picocolors.createColors(this.look.coloured);
+  }
+
+  /** Columns of a line on the terminal; infinite elsewhere, and once everything is to be shown. */
+  get columns(): number {
+    return this.isWide ? Number.POSITIVE_INFINITY : this.look.columns;
+  }
+
+  /** From now on nothing is cut or left out. */
+  showAll(): void {
+    this.isWide = true;
+  }
+
+  /** A sentence of the result. A command that prints many awaits each, so that a slow reader holds it up. Throws when it cannot be written. */
   line(text: string): Promise<void> {
-    return this.write(`${printable(text)}\n`);
+    return this.write(`${wrapped(printable(text), this.columns).join('\n')}\n`);
   }
 
-  /** Text of the program itself, in lines. */
+  /** A value as one line, cut where the terminal ends. */
+  value(text: string): Promise<void> {
+    return this.write(`${cutTo(printable(text), this.columns)}\n`);
+  }
+
+  /** Text of the program itself, in lines; those that are set off, such as commands, stay whole. */
   page(text: string): Promise<void> {
-    return this.write(`${text.split('\n').map(printable).join('\n')}\n`);
+    const lines = text.split('\n').map(printable);
+    return this.write(
+      `${lines.flatMap((line) => (line.startsWith(' ') ? [line] : wrapped(line, this.columns, ''))).join('\n')}\n`,
+    );
   }
 
-  /** A line of columns for other programs, separated by tabs. */
+  /** Cells for other programs, separated by tabs; for a person like a value. */
   row(cells: readonly Cell[]): Promise<void> {
-    return this.write(`${cells.map(shown).join('\t')}\n`);
+    const texts = cells.map(shown);
+    return this.look.terminal ? this.value(texts.join('  ')) : this.write(`${texts.join('\t')}\n`);
   }
 
   /** A picture for a terminal, as it is: whoever draws it has made printable what is foreign in it. */
@@ -84,8 +96,11 @@ export class Output {
 
   /** A line on the terminal that is replaced by the next one and by whatever is told; null removes it. Nothing where no person looks. */
   progress(text: string | null): void {
-    if (!this.showsProgress || this.stderr.destroyed) return;
-    if (text !== null || this.progressShown) this.stderr.write(`\r\u001b[2K${text === null ? '' : printable(text)}`);
+    const { movable, columns } = lookOf(this.stderr, this.env);
+    if (!movable || this.stderr.destroyed) return;
+    // A line that reaches the end of the terminal may already have begun the next one.
+    const line = text === null ? '' : cutTo(printable(text), columns - 1);
+    if (text !== null || this.progressShown) this.stderr.write(`\r\u001b[2K${line}`);
     this.progressShown = text !== null;
   }
 
@@ -101,34 +116,53 @@ export class Output {
   }
 
   heading(text: string): Promise<void> {
-    return this.write(`${this.colours.bold(printable(text))}\n`);
+    const lines = wrapped(printable(text), this.columns);
+    return this.write(`${lines.map(this.colours.bold).join('\n')}\n`);
   }
 
-  table(head: readonly string[], rows: readonly (readonly Cell[])[]): Promise<void> {
-    const table = new Table({
-      head: head.map((title) => this.colours.bold(title)),
-      chars: { ...BARE, middle: '  ' },
-      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    });
-    for (const row of rows) table.push(row.map(shown));
-    const lines = table.toString().split('\n');
-    return this.write(`${lines.map((line) => line.trimEnd()).join('\n')}\n`);
+  /** Rows below their titles; those of a long table are printed as they come. */
+  async table(
+    head: readonly (string | Column)[],
+    rows: Iterable<readonly Cell[]> | AsyncIterable<readonly Cell[]>,
+  ): Promise<void> {
+    let left: readonly string[] = [];
+    const omitted = (titles: readonly string[]) => {
+      left = titles;
+    };
+    for await (const line of tableLines(head, rows, { space: this.columns, head: this.colours.bold, omitted })) {
+      if (this.gone) return;
+      await this.write(`${line}\n`);
+    }
+    if (left.length > 0) await this.line(`not shown: ${left.join(', ')} (--wide, or a wider terminal)`);
   }
 
   /** One sentence about what went wrong. */
   error(text: string): void {
-    const colours = picocolors.createColors(this.stderr.isTTY === true && picocolors.isColorSupported);
-    this.tell(toldLines(text).map(colours.red).join('\n'));
+    const { coloured } = lookOf(this.stderr, this.env);
+    this.tell(this.told(text).map(picocolors.createColors(coloured).red));
   }
 
   /** A line that is not part of the result. */
   note(text: string): void {
-    this.tell(toldLines(text).join('\n'));
+    this.tell(this.told(text));
   }
 
   /** Text of the program itself that is not part of the result, in lines. */
   notePage(text: string): void {
-    this.tell(text.split('\n').map(printable).join('\n'));
+    this.tell(text.split('\n').map(printable));
+  }
+
+  /** What is told of several lines: those behind the first are set off, so that none looks like one of its own. */
+  private told(text: string): string[] {
+    const { columns } = lookOf(this.stderr, this.env);
+    const lines = withoutSecrets(text)
+      .split('\n')
+      .map((line, at) => (at === 0 ? printable(line) : `  ${printable(line)}`));
+    return lines.flatMap((line) => wrapped(line, columns));
+  }
+
+  private get look(): ScreenLook {
+    return lookOf(this.stdout, this.env);
   }
 
   private async write(text: string): Promise<void> {
@@ -136,9 +170,9 @@ export class Output {
     if (!this.gone && !this.stdout.write(text)) await this.drained();
   }
 
-  private tell(text: string): void {
+  private tell(lines: readonly string[]): void {
     this.progress(null);
-    if (!this.stderr.destroyed) this.stderr.write(`${text}\n`);
+    if (!this.stderr.destroyed) this.stderr.write(`${lines.join('\n')}\n`);
   }
 
   private async drained(): Promise<void> {
@@ -149,16 +183,4 @@ export class Output {
     );
     ended.abort();
   }
-}
-
-/** What is told of several lines: those behind the first are set off, so that none looks like one of its own. */
-function toldLines(text: string): string[] {
-  return withoutSecrets(text)
-    .split('\n')
-    .map((line, at) => (at === 0 ? printable(line) : `  ${printable(line)}`));
-}
-
-/** A value as text for a person, in one line; - for null. */
-export function shown(value: Cell): string {
-  return value === null ? '-' : printable(String(value));
 }

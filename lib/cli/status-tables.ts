@@ -2,23 +2,22 @@
 import { figuresOf } from '../control/status.js';
 import type { ProgramStatus, SlotStatus } from '../ipc/status.js';
 import { quantile } from '../observability/histogram.js';
-import type { Cell } from './output.js';
+import type { Cell, Column } from './columns.js';
+import { spanText } from './spans.js';
 
-export const STATUS_HEAD = [
+/** Where there is no room for all, the last ones go first. */
+export const STATUS_HEAD: readonly (string | Column)[] = [
   'index',
   'state',
   'pid',
   'uptime',
-  'respawns',
+  { title: 'respawns', optional: true },
   'normal',
   'priority',
   'done',
-  'per s',
-  'busy',
-  'waiting',
-  'window',
-  'outbox age',
-] as const;
+  { title: 'per s', optional: true },
+  ...['busy', 'waiting', 'window', 'outbox age'].map((title) => ({ title, optional: true })),
+];
 
 export function slotRow({ index, state, pid, uptimeMs, respawns, worker }: SlotStatus): Cell[] {
   const process = [index, state, pid, pid === null ? null : spanText(uptimeMs), respawns];
@@ -31,19 +30,15 @@ export function slotRow({ index, state, pid, uptimeMs, respawns, worker }: SlotS
   return [...process, ...counts, `${window.tasks} (${full} %)`, outbox];
 }
 
-export const HOOKS_HEAD = [
+export const HOOKS_HEAD: readonly (string | Column)[] = [
   'module',
   'hook',
   'calls',
   'errors',
-  'timeouts',
-  'tasks',
-  'allowed',
-  'denied',
-  'ms',
+  ...['timeouts', 'tasks', 'allowed', 'denied', 'ms'].map((title) => ({ title, optional: true })),
   'ms a call',
   'p99 ms',
-] as const;
+];
 
 /** The hooks of all workers. Only those that decide have decisions. */
 export function hookRows(programs: readonly ProgramStatus[]): Cell[][] {
@@ -55,16 +50,4 @@ export function hookRows(programs: readonly ProgramStatus[]): Cell[][] {
       return [module, hook, calls, errors, timeouts, tasks, ...decisions, Math.round(milliseconds), ...times];
     },
   );
-}
-
-/** A span of time for people: `850 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
-export function spanText(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  const seconds = Math.floor(ms / 1_000);
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 1_440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  const hours = Math.floor(minutes / 60);
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }

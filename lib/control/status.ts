@@ -37,7 +37,10 @@ export function figuresOf(programs: readonly ProgramStatus[]): Figures {
   return sumFigures(slotsOf(programs).flatMap(({ worker }) => worker ?? []));
 }
 
-/** For programs; pid and uptime are those of the first program. */
+/** Raised when something in the document is renamed, removed or means something else; not when something is added. */
+const FORMAT_VERSION = 1;
+
+/** For programs (docs/operations.md names its fields); pid and uptime are those of the first program. */
 export function statusDocument(
   { app, numProcesses }: Pick<Configuration, 'app' | 'numProcesses'>,
   { programs, store, storeTrouble }: Status,
@@ -46,7 +49,18 @@ export function statusDocument(
     return { pid, version, uptimeMs, indexes: slots.map(({ index }) => index) };
   });
   const { pid = null, uptimeMs = null } = programs[0] ?? {};
-  return { app, pid, uptimeMs, numProcesses, slots: slotsOf(programs), programs: each, store, storeTrouble };
+  const slots = slotsOf(programs);
+  return {
+    formatVersion: FORMAT_VERSION,
+    app,
+    pid,
+    uptimeMs,
+    numProcesses,
+    slots,
+    programs: each,
+    store,
+    storeTrouble,
+  };
 }
 
 async function storeOf(configuration: Configuration): Promise<Omit<Status, 'programs'>> {

@@ -8,11 +8,11 @@
  */
 import { closeSync, constants, fchmodSync, ftruncateSync, readFileSync, writeSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Writable } from 'node:stream';
 import winston from 'winston';
 import DailyRotateFile from 'winston-daily-rotate-file';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { OWNER_ONLY_FILE, openKept, sharedFolder } from '../runtime/own-files.js';
+import { lookOf, type Screen } from '../runtime/screen.js';
 import { jsonLine, type Level, type LogEntry, prettyLine } from './lines.js';
 import { plainOf } from './serialise.js';
 
@@ -50,7 +50,7 @@ export interface LoggerOptions {
   /** `auto`: pretty when the stream is a terminal, else JSON lines. The file always has JSON lines. */
   readonly format: 'auto' | 'pretty' | 'json';
   /** stderr if not given, so that stdout stays with what a command prints. */
-  readonly stream?: Writable & { readonly isTTY?: boolean };
+  readonly stream?: Screen;
   readonly file?: LogFile;
   readonly clock?: Clock;
   /** Fields of every line. */
@@ -123,8 +123,9 @@ function openOutlets(options: LoggerOptions, clock: Clock): Outlets {
   // A reader of the log that goes away (EPIPE) must not end the program.
   const ignore = () => {};
   stream.on('error', ignore);
-  const pretty = options.format === 'pretty' || (options.format === 'auto' && stream.isTTY === true);
-  const format = pretty ? written((entry) => prettyLine(entry, stream.isTTY === true)) : written(jsonLine);
+  const { terminal, coloured } = lookOf(stream);
+  const pretty = options.format === 'pretty' || (options.format === 'auto' && terminal);
+  const format = pretty ? written((entry) => prettyLine(entry, coloured)) : written(jsonLine);
   const console = new winston.transports.Stream({ stream, format });
   const file = options.file && tryFile(options.file, (error) => tell('the log file cannot be written', error));
   const transports = [console, ...(file ? [file.transport] : [])];

@@ -201,5 +201,7 @@ export interface StoreReader extends Service {
   quarantined(): AsyncIterable<QuarantinedTask>;
   /** The message of one of them, as it came; null where it is in quarantine no more. */
   quarantinedMessage(index: number, id: string): Promise<Buffer | null>;
+  /** How many records of an entity type there are, exactly. */
+  count(etype: string): Promise<number>;
   counts(): Promise<{ readonly records: number; readonly quarantined: number }>;
 }

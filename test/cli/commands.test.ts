@@ -34,6 +34,13 @@ function line(id: string, v: string): string {
   return JSON.stringify({ type: 'bus', id, attr: 'line', v });
 }
 
+/** As much of an id as tells it from others. */
+function beginOf(id: string, others: readonly string[]): string {
+  let length = 1;
+  while (others.some((other) => other.startsWith(id.slice(0, length)))) length += 1;
+  return id.slice(0, length);
+}
+
 describe('commands without a running program', () => {
   const application = makeApplication();
   const run = (args: readonly string[], input?: string | Buffer) => runInside(application, args, input);
@@ -89,7 +96,9 @@ describe('commands without a running program', () => {
     ['quarantine', ['quarantine'], 2, /Usage: npx dp3-cluster quarantine/],
     ['quarantine', ['quarantine', 'retry'], 2, /quarantine retry needs the ID of a task, or --all/],
     ['quarantine', ['quarantine', 'retry', 'x', '--all'], 2, /needs the ID of a task, or --all/],
-    ['quarantine', ['quarantine', 'drop'], 2, /missing required argument 'id'/],
+    ['quarantine', ['quarantine', 'drop'], 2, /quarantine drop needs the ID of a task, or --all/],
+    ['list', ['list', 'bus', '--count', '--after', 'x'], 2, /--count counts all entities of the type, --after has no/],
+    ['get', ['get', 'bus', '1', '--last', '3'], 2, /--last has a meaning with --history only/],
   ])('%s refuses %j in a sentence', async (_, args, code, sentence) => {
     const result = await run(args);
     expect([result.code, result.stdout]).toEqual([code, '']);
@@ -105,6 +114,7 @@ describe('commands without a running program', () => {
     expect([code, JSON.parse(stdout)]).toEqual([
       1,
       {
+        formatVersion: 1,
         app: 'buses',
         pid: null,
         uptimeMs: null,
@@ -242,7 +252,7 @@ describe('commands with a running program', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^bus 1\ncreated 20.*, last updated 20/);
     expect(stdout).toMatch(/^line {7}plain {9}S1 /m);
-    expect(stdout).toMatch(/^stop {7}observations {2}6 {10}2 {5}2026-01-01T00:00:00\.000000Z$/m);
+    expect(stdout).toMatch(/^stop {7}observations {2}6 {6}now {4}2 {5}2026-01-01T00:00:00\.000000Z$/m);
     const document = JSON.parse((await run(['get', 'bus', '1', '--json', '--history'])).stdout);
     const t1 = '2026-01-01T00:00:00.000000Z';
     expect(document).toEqual({
@@ -255,6 +265,8 @@ describe('commands with a running program', () => {
         stop: {
           count: 2,
           current: 6,
+          newest: { t1, t2: t1, v: 6, c: 1 },
+          expired: null,
           history: [
             { t1, t2: t1, v: 5, c: 1 },
             { t1, t2: t1, v: 6, c: 1 },
@@ -280,6 +292,11 @@ describe('commands with a running program', () => {
     ]);
     expect((await run(['list', 'bus', '--limit', '1'])).stdout).toMatch(/^20\S+Z {2}1\n$/);
     expect((await run(['list', 'bus', '--after', '1'])).stdout).toMatch(/^20\S+Z {2}2\n$/);
+    expect((await run(['list', 'bus', '--count'])).stdout).toBe('2\n');
+    expect((await run(['list', 'bus', '--count', '--json'])).stdout).toBe('{"etype":"bus","count":2}\n');
+    expect((await run(['list', 'bus', '--values'])).stdout).toBe('id  line  stop\n1   S1    6\n2   -     7\n');
+    const [one] = (await run(['list', 'bus', '--values', '--json', '--limit', '1'])).stdout.trimEnd().split('\n');
+    expect(JSON.parse(one ?? '')).toEqual({ eid: '1', updated: expect.any(String), values: { line: 'S1', stop: 6 } });
   });
 
   it('status shows workers, queues and the store', async () => {
@@ -414,12 +431,19 @@ describe('quarantine', () => {
       eid: expect.any(String),
     });
     const [one, two, three] = tasks.map(({ id }) => String(id)) as [string, string, string];
-    expect((await run(['quarantine', 'list'])).stdout).toContain(`${one}  `);
+    const table = (await run(['quarantine', 'list'])).stdout;
+    expect(table).toMatch(/^id +time +index +entity +code +reason\n/);
+    expect(table).toMatch(
+      new RegExp(`^${one}  20\\S+Z  \\d +bus:\\d +MESSAGE_INVALID +\\S.* no attribute of bus`, 'm'),
+    );
     const shown = JSON.parse((await run(['quarantine', 'show', one, '--json'])).stdout);
     expect(JSON.parse(shown.body)).toMatchObject({ etype: 'bus', data_points: [{ attr: 'line', v: 'S1' }] });
     expect((await run(['quarantine', 'show', one])).stdout).toMatch(/^code {4}MESSAGE_INVALID$/m);
     expect((await run(['status'])).stdout).toMatch(/4 tasks in quarantine/);
 
+    const begin = beginOf(one, [two, three, String(tasks[3]?.['id'])]);
+    const byBegin = JSON.parse((await run(['quarantine', 'show', `${begin}…`, '--json'])).stdout);
+    expect(byBegin.id).toBe(one);
     expect(await run(['quarantine', 'drop', one])).toMatchObject({ code: 0, stdout: `dropped ${one}\n` });
     expect(await run(['quarantine', 'drop', one])).toMatchObject({ code: 1 });
     expect((await run(['stop'])).code).toBe(0);
@@ -446,5 +470,19 @@ describe('quarantine', () => {
     expect((await run(['list', 'bus', '--json'])).stdout.trimEnd().split('\n')).toHaveLength(3);
     expect((await run(['stop'])).code).toBe(0);
     await second.exited;
+  });
+
+  it('drops all that are there, and says how many', async () => {
+    expect((await run(['send', '-'], ['5', '6', '7'].map((id) => line(id, 'S1')).join('\n'))).code).toBe(0);
+    setModel(BUS_WITHOUT_LINE);
+    const program = application.start();
+    await program.line('worker ready', 2);
+    await idle(application);
+    expect(await run(['quarantine', 'drop', '--all'])).toMatchObject({ code: 0, stdout: 'dropped 3 tasks\n' });
+    expect(await listed()).toEqual([]);
+    const none = await run(['quarantine', 'drop', '--all', '--json']);
+    expect(none).toMatchObject({ code: 0, stdout: '{"dropped":0,"left":0}\n' });
+    expect((await run(['stop'])).code).toBe(0);
+    await program.exited;
   });
 });

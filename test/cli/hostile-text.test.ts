@@ -49,6 +49,7 @@ describe('foreign text', () => {
     const ways: Record<string, () => unknown> = {
       line: () => output.line(HOSTILE),
       row: () => output.row([HOSTILE]),
+      value: () => output.value(HOSTILE),
       json: () => output.json({ [HOSTILE]: HOSTILE }),
       jsonPart: () => output.jsonPart(JSON.stringify(HOSTILE)),
       heading: () => output.heading(HOSTILE),
@@ -67,7 +68,17 @@ describe('foreign text', () => {
     expectPrintable(String(stderr.read()).replace('\r\u001b[2K', ''));
     // What is left is for text of the program itself, and for pictures.
     const known = [...Object.keys(ways), 'error', 'note', 'progress', 'page', 'notePage', 'draw', 'clear'];
-    const own = ['constructor', 'closed', 'onTerminal', 'showsProgress', 'write', 'tell', 'drained'];
+    const own = [
+      'constructor',
+      'closed',
+      'onTerminal',
+      'redraws',
+      'colours',
+      'columns',
+      'showAll',
+      'look',
+      'told',
+    ].concat(['write', 'tell', 'drained']);
     expect(Object.getOwnPropertyNames(Output.prototype).sort()).toEqual([...known, ...own].sort());
   });
 
@@ -131,6 +142,7 @@ describe('foreign text in an application', () => {
     ['get --json', ['get', 'bus', HOSTILE, '--history', '--json'], 0],
     ['list', ['list', 'bus'], 0],
     ['list --json', ['list', 'bus', '--json'], 0],
+    ['list --values', ['list', 'bus', '--values'], 0],
     ['route', ['route', 'bus', HOSTILE], 0],
     ['route --json', ['route', 'bus', HOSTILE, '--json'], 0],
     ['route of a list', ['route', '-', '--json'], 1, [HOSTILE, '{"etype":"bus","eid":5}', point('a', 1)].join('\n')],
@@ -171,7 +183,8 @@ describe('foreign text in an application', () => {
   });
 
   it('is printable in quarantine show', async () => {
-    const [id = ''] = (await run(['quarantine', 'list'])).stdout.split(' ');
+    const [, task = ''] = (await run(['quarantine', 'list'])).stdout.split('\n');
+    const [id = ''] = task.split(' ');
     for (const json of [[], ['--json']]) {
       const { code, stdout } = await run(['quarantine', 'show', id, ...json]);
       expect(code).toBe(0);

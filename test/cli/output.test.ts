@@ -1,6 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { Output, shown } from '../../lib/cli/output.js';
+import { shown } from '../../lib/cli/columns.js';
+import { Output } from '../../lib/cli/output.js';
 
 describe('output', () => {
   it('prints tables in columns without blanks at the end of lines', async () => {

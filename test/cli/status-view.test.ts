@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HOOKS_HEAD, hookRows, STATUS_HEAD, slotRow, spanText } from '../../lib/cli/status-tables.js';
+import { spanText } from '../../lib/cli/spans.js';
+import { HOOKS_HEAD, hookRows, STATUS_HEAD, slotRow } from '../../lib/cli/status-tables.js';
 import { remarks } from '../../lib/control/remarks.js';
 import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import type { ProgramStatus, SlotStatus, WorkerStatus } from '../../lib/ipc/status.js';

@@ -53,6 +53,8 @@ function describeRecordsRead(owned: () => OwnedBed): void {
     const [first] = await reader.list('ip', { limit: 1 });
     expect(first).toEqual({ eid: expected[0], updated: at(60) });
     expect(await reader.list('ip', { limit: 0 })).toEqual([]);
+    const counts = await Promise.all(['ip', 'i'].map((etype) => reader.count(etype)));
+    expect(counts).toEqual([expected.length, 0]);
     expect(await reader.list('i', { limit: 5 })).toEqual([]);
     expect(await reader.list('ip', { after: '\uffff\uffff', limit: 50 })).toHaveLength(
       expected.filter((eid) => eid.startsWith('𝒳')).length,

@@ -25,8 +25,8 @@ const TYPED: Readonly<Record<string, RegExp>> = {
   'npx dp3-cluster start': /(worker ready.*){2}/s,
   [POINT]: /^1 data-point sent in 1 task, none rejected/,
   'npx dp3-cluster get ip 192.0.2.1':
-    /^open_ports +observations +\[22,80\] +1 .*\nnetwork +plain +\{"eid":"192\.0\.2\.0\/24"\}/m,
-  [SHOWN]: /^hosts +observations +\[\{"eid":"192\.0\.2\.1"\}\] +1 /m,
+    /^open_ports +observations +\[22,80\] +now +1 .*\nnetwork +plain +\{"eid":"192\.0\.2\.0\/24"\}/m,
+  [SHOWN]: /^hosts +observations +\[\{"eid":"192\.0\.2\.1"\}\] +now +1 /m,
   'npx dp3-cluster list ip': /^\S+Z {2}192\.0\.2\.1\n$/,
   'npx dp3-cluster status': /^0 +running .*\n1 +running .*\nstore: 2 records, 0 tasks in quarantine$/m,
   'npx dp3-cluster route ip 192.0.2.1': /^ip +192\.0\.2\.1 +ip:192\.0\.2\.1 +29856 +0$/m,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { attributesOf, documentOf } from '../../lib/documents/record.js';
+import { attributesOf, documentOf, type WantedHistory } from '../../lib/documents/record.js';
 import { parseJson } from '../../lib/model/json.js';
 import type { HistoryRow, RecordState } from '../../lib/model/record.js';
 import { type Instant, instantOfMs } from '../../lib/model/time.js';
@@ -55,7 +55,7 @@ function recordOf(rows: readonly HistoryRow[], parts: Partial<RecordState> = {})
   return { state, reader, asked };
 }
 
-async function textOf({ state, reader }: ReturnType<typeof recordOf>, range: HistoryRange | null): Promise<string> {
+async function textOf({ state, reader }: ReturnType<typeof recordOf>, range: WantedHistory | null): Promise<string> {
   const entity = spec.entity('bus');
   if (entity === undefined) throw new Error('the model has buses');
   let text = '';
@@ -84,9 +84,9 @@ describe('the document of a record', () => {
       ttl_tokens: { data: at(20) },
       attributes: {
         text: { v: 'hello', ts_last_update: at(3) },
-        int: { count: 2, current: 2 },
+        int: { count: 2, current: 2, newest: { t1: at(0), t2: at(13), v: 1, c: 0.5 }, expired: null },
         int64: { v: 12345678901234567890n, ts_last_update: at(4) },
-        jsons: { count: 1, current: null },
+        jsons: { count: 1, current: null, newest: { t1: at(1), t2: at(2), v: ['x'], c: 1 }, expired: at(2) },
         jam: { count: 1 },
       },
     });
@@ -96,11 +96,23 @@ describe('the document of a record', () => {
   it('holds the history of the range, with confidence for observations', async () => {
     const record = recordOf(rows);
     const { attributes } = JSON.parse(await textOf(record, { from: at(13), limit: 9 }));
-    expect(attributes.int).toEqual({ count: 2, current: 2, history: [{ t1: at(0), t2: at(13), v: 1, c: 0.5 }] });
+    const row = { t1: at(0), t2: at(13), v: 1, c: 0.5 };
+    expect(attributes.int).toEqual({ count: 2, current: 2, newest: row, expired: null, history: [row] });
     expect(attributes.jam).toEqual({ count: 1, history: [] });
     expect(record.asked).toContainEqual({ attr: 'jam', from: at(13), limit: 9 });
     const whole = JSON.parse(await textOf(recordOf(rows), {}));
     expect(whole.attributes.jam.history).toEqual([{ t1: at(1), t2: at(2), v: { speed: [1.5] } }]);
+  });
+
+  it('holds the newest rows of a history where only these are wanted', async () => {
+    const many = [1, 2, 3, 4, 5].map((hour) => row('jam', hour, hour, hour));
+    const values = async (last: number) => {
+      const { jam } = JSON.parse(await textOf(recordOf(many), { last })).attributes;
+      return jam.history.map(({ v }: HistoryRow) => v);
+    };
+    expect(await values(2)).toEqual([4, 5]);
+    expect(await values(5)).toEqual([1, 2, 3, 4, 5]);
+    expect(await values(9)).toEqual([1, 2, 3, 4, 5]);
   });
 
   it('reads no history for what is over for long, and none that cannot be current', async () => {

@@ -68,14 +68,14 @@ it('check, setup and start refuse a broker that loses tasks by a policy, and nam
   const definition = { 'message-ttl': 60_000 };
   await broker.manage('PUT', '/policies/%v/site-wide', { pattern: '', definition, 'apply-to': 'queues' });
   const sentence =
-    'queue buses-worker-0, buses-worker-0-pri, buses-worker-1, buses-worker-1-pri: Can not be used: the broker drops tasks that wait too long (message-ttl 60000 of the policy "site-wide"); change the policy "site-wide", or let it not match.';
+    'queue buses-worker-0, buses-worker-0-pri, buses-worker-1, buses-worker-1-pri: Cannot be used: the broker drops tasks that wait too long (message-ttl 60000 of the policy "site-wide"); change the policy "site-wide", or let it not match.';
   for (const command of ['check', 'setup', 'start']) {
     const { code, stderr } = await run([command]);
     expect([command, code]).toEqual([command, 2]);
     expect(stderr).toContain(sentence);
   }
   const { code, stderr } = await run(['worker', '1']);
-  expect([code, stderr]).toEqual([2, expect.stringContaining('queue buses-worker-1, buses-worker-1-pri: Can not')]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('queue buses-worker-1, buses-worker-1-pri: Cannot')]);
   await broker.manage('DELETE', '/policies/%v/site-wide');
   expect(await run(['check'])).toMatchObject({ code: 0 });
 });

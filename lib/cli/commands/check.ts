@@ -13,11 +13,13 @@ import { attributeRow, entityDocument, lifetimeText } from '../../documents/mode
 import type { ScheduledHook } from '../../hooks/hook.js';
 import { typeScriptFiles } from '../../hooks/loader.js';
 import { type ModuleFindings, moduleFindings } from '../../hooks/module-problems.js';
+import { stringifyJson } from '../../model/json.js';
 import type { Problem } from '../../model/problem.js';
 import type { ModelSpec } from '../../model/spec.js';
 import { systemClock } from '../../runtime/clock.js';
+import type { Cell } from '../columns.js';
 import type { CommandExit, Invocation, Run } from '../command.js';
-import type { Cell, Output } from '../output.js';
+import type { Output } from '../output.js';
 import { printProblems } from '../problems.js';
 import { typesProblems } from '../types-file.js';
 
@@ -144,7 +146,7 @@ async function printConfiguration(
   for (const [name, module] of configuration.moduleConfigurations) {
     await output.line('');
     await output.heading(`Module ${name}`);
-    await output.json(shownSettings(module));
+    await output.value(stringifyJson(shownSettings(module)));
   }
 }
 

@@ -2,26 +2,37 @@
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
 import { attributeNamed, entityNamed, idTyped } from '../../documents/names.js';
-import { attributesOf, documentOf, type RecordAttribute } from '../../documents/record.js';
+import {
+  attributesOf,
+  documentOf,
+  newestOf,
+  type RecordAttribute,
+  type WantedHistory,
+} from '../../documents/record.js';
 import { stringifyJson } from '../../model/json.js';
-import type { RecordState } from '../../model/record.js';
-import { instantOfMs } from '../../model/time.js';
+import type { HistoryRow, RecordState } from '../../model/record.js';
+import { type Instant, instantOfMs, msOf } from '../../model/time.js';
 import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import type { HistoryRange, StoreReader } from '../../store/store.js';
+import { counted } from '../../runtime/printable.js';
+import type { StoreReader } from '../../store/store.js';
+import { type Cell, type Column, valueText } from '../columns.js';
 import type { CommandExit, Invocation } from '../command.js';
 import { readNumber, readTime } from '../option-values.js';
-import type { Cell, Output } from '../output.js';
+import type { Output } from '../output.js';
+import { roughSpan } from '../spans.js';
 
 /** Text that is written at once. */
 const WRITE_CHARACTERS = 64 * 1024;
-/** A value in a table is cut at this length. */
-const CELL_CHARACTERS = 100;
+/** Rows of an attribute that are shown unless it is said how many; all of them are held at a time. */
+const ROWS_SHOWN = 1_000;
+/** A time up to its seconds. */
+const TIME_CHARACTERS = 20;
 
 export async function run(invocation: Invocation): Promise<CommandExit> {
   const { args, request, output, option, has } = invocation;
   const [etype = '', typed = ''] = args;
-  const range = rangeOf(invocation);
+  const wanted = wantedHistory(invocation);
   const { configuration, spec } = requireConfiguration(request);
   const entity = entityNamed(spec, etype);
   const eid = idTyped(entity, typed);
@@ -30,26 +41,33 @@ export async function run(invocation: Invocation): Promise<CommandExit> {
   await reading(configuration, async (reader) => {
     const { state } = await reader.get(etype, eid);
     if (state === null) throw new Error(`no record of ${etype} ${eid}`);
-    const attributes = attributesOf(state, entity, reader, instantOfMs(systemClock.now()), only);
-    if (has('json')) await printDocument(output, documentOf(state, attributes, reader, range));
-    else await print(output, state, attributes, reader, range);
+    const nowMs = systemClock.now();
+    const attributes = attributesOf(state, entity, reader, instantOfMs(nowMs), only);
+    if (has('json')) await printDocument(output, documentOf(state, attributes, reader, wanted));
+    else await print(output, state, { attributes, reader, wanted, nowMs });
   });
   return 0;
 }
 
 /** Null without --history. */
-function rangeOf({ option, has }: Invocation): HistoryRange | null {
+function wantedHistory({ option, has }: Invocation): WantedHistory | null {
   const [from, to] = [readTime(option, 'from'), readTime(option, 'to')];
-  const limit = readNumber(option, 'limit', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true });
+  const count = { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true };
+  const [last, limit] = [readNumber(option, 'last', count), readNumber(option, 'limit', count)];
   if (!has('history')) {
-    const alone = ['from', 'to', 'limit'].find((name) => option(name) !== undefined);
+    const alone = ['from', 'to', 'last', 'limit'].find((name) => option(name) !== undefined);
     if (alone !== undefined) throw new ApplicationError('USAGE', `--${alone} has a meaning with --history only`);
     return null;
   }
   if (from !== undefined && to !== undefined && from > to) {
     throw new ApplicationError('USAGE', `--from (${from}) is later than --to (${to})`);
   }
-  return { ...(from !== undefined && { from }), ...(to !== undefined && { to }), ...(limit !== null && { limit }) };
+  return {
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    ...(limit !== null && { limit }),
+    ...(last !== null && { last }),
+  };
 }
 
 async function printDocument(output: Output, pieces: AsyncIterable<string>): Promise<void> {
@@ -65,45 +83,72 @@ async function printDocument(output: Output, pieces: AsyncIterable<string>): Pro
   await output.line('');
 }
 
-async function print(
-  output: Output,
-  state: RecordState,
-  attributes: AsyncIterable<RecordAttribute>,
-  reader: StoreReader,
-  range: HistoryRange | null,
-): Promise<void> {
+interface Shown {
+  readonly attributes: AsyncIterable<RecordAttribute>;
+  readonly reader: StoreReader;
+  readonly wanted: WantedHistory | null;
+  readonly nowMs: number;
+}
+
+async function print(output: Output, state: RecordState, { attributes, reader, wanted, nowMs }: Shown): Promise<void> {
   await output.heading(`${state.etype} ${state.eid}`);
   await output.line(`created ${state.created}, last updated ${state.updated}`);
   for (const [token, time] of state.ttlTokens) await output.line(`lives until ${time} (${token})`);
   const rows: Cell[][] = [];
-  const withHistory: RecordAttribute[] = [];
+  const withHistory: string[] = [];
   for await (const attribute of attributes) {
-    rows.push(rowOf(attribute));
-    if (attribute.type !== 'plain') withHistory.push(attribute);
+    rows.push(rowOf(attribute, nowMs));
+    if (attribute.type !== 'plain') withHistory.push(attribute.name);
   }
   await output.line('');
   if (rows.length === 0) await output.line('no data');
-  else await output.table(['attribute', 'type', 'value now', 'rows', 'newest'], rows);
-  if (range === null) return;
-  for (const { name } of withHistory) {
-    await output.line('');
-    await output.heading(`${name}: t1, t2, c, value`);
-    for await (const { t1, t2, c, v } of reader.history(state.etype, state.eid, { ...range, attr: name })) {
-      if (output.closed) return;
-      await output.line(`${t1}  ${t2}  ${c.toFixed(2)}  ${stringifyJson(v)}`);
-    }
+  else {
+    const type = { title: 'type', optional: true };
+    const newest = { ...instantColumn('newest'), optional: true };
+    await output.table(['attribute', type, 'value', 'valid', 'rows', newest], rows);
   }
+  if (wanted === null) return;
+  for (const name of withHistory)
+    await printHistory(output, name, reader.history(state.etype, state.eid, { ...wanted, attr: name }), wanted);
 }
 
-function rowOf(attribute: RecordAttribute): Cell[] {
+/** The newest first. */
+async function printHistory(
+  output: Output,
+  name: string,
+  history: AsyncIterable<HistoryRow>,
+  { last, limit }: WantedHistory,
+): Promise<void> {
+  if (output.closed) return;
+  const { rows, older } = await newestOf(history, last ?? limit ?? ROWS_SHOWN);
+  await output.line('');
+  await output.heading(name);
+  if (rows.length === 0) {
+    await output.line('no rows in this time');
+    return;
+  }
+  const cells = rows.reverse().map(({ t1, t2, c, v }): Cell[] => [t1, t2, c.toFixed(2), stringifyJson(v)]);
+  await output.table([instantColumn('t1'), instantColumn('t2'), 'c', 'value'], cells);
+  if (older > 0) await output.line(`${counted(older, 'row')} of before not shown (--last)`);
+}
+
+function instantColumn(title: string): Column {
+  return { title, enough: TIME_CHARACTERS };
+}
+
+function rowOf(attribute: RecordAttribute, nowMs: number): Cell[] {
   const { name, type } = attribute;
-  if (attribute.type === 'plain') return [name, type, cut(attribute.value.v), null, attribute.value.ts];
+  if (attribute.type === 'plain') return [name, type, valueText(attribute.value.v), null, null, attribute.value.ts];
   const { count, newest } = attribute.summary;
-  return [name, type, attribute.type === 'observations' ? cut(attribute.current) : null, count, newest.t2];
+  if (attribute.type === 'timeseries') return [name, type, null, null, count, newest.t2];
+  const { current, valid, expired } = attribute;
+  const when = valid ? 'now' : validity(expired, newest.t1, nowMs);
+  return [name, type, valueText(valid ? current : newest.v), when, count, newest.t2];
 }
 
-function cut(value: unknown): string | null {
-  if (value === null) return null;
-  const text = typeof value === 'string' ? value : stringifyJson(value);
-  return text.length > CELL_CHARACTERS ? `${text.slice(0, CELL_CHARACTERS - 3)}...` : text;
+/** Of the newest value, where none is valid now. */
+function validity(expired: Instant | null, t1: Instant, nowMs: number): string {
+  if (expired !== null) return `expired ${roughSpan(nowMs - msOf(expired))} ago`;
+  const untilMs = msOf(t1) - nowMs;
+  return untilMs > 0 ? `in ${roughSpan(untilMs)}` : 'not now';
 }

@@ -1,18 +1,16 @@
-/** `quarantine drop`: removes a task from quarantine for good; done by the owner of its index. */
-import { reading } from '../../backend/open.js';
-import { requireConfiguration } from '../../config/load.js';
-import { runningPrograms } from '../../control/programs.js';
-import { orderQuarantine } from '../../control/quarantine.js';
-import { quarantinedTask } from '../../documents/quarantine.js';
+/** `quarantine drop`: removes tasks from quarantine for good; done by the owner of their index. */
+import { counted } from '../../runtime/printable.js';
 import type { CommandExit, Invocation } from '../command.js';
+import { orderTasks } from '../quarantine-orders.js';
 
-export async function run({ args, request, output, has }: Invocation): Promise<CommandExit> {
-  const { configuration } = requireConfiguration(request);
-  const task = await reading(configuration, (reader) => quarantinedTask(reader, args[0] ?? ''));
-  const { id } = task;
-  const dropped = await orderQuarantine(await runningPrograms(configuration), 'drop', task);
-  if (!dropped) throw new Error(`task ${id} is in quarantine no more`);
-  if (has('json')) await output.json({ id, dropped });
-  else await output.line(`dropped ${id}`);
-  return 0;
+export async function run(invocation: Invocation): Promise<CommandExit> {
+  const { output, has } = invocation;
+  const { done, left } = await orderTasks(invocation, 'drop');
+  const [id] = done;
+  if (has('all')) {
+    if (has('json')) await output.json({ dropped: done.length, left });
+    else await output.line(`dropped ${counted(done.length, 'task')}${left > 0 ? `, left ${left}` : ''}`);
+  } else if (has('json')) await output.json({ id: id ?? null, dropped: id !== undefined });
+  else if (id !== undefined) await output.line(`dropped ${id}`);
+  return left === 0 ? 0 : 1;
 }

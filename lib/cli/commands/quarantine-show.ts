@@ -1,7 +1,7 @@
 /** `quarantine show`: one task in quarantine with the message that it came in. */
 import { reading } from '../../backend/open.js';
 import { requireConfiguration } from '../../config/load.js';
-import { quarantineDocument } from '../../documents/quarantine.js';
+import { entityText, quarantineDocument } from '../../documents/quarantine.js';
 import type { CommandExit, Invocation } from '../command.js';
 
 export async function run({ args, request, output, has }: Invocation): Promise<CommandExit> {
@@ -11,8 +11,8 @@ export async function run({ args, request, output, has }: Invocation): Promise<C
     await output.json(document);
     return 0;
   }
-  const { id, reason, code, time, index, etype, eid } = document;
-  const fields = { id, reason, code, time, index, entity: etype === null ? null : `${etype}:${eid ?? '?'}` };
+  const { id, reason, code, time, index } = document;
+  const fields = { id, reason, code, time, index, entity: entityText(document) };
   await output.table(['field', 'value'], Object.entries(fields));
   await output.line('');
   await output.heading('Message');

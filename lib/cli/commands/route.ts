@@ -8,7 +8,10 @@ import { hashOf } from '../../routing/hash.js';
 import { Placement } from '../../routing/placement.js';
 import { ApplicationError } from '../../runtime/errors.js';
 import { suggestion } from '../../runtime/nearest.js';
+import type { Column } from '../columns.js';
 import type { CommandExit, Invocation } from '../command.js';
+
+const HEAD: readonly (string | Column)[] = ['etype', 'eid', { title: 'routing key', optional: true }, 'hash', 'index'];
 
 /** One JSON line of the result. */
 interface Route {
@@ -34,7 +37,7 @@ export async function run({ args, input, output, request, has }: Invocation): Pr
   if (!streaming) {
     const found = orUsage(() => routeOf(etype, eid));
     if (has('json')) await output.json(found);
-    else await output.table(Object.keys(found), [Object.values(found)]);
+    else await output.table(HEAD, [Object.values(found)]);
     return 0;
   }
   let refused = 0;

@@ -9,13 +9,14 @@ import { ApplicationError } from '../../runtime/errors.js';
 import { counted } from '../../runtime/printable.js';
 import type { CommandExit, Invocation } from '../command.js';
 import type { Output } from '../output.js';
-import { HOOKS_HEAD, hookRows, STATUS_HEAD, slotRow, spanText } from '../status-tables.js';
+import { spanText } from '../spans.js';
+import { HOOKS_HEAD, hookRows, STATUS_HEAD, slotRow } from '../status-tables.js';
 
 const AGAIN_MS = 1_000;
 
 export async function run({ request, output, has, onInterrupt }: Invocation): Promise<CommandExit> {
-  if (has('watch') && (has('json') || !output.onTerminal)) {
-    throw new ApplicationError('USAGE', '--watch needs a terminal, and no --json');
+  if (has('watch') && (has('json') || !output.redraws)) {
+    throw new ApplicationError('USAGE', '--watch needs a terminal that can be cleared (TERM not dumb), and no --json');
   }
   const { configuration } = requireConfiguration(request);
   let ending = false;

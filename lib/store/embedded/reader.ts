@@ -115,6 +115,13 @@ export class EmbeddedStoreReader implements StoreReader {
     return value === undefined ? null : readQuarantinedBody(value);
   }
 
+  async count(etype: string): Promise<number> {
+    const counted = this.indexes().map(
+      (index) => this.look(index, ({ records }) => records.getKeysCount(recordRange(etype))) ?? 0,
+    );
+    return counted.reduce((sum, count) => sum + count, 0);
+  }
+
   async counts(): Promise<{ readonly records: number; readonly quarantined: number }> {
     let [records, quarantined] = [0, 0];
     for (const index of this.indexes()) {

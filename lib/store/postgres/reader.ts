@@ -111,6 +111,12 @@ export class PostgresStoreReader implements StoreReader {
     return row === undefined ? null : readBytes(row[0] ?? '\\x');
   }
 
+  async count(etype: string): Promise<number> {
+    if (!isStorable(etype)) return 0;
+    const [row] = await this.ask('select count(*) from records where etype = $1', [etype]);
+    return Number(row?.[0]);
+  }
+
   /** Exact up to a million records; above that what the server believes since it last looked. */
   async counts(): Promise<{ readonly records: number; readonly quarantined: number }> {
     const [row] = await this.ask(
