@@ -45,6 +45,29 @@ export interface Backend {
    * store that does not answer is waited for later on.
    */
   rehearse(): Promise<void>;
+  /**
+   * Copies all that it holds into a new or empty folder, also while programs run. Throws USAGE where the folder cannot be used, or the backend
+   * has servers, whose own tools do that; STORE_REFUSED, STORE_FAILED.
+   */
+  backUp(request: BackUpRequest): Promise<Backup>;
+}
+
+export interface BackUpRequest {
+  readonly target: string;
+  readonly clock: Clock;
+  /** Told again and again how much is copied, in bytes. */
+  progress(copied: number, bytes: number): void;
+}
+
+export interface Backup {
+  /** Absolute. */
+  readonly folder: string;
+  /** The moment that it shows, in milliseconds since 1970. */
+  readonly takenAt: number;
+  readonly environments: readonly string[];
+  readonly bytes: number;
+  /** A `send` was under way: what it sent right before may be sent twice when it is repeated on the copy. */
+  readonly sending: boolean;
 }
 
 export interface WorkerPlace {

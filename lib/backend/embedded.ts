@@ -3,6 +3,7 @@
  * that it has joined as.
  */
 import type { Configuration } from '../config/configuration.js';
+import { backUpFolder } from '../embedded/backup.js';
 import { type FolderSettings, isOlder, openFolder, readFolder } from '../embedded/folder.js';
 import { FORMAT_CHANGES, newestFormat } from '../embedded/formats.js';
 import { joinAsIndex, joinAsProducer } from '../embedded/participant.js';
@@ -17,6 +18,8 @@ import { historiesOf } from '../store/history-retention.js';
 import type { StoreReader } from '../store/store.js';
 import {
   type Backend,
+  type BackUpRequest,
+  type Backup,
   type Made,
   madeOrThere,
   type Producer,
@@ -112,6 +115,14 @@ export class EmbeddedBackend implements Backend {
     const formats = `format ${folder.format.format}, what is on disk by now writes format ${newestFormat(folder.changes).format}`;
     const sentence = `restart needed: data folder ${folder.path} has ${formats}; stop the program and start it again`;
     throw new ApplicationError('RESTART_NEEDED', sentence);
+  }
+
+  async backUp({ target, clock, progress }: BackUpRequest): Promise<Backup> {
+    const { store } = this.configuration;
+    const folder = readFolder(store.path);
+    if (folder === null)
+      throw new ApplicationError('STORE_FAILED', `there is no data folder ${store.path}: nothing to back up`);
+    return backUpFolder(folder, target, { ...store, clock, progress });
   }
 
   private get settings(): FolderSettings {

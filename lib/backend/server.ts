@@ -12,6 +12,7 @@ import { PostgresStore } from '../store/postgres/store.js';
 import type { StoreReader } from '../store/store.js';
 import {
   type Backend,
+  type Backup,
   type Made,
   madeOrThere,
   type Producer,
@@ -126,6 +127,14 @@ export class ServerBackend implements Backend {
     } finally {
       await reader.stop();
     }
+  }
+
+  async backUp(): Promise<Backup> {
+    const how = 'use pg_dump for PostgreSQL (docs/operations.md, "Backup and restore")';
+    throw new ApplicationError(
+      'USAGE',
+      `backup copies an embedded data folder; given was a configuration with servers: ${how}`,
+    );
   }
 
   private async setUpTables(): Promise<Made> {

@@ -21,6 +21,7 @@ const TREE_BYTES = 48;
 const ROOT_IN_TREE = 40;
 const ROOTS_AT = [PAGE_SIZE_AT + ROOT_IN_TREE, PAGE_SIZE_AT + TREE_BYTES + ROOT_IN_TREE] as const;
 export const TRANSACTION_AT = PAGE_SIZE_AT + 2 * TREE_BYTES + 8;
+const LAST_PAGE_AT = TRANSACTION_AT - 8;
 const META_BYTES = TRANSACTION_AT + 8;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
@@ -81,6 +82,36 @@ export function checkPages(path: string): void {
   }
 }
 
+/** The newest meta page of a file, for a copy of what it leads to. */
+export interface SnapshotMeta {
+  readonly transaction: number;
+  readonly page: Buffer;
+  /** The two meta pages of the copy, both of which lead there. */
+  readonly pages: readonly [Buffer, Buffer];
+  /** Of all pages together. */
+  readonly bytes: number;
+}
+
+/** Throws Damage. */
+export function metaFor(path: string): SnapshotMeta {
+  const file = openSync(path, 'r');
+  try {
+    const { metas, pageSize } = new Pages(file);
+    const newest = metas[0].transaction > metas[1].transaction ? 0 : 1;
+    const page = Buffer.alloc(pageSize);
+    readSync(file, page, 0, pageSize, newest * pageSize);
+    const transaction = Number(page.readBigUInt64LE(TRANSACTION_AT));
+    // The next commit writes the older one: it stands where it stood.
+    const older = Buffer.from(page);
+    older.writeBigUInt64LE(BigInt(1 - newest));
+    older.writeBigUInt64LE(BigInt(Math.max(0, transaction - 1)), TRANSACTION_AT);
+    const bytes = (Number(page.readBigUInt64LE(LAST_PAGE_AT)) + 1) * pageSize;
+    return { transaction, page, pages: newest === 0 ? [page, older] : [older, page], bytes };
+  } finally {
+    closeSync(file);
+  }
+}
+
 interface Meta {
   readonly pageSize: number;
   readonly roots: readonly bigint[];
@@ -90,7 +121,7 @@ interface Meta {
 /** The pages of an open file, as they were when its meta pages were read. */
 class Pages {
   readonly metas: readonly [Meta, Meta];
-  private readonly pageSize: number;
+  readonly pageSize: number;
   private readonly fileBytes: number;
   private walked = 0;
 

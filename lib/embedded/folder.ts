@@ -11,13 +11,15 @@
  * what is stored, so it is refused. Refused too was to remove environments of dead producers: their number is bounded by how many
  * producers run at once, and what nobody removes nobody can remove too early.
  */
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ApplicationError, messageOf } from '../runtime/errors.js';
 import { openFresh, ownFolder } from '../runtime/own-files.js';
 import { FORMAT_CHANGES, type Format, type FormatChange, newestFormat, refuseUnknown } from './formats.js';
 
 const META = 'meta.json';
+/** Stands in a backup until it is whole (backup.ts). */
+export const BACKUP_BEGUN = 'backup-unfinished';
 /** Producers that may send into one data folder at once. */
 export const MOST_PRODUCERS = 64;
 /** Of the 128 TiB that a process may use, what is left for environments; mapping more of them ends it by a segmentation fault. */
@@ -76,6 +78,10 @@ export function refuseTooManyMaps({ path, numProcesses }: DataFolder, mapSizeByt
 /** A data folder as it was made, for commands that only read; null when there is none. */
 export function readFolder(path: string, changes = FORMAT_CHANGES): DataFolder | null {
   const absolute = resolve(path);
+  if (existsSync(join(absolute, BACKUP_BEGUN))) {
+    const sentence = `data folder ${absolute} is a backup that was broken off (it holds ${BACKUP_BEGUN}) and is not whole: use another one`;
+    throw new ApplicationError('STORE_FAILED', sentence);
+  }
   const file = join(absolute, META);
   let text: string;
   try {
@@ -104,6 +110,11 @@ export function toBeBroughtUp({ path, format }: DataFolder): ApplicationError {
 /** From now on only programs use it that know this format. */
 export function raiseFolder(folder: DataFolder): void {
   writeMeta(folder.path, folder, newestFormat(folder.changes));
+}
+
+/** For a copy of the folder. */
+export function copyMeta(folder: DataFolder, to: string): void {
+  writeMeta(to, folder, folder.format);
 }
 
 /** Name of the environment of an index. */

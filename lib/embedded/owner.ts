@@ -67,3 +67,18 @@ export async function lookFromOutside<T>(
     await root.close();
   }
 }
+
+/** Takes the owner out of an environment that is a copy: its owner is one of the original's. */
+export async function disown(path: string, options: MapOptions): Promise<void> {
+  const root = openLmdb(path, 'write', options);
+  if (root === null) return;
+  try {
+    const self: Database<string, string> = root.openDB({ name: SELF_TABLE, ...SELF_OPTIONS });
+    const owner = ownerIn(self);
+    if (owner !== null) self.putSync('owner', JSON.stringify({ ...owner, identity: null } satisfies OwnerRow));
+  } catch (error) {
+    throw explained(path, error);
+  } finally {
+    await root.close();
+  }
+}
