@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { succeedInside } from '../cli/inside.js';
 import { Application } from '../support/application.js';
 
 const ITEM = `
@@ -56,7 +57,7 @@ logging: { format: json }
   const points = [...RUNNING, ...WAITING_BEHIND].map((id) =>
     JSON.stringify({ type: 'item', id, attr: 'number', v: 1 }),
   );
-  application.succeed(['send', '-'], `${points.join('\n')}\n`);
+  await succeedInside(application, ['send', '-'], `${points.join('\n')}\n`);
   const program = application.start();
   await program.line('worker ready');
   await program.line('hook runs', THREADS);
@@ -65,7 +66,7 @@ logging: { format: json }
   await program.line('worker ready', 2);
   await application.idle();
 
-  const ids = application.succeed(['list', 'item', '--json']).match(/(wait|free)-\d+/g);
+  const ids = (await succeedInside(application, ['list', 'item', '--json'])).match(/(wait|free)-\d+/g);
   expect(ids?.sort()).toEqual([...WAITING_BEHIND, ...runAgain].sort());
   const runs = program.lines.filter(({ message }) => message === 'hook runs').map(({ eid }) => eid);
   expect(runs.sort()).toEqual([...RUNNING, ...WAITING_BEHIND, ...runAgain].sort());

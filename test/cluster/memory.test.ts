@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { statusInside, succeedInside } from '../cli/inside.js';
 import { Application } from '../support/application.js';
 
 const ITEM = `
@@ -50,7 +51,7 @@ logging: { format: json }
   await program.line('worker ready');
   const ids = ['small-1', 'large', 'small-2'];
   const points = ids.map((id, v) => JSON.stringify({ type: 'item', id, attr: 'number', v }));
-  application.succeed(['send', '-'], `${points.join('\n')}\n`);
+  await succeedInside(application, ['send', '-'], `${points.join('\n')}\n`);
   expect(await program.line('worker is replaced')).toMatchObject({ why: expect.stringContaining('(max_memory)') });
   await program.line('worker ready', 2);
   await application.idle();
@@ -60,7 +61,7 @@ logging: { format: json }
       .match(/small-\d|large/g)
       ?.sort(),
   ).toEqual(ids.sort());
-  expect(application.status()?.slots).toMatchObject([{ state: 'running', respawns: 0 }]);
+  expect((await statusInside(application))?.slots).toMatchObject([{ state: 'running', respawns: 0 }]);
 });
 
 it('stops with a reason when no worker fits into max_memory, and check says so before', async () => {

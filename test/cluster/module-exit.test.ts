@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { statusInside, succeedInside } from '../cli/inside.js';
 import { Application } from '../support/application.js';
 
 const ITEM =
@@ -68,7 +69,7 @@ describe.each(process.env['LONG'] ? [0, 3] : [0])(
       writeFileSync(file(), text);
       const { code, stdout, stderr } = application.run(['reload']);
       expect([code, `${stdout}${stderr}`]).toEqual([1, expect.stringContaining(`while ${file()} was imported`)]);
-      expect(application.status()?.slots[0]?.state).toBe('running');
+      expect((await statusInside(application))?.slots[0]?.state).toBe('running');
     });
   },
 );
@@ -79,7 +80,7 @@ describe('a hook that calls process.exit', () => {
 export default defineModule({ onTaskStart() { process.exit(2); } });\n`);
     const program = application.start();
     await program.line('worker ready');
-    application.succeed(['send', '-'], '{"type":"item","id":"a","attr":"n","v":1}\n');
+    await succeedInside(application, ['send', '-'], '{"type":"item","id":"a","attr":"n","v":1}\n');
     const said = await program.line('the worker ends');
     expect(said['why']).toMatch(/ended the process with exit code 2 while it ran/);
     expect((await program.line('worker crashed'))['code']).toBe(1);

@@ -1,6 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { runInside, statusInside, succeedInside } from '../cli/inside.js';
 import { Application, PACKAGE_URL } from '../support/application.js';
 
 const ITEM = `
@@ -46,8 +47,12 @@ async function start() {
   return program;
 }
 
-const send = (attr: string, ids: readonly string[]) =>
-  application.succeed(['send', '-'], ids.map((id) => `${JSON.stringify({ type: 'item', id, attr, v: 1 })}\n`).join(''));
+const send = async (attr: string, ids: readonly string[]) =>
+  await succeedInside(
+    application,
+    ['send', '-'],
+    ids.map((id) => `${JSON.stringify({ type: 'item', id, attr, v: 1 })}\n`).join(''),
+  );
 
 const IDS = Array.from({ length: 20 }, (_, n) => `item-${n}`);
 
@@ -60,7 +65,7 @@ describe('a reload', () => {
       'config/default.yml',
       settings('  delivery: at-least-once').replace('worker_processes: 2', 'worker_processes: 3'),
     );
-    const { code, stdout } = application.run(['reload']);
+    const { code, stdout } = await runInside(application, ['reload']);
     expect(code).toBe(1);
     expect(stdout).toContain(
       'cannot change processing_core.worker_processes, processing_core.delivery; stop and start',
@@ -75,7 +80,7 @@ describe('a reload', () => {
       'config/default.yml',
       settings('  respawn: { backoff: 0.05s, backoff_max: 0.05s }', ', file: ../log/reloaded'),
     );
-    application.succeed(['reload']);
+    await succeedInside(application, ['reload']);
     await program.line('worker ready', 4);
     rewrite('modules/own.js', 'half edited (');
     process.kill(program.workers().get(1) ?? 0, 'SIGKILL');
@@ -83,7 +88,10 @@ describe('a reload', () => {
     expect(pauseMs).toBeLessThanOrEqual(50);
     const files = readdirSync(join(application.folder, 'log'));
     expect(files).toContainEqual(expect.stringMatching(/^reloaded\.primary\..*\.log$/));
-    expect(application.status()?.slots).toMatchObject([{ state: 'running', respawns: 0 }, { respawns: 1 }]);
+    expect((await statusInside(application))?.slots).toMatchObject([
+      { state: 'running', respawns: 0 },
+      { respawns: 1 },
+    ]);
     rewrite('modules/own.js', WAITING);
     rewrite('modules/go', '');
     expect(await program.line('worker ready', 5)).toMatchObject({ index: 1 });
@@ -96,7 +104,7 @@ describe('a reload', () => {
     const reload = application.start(['reload']);
     // The successor of index 0 waits; the worker of index 1 is an old one.
     await program.line('worker ended as planned');
-    send('extra', IDS);
+    await send('extra', IDS);
     expect(await program.line('deliveries wait for the end of the reload')).toMatchObject({ index: 1 });
     rewrite('modules/go', '');
     expect((await reload.exited).code).toBe(0);
@@ -107,6 +115,6 @@ describe('a reload', () => {
         .match(/item-\d+/g)
         ?.sort(),
     ).toEqual([...IDS].sort());
-    expect(application.succeed(['quarantine', 'list', '--json'])).toBe('');
+    expect(await succeedInside(application, ['quarantine', 'list', '--json'])).toBe('');
   });
 });

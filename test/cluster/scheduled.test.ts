@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { succeedInside } from '../cli/inside.js';
 import { Application, type LogLine } from '../support/application.js';
 
 const RUN = `
@@ -47,8 +48,8 @@ logging: { format: json }
   const places = new Set(ran.map((line) => `${line['job']}-${line['index']}`));
   expect([...places].sort()).toEqual(['everywhere-0', 'everywhere-1', 'once-0']);
   await application.idle();
-  application.succeed(['stop']);
+  await succeedInside(application, ['stop']);
   expect((await program.exited).code).toBe(0);
-  const records = application.succeed(['list', 'run', '--json']).match(/(everywhere|once)-\d/g);
+  const records = (await succeedInside(application, ['list', 'run', '--json'])).match(/(everywhere|once)-\d/g);
   expect(records?.sort()).toEqual(['everywhere-0', 'everywhere-1', 'once-0']);
 });

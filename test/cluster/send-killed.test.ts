@@ -2,6 +2,7 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { succeedInside } from '../cli/inside.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
 
@@ -34,8 +35,8 @@ async function sendKilled(step: string, nth: number, args: readonly string[]): P
   expect([step, nth, (await sending.exited).signal]).toEqual([step, nth, 'SIGKILL']);
 }
 
-function repeat(args: readonly string[]): { sent: number; repeated: number; sent_before: number } {
-  return JSON.parse(counting.application.succeed(['send', ...args, '--json']));
+async function repeat(args: readonly string[]): Promise<{ sent: number; repeated: number; sent_before: number }> {
+  return JSON.parse(await succeedInside(counting.application, ['send', ...args, '--json']));
 }
 
 /** The text of the next lines of all counters. */
@@ -48,7 +49,7 @@ async function settled(): Promise<void> {
   await program.line('worker ready', 2);
   await counting.application.idle();
   expect(await contentOf(counting.application)).toEqual(expectedContent(counting.sent));
-  counting.application.succeed(['stop']);
+  await succeedInside(counting.application, ['stop']);
   expect((await program.exited).code).toBe(0);
 }
 
@@ -65,7 +66,7 @@ it(
         await sendKilled(step, 1 + ((at + round) % 3), [file]);
         // Killed again while it finishes what it had begun.
         if (step === 'open-durable') await sendKilled('lines-before', 1, [file]);
-        const { repeated, sent_before, sent } = repeat([file]);
+        const { repeated, sent_before, sent } = await repeat([file]);
         if (['lines-before', 'open-durable'].includes(step)) expect(repeated).toBeGreaterThan(0);
         expect(sent + sent_before).toBe(lines);
       }
@@ -87,7 +88,7 @@ it(
         text += nextLines();
         writeFileSync(file, text);
         await sendKilled(step, nth, changed);
-        const { sent, sent_before } = repeat(changed);
+        const { sent, sent_before } = await repeat(changed);
         expect(sent + sent_before).toBe(text.trimEnd().split('\n').length);
         text = text.slice(text.indexOf('\n') + 1);
       }

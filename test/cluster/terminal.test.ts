@@ -1,5 +1,6 @@
 /** Programs on a terminal, and what becomes of them when it is closed: they are not to live on where nobody sees them. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { statusInside, succeedInside } from '../cli/inside.js';
 import type { Application } from '../support/application.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
@@ -29,12 +30,12 @@ function start(args: readonly string[]): void {
 it('reloads at SIGHUP while its terminal is there, and drains when that is closed', async () => {
   start(['start']);
   await terminal.prints(/worker ready(.|\s)*worker ready/);
-  const primary = application.status()?.pid ?? Number.NaN;
+  const primary = (await statusInside(application))?.pid ?? Number.NaN;
   process.kill(primary, 'SIGHUP');
   await terminal.prints('reloaded');
-  application.succeed(['send', counting.nextFile(['c1', 'c2'], 3)]);
+  await succeedInside(application, ['send', counting.nextFile(['c1', 'c2'], 3)]);
   await application.idle();
-  const pids = application.status()?.slots.map(({ pid }) => pid ?? 0) ?? [];
+  const pids = (await statusInside(application))?.slots.map(({ pid }) => pid ?? 0) ?? [];
   terminal.close();
   expect(await terminal.told).toBe('0\n');
   expect([primary, ...pids].filter(isAlive)).toEqual([]);

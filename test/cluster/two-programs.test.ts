@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { statusInside, succeedInside } from '../cli/inside.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
 
@@ -16,19 +17,19 @@ it('shares the indexes of one data folder between two programs, one of which may
     application.start(['start', '--indexes', '1']),
   ];
   await Promise.all([first.line('worker ready'), second.line('worker ready')]);
-  application.succeed(['send', counting.nextFile(COUNTERS, 3)]);
+  await succeedInside(application, ['send', counting.nextFile(COUNTERS, 3)]);
   await application.idle();
   // What a task of one program derives for the other arrives there.
   expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
 
   await first.kill();
-  application.succeed(['send', counting.nextFile(COUNTERS, 3)]);
-  expect(application.status()?.slots.map(({ index, state }) => [index, state])).toEqual([[1, 'running']]);
+  await succeedInside(application, ['send', counting.nextFile(COUNTERS, 3)]);
+  expect((await statusInside(application))?.slots.map(({ index, state }) => [index, state])).toEqual([[1, 'running']]);
   const again = application.start(['start', '--indexes', '0']);
   await again.line('worker ready');
   await application.idle();
   expect(await contentOf(application)).toEqual(expectedContent(counting.sent));
 
-  application.succeed(['stop']);
+  await succeedInside(application, ['stop']);
   expect([await again.exited, await second.exited].map(({ code }) => code)).toEqual([0, 0]);
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { contentsOf } from '../../lib/ingest/follow.js';
+import { succeedInside } from '../cli/inside.js';
 import type { Application } from '../support/application.js';
 import { manualClock } from '../support/clock.js';
 import { makeFolder } from '../support/folder.js';
@@ -70,7 +71,10 @@ it('reads a rotated file to its end, then the new one, and one that is cut short
   await sending.says('points.jsonl was cut short');
   await arrived(application, 8);
   expect((await interrupted(sending)).summary).toMatchObject({ sent: 8, sent_before: 0, rejected: 0 });
-  expect(JSON.parse(application.succeed(['send', file, '--json']))).toMatchObject({ sent: 0, sent_before: 1 });
+  expect(JSON.parse(await succeedInside(application, ['send', file, '--json']))).toMatchObject({
+    sent: 0,
+    sent_before: 1,
+  });
 });
 
 it('reads on what is written to a rotated file for a moment, and each file that had its name', async () => {
@@ -129,7 +133,7 @@ it('waits behind a last line that was sent without its end', async () => {
 
   const { application, file: points } = make();
   writeFileSync(points, busPoints(0, 2).trimEnd());
-  application.succeed(['send', points]);
+  await succeedInside(application, ['send', points]);
   const sending = new Sending(application, [points, '--follow']);
   appendFileSync(points, `\n${busPoints(2, 3)}`);
   await arrived(application, 3);
@@ -168,7 +172,7 @@ it('refuses what is not JSON lines, and a file that has changed', async () => {
     expect([code, told]).toEqual([2, expect.stringContaining('allowed are JSON lines')]);
   }
   writeFileSync(file, busPoints(0, 3));
-  application.succeed(['send', file]);
+  await succeedInside(application, ['send', file]);
   writeFileSync(file, busPoints(0, 2) + busPoints(7, 8));
   const { code, told } = await new Sending(application, [file, '--follow']).ended();
   expect([code, told]).toEqual([2, expect.stringContaining('line 3 is the first that is another')]);

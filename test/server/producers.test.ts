@@ -1,6 +1,7 @@
 /** Four producers, each a process of its own, in front of a queue that is full: they wait, and nothing is lost, doubled or reordered. */
 import { expect, it, onTestFinished } from 'vitest';
 import { queueNames } from '../../lib/queue/names.js';
+import { succeedInside } from '../cli/inside.js';
 import { freshDatabase } from '../support/postgres.js';
 import { freshVirtualHost } from '../support/rabbitmq.js';
 import { RawQueue } from '../support/raw-queue.js';
@@ -21,7 +22,7 @@ it('four programs that send into a full queue wait for it, and each entity gets 
     maxLength: MAX_LENGTH,
   });
   onTestFinished(() => application.dispose());
-  application.succeed(['setup']);
+  await succeedInside(application, ['setup']);
   const addressOf = (producer: number, n: number) => `192.0.2.${producer * ADDRESSES_EACH + (n % ADDRESSES_EACH)}`;
   const sent = Array.from({ length: PRODUCERS }, (_, producer) =>
     eventsOf(Array.from({ length: EVENTS_EACH }, (_, n) => addressOf(producer, n))),

@@ -1,5 +1,6 @@
 /** Databases that released versions left, used by this one. */
 import { expect, it, onTestFinished } from 'vitest';
+import { succeedInside } from '../cli/inside.js';
 import {
   breakingMessages,
   derivingMessages,
@@ -23,7 +24,7 @@ it.each(openedFixtures('server'))(
     const application = fixtureApplication(numProcesses, { broker, storeUrl: database.url });
     onTestFinished(() => application.dispose());
     extract(archive, application.dataDir);
-    application.succeed(['setup']);
+    await succeedInside(application, ['setup']);
     const content = async () => ({ ...(await readContent(application)), ...(await databaseRows(database)) });
     expect(await content()).toEqual(expected.made);
     expect(await readSerials(application)).toEqual(new Set([MANY_DIGITS]));

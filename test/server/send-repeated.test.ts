@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { sequencedOf } from '../../lib/model/task-id.js';
 import { queueNames } from '../../lib/queue/names.js';
+import { succeedInside } from '../cli/inside.js';
 import { freshVirtualHost } from '../support/rabbitmq.js';
 import { RawQueue } from '../support/raw-queue.js';
 import { busApplication, busPoints } from '../support/sending.js';
@@ -31,7 +32,7 @@ it('repeats an open block under the ids it was published with', async () => {
     const killer = `${KILLER.href}?step=${step}&nth=${nth}&ms=2`;
     const sending = application.start(['send', file, ...RATE], ['--import', killer]);
     expect([step, (await sending.exited).signal]).toEqual([step, 'SIGKILL']);
-    const summary = JSON.parse(application.succeed(['send', file, '--json']));
+    const summary = JSON.parse(await succeedInside(application, ['send', file, '--json']));
     expect(summary.sent + summary.sent_before).toBe(lines);
     repeated += summary.repeated;
   }
