@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkWith } from '../../lib/cli/commands/check.js';
 import { makeFolder } from '../support/folder.js';
+import { mainInside } from './inside.js';
 import { invocation } from './invocation.js';
 import { dp3, ROOT } from './program.js';
 
@@ -37,7 +38,7 @@ describe('check', () => {
       'default.yml': 'processing_core:\n  worker_threds: 4\n  hook_timeout: soon\nlogging: {level: loud}\n',
       'database.yml': 'db_name: x\n',
     });
-    const { code, stdout, stderr } = await dp3(['check', '--config', dir]);
+    const { code, stdout, stderr } = await mainInside(['check', '--config', dir]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr.split('\n')).toEqual([
       `warning  ${dir}/database.yml:1 database.db_name: Only the Python program of DP3 uses this key; it has no effect here.`,
@@ -58,7 +59,7 @@ describe('check', () => {
     expect(document).toMatchObject({ ok: true, problems: [], modules: { networks: {} } });
     expect(document.configuration['processing_core.commit.age']).toEqual({ value: '5ms', from: 'default' });
     expect(document.model.map(({ id }: { id: string }) => id)).toEqual(['ip', 'network']);
-    const bad = await dp3(['check', '--config', makeFolder({ 'default.yml': 'x: 1' }), '--json']);
+    const bad = await mainInside(['check', '--config', makeFolder({ 'default.yml': 'x: 1' }), '--json']);
     expect(bad.code).toBe(2);
     expect(JSON.parse(bad.stdout)).toMatchObject({ ok: false, problems: [{ severity: 'error', key: 'x', line: 1 }] });
   });
@@ -98,7 +99,7 @@ describe('check', () => {
       'geo.mjs': "throw new Error('cannot reach amqp://u:geheim@h');",
     });
     for (const json of [[], ['--json']]) {
-      const { stdout, stderr } = await dp3(['check', '--config', dir, ...json]);
+      const { stdout, stderr } = await mainInside(['check', '--config', dir, ...json]);
       expect(stdout + stderr).toContain('amqp://***@h');
       expect(stdout + stderr).not.toContain('geheim');
     }
@@ -128,7 +129,7 @@ describe('check', () => {
       'default.yml': 'processing_core: {modules_dir: ., enabled_modules: [geo, gone]}',
       'geo.mjs': moduleText('onTaskStrat() {}'),
     });
-    const { code, stdout, stderr } = await dp3(['check', '--config', dir]);
+    const { code, stdout, stderr } = await mainInside(['check', '--config', dir]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/geo\.mjs.*onTaskStrat.*onTaskStart/);
     expect(stderr).toMatch(/gone/);
@@ -153,7 +154,7 @@ describe('check', () => {
       ),
       'idle.mjs': moduleText(''),
     });
-    const { stdout } = await dp3(['check', '--config', dir]);
+    const { stdout } = await mainInside(['check', '--config', dir]);
     const jobs = stdout.slice(stdout.indexOf('Scheduled jobs')).trim().split('\n');
     const zone = /^(geo\.scheduled\[0\]) +index-0 +0 30 2 29 2 \* +20\d\d-02-29T02:30:00\+01:00$/;
     expect(jobs[2]).toMatch(zone);
@@ -162,7 +163,7 @@ describe('check', () => {
       expect.stringMatching(/^geo\.scheduled\[1\] +all +\{"year":9998\} +9998-01-01T00:00:00\+00:00$/),
     ]);
     for (const line of jobs) expect(line.length).toBeLessThanOrEqual(80);
-    const document = JSON.parse((await dp3(['check', '--config', dir, '--json'])).stdout);
+    const document = JSON.parse((await mainInside(['check', '--config', dir, '--json'])).stdout);
     expect(document.jobs).toEqual([
       { job: 'geo.scheduled[0]', on: 'index-0', schedule: '0 30 2 29 2 *', next: expect.any(Array) },
       { job: 'geo.scheduled[1]', on: 'all', schedule: '{"year":9998}', next: ['9998-01-01T00:00:00+00:00'] },

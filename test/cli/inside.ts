@@ -4,15 +4,19 @@ import { main } from '../../lib/cli/main.js';
 import type { ProgramStatus } from '../../lib/ipc/status.js';
 import type { Application, CommandResult } from '../support/application.js';
 
-export async function runInside(
-  application: Pick<Application, 'configDir'>,
+export function runInside(
+  { configDir }: Pick<Application, 'configDir'>,
   args: readonly string[],
   input: string | Buffer = '',
 ): Promise<CommandResult> {
+  return mainInside(['--config', configDir, ...args], input);
+}
+
+/** All words of a command line as they are. */
+export async function mainInside(argv: readonly string[], input: string | Buffer = ''): Promise<CommandResult> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const printed = [collect(stdout), collect(stderr)] as const;
   const stdin = Readable.from(input.length === 0 ? [] : [Buffer.from(input as string)]);
-  const argv = ['--config', application.configDir, ...args];
   const code = await main(argv, { stdin, stdout, stderr, on() {}, once() {}, off() {} });
   return { code, stdout: printed[0](), stderr: printed[1]() };
 }

@@ -8,6 +8,7 @@ import type { Command, Invocation, Run } from '../../lib/cli/command.js';
 import { main } from '../../lib/cli/main.js';
 import { ApplicationError } from '../../lib/runtime/errors.js';
 import { makeFolder } from '../support/folder.js';
+import { mainInside } from './inside.js';
 import { dp3, ROOT } from './program.js';
 
 describe('the command line', () => {
@@ -19,7 +20,7 @@ describe('the command line', () => {
     expect(names).toEqual(expect.arrayContaining(['check', 'route']));
     expect(help.stdout).toMatch(/^ {2}quarantine +List, show, retry or drop/m);
     for (const name of ['check', 'route']) {
-      const own = await dp3([name, '--help']);
+      const own = await mainInside([name, '--help']);
       expect(own.stdout).toMatch(new RegExp(`Example:\\n  npx dp3-cluster ${name} `));
       for (const option of ['--config', '--app', '--env', '--verbose', '--json']) expect(own.stdout).toContain(option);
     }
@@ -48,7 +49,7 @@ describe('the command line', () => {
     ],
     ['an argument too many', ['route', 'ip', '1.1.1.1', 'x'], /^dp3-cluster: too many arguments/],
   ])('refuses %s in one sentence, with the way to use it, and exit code 2', async (_, args, sentence) => {
-    const { code, stdout, stderr } = await dp3(args);
+    const { code, stdout, stderr } = await mainInside(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(sentence);
   });
@@ -59,13 +60,13 @@ describe('the command line', () => {
     [['quarantine', 'lst', '-h'], /^dp3-cluster: unknown command 'lst'\. Did you mean "list"\?\n$/],
     [['help', 'bogus'], /./],
   ])('says that a command is not known also where its help is asked for: %j', async (args, sentence) => {
-    const { code, stderr } = await dp3(args);
+    const { code, stderr } = await mainInside(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(sentence);
   });
 
   it('prints help on stderr and exits with 2 when no command is named', async () => {
-    const { code, stdout, stderr } = await dp3([]);
+    const { code, stdout, stderr } = await mainInside([]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^Usage: /);
   });
@@ -78,8 +79,8 @@ describe('the command line', () => {
 
   it('takes the flags that name the configuration before and after the command', async () => {
     const dir = makeFolder({ 'default.yml': 'app: bees' });
-    const before = await dp3(['--config', dir, 'check', '--json']);
-    const after = await dp3(['check', '--config', dir, '--json']);
+    const before = await mainInside(['--config', dir, 'check', '--json']);
+    const after = await mainInside(['check', '--config', dir, '--json']);
     expect(before.stdout).toBe(after.stdout);
     expect(JSON.parse(after.stdout).configuration.app.value).toBe('bees');
   });
