@@ -61,7 +61,8 @@ const MAP: ImportMap = {
   control: [...GROUND, 'config', 'ipc', 'store', 'backend', 'observability'],
   cli: [...GROUND, ...MIDDLE, 'backend', 'hooks', 'ingest', 'documents', 'control', 'primary', 'worker'],
   bin: [...GROUND, 'cli', 'worker', 'hooks'],
-  index: [...GROUND, 'hooks'],
+  producer: [...GROUND, 'config', 'backend', 'hooks', 'ingest'],
+  index: [...GROUND, 'hooks', 'producer'],
   services: ['runtime'],
 };
 

@@ -57,6 +57,11 @@ export const ERRORS = {
     follows: 'exit-2',
   },
   QUEUE_UNAVAILABLE: { sentence: 'The queue does not answer at the moment.', follows: 'retry' },
+  PRODUCER_FULL: {
+    sentence:
+      'As much is on its way and not confirmed as a producer of a program may hold (`maxPendingBytes`). Nothing of the call was sent; try again later.',
+    follows: 'retry',
+  },
   QUEUE_REFUSED: {
     sentence:
       'The broker does not accept the configured user, virtual host or encryption, or has a queue that cannot be used.',
