@@ -14,7 +14,7 @@ import type { RecordDraft } from './state.js';
 const NO_DERIVED: readonly UnsentTask[] = Object.freeze([]);
 
 /** What the executor needs of the delivery of a task: its lane says when it runs, the executor when it waits for the store instead. */
-export type ExecutedDelivery = Pick<Delivery, 'id'> & Partial<Pick<Delivery, 'started' | 'ended'>>;
+export type ExecutedDelivery = Pick<Delivery, 'id'> & Partial<Pick<Delivery, 'started' | 'ended' | 'attempts'>>;
 
 export class Chain {
   /** The task that the steps are at. */
@@ -67,6 +67,10 @@ export class Chain {
     this.task = task;
     this.inlineLeft = limits.maxInline;
     this.setsLeft = limits.maxSets;
+  }
+
+  get hookName(): string | null {
+    return this.hook === null ? null : `${this.hook.module.name} ${this.hook.name}`;
   }
 
   get state(): RecordState | null {

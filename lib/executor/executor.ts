@@ -5,7 +5,6 @@
  * so that the next task of the entity sees it. Whatever module code does ends in the result; what is thrown here is an error
  * of ours, after which nothing has changed. Refused: a class for each step, a generator (both were slower than a list of functions).
  */
-import type { Hook } from '../hooks/hook.js';
 import type { TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Task } from '../model/task.js';
@@ -69,18 +68,18 @@ export class Executor {
       const waiting = this.advance(chain);
       return waiting === null ? this.finish(chain) : this.wait(chain, waiting);
     } catch (error) {
-      throw new ExecutionError(nameOf(chain.hook), error);
+      throw new ExecutionError(chain.hookName, error);
     }
   }
 
   /** The tasks that wait for a hook or for the store. */
   running(): RunningTask[] {
     const now = this.options.clock.monotonic();
-    return Array.from(this.waiting, ({ delivery, task, startedAt, hook }) => ({
+    return Array.from(this.waiting, ({ delivery, task, startedAt, hookName: hook }) => ({
       id: delivery.id,
       key: task.key,
       runningMs: now - startedAt,
-      hook: nameOf(hook),
+      hook,
     }));
   }
 
@@ -105,7 +104,7 @@ export class Executor {
       for (let waiting: Promise<void> | null = first; waiting !== null; waiting = this.advance(chain)) await waiting;
       return this.finish(chain);
     } catch (error) {
-      throw new ExecutionError(nameOf(chain.hook), error);
+      throw new ExecutionError(chain.hookName, error);
     } finally {
       this.waiting.delete(chain);
     }
@@ -131,8 +130,4 @@ export class Executor {
     }
     return this.now;
   }
-}
-
-function nameOf(hook: Hook | null): string | null {
-  return hook === null ? null : `${hook.module.name} ${hook.name}`;
 }

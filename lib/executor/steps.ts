@@ -254,6 +254,7 @@ function call(
   { subject, before, depth }: About,
 ): HookResult | Promise<HookResult> {
   chain.hook = hook;
+  if (chain.delivery.attempts) tools.events.emit('suspect-calls', { entity: chain.task.key, hook: chain.hookName });
   const point = 'attr' in subject ? subject : null;
   const context = new EntityContext(hook, tools.maker, depth + 1, chain, point, before);
   return tools.runner.run(hook, context, chain.task.eid, subject);

@@ -52,6 +52,8 @@ export type FromWorker =
   /** Null before there is anything to tell of. */
   | { readonly type: 'stats'; readonly status: WorkerStatus | null }
   | { readonly type: 'stop-program'; readonly reason: string; readonly exitCode: 0 | 1 | 2 }
+  /** A task that broke its lane or process before calls this hook, null: it has run. Whoever hears nothing more knows what it was. */
+  | { readonly type: 'suspect'; readonly entity: string; readonly hook: string | null }
   /** Another process owns its index by now, and it acts for it no more: another worker is to stand by in its place. */
   | { readonly type: 'lost'; readonly why: string }
   /** Asks to be replaced in order, which is no crash. `atOnce`: its successor will ask, too, before it has done anything. */

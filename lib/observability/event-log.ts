@@ -7,14 +7,16 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
 import type { Events } from './events.js';
 import type { Logger } from './logger.js';
+import { withModuleFrames } from './module-frames.js';
 
-/** Between two lines about ids that came with another task. */
+/** Between two lines about the same. */
 const TELL_AGAIN_MS = 60_000;
 
 /** Logs the events of a worker from now on. */
 export function logEvents(events: Events, log: Logger, clock: Pick<Clock, 'monotonic'> = systemClock): void {
   logInput(events, log);
   logRenamed(events, log, clock);
+  logSlow(events, log, clock);
   logTasks(events, log);
   logModules(events, log);
   logStore(events, log);
@@ -31,18 +33,47 @@ function logInput(events: Events, log: Logger): void {
   );
 }
 
-/** At most once a minute, with how many there were since: whoever sends may do it with each. */
+/** Whoever sends may do it with each. */
 function logRenamed(events: Events, log: Logger, clock: Pick<Clock, 'monotonic'>): void {
-  let tasks = 0;
-  let toldAt = Number.NEGATIVE_INFINITY;
+  const seen = new OnceAMinute(clock);
   events.on('task-renamed', ({ id: processedAs, before: id }) => {
-    tasks += 1;
-    const now = clock.monotonic();
-    if (now < toldAt + TELL_AGAIN_MS) return;
-    const fields = { id, processedAs, tasks };
-    log.warn('a task came under the id of another; it is processed under an id of its own', fields);
-    [tasks, toldAt] = [0, now];
+    seen.add(1, ({ count: tasks }) => {
+      const fields = { id, processedAs, tasks };
+      log.warn('a task came under the id of another; it is processed under an id of its own', fields);
+    });
   });
+}
+
+/** One line for each entity type: where one task is slow, many are. */
+function logSlow(events: Events, log: Logger, clock: Pick<Clock, 'monotonic'>): void {
+  const byType = new Map<string, OnceAMinute>();
+  events.on('task-slow', ({ key: entity, durationMs, created }) => {
+    const etype = entity.slice(0, entity.indexOf(':'));
+    const seen = byType.get(etype) ?? new OnceAMinute(clock);
+    byType.set(etype, seen);
+    seen.add(durationMs, ({ count: tasks, most: longestMs }) => {
+      const times = { durationMs: Math.round(durationMs), longestMs: Math.round(longestMs) };
+      log.warn('a task was slow', { entity, ...times, created, tasks });
+    });
+  });
+}
+
+/** What happens again and again is told at once, and then at most once a minute: how often since the last line, and the most of it. */
+class OnceAMinute {
+  private count = 0;
+  private most = 0;
+  private toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
+
+  add(amount: number, tell: (since: { readonly count: number; readonly most: number }) => void): void {
+    this.count += 1;
+    this.most = Math.max(this.most, amount);
+    const now = this.clock.monotonic();
+    if (now < this.toldAt + TELL_AGAIN_MS) return;
+    tell({ count: this.count, most: this.most });
+    [this.count, this.most, this.toldAt] = [0, 0, now];
+  }
 }
 
 function logTasks(events: Events, log: Logger): void {
@@ -56,11 +87,11 @@ function logTasks(events: Events, log: Logger): void {
     const what = acked ? 'is lost (at-most-once)' : 'stays in the queue';
     log.warn(`a task did not finish in time and ${what}`, { id, entity });
   });
+  events.on('task-tried-again', ({ id, key: entity, attempts }) =>
+    log.warn('a task runs again that broke its lane or process', { id, entity, attempts }),
+  );
   events.on('lane-broken', ({ id, key: entity, hook, attempts, restarts, error }) =>
     log.error('a lane broke and was restarted', { id, entity, hook, attempts, restarts, error }),
-  );
-  events.on('task-slow', ({ key, durationMs, created }) =>
-    log.warn('a task was slow', { entity: key, durationMs: Math.round(durationMs), created }),
   );
   events.on('task-hanging', ({ id, key, durationMs, hook }) =>
     log.warn('a task runs longer than hang_timeout', { id, entity: key, durationMs: Math.round(durationMs), hook }),
@@ -81,8 +112,9 @@ function logTasks(events: Events, log: Logger): void {
 
 function logModules(events: Events, log: Logger): void {
   events.on('module-error', ({ module, hook, key, kind, error }) => {
-    if (kind === 'unhandled') log.error('a promise of a module rejected and nothing waited for it', { error });
-    else log.error('a hook failed', { module, hook, entity: key, kind, error });
+    const shown = withModuleFrames(error);
+    if (kind === 'unhandled') log.error('a promise of a module rejected and nothing waited for it', { error: shown });
+    else log.error('a hook failed', { module, hook, entity: key, kind, error: shown });
   });
   events.on('hook-late', ({ module, hook, key, durationMs }) =>
     log.warn('a hook ended after its time limit', { module, hook, entity: key, durationMs: Math.round(durationMs) }),

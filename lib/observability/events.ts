@@ -48,7 +48,13 @@ export interface EventMap {
   /** The lane of a key started its task. */
   'task-started': { readonly id: string; readonly key: string };
 
+  /** The same of one that broke its lane or process before. */
+  'task-tried-again': { readonly id: string; readonly key: string; readonly attempts: number };
+
   // ── Execution
+
+  /** Such a task calls a hook: where that blocks, nobody can be told any more. Null once the task has run. */
+  'suspect-calls': { readonly entity: string; readonly hook: string | null };
 
   /** A task (with its inline chain) was executed; its result waits for its commit. */
   'task-executed': { readonly key: string; readonly outcome: Outcome; readonly durationMs: number };

@@ -18,6 +18,7 @@ export interface LogEntry {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+const FRAME = /^ +at .*$/gm;
 const OWN_NAMES: ReadonlySet<string> = new Set(['time', 'level', 'message']);
 
 /** One JSON object: time (ISO 8601, UTC), level, message, then the fields. */
@@ -54,14 +55,21 @@ function* fieldsOf(entry: LogEntry): Generator<readonly [string, Plain]> {
 function shown(value: Plain): string {
   if (typeof value === 'string' && /^[\w.:/@+-]+$/.test(value)) return value;
   const error = asError(value);
-  return printable(JSON.stringify(error ? error['message'] : value));
+  return printable(JSON.stringify(error ? headOf(error) : value));
 }
 
+/** What an error says stands in its line; below it, where it was thrown, and its causes. */
 function collectStacks(value: Plain, lines: string[]): void {
   for (let error = asError(value), first = true; error; error = asError(error['cause'] ?? null), first = false) {
-    const [head = '', ...frames] = String(error['stack']).split('\n');
-    lines.push(first ? head : `caused by ${head}`, ...frames);
+    if (!first) lines.push(...`caused by ${headOf(error)}`.split('\n'));
+    const stack = String(error['stack']);
+    lines.push(...(stack.match(FRAME) ?? []));
   }
+}
+
+/** As a stack begins: `TypeError: what is wrong`. */
+function headOf({ name, message }: Readonly<Record<string, Plain>>): string {
+  return name === 'Error' ? String(message) : `${String(name)}: ${String(message)}`;
 }
 
 function asError(value: Plain): Readonly<Record<string, Plain>> | null {

@@ -79,7 +79,7 @@ export function makeLogger(write: Write, lowest: Level, own: Fields): Logger {
   };
   return {
     debugOn: lowest === 'debug',
-    child: (fields) => makeLogger(write, lowest, { ...own, ...fields }),
+    child: (fields) => makeLogger(write, lowest, allFields(own, '', fields)),
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
@@ -90,18 +90,28 @@ export function makeLogger(write: Write, lowest: Level, own: Fields): Logger {
 /** A module in JavaScript may log anything: no line is lost for it. */
 function textOf(message: unknown): string {
   if (typeof message === 'string') return message;
-  return message instanceof Error ? message.message : JSON.stringify(plainOf(message));
+  const plain = plainOf(message);
+  return isError(message) ? String(Reflect.get(plain as object, 'message')) : JSON.stringify(plain);
 }
 
 function allFields(own: Fields, message: unknown, given: unknown): Fields {
-  const known = message instanceof Error ? { ...own, error: message } : own;
+  const known = isError(message) ? { ...own, error: message } : own;
   if (given === undefined) return known;
-  if (given instanceof Error) return { ...known, error: given };
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return { ...known, value: given };
   try {
+    if (given instanceof Error) return { ...known, error: given };
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return { ...known, value: given };
     return { ...known, ...given };
   } catch {
     return { ...known, value: plainOf(given) };
+  }
+}
+
+/** A proxy may throw even here. */
+function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error;
+  } catch {
+    return false;
   }
 }
 
@@ -116,16 +126,16 @@ interface CarriedLine extends winston.Logform.TransformableInfo {
 
 function openOutlets(options: LoggerOptions, clock: Clock): Outlets {
   const stream = options.stream ?? process.stderr;
-  const tell = (what: string, error: unknown) => {
-    const line = jsonLine({ time: clock.now(), level: 'error', message: what, fields: { error } });
-    if (stream.writable) stream.write(`${line}\n`);
-  };
   // A reader of the log that goes away (EPIPE) must not end the program.
   const ignore = () => {};
   stream.on('error', ignore);
   const { terminal, coloured } = lookOf(stream);
   const pretty = options.format === 'pretty' || (options.format === 'auto' && terminal);
-  const format = pretty ? written((entry) => prettyLine(entry, coloured)) : written(jsonLine);
+  const lineOf = pretty ? (entry: LogEntry) => prettyLine(entry, coloured) : jsonLine;
+  const tell = (message: string, error: unknown) => {
+    if (stream.writable) stream.write(`${lineOf({ time: clock.now(), level: 'error', message, fields: { error } })}\n`);
+  };
+  const format = written(lineOf);
   const console = new winston.transports.Stream({ stream, format });
   const file = options.file && tryFile(options.file, (error) => tell('the log file cannot be written', error));
   const transports = [console, ...(file ? [file.transport] : [])];

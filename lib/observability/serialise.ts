@@ -14,6 +14,7 @@ export type Plain = string | number | boolean | null | readonly Plain[] | { read
 export const MOST_CHARACTERS = 8_192;
 export const MOST_ENTRIES = 100;
 export const MOST_LEVELS = 8;
+const UNREADABLE = '[unreadable]';
 
 /** Plain data of any value; the same data for the same value, whatever it is. */
 export function plainOf(value: unknown): Plain {
@@ -38,15 +39,19 @@ function walk(value: unknown, above: readonly object[], levels: number): Plain {
     case 'object':
       break;
     default:
-      return plainText(String(value));
+      return readable(() => plainText(String(value)));
   }
   if (value === null) return null;
   if (above.includes(value)) return '[circular]';
   if (levels === 0) return '[deeper]';
+  return readable(() => ofObject(value, [...above, value], levels - 1));
+}
+
+function readable(read: () => Plain): Plain {
   try {
-    return ofObject(value, [...above, value], levels - 1);
+    return read();
   } catch {
-    return '[unreadable]';
+    return UNREADABLE;
   }
 }
 
@@ -67,13 +72,10 @@ function ofObject(value: object, above: readonly object[], levels: number): Plai
 
 /** Name, message, stack and own properties (code, errno ...) of an error, its cause and the errors of an AggregateError. */
 function ofError(error: Error, above: readonly object[], levels: number): Plain {
-  const fields: (readonly [string, unknown])[] = [
-    ['name', error.name],
-    ['message', error.message],
-  ];
+  const fields: (readonly [string, unknown])[] = [...pairs(error, ['name', 'message'])];
   const own = Object.keys(error).filter((name) => name !== 'name' && name !== 'message' && name !== 'stack');
-  fields.push(...pairs(error, own), ['stack', error.stack]);
-  if (error.cause !== undefined && !own.includes('cause')) fields.push(['cause', error.cause]);
+  fields.push(...pairs(error, [...own, 'stack']));
+  if (!own.includes('cause')) fields.push(...pairs(error, ['cause']));
   if (error instanceof AggregateError && !own.includes('errors')) fields.push(['errors', error.errors]);
   return ofEntries(fields, fields.length, above, levels);
 }
@@ -102,7 +104,7 @@ function read(value: object, name: string): unknown {
   try {
     return Reflect.get(value, name);
   } catch {
-    return '[unreadable]';
+    return UNREADABLE;
   }
 }
 

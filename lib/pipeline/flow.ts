@@ -123,12 +123,16 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
     if (isExhausted(work, limits)) return exhausted(work, limits.maxAttempts);
     if (!this.acknowledging.allows(work)) return null;
     delivery.started();
-    if (events.hears('task-started')) events.emit('task-started', { id: delivery.id, key: task.key });
+    const { id, attempts } = delivery;
+    if (events.hears('task-started')) events.emit('task-started', { id, key: task.key });
+    if (attempts > 0) events.emit('task-tried-again', { id, key: task.key, attempts });
     return this.options.execute(task, delivery);
   }
 
   finished(work: LaneWork, result: TaskResult | null): void {
-    work.delivery.ended();
+    const { delivery, task } = work;
+    delivery.ended();
+    if (delivery.attempts > 0) this.options.events.emit('suspect-calls', { entity: task.key, hook: null });
     if (result !== null) this.committer.add(work.finish(result));
   }
 

@@ -26,6 +26,8 @@ export class Child {
   /** When it last gave a sign of life, in milliseconds that only grow. */
   lastHeartbeat: number;
   status: WorkerStatus | null = null;
+  /** A task that broke its lane or process before, and the hook that it calls; null where there is none. */
+  suspect: { readonly entity: string; readonly hook: string } | null = null;
   private readonly reportListeners = new Set<() => void>();
   private readonly questions = new Map<number, (answer: Answer) => void>();
   private nextQuestion = 1;

@@ -22,7 +22,8 @@ export function watchHeartbeats(children: ReadonlySet<Child>, clock: Clock, log:
       if (sleptMs > LOOK_EVERY_MS) child.lastHeartbeat += sleptMs;
       const silentMs = Math.round(now - child.lastHeartbeat);
       if (silentMs <= limits.hangTimeoutMs) continue;
-      log.error(`${role.kind} is blocked and gets killed`, { ...role.fields, pid: fork.pid, silentMs });
+      const known = { ...role.fields, pid: fork.pid, silentMs, ...child.suspect };
+      log.error(`${role.kind} is blocked and gets killed`, known);
       child.lastHeartbeat = now;
       fork.kill('SIGKILL');
     }

@@ -217,6 +217,9 @@ export class Supervisor {
         this.log.info(`${kind} ready`, { ...who, pid, epoch: message.epoch });
         this.begun(slot, child, 'running');
         return;
+      case 'suspect':
+        child.suspect = message.hook === null ? null : { entity: message.entity, hook: message.hook };
+        return;
       case 'stats':
         child.reported(message.status);
         return;

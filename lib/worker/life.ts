@@ -41,6 +41,8 @@ export interface Orders {
   restartWorker(reason: string, atOnce: boolean): void;
   /** Another process owns its index by now: this one ends, and whoever supervises it has another one stand by in its place. */
   standBy(reason: string): void;
+  /** A task that broke its lane or process before calls a hook; null: it has run. */
+  suspect(entity: string, hook: string | null): void;
   /** Why this worker cannot consume yet, while it waits for that. */
   waiting(why: string): void;
 }
@@ -110,6 +112,7 @@ export class WorkerLife {
         this.drain(why);
       },
       waiting: (why) => this.tell({ type: 'waiting', why }),
+      suspect: (entity, hook) => this.tell({ type: 'suspect', entity, hook }),
     };
     try {
       this.program = await this.make(assignment, orders, this.importing);

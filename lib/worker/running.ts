@@ -101,6 +101,7 @@ export class RunningWorker implements WorkerProgram {
       trouble: (why) => this.storeTroubled(why),
       poolingUnknown: (why) => this.log.warn('whether a pooler shares the connections is not known', { why }),
     });
+    events.on('suspect-calls', ({ entity, hook }) => this.orders.suspect(entity, hook));
     let isBlocked = false;
     parts.backend.writer.onObstacle((obstacle) => {
       if (obstacle !== null && !isBlocked) events.emit('writer-blocked', {});

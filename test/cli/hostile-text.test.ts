@@ -170,6 +170,8 @@ describe('foreign text in an application', () => {
     ['init of a folder', ['init', `${foreign}-app`, '--name', 'app'], 0],
     ['init of one that is used', ['init', `${foreign}-app`, '--name', 'app'], 2],
     ['init --json', ['init', `${foreign}-json`, '--name', 'app', '--json'], 0],
+    ['backup', ['backup', `${foreign}-backup`], 0],
+    ['backup --json', ['backup', `${foreign}-backup-2`, '--json'], 0],
     ['worker', ['worker', HOSTILE], 2],
     ['start', ['start', '--indexes', HOSTILE], 2],
     ['stop', ['stop', '--indexes', HOSTILE], 2],

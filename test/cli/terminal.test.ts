@@ -104,6 +104,7 @@ describe('a terminal of 80 columns', () => {
       ['worker', '0'],
       ['status', '--hooks'],
       ['send', path],
+      ['backup', `${elsewhere}-backup`],
       ['get', 'bus', ID],
       ['get', 'bus', ID, '--history'],
       ['get', 'bus', WIDE],

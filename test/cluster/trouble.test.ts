@@ -92,6 +92,10 @@ describe('a task that harms its worker', () => {
     // On a busy machine one that has only just started may be silent for that long, too.
     const kills = program.lines.filter(({ message }) => message.includes('blocked and gets killed'));
     expect(kills.length).toBeGreaterThanOrEqual(2);
+    // The first time nobody could know; then it was told before it ran again.
+    const named = kills.filter(({ entity }) => entity === 'item:block-1');
+    expect(named).toMatchObject([{ hook: expect.stringMatching(/^trouble \w/) }]);
+    expect(await program.line('a task runs again')).toMatchObject({ entity: 'item:block-1', attempts: 1 });
     expect(await quarantined()).toMatchObject([{ code: 'ATTEMPTS_EXHAUSTED', eid: 'block-1' }]);
     for (const id of ['good-1', 'good-2']) await succeed(['get', 'item', id, '--json']);
   });

@@ -606,6 +606,6 @@ describe('what is told about a task', () => {
     } as ModuleDefinition);
     executeNow(task(named('a')));
     await execute(task(named('slow')));
-    expect(log.lines[0]?.fields).toEqual({ entity: KEY, durationMs: 2_000, created: false });
+    expect(log.lines[0]?.fields).toMatchObject({ entity: KEY, durationMs: 2_000, created: false });
   });
 });

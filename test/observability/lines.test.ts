@@ -64,9 +64,11 @@ test('a pretty line shows the stacks of an error and its causes below it', () =>
   const error = new Error('outer', { cause: new TypeError('inner') });
   const [line, ...below] = prettyLine(entry({ error }), false).split('\n');
   expect(line).toBe('03:04:05.006 info  worker is ready error="outer"');
-  expect(below[0]).toBe('    Error: outer');
+  expect(below[0]).toMatch(/^ {8}at .*lines\.test\.ts/);
   expect(below).toContain('    caused by TypeError: inner');
   expect(below.filter((frame) => frame.includes('lines.test.ts'))).toHaveLength(2);
+  expect([line, ...below].join('\n').match(/outer/g)).toHaveLength(1);
+  expect(prettyLine(entry({ error: new TypeError('wrong') }), false)).toContain('error="TypeError: wrong"');
 });
 
 test('a pretty line never sends control characters of others to the terminal', () => {

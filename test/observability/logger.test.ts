@@ -94,6 +94,46 @@ test('a child adds its fields to those of its parent, and the line has the last 
   ]);
 });
 
+test('each line is one of JSON, whatever it is given and however hostile that is', async () => {
+  const { log, lines } = logging({ format: 'json' });
+  const trap = () => {
+    throw new Error('trap');
+  };
+  const circular: Record<string, unknown> = {};
+  circular['self'] = circular;
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const given: Record<string, unknown> = {
+    big: 10n,
+    circular,
+    function: Object.assign(() => {}, { toString: trap }),
+    symbol: Symbol('s'),
+    json: { toJSON: trap },
+    'json of json': { toJSON: () => ({ toJSON: () => 10n }) },
+    'json of a function': { toJSON: () => Object.assign(() => {}, { toString: trap }) },
+    proxy: new Proxy({}, { get: trap, ownKeys: trap, getPrototypeOf: trap, has: trap }),
+    revoked: revoked.proxy,
+    date: Object.assign(new Date(), { toISOString: trap }),
+    list: Object.assign([], { [Symbol.iterator]: trap }),
+    error: Object.defineProperties(new Error('x'), {
+      stack: { get: trap },
+      message: { get: trap },
+      name: { get: trap },
+    }),
+  };
+  const any = log as unknown as { info(...given: unknown[]): void; child(given: unknown): typeof log };
+  for (const [name, value] of Object.entries(given)) {
+    any.info(name, { value });
+    any.info(value);
+    any.info(name, value);
+    any.child(value).info(name);
+    any.child({ value }).info(name);
+  }
+  const found = await lines();
+  expect(found).toHaveLength(5 * Object.keys(given).length);
+  for (const line of found) expect(JSON.parse(line)).toMatchObject({ level: 'info', time: expect.any(String) });
+});
+
 test('the automatic format is pretty on a terminal and JSON elsewhere', async () => {
   const terminal = logging({ format: 'auto', isTTY: true });
   terminal.log.info('hello');

@@ -30,6 +30,7 @@ const ORDERS = {
   restartWorker: () => {},
   standBy: () => {},
   waiting: () => {},
+  suspect: () => {},
 };
 
 it('ends although what its parts share cannot be left', async () => {
