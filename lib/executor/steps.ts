@@ -18,7 +18,6 @@ import { ApplicationError } from '../runtime/errors.js';
 import type { Troubles } from '../runtime/troubles.js';
 import type { Records } from '../store/records.js';
 import type { Chain } from './chain.js';
-import { denies } from './failed-hook.js';
 import { baseToken, dataToken, isExpired } from './lifetime.js';
 import { newState, RecordDraft } from './state.js';
 
@@ -258,4 +257,12 @@ function call(
   const point = 'attr' in subject ? subject : null;
   const context = new EntityContext(hook, tools.maker, depth + 1, chain, point, before);
   return tools.runner.run(hook, context, chain.task.eid, subject);
+}
+
+/**
+ * Whether a hook that was asked for a decision ends the task with it. As in DP3, a task goes on as if a hook that failed were not there; one that
+ * had to say whether an entity may be created, and said neither yes nor no, denies it.
+ */
+export function denies(result: HookResult): boolean {
+  return result.status === 'denied' || (result.status === 'failed' && result.failure === 'bad-return');
 }

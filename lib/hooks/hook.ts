@@ -46,7 +46,7 @@ export interface EntityHooks {
   readonly lastArrived: ReadonlySet<string>;
 }
 
-/** What a call came to. What follows from a failed one is the caller's to say (executor/failed-hook.ts). */
+/** What a call came to. What follows from a failed one is the caller's to say (executor/steps.ts). */
 export type HookResult =
   | {
       readonly status: 'ok';

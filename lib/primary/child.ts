@@ -3,7 +3,7 @@ import { type Answer, QUESTIONS_LIMIT, type Question } from '../ipc/messages.js'
 import type { WorkerState, WorkerStatus } from '../ipc/status.js';
 import type { Fork } from './forks.js';
 import type { Release } from './release.js';
-import type { Role } from './role.js';
+import type { Role } from './roles.js';
 
 /** What it is given, which it reads from the same configuration. */
 export interface ChildLimits {

@@ -9,7 +9,7 @@ import throng from 'throng';
 import type { FromWorker, ToWorker } from '../ipc/messages.js';
 import { LONGEST_TIMER_MS, nextTurn, systemClock } from '../runtime/clock.js';
 import type { Release } from './release.js';
-import type { Role } from './role.js';
+import type { Role } from './roles.js';
 
 /** How a process ended; with `error` it never came to be. */
 export interface Exit {

@@ -3,8 +3,7 @@
  * role doubles; one that stayed up for the whole window starts again from the first pause.
  */
 import { type Backoff, doubling } from '../runtime/backoff.js';
-import { systemRandom } from '../runtime/random.js';
-import type { Role } from './role.js';
+import type { Role } from './roles.js';
 
 export interface RespawnLimits {
   /** Too many: crashes of one role within the window, and its replacements at once in a row; of all of its kind, that many times more. */
@@ -28,7 +27,6 @@ export class RespawnPolicy {
   constructor(
     private limits: RespawnLimits,
     private readonly roles: number,
-    private readonly fraction: () => number = systemRandom.fraction,
   ) {}
 
   /** From now on these hold; what was counted counts on. */
@@ -62,7 +60,7 @@ export class RespawnPolicy {
   pauseMs(role: Role): number {
     let pause = this.pauses.get(role);
     if (!pause) {
-      pause = doubling(this.limits.backoffMs, this.limits.backoffMostMs, this.fraction);
+      pause = doubling(this.limits.backoffMs, this.limits.backoffMostMs);
       this.pauses.set(role, pause);
     }
     return pause.nextMs();

@@ -2,7 +2,7 @@
 import type { Answer, Question } from '../ipc/messages.js';
 import type { ChildStatus, WorkerState } from '../ipc/status.js';
 import type { Child } from './child.js';
-import type { Role } from './role.js';
+import type { Role } from './roles.js';
 
 export class Slot {
   /** Null between a crash and its respawn. */

@@ -18,7 +18,7 @@ import type { Exit, Fork, Forks } from './forks.js';
 import { watchHeartbeats } from './heartbeats.js';
 import type { Release } from './release.js';
 import { type RespawnLimits, RespawnPolicy } from './respawn.js';
-import type { Role } from './role.js';
+import type { Role } from './roles.js';
 import { Slot } from './slots.js';
 
 export interface SupervisorOptions {

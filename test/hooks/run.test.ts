@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { denies } from '../../lib/executor/failed-hook.js';
+import { denies } from '../../lib/executor/steps.js';
 import { EntityContext } from '../../lib/hooks/context.js';
 import type { Hook, HookResult } from '../../lib/hooks/hook.js';
 import type { HookContext, ModuleDefinition } from '../../lib/hooks/types.js';

@@ -2,7 +2,7 @@
 import type { FromWorker, ToWorker } from '../../lib/ipc/messages.js';
 import type { Exit, Fork, Forks } from '../../lib/primary/forks.js';
 import type { Release } from '../../lib/primary/release.js';
-import type { Role } from '../../lib/primary/role.js';
+import type { Role } from '../../lib/primary/roles.js';
 import type { SupervisorLimits } from '../../lib/primary/supervisor.js';
 
 export interface SimulatedFork extends Fork {

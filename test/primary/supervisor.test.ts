@@ -3,7 +3,7 @@ import { type FromWorker, QUESTIONS_LIMIT } from '../../lib/ipc/messages.js';
 import { ownSpeaker } from '../../lib/ipc/protocol.js';
 import type { WorkerStatus } from '../../lib/ipc/status.js';
 import { sumFigures } from '../../lib/observability/metrics.js';
-import type { Role } from '../../lib/primary/role.js';
+import type { Role } from '../../lib/primary/roles.js';
 import { rolesOf } from '../../lib/primary/roles.js';
 import { Supervisor, type SupervisorLimits, type SupervisorOptions } from '../../lib/primary/supervisor.js';
 import { manualClock } from '../support/clock.js';
