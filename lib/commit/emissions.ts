@@ -8,7 +8,6 @@ import type { UnsentTask } from '../model/task.js';
 import { newTaskId } from '../model/task-id.js';
 import { type DoneWork, Work } from '../model/work.js';
 import { ApplicationError } from '../runtime/errors.js';
-import { type Random, systemRandom } from '../runtime/random.js';
 import type { Committer } from './committer.js';
 
 /** One call of `send`. */
@@ -24,8 +23,6 @@ export class Emissions {
   private commits: Pick<Committer, 'add' | 'hurry'> | null = null;
   private over: unknown = new ApplicationError('OWNERSHIP_LOST', 'nothing can be emitted: the index is not owned yet');
   private readonly open = new Set<Emission>();
-
-  constructor(private readonly random: Random = systemRandom) {}
 
   /** From now on they go into commits. */
   begin(commits: Pick<Committer, 'add' | 'hurry'>): void {
@@ -52,7 +49,7 @@ export class Emissions {
       };
       const emission: Emission = { left: tasks.length, done, failed };
       this.open.add(emission);
-      for (const task of tasks) commits.add(workOf(task, newTaskId(this.random), emission));
+      for (const task of tasks) commits.add(workOf(task, newTaskId(), emission));
       commits.hurry();
     });
   };

@@ -27,10 +27,10 @@ const OTHER_VARIABLES = ['DP3_CONFIG'];
 /** Reads default.yml with the section files beside it, then `<env>.yml`; later values are for keys that the earlier gave too. */
 export function readFiles(dir: string, env: string, keys: Keys, problems: Problem[]): GivenValue[] {
   const base = new FileReader(keys, problems);
-  base.readWhole(join(dir, 'default.yml'));
-  for (const section of sectionFiles(keys)) base.readSection(join(dir, `${section}.yml`), section);
+  base.read(join(dir, 'default.yml'));
+  for (const section of sectionFiles(keys)) base.read(join(dir, `${section}.yml`), section);
   const own = new FileReader(keys, problems);
-  own.readWhole(join(dir, `${env}.yml`));
+  own.read(join(dir, `${env}.yml`));
   return [...base.given.values(), ...own.given.values()];
 }
 
@@ -92,17 +92,8 @@ class FileReader {
     private readonly problems: Problem[],
   ) {}
 
-  /** A file with any sections. */
-  readWhole(path: string): void {
-    this.read(path, '');
-  }
-
-  /** A file that is one section. */
-  readSection(path: string, section: string): void {
-    this.read(path, section);
-  }
-
-  private read(path: string, section: string): void {
+  /** A file with any sections, or one that is a section. */
+  read(path: string, section = ''): void {
     if (!isThere(path)) return;
     const found: Problem[] = [];
     const file = readYaml(path, path, found);

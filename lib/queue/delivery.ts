@@ -4,14 +4,8 @@ import { weightOf } from '../model/values.js';
 import type { Past } from './attempts.js';
 
 /** A message as its queue hands it out. */
-export interface QueueMessage<Origin> {
-  readonly id: string;
-  readonly lacksId: boolean;
-  readonly own: boolean;
-  readonly floor: number | null;
-  readonly body: Buffer;
-  readonly redelivered: boolean;
-  readonly deduplicated: boolean;
+export interface QueueMessage<Origin>
+  extends Readonly<Pick<Delivery, 'id' | 'lacksId' | 'own' | 'floor' | 'body' | 'redelivered' | 'deduplicated'>> {
   /** Where it is to be settled, and under which number there: a channel and its tag, an outbox and its sequence. */
   readonly origin: Origin;
   readonly position: number;

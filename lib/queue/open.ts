@@ -35,16 +35,9 @@ export function openReader(queue: RabbitMqReading, index: number, limits: ReadLi
 }
 
 export function openWriter(queue: RabbitMqQueue): TaskWriter {
-  const { configuration, log, tries, clock } = queue;
+  const { configuration, ...rest } = queue;
   const { app, numProcesses, broker } = configuration;
-  return new AmqpWriter({
-    app,
-    numProcesses,
-    broker,
-    log,
-    ...(clock !== undefined && { clock }),
-    ...(tries !== undefined && { tries }),
-  });
+  return new AmqpWriter({ app, numProcesses, broker, ...rest });
 }
 
 /** Makes queues and exchanges where they do not make themselves; returns what was missing. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE. */

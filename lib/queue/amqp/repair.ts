@@ -15,8 +15,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type Channel, type ConfirmChannel, IllegalOperationError, type MessageProperties } from 'amqplib';
-import type { BrokerConfiguration } from '../../config/configuration.js';
-import type { Logger } from '../../observability/logger.js';
 import { type Clock, systemClock } from '../../runtime/clock.js';
 import { ApplicationError, messageOf } from '../../runtime/errors.js';
 import { AmqpConnection } from './connection.js';
@@ -34,15 +32,16 @@ import {
   spareOf,
   type WantedQueue,
 } from './queue-shape.js';
-import { declareTopology, inspectTopology, isMissing, type TopologyOptions, untilSaved } from './topology.js';
+import {
+  declareTopology,
+  inspectTopology,
+  isMissing,
+  type SetUpOptions,
+  type TopologyOptions,
+  untilSaved,
+} from './topology.js';
 
-export interface RepairOptions {
-  readonly app: string;
-  readonly numProcesses: number;
-  readonly broker: BrokerConfiguration;
-  readonly log: Logger;
-  /** Attempts to connect. */
-  readonly tries: number;
+export interface RepairOptions extends SetUpOptions {
   readonly clock?: Clock;
 }
 
