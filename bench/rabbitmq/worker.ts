@@ -105,6 +105,7 @@ function nowhere(stored: () => void): Store {
     own: async (index) => ({ index, epoch: 1 }),
     release: async () => {},
     known: async () => new Map(),
+    isEmpty: async () => true,
     load: async (keys) => keys.map(() => ABSENT),
     prepare: () => {},
     commit: async ({ entries }) => {

@@ -23,6 +23,8 @@ export interface Backend {
    * OWNED_ELSEWHERE where the index has an owner that does not let go of it.
    */
   openWorker(place: WorkerPlace): Promise<WorkerBackend>;
+  /** The same of all indexes, in place of their workers, for a program that writes records while none of them runs. Throws as `openWorker`. */
+  openWorkers(place: Omit<WorkerPlace, 'index'>): Promise<readonly WorkerBackend[]>;
   /**
    * Connects a program that sends tasks and processes none, and hands out a started writer. Throws CONFIG_INVALID, STORE_MISMATCH (the data
    * folder was made for another number of processes or delivery), STORE_FAILED, QUEUE_REFUSED, QUEUE_MISSING, QUEUE_UNAVAILABLE, and

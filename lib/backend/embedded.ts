@@ -6,7 +6,7 @@ import type { Configuration } from '../config/configuration.js';
 import { backUpFolder } from '../embedded/backup.js';
 import { type FolderSettings, isOlder, openFolder, readFolder } from '../embedded/folder.js';
 import { FORMAT_CHANGES, newestFormat } from '../embedded/formats.js';
-import { joinAsIndex, joinAsProducer } from '../embedded/participant.js';
+import { joinAsIndex, joinAsIndexes, joinAsProducer, type Participant } from '../embedded/participant.js';
 import { bringUpFolder } from '../embedded/upgrade.js';
 import type { Problem } from '../model/problem.js';
 import { EmbeddedReader } from '../queue/embedded/source.js';
@@ -42,16 +42,29 @@ export class EmbeddedBackend implements Backend {
     return `${this.configuration.app}, embedded`;
   }
 
-  async openWorker({ spec, index, clock, time, log, waiting }: WorkerPlace): Promise<WorkerBackend> {
-    const { broker, store: kept, inbox, window, normalEvery, shutdownTimeMs } = this.configuration;
-    const folder = openFolder(kept.path, this.settings);
-    // Whoever owns it can only be a process of this program that drains.
-    const wait = { mostMs: shutdownTimeMs + SHUTDOWN_SLACK_MS, clock, waiting };
-    const participant = await waitForOwnership(() => joinAsIndex(folder, index, kept), wait);
+  async openWorker(place: WorkerPlace): Promise<WorkerBackend> {
+    const { store } = this.configuration;
+    const { index, log } = place;
+    const folder = openFolder(store.path, this.settings);
+    const participant = await waitForOwnership(() => joinAsIndex(folder, index, store), this.waitIn(place));
     participant.peers.onTrouble((environment, why) => {
       if (why === null) log.info('an environment of the data folder can be read again', { environment });
       else log.warn('an environment of the data folder cannot be read; its tasks wait', { environment, why });
     });
+    return this.workerOf(participant, place);
+  }
+
+  async openWorkers(place: Omit<WorkerPlace, 'index'>): Promise<readonly WorkerBackend[]> {
+    const { numProcesses, store } = this.configuration;
+    const folder = openFolder(store.path, this.settings);
+    const indexes = Array.from({ length: numProcesses }, (_, index) => index);
+    const participants = await joinAsIndexes(folder, indexes, store);
+    return participants.map((participant, index) => this.workerOf(participant, { ...place, index }));
+  }
+
+  private workerOf(participant: Participant, place: WorkerPlace): WorkerBackend {
+    const { broker, store: kept, inbox, window, normalEvery } = this.configuration;
+    const { spec, index, clock, time } = place;
     const { retentionMs: inboxRetentionMs } = inbox;
     const { rawRetentionMs } = kept;
     const store = new EmbeddedStore(participant, {
@@ -65,9 +78,14 @@ export class EmbeddedBackend implements Backend {
       reader: new EmbeddedReader(participant, { index, limits: { ...window, normalEvery }, clock }),
       writer: new EmbeddedWriter(participant, { maxLength: broker.maxLength, clock }),
       store,
-      own: (stopping) => waitForOwnership(() => store.own(index), { ...wait, stopping }),
+      own: (stopping) => waitForOwnership(() => store.own(index), { ...this.waitIn(place), stopping }),
       leave: () => participant.leave(),
     };
+  }
+
+  /** Whoever owns an index can only be a process of this program that drains. */
+  private waitIn({ clock, waiting }: WorkerPlace) {
+    return { mostMs: this.configuration.shutdownTimeMs + SHUTDOWN_SLACK_MS, clock, waiting };
   }
 
   async openProducer({ note, signal }: ProducerOptions = {}): Promise<Producer> {

@@ -64,6 +64,11 @@ export class ServerBackend implements Backend {
     };
   }
 
+  openWorkers(place: Omit<WorkerPlace, 'index'>): Promise<readonly WorkerBackend[]> {
+    const indexes = Array.from({ length: this.configuration.numProcesses }, (_, index) => index);
+    return Promise.all(indexes.map((index) => this.openWorker({ ...place, index })));
+  }
+
   openProducer({ note = () => {}, signal }: ProducerOptions = {}): Promise<Producer> {
     const writer = openWriter({ ...this.queues(note), tries: TRIES });
     return startProducer({ writer, close: (deadline) => writer.stop(deadline) }, signal);

@@ -172,6 +172,33 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./commands/send.js'),
   },
   {
+    name: 'export',
+    sentence:
+      'Print all records with their histories as JSON lines, as they are at one moment, also while the program runs.',
+    details: [
+      'The first line names the format; each record is followed by the rows of its history; the last line counts both. Memory does not grow with the data. Not part of it are raw data-points, tasks that wait, and the quarantine: for all of it use backup, or pg_dump.',
+      'What is read stays on the disk until the end: a data folder grows, and PostgreSQL does not clean up, while a long export of a busy program lasts.',
+    ].join('\n\n'),
+    example: 'export > records.jsonl',
+    load: () => import('./commands/export.js'),
+  },
+  {
+    name: 'import',
+    args: '[file]',
+    sentence: 'Import what export has printed, from a file or stdin, into an empty application. No program may run.',
+    details: [
+      'FILE may be gzipped. The model must have the entity types; the number of processes may be another one, and so may the backend.',
+      'It is not all or nothing: what is imported stays, also after it was killed or a line was wrong, which is named. Repeated with the same file, it goes on where it was. A record that is there and differs is never changed, unless --overwrite replaces it.',
+      'Exit code: 0 if everything was imported, 1 or 2 otherwise.',
+    ].join('\n\n'),
+    example: 'import records.jsonl',
+    options: [
+      JSON_OUTPUT,
+      { flags: '--overwrite', sentence: 'replace records that are there and differ; also add to others' },
+    ],
+    load: () => import('./commands/import.js'),
+  },
+  {
     name: 'backup',
     args: '<folder>',
     sentence: 'Copy the data folder of embedded mode into a new or empty folder, also while the program runs.',

@@ -110,6 +110,11 @@ export class Output {
     await this.line('');
   }
 
+  /** JSON values, each on one line. */
+  jsonLines(lines: readonly string[]): Promise<void> {
+    return this.write(lines.map((line) => `${printableJson(line)}\n`).join(''));
+  }
+
   /** A part of a JSON value that is written piece by piece. */
   jsonPart(json: string): Promise<void> {
     return this.write(printableJson(json));

@@ -49,6 +49,28 @@ export async function joinAsIndex(
   return participantOf(environment, sockets, options);
 }
 
+/** Joins as several at once, in place of their workers: all are opened to write before any of them looks at the others. Throws as `joinAsIndex`. */
+export async function joinAsIndexes(
+  folder: DataFolder,
+  indexes: readonly number[],
+  options: EnvironmentOptions = {},
+): Promise<Participant[]> {
+  refuseTooManyMaps(folder, options.mapSizeBytes ?? MAP_BYTES);
+  const sockets = socketsOf(folder);
+  await bringUpFolder(folder, options);
+  const environments = indexes.map((index) => new Environment(folder, indexName(index), options));
+  try {
+    for (const { path } of environments) await refuseLivingOwner(path, options);
+    for (const environment of environments) await environment.start();
+    const participants: Participant[] = [];
+    for (const environment of environments) participants.push(await participantOf(environment, sockets, options));
+    return participants;
+  } catch (error) {
+    for (const environment of environments) await environment.stop();
+    throw error;
+  }
+}
+
 /**
  * Joins as a producer and owns its environment. Where too many producers run, waits a while for one of them to end, and says so. Throws
  * QUEUE_UNAVAILABLE when none does, RESTART_NEEDED, STORE_FAILED, and the reason of the signal where that fires first.

@@ -3,7 +3,7 @@
  * opened by lib/backend; the worker's side (Store) is used by the owner of an index alone, the reader's side by anyone.
  */
 import type { Delivery } from '../model/delivery.js';
-import type { HistoryRow, RecordView, TaskResult } from '../model/record.js';
+import type { HistoryRow, RecordState, RecordView, TaskResult } from '../model/record.js';
 import type { OutgoingTask } from '../model/task.js';
 import type { TaskDigest } from '../model/task-digest.js';
 import type { Instant } from '../model/time.js';
@@ -82,6 +82,8 @@ export interface Store extends Service {
   holdPrefetch?(prefetch: number): Promise<void>;
   /** Which of these ids are committed already, and the digests of their tasks; null where none was kept. */
   known(index: number, ids: readonly string[]): Promise<ReadonlyMap<string, TaskDigest | null>>;
+  /** Whether there is no record; of its index alone where each has tables of its own. */
+  isEmpty(): Promise<boolean>;
   /** Newest committed state of each key, given as [etype, eid], in the order asked. */
   load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]>;
   /**
@@ -186,6 +188,13 @@ export interface HistoryRange {
   readonly limit?: number;
 }
 
+/** A record with its history, as both were at one moment. */
+export interface SnapshotRecord {
+  readonly state: RecordState;
+  /** By attribute and t1. */
+  history(): AsyncIterable<HistoryRow>;
+}
+
 export interface ListedRecord {
   readonly eid: string;
   readonly updated: Instant;
@@ -196,6 +205,11 @@ export interface StoreReader extends Service {
   get(etype: string, eid: string): Promise<RecordView>;
   /** Rows of the record's incarnation that overlap the range, by attribute and t1. */
   history(etype: string, eid: string, range: HistoryRange): AsyncIterable<HistoryRow>;
+  /**
+   * All records as they were at one moment, by the bytes of entity type and id; memory does not grow with them. The store cannot remove
+   * what is old until `use` has ended.
+   */
+  snapshot<T>(use: (records: AsyncIterable<SnapshotRecord>) => Promise<T>): Promise<T>;
   list(etype: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ListedRecord[]>;
   /** Without their messages, each of which may be large. */
   quarantined(): AsyncIterable<QuarantinedTask>;

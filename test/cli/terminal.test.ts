@@ -105,6 +105,7 @@ describe('a terminal of 80 columns', () => {
       ['status', '--hooks'],
       ['send', path],
       ['backup', `${elsewhere}-backup`],
+      ['import', '/dev/null'],
       ['get', 'bus', ID],
       ['get', 'bus', ID, '--history'],
       ['get', 'bus', WIDE],

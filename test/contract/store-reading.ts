@@ -4,7 +4,21 @@ import { expect, it } from 'vitest';
 import { stringifyJson } from '../../lib/model/json.js';
 import type { StoreReader } from '../../lib/store/store.js';
 import { heldBytes } from '../support/garbage.js';
-import { all, at, batchOf, deleted, eidsOf, plainState, quarantined, stored, take } from '../support/results.js';
+import {
+  all,
+  at,
+  batchOf,
+  deleted,
+  eidsOf,
+  observed,
+  plainState,
+  quarantined,
+  row,
+  stateOf,
+  stored,
+  type TestEntry,
+  take,
+} from '../support/results.js';
 import { NUM_PROCESSES, type OwnedBed } from './store-bed.js';
 
 export function describeReading(owned: () => OwnedBed): void {
@@ -29,6 +43,41 @@ function describeRecordsRead(owned: () => OwnedBed): void {
     await store.commit(batchOf(ownership, deleted('d', plainState(here, 3))));
     expect(await reader.get('ip', here)).toEqual({ state: null, lastIncarnation: 1 });
     expect(await reader.counts()).toEqual({ records: 1, quarantined: 0 });
+  });
+
+  it('gives all records with their histories as they were at one moment, whatever is committed meanwhile', async () => {
+    const { bed, store, ownership } = owned();
+    const other = await bed.store(1);
+    const owners = [
+      { store, ownership },
+      { store: other, ownership: await other.own(1) },
+    ];
+    const states = [0, 1].flatMap((index) => take(eidsOf(index, NUM_PROCESSES), 120).map((eid) => ({ index, eid })));
+    const history = (n: number) => Array.from({ length: n }, (_, second) => row('a', second, second));
+    const commit = async (index: number, ...entries: TestEntry[]) => {
+      const owner = owners[index];
+      if (owner !== undefined) await owner.store.commit(batchOf(owner.ownership, ...entries));
+    };
+    for (const [n, { index, eid }] of states.entries()) {
+      const rows = history(n === 3 ? 600 : 2);
+      await commit(index, stored(`s${n}`, observed(stateOf(eid), rows), { history: rows }));
+    }
+    const reader = await bed.reader();
+    const seen: string[] = [];
+    let rows = 0;
+    await reader.snapshot(async (records) => {
+      for await (const { state, history } of records) {
+        if (seen.length === 0) {
+          for (const [n, { index, eid }] of states.entries()) await commit(index, deleted(`d${n}`, stateOf(eid)));
+          await commit(0, stored('new', plainState(take(eidsOf(0, NUM_PROCESSES, 'new'), 1)[0] ?? '', 1)));
+        }
+        seen.push(state.eid);
+        rows += (await all(history())).length;
+      }
+    });
+    expect(seen).toEqual(states.map(({ eid }) => eid).sort());
+    expect(rows).toBe(2 * (states.length - 1) + 600);
+    expect(await reader.count('ip')).toBe(1);
   });
 
   it('lists the records of a type page by page, in the order of their bytes, over all indexes', async () => {

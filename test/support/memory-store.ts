@@ -89,6 +89,10 @@ export class MemoryStore implements Store {
     return this.digestsOf(ids.filter((id) => this.inbox.has(id)));
   }
 
+  async isEmpty(): Promise<boolean> {
+    return this.records.size === 0;
+  }
+
   async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
     await this.takeTime();
     const views = keys.map(([etype, eid]) => this.records.get(`${etype}:${eid}`) ?? ABSENT);

@@ -1,5 +1,6 @@
 /** The line that shows how far `send` has come. */
 import type { Obstacle } from '../../queue/queue.js';
+import { shareBar } from '../progress-bar.js';
 
 export interface Progress {
   /** Bytes read, and those of the whole input; null where nobody knows. */
@@ -20,15 +21,9 @@ const WAITS: Readonly<Record<Obstacle['kind'], string>> = {
   unroutable: 'a queue is missing, trying again',
 };
 
-const BAR_WIDTH = 24;
-
 export function progressLine({ bytes, totalBytes, points, refused, seconds, obstacle }: Progress): string {
   const parts: string[] = [];
-  if (totalBytes !== null && totalBytes > 0) {
-    const share = Math.min(1, bytes / totalBytes);
-    const filled = Math.floor(share * BAR_WIDTH);
-    parts.push(`[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${Math.floor(share * 100)} %`);
-  }
+  if (totalBytes !== null && totalBytes > 0) parts.push(shareBar(bytes / totalBytes).trimEnd());
   parts.push(`${points} sent`);
   if (refused > 0) parts.push(`${refused} refused`);
   if (obstacle !== null) parts.push(WAITS[obstacle]);

@@ -3,13 +3,31 @@
  * committed at that moment and lets its snapshot go: a reader that stops half-way holds no pages.
  */
 
-import { indexName, isOlder, readFolder, refuseTooManyMaps, toBeBroughtUp } from '../../embedded/folder.js';
+import { basename } from 'node:path';
+import {
+  type DataFolder,
+  indexName,
+  indexOfName,
+  isOlder,
+  readFolder,
+  refuseTooManyMaps,
+  toBeBroughtUp,
+} from '../../embedded/folder.js';
 import { MAP_BYTES, type MapOptions } from '../../embedded/lmdb.js';
 import { PeerEnvironments } from '../../embedded/peer-environments.js';
+import { Snapshots } from '../../embedded/snapshots.js';
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { Placement } from '../../routing/placement.js';
+import { systemClock } from '../../runtime/clock.js';
 import { ApplicationError } from '../../runtime/errors.js';
-import { type HistoryRange, type ListedRecord, NoDataYet, type QuarantinedTask, type StoreReader } from '../store.js';
+import {
+  type HistoryRange,
+  type ListedRecord,
+  NoDataYet,
+  type QuarantinedTask,
+  type SnapshotRecord,
+  type StoreReader,
+} from '../store.js';
 import { historyOf } from './history.js';
 import {
   attributePrefix,
@@ -21,6 +39,7 @@ import {
   recordRange,
 } from './keys.js';
 import { pointsByAttribute, recentOf, stateIn } from './record-row.js';
+import { recordsIn, SNAPSHOT_TABLES } from './snapshot.js';
 import { viewOf } from './store.js';
 import { readTables, type Tables } from './tables.js';
 import { readQuarantined, readQuarantinedBody, readRecord } from './values.js';
@@ -28,6 +47,7 @@ import { readQuarantined, readQuarantinedBody, readRecord } from './values.js';
 const PAGE_ROWS = 500;
 
 interface Opened {
+  readonly folder: DataFolder;
   readonly peers: PeerEnvironments;
   readonly placement: Placement;
 }
@@ -47,7 +67,11 @@ export class EmbeddedStoreReader implements StoreReader {
     if (folder === null) throw new NoDataYet(this.path);
     if (isOlder(folder)) throw toBeBroughtUp(folder);
     refuseTooManyMaps(folder, this.options.mapSizeBytes ?? MAP_BYTES);
-    this.opened = { peers: new PeerEnvironments(folder, this.options), placement: new Placement(folder.numProcesses) };
+    this.opened = {
+      folder,
+      peers: new PeerEnvironments(folder, this.options),
+      placement: new Placement(folder.numProcesses),
+    };
   }
 
   async stop(): Promise<void> {
@@ -77,6 +101,16 @@ export class EmbeddedStoreReader implements StoreReader {
         if (left-- <= 0) return;
         yield found;
       }
+    }
+  }
+
+  async snapshot<T>(use: (records: AsyncIterable<SnapshotRecord>) => Promise<T>): Promise<T> {
+    const { folder } = this.open();
+    const snapshots = await Snapshots.take(folder, { ...this.options, clock: systemClock, tables: SNAPSHOT_TABLES });
+    try {
+      return await use(recordsIn(snapshots.all.filter(({ path }) => indexOfName(basename(path)) !== null)));
+    } finally {
+      await snapshots.close();
     }
   }
 

@@ -120,6 +120,10 @@ export class EmbeddedStore implements Store {
     });
   }
 
+  async isEmpty(): Promise<boolean> {
+    return this.environment.look(() => Array.from(this.tables.records.getKeys({ limit: 1 })).length === 0);
+  }
+
   async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
     return this.environment.look(() => keys.map(([etype, eid]) => viewOf(this.tables, etype, eid)));
   }

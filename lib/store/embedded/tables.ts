@@ -26,7 +26,7 @@ export interface Tables {
 }
 
 /** As they stand in the files. */
-const NAMES = {
+export const TABLE_NAMES = {
   records: 'records',
   absent: 'absent',
   history: 'history',
@@ -40,12 +40,14 @@ const NAMES = {
 
 export function openTables(environment: Environment): Tables {
   const open = (name: string) => environment.table<Buffer, Buffer>(name, BINARY);
-  return Object.fromEntries(Object.entries(NAMES).map(([table, name]) => [table, open(name)])) as unknown as Tables;
+  return Object.fromEntries(
+    Object.entries(TABLE_NAMES).map(([table, name]) => [table, open(name)]),
+  ) as unknown as Tables;
 }
 
 /** Null while the owner of the environment has not made them. */
 export function readTables(environment: ReadableEnvironment): Tables | null {
   const open = (name: string) => environment.readTable<Buffer, Buffer>(name, BINARY);
-  const found = Object.entries(NAMES).map(([table, name]) => [table, open(name)] as const);
+  const found = Object.entries(TABLE_NAMES).map(([table, name]) => [table, open(name)] as const);
   return found.some(([, table]) => table === null) ? null : (Object.fromEntries(found) as unknown as Tables);
 }

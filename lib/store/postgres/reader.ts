@@ -4,12 +4,13 @@
  */
 import type { HistoryRow, RecordView } from '../../model/record.js';
 import { isStorable } from '../../model/text.js';
-import type { HistoryRange, ListedRecord, QuarantinedTask, StoreReader } from '../store.js';
-import { startError } from './failures.js';
+import type { HistoryRange, ListedRecord, QuarantinedTask, SnapshotRecord, StoreReader } from '../store.js';
+import { explained, startError } from './failures.js';
 import { partsOf, readPart } from './history.js';
 import { loadRecords } from './load.js';
 import { checkSchema } from './schema-version.js';
 import { asking, type Query, type Row, Session } from './session.js';
+import { BEGIN_SNAPSHOT, recordsAsOfNow } from './snapshot.js';
 import { readBytes, readInstant } from './values.js';
 
 export interface ReaderSource {
@@ -74,6 +75,14 @@ export class PostgresStoreReader implements StoreReader {
         }
       }
     }
+  }
+
+  async snapshot<T>(use: (records: AsyncIterable<SnapshotRecord>) => Promise<T>): Promise<T> {
+    const reading = this.session.transaction(async (query) => {
+      await query(BEGIN_SNAPSHOT);
+      return use(recordsAsOfNow(query));
+    });
+    return explained(reading, startError);
   }
 
   async list(

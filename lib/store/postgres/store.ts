@@ -171,6 +171,11 @@ export class PostgresStore implements Store {
     return explained(knownIds(this.reading.query, index, ids), (error) => this.withRemedy(storeError(error)));
   }
 
+  async isEmpty(): Promise<boolean> {
+    const [row] = await explained(this.reading.query('select from records limit 1'), storeError);
+    return row === undefined;
+  }
+
   async load(keys: readonly (readonly [etype: string, eid: string])[]): Promise<readonly RecordView[]> {
     if (keys.length === 0) return [];
     return explained(loadRecords(this.reading.query, keys), (error) => this.withRemedy(taskError(error)));
