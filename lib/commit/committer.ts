@@ -3,11 +3,11 @@
  * under way the next batch gathers, and once it is full the store makes it ready, so that it can follow at once; batches follow
  * each other in the order in which results came, so that within a key the order of execution is the order of commits.
  *
- * A result is made from the state that the results before it left, committed or not. So when one cannot be committed, all later
- * ones of its key are worth nothing: they go back to their lane, which executes them again from the committed record, and the rest
- * is committed without them (sort-out.ts). Where the store cannot tell which ones, the next commits are smaller, at last of a single
- * task: so the search always ends, and no task keeps the others from their commit. Refused: committing each task on its own (the store's sync costs more than a hundred
- * tasks).
+ * A result is made from the state that the results before it left, committed or not. So when one cannot be committed, all later ones of its
+ * key are worth nothing: they go back to their lane, which executes them again from the committed record, and the rest is committed without
+ * them (sort-out.ts). Where the store cannot tell which ones, the next commits are smaller, at last of a single task: so the search always
+ * ends, and no task keeps the others from their commit. Refused: committing each task on its own (the store's sync costs more than a
+ * hundred tasks).
  */
 import type { Delivery } from '../model/delivery.js';
 import type { DoneWork } from '../model/work.js';

@@ -3,11 +3,12 @@
  * behind the same fence as the results of tasks: whoever has lost its index emits nothing any more, whenever it finds out. What is
  * committed waits in the outbox for its queue, like any derived task.
  */
-import type { Delivery } from '../model/delivery.js';
+import { detached } from '../model/delivery.js';
 import type { UnsentTask } from '../model/task.js';
 import { newTaskId } from '../model/task-id.js';
 import { type DoneWork, Work } from '../model/work.js';
 import { ApplicationError } from '../runtime/errors.js';
+import { type Random, systemRandom } from '../runtime/random.js';
 import type { Committer } from './committer.js';
 
 /** One call of `send`. */
@@ -17,12 +18,12 @@ interface Emission {
   readonly failed: (error: unknown) => void;
 }
 
-const nothing = () => {};
-
 export class Emissions {
   private commits: Pick<Committer, 'add' | 'hurry'> | null = null;
   private over: unknown = new ApplicationError('OWNERSHIP_LOST', 'nothing can be emitted: the index is not owned yet');
   private readonly open = new Set<Emission>();
+
+  constructor(private readonly random: Random = systemRandom) {}
 
   /** From now on they go into commits. */
   begin(commits: Pick<Committer, 'add' | 'hurry'>): void {
@@ -49,42 +50,18 @@ export class Emissions {
       };
       const emission: Emission = { left: tasks.length, done, failed };
       this.open.add(emission);
-      for (const task of tasks) commits.add(workOf(task, newTaskId(), emission));
+      for (const task of tasks) commits.add(workOf(task, newTaskId(this.random), emission));
       commits.hurry();
     });
   };
 }
 
-/** A work for each task: one that cannot be stored is put aside alone. */
+/** A work for each task: one that cannot be stored is put aside alone, in quarantine under this id. */
 function workOf(task: UnsentTask, id: string, emission: Emission): DoneWork {
   const [etype = '', eid = ''] = task.key.split(/:(.*)/s);
   const durable = () => {
     if (--emission.left === 0) emission.done();
   };
-  const work = new Work(deliveryOf(task, id), null, durable);
+  const work = new Work(detached(id, task), null, durable);
   return work.conclude({ outcome: 'applied', etype, eid, history: [], raw: [], derived: [task] });
-}
-
-/** Nobody delivers it again, so the inbox need not know it; it goes to quarantine under this id where it cannot be stored. */
-function deliveryOf({ body, priority }: UnsentTask, id: string): Delivery {
-  return {
-    id,
-    receivedId: id,
-    digest: '',
-    lacksId: false,
-    own: true,
-    floor: null,
-    body,
-    priority,
-    redelivered: false,
-    deduplicated: true,
-    attempts: 0,
-    suspect: false,
-    unread: false,
-    reading: nothing,
-    started: nothing,
-    ended: nothing,
-    broke: nothing,
-    settle: nothing,
-  };
 }

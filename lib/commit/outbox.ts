@@ -6,7 +6,6 @@
  * A writer waits for its broker without a word. So a batch that waits is looked at after the pauses that lie between attempts, and
  * each look that finds it waiting counts as an attempt that failed.
  */
-
 import type { OutgoingTask } from '../model/task.js';
 import type { Events } from '../observability/events.js';
 import type { TaskWriter } from '../queue/queue.js';

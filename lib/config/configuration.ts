@@ -2,7 +2,6 @@
  * Configuration: what the program is told, typed, complete and deeply frozen. Durations end in Ms, sizes in Bytes; paths are absolute.
  * Built from the values of the schema once they are known to be right; nothing else in the program knows the keys of the files.
  */
-
 import type { BROKER_KINDS, DELIVERY_MODES, LOG_FORMATS, LOG_LEVELS, QUEUE_TYPES, STORE_KINDS } from './schema.js';
 import type { TlsFiles } from './tls-files.js';
 

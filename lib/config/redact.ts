@@ -2,7 +2,6 @@
  * Redaction: what a configuration looks like when it is printed. What is a secret, runtime/secrets.ts knows; modules have settings of
  * their own whose keys nobody declares, so of those only what is known to be harmless is shown, unless the values are asked for.
  */
-
 import type { Problem } from '../model/problem.js';
 import { HIDDEN, isSecretName, withoutSecrets } from '../runtime/secrets.js';
 

@@ -42,7 +42,10 @@ export async function stopProgram(
   }
 }
 
-/** `configDir`: the real path of the folder that is meant. How it ended may quote the error of a module, without its secrets. Throws NOT_RUNNING where the program is of another version. */
+/**
+ * `configDir`: the real path of the folder that is meant. How it ended may quote the error of a module, without its secrets. Throws
+ * NOT_RUNNING where the program is of another version.
+ */
 export async function reloadProgram(
   program: Program,
   tell: (sentence: string) => void,

@@ -1,10 +1,11 @@
 /**
  * Backup of a data folder, also while programs write to it: a copy of all environments as they were at one moment.
  *
- * It must be one moment. A receiver's cursor and the outbox it counts in stand in two environments: with the receiver older, a task that the sender
- * has deleted by then is lost; with the sender older, the numbers of its next tasks are taken for finished ones. As workers send to each other,
- * no order of copying is right. So first a snapshot of every environment is opened; one that was committed to before the last of them was there is
- * opened anew; when none was, all of them held at once (snapshots.ts). Then each is copied at leisure: what a snapshot sees is not written over as long as it is open.
+ * It must be one moment. A receiver's cursor and the outbox it counts in stand in two environments: with the receiver older, a task that
+ * the sender has deleted by then is lost; with the sender older, the numbers of its next tasks are taken for finished ones. As workers send
+ * to each other, no order of copying is right. So first a snapshot of every environment is opened; one that was committed to before the
+ * last of them was there is opened anew; when none was, all of them held at once (snapshots.ts). Then each is copied at leisure: what a
+ * snapshot sees is not written over as long as it is open.
  *
  * A copy holds the pages of the file as they are, with the meta page of its snapshot. Refused: LMDB's own copy, which takes a snapshot of its own,
  * each at another moment.

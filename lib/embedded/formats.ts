@@ -20,8 +20,8 @@ export interface TableSource {
 }
 
 /**
- * Opens the tables that it needs, and returns what changes them inside one transaction. That blocks its process, for less than `hang_timeout`: a change
- * of what grows without bound, as records and history do, is marked row by row instead, and read in both forms.
+ * Opens the tables that it needs, and returns what changes them inside one transaction. That blocks its process, for less than
+ * `hang_timeout`: a change of what grows without bound, as records and history do, is marked row by row instead, and read in both forms.
  */
 type Change = (environment: TableSource) => () => void;
 

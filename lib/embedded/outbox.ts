@@ -6,7 +6,6 @@
  * environment says which are finished, and takes the place of both removal and inbox. What is finished is deleted here, by the sender,
  * along with its next transaction or, when it has none, on a timer.
  */
-
 import type { OutgoingTask } from '../model/task.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ChunkBuilder, chunkKey, type Kind, NORMAL, PRIORITY, readChunkKey } from './chunk.js';

@@ -3,7 +3,6 @@
  * mistake, each with module, hook and the nearest known name. A definition is whatever a module handed in: nothing about it is
  * believed before it is checked.
  */
-
 import { type Problem, type ProblemList, problemsOf } from '../model/problem.js';
 import { parseSchedule } from '../model/schedule.js';
 import type { ModelSpec } from '../model/spec.js';

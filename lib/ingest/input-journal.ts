@@ -1,5 +1,4 @@
 /** The journal of an input: found, taken over from where a file was before, or made; and what an earlier send left open in it. */
-
 import { existsSync } from 'node:fs';
 import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
@@ -34,7 +33,10 @@ export interface OwnJournalOptions {
   note(sentence: string): void;
 }
 
-/** Null for an input that nobody could tell from another: it is sent once; and where the signal fires first. Throws JOURNAL_LOCKED, JOURNAL_FAILED. */
+/**
+ * Null for an input that nobody could tell from another: it is sent once; and where the signal fires first. Throws JOURNAL_LOCKED,
+ * JOURNAL_FAILED.
+ */
 export async function openJournal(input: Input, options: OwnJournalOptions): Promise<Journal | null> {
   const { configuration, name, clock, signal, note } = options;
   const path = input.path === null || input.inode === null ? null : realPathOf(input.path);

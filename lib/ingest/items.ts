@@ -2,7 +2,6 @@
  * Items of an input of data-points: JSON lines, objects over several lines, or JSON arrays, plain or gzipped, whatever the file is
  * called. What it is shows in its first bytes; what it cannot be is told.
  */
-
 import { GZIP, gunzipped } from './gunzip.js';
 import { InputBroken, type InputPlace, type ItemCutter } from './item.js';
 import { jsonArrayCutter } from './json-array.js';

@@ -4,7 +4,6 @@
  * An object goes on behind a line that ends inside of it with a bracket, comma or colon. A bad line spoils no other: where JSON allows no
  * object and a line begins one, another item begins.
  */
-
 import type { InputPlace, Item, ItemCutter } from './item.js';
 import { type InputLine, lineCutter } from './lines.js';
 

@@ -1,5 +1,4 @@
 /** Lots: what the sender sends at once. Lines of an input with a journal have their digests with them. */
-
 import type { Block } from './blocks.js';
 import type { Item } from './item.js';
 import { digestOf, NO_LINE } from './journal/digests.js';

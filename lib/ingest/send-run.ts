@@ -1,5 +1,4 @@
 /** One send, from the open queue to its end: what an earlier one left open, then the input, or its contents one after the other. */
-
 import type { Configuration } from '../config/configuration.js';
 import type { DataPoint } from '../model/datapoint.js';
 import type { ModelSpec } from '../model/spec.js';

@@ -5,7 +5,6 @@
  * With a journal each lot is a block: opened before its first task is published, marked once the last one is in its queue. One is opened
  * while the one before is on its way.
  */
-
 import type { OutgoingTask } from '../model/task.js';
 import { TasksNotSent, type TaskWriter } from '../queue/queue.js';
 import type { Clock } from '../runtime/clock.js';

@@ -2,7 +2,6 @@
  * What was sent before: an input with a journal is compared with what was sent of it last, and what is new of it is sent. Nothing is
  * sent before it is known whether lines that were sent have changed.
  */
-
 import { systemClock } from '../runtime/clock.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Input } from './input.js';

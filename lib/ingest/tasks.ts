@@ -2,7 +2,6 @@
  * What a block becomes: tasks for the writer, and the items that are refused, each with its reason. A task gets its id after every check
  * that can refuse it, so that no position of a stream is left out.
  */
-
 import type { DataPoint } from '../model/datapoint.js';
 import { JsonError, parseJson } from '../model/json.js';
 import { isObject } from '../model/primitive.js';

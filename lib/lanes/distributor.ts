@@ -20,7 +20,10 @@ import { ReadyLanes } from './ready.js';
 
 /** What runs the tasks of the lanes. */
 export interface Runner {
-  /** Executes one task; null where it is not to be executed and is dropped. What it throws or rejects with is an error of the program: the lane breaks. */
+  /**
+   * Executes one task; null where it is not to be executed and is dropped. What it throws or rejects with is an error of the program: the
+   * lane breaks.
+   */
   run(work: LaneWork): TaskResult | null | Promise<TaskResult>;
   /** A task has its result. Called in the order of execution within a key. */
   finished(work: LaneWork, result: TaskResult | null): void;

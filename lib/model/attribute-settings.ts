@@ -2,7 +2,6 @@
  * Reads one section of `attribs` into an AttributeSpec. Keys, defaults and the places where unknown keys are let pass are
  * DP3's; what it would only notice at the first data-point (a regular time series without step) is said here already.
  */
-
 import {
   type AttributeSpec,
   type HistoryParams,

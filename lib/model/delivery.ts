@@ -44,3 +44,29 @@ export interface Delivery {
   /** The message is done with. Inside a store transaction it becomes part of it. A delivery of a lost connection ignores it. */
   settle(): void;
 }
+
+const nothing = () => {};
+
+/** Of what no queue has brought: nobody delivers it again, so the inbox need not know it, and there is nothing to settle. */
+export function detached(id: string, { body, priority }: Pick<Delivery, 'body' | 'priority'>): Delivery {
+  return {
+    id,
+    receivedId: id,
+    digest: '',
+    lacksId: false,
+    own: true,
+    floor: null,
+    body,
+    priority,
+    redelivered: false,
+    deduplicated: true,
+    attempts: 0,
+    suspect: false,
+    unread: false,
+    reading: nothing,
+    started: nothing,
+    ended: nothing,
+    broke: nothing,
+    settle: nothing,
+  };
+}

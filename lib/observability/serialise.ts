@@ -5,7 +5,6 @@
  * throw, values of several megabytes. Every size is bounded, and what looks like a secret is masked - as a second net: secrets
  * are kept out of the log where they are known, in the configuration.
  */
-
 import { HIDDEN, isSecretField, withoutSecrets } from '../runtime/secrets.js';
 
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [key: string]: Plain };

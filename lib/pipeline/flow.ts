@@ -235,7 +235,10 @@ export class Flow implements AfterIntake, Gate, Runner, AfterCommit {
     return true;
   }
 
-  /** Resolves when nothing runs and all results are committed. A commit that is refused puts back tasks; those that have left their queue are run again. */
+  /**
+   * Resolves when nothing runs and all results are committed. A commit that is refused puts back tasks; those that have left their queue
+   * are run again.
+   */
   async atRest(): Promise<void> {
     do {
       await this.lanes.quiet();

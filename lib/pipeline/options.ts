@@ -1,5 +1,4 @@
 /** What a pipeline is made of, its bounds, and where the configuration has them. */
-
 import type { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';
 import type { Delivery } from '../model/delivery.js';

@@ -1,8 +1,8 @@
 /**
- * The primary put together: supervisor, control socket, signals; of a program that is one process, too. Its order of start: no other living program serves one of
- * its indexes (embedded mode), then its socket, then its workers. It ends with the exit code that the reason of the stop decided.
+ * The primary put together: supervisor, control socket, signals; of a program that is one process, too. Its order of start: no other living
+ * program serves one of its indexes (embedded mode), then its socket, then its workers. It ends with the exit code that the reason of the
+ * stop decided.
  */
-
 import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
 import { loadConfiguration } from '../config/load.js';

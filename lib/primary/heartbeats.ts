@@ -1,6 +1,6 @@
 /**
- * Heartbeats: kills a process whose event loop gives no sign of life for the `hangTimeoutMs` that it was forked with. One that was stopped or is blocked
- * holds its queue, its lanes and its snapshot of others' data; its successor takes over from committed state.
+ * Heartbeats: kills a process whose event loop gives no sign of life for the `hangTimeoutMs` that it was forked with. One that was stopped
+ * or is blocked holds its queue, its lanes and its snapshot of others' data; its successor takes over from committed state.
  */
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';

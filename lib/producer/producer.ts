@@ -1,13 +1,12 @@
 /**
  * Producer for programs: data-points and tasks of a Node.js program into the queues, on either backend.
  *
- * All of a call is checked before any of it is sent, and the call resolves when all of it is durable in its queues. A full queue and a broker that is away
- * make calls wait, so what waits is bounded: a call beyond the bound is refused at once (PRODUCER_FULL), and its caller tries later. The
- * order within an entity is that of the calls.
+ * All of a call is checked before any of it is sent, and the call resolves when all of it is durable in its queues. A full queue and a
+ * broker that is away make calls wait, so what waits is bounded: a call beyond the bound is refused at once (PRODUCER_FULL), and its caller
+ * tries later. The order within an entity is that of the calls.
  *
  * Refused: to drop or to buffer on disk (embedded mode is on disk; with servers a disk of its own would be a third place to lose things).
  */
-
 import type { Producer } from '../backend/backend.js';
 import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
@@ -75,16 +74,16 @@ export interface DataProducer {
   /** A task for an entity, checked at once as in a module. @throws with code MESSAGE_INVALID and a sentence */
   readonly task: MakeTask;
   /**
-   * Resolves when all data-points are durable in their queues; those of one entity go in one task as far as possible. Rejects with code MESSAGE_INVALID
-   * where one is not of the model (`points[3]: ...`) and with PRODUCER_FULL, both before any is sent; with QUEUE_UNAVAILABLE where the
-   * producer was closed before all were confirmed, STORE_FAILED, TASK_UNSTORABLE.
+   * Resolves when all data-points are durable in their queues; those of one entity go in one task as far as possible. Rejects with code
+   * MESSAGE_INVALID where one is not of the model (`points[3]: ...`) and with PRODUCER_FULL, both before any is sent; with
+   * QUEUE_UNAVAILABLE where the producer was closed before all were confirmed, STORE_FAILED, TASK_UNSTORABLE.
    */
   send(points: readonly ProducerPoint[]): Promise<void>;
   /** The same for tasks that `task` has made. */
   sendTasks(tasks: readonly Task[]): Promise<void>;
   /**
-   * Takes no more, waits until what was sent is confirmed, and closes the connection; may be called twice. Calls that are not confirmed when the time has
-   * passed reject: `unsure` of their error says how many of their tasks may be in their queues all the same.
+   * Takes no more, waits until what was sent is confirmed, and closes the connection; may be called twice. Calls that are not confirmed
+   * when the time has passed reject: `unsure` of their error says how many of their tasks may be in their queues all the same.
    */
   close(options?: CloseOptions): Promise<void>;
 }

@@ -9,7 +9,10 @@ import type { OutgoingTask } from '../model/task.js';
 import { ApplicationError } from '../runtime/errors.js';
 import type { Service } from '../runtime/service.js';
 
-/** What a reader tells its owner. `onLost`: the connection is gone and every open delivery with it (rules.md: a lost connection voids open deliveries). */
+/**
+ * What a reader tells its owner. `onLost`: the connection is gone and every open delivery with it (rules.md: a lost connection voids open
+ * deliveries).
+ */
 export interface ReaderEvents {
   onDelivery(delivery: Delivery): void;
   /** The reader consumes again only after this has resolved. */

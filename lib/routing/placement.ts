@@ -1,6 +1,7 @@
 /**
- * Placement: which index the tasks of an entity go to, for a number of processes. It is asked when a task is about to be sent (the commit that derives
- * it, a sender, a retry), never earlier and never twice: what waits without an index can be sent whatever the number of processes is by then.
+ * Placement: which index the tasks of an entity go to, for a number of processes. A task that is made has none: it gets its index when it
+ * is about to be sent (by the commit that derives it, a sender, a retry). What waits since there was another number of processes is placed
+ * anew when it is published, and who receives a task looks whether it is in the right place.
  */
 import { createHashCache } from './hash.js';
 

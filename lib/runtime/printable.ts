@@ -3,7 +3,6 @@
  * marks that turn text around and characters that cannot be seen become their numbers. Refused: leaving them out, which would make
  * two ids look like one.
  */
-
 import { withoutSecrets } from './secrets.js';
 
 /**

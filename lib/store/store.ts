@@ -71,8 +71,8 @@ export interface Store extends Service {
   own(index: number): Promise<Ownership>;
   release(ownership: Ownership): Promise<void>;
   /**
-   * Whether nobody else can own by now what this store has taken last. Known at once as a rule; after a time without a sign of it (a lost connection, a process
-   * that stood still) it is asked, however long the store does not answer. Cheap; for whatever acts on its own.
+   * Whether nobody else can own by now what this store has taken last. Known at once as a rule; after a time without a sign of it (a lost
+   * connection, a process that stood still) it is asked, however long the store does not answer. Cheap; for whatever acts on its own.
    */
   holds(): boolean | Promise<boolean>;
   /**
@@ -92,7 +92,10 @@ export interface Store extends Service {
    */
   prepare?(batch: Batch): void;
   commit(batch: Batch): Promise<CommitOutcome>;
-  /** Removes a bounded amount of what nobody can ask for any more (histories of deleted records, old inbox ids); for idle moments. True while more is left. */
+  /**
+   * Removes a bounded amount of what nobody can ask for any more (histories of deleted records, old inbox ids); for idle moments. True
+   * while more is left.
+   */
   purge(): Promise<boolean>;
   /**
    * Of the index that is owned: what is due of a kind before a time, by when it was due. One bounded step: at most `limit` rows are looked at.

@@ -8,8 +8,9 @@
  *   {"etype","eid","attr","t1","t2","v","c"}
  *   {"records":1,"rows":1}
  *
- * `rows` follow of an attribute; `count` is how many came, some of which may have been too old to be kept. Names are sorted, so that the same content is the same text, whichever store it comes from. Incarnations are not part of it: they count
- * how often an entity was created in one store.
+ * `rows` follow of an attribute; `count` is how many came, some of which may have been too old to be kept. Names are sorted, so that the
+ * same content is the same text, whichever store it comes from. Incarnations are not part of it: they count how often an entity was created
+ * in one store.
  */
 import { stringifyJson } from '../model/json.js';
 import type { HistoryRow, HistorySummary, RecordState } from '../model/record.js';
@@ -24,7 +25,9 @@ export function firstLine(): string {
 /** `rows`: by attribute, how many follow. */
 export function recordLine(state: RecordState, rows: ReadonlyMap<string, number>): string {
   const summaryOf = ({ count, newest, lastArrived }: HistorySummary) => ({
-    ...{ count, rows: rows.get(newest.attr) ?? 0, newest: withoutName(newest) },
+    count,
+    rows: rows.get(newest.attr) ?? 0,
+    newest: withoutName(newest),
     ...(lastArrived && { last_arrived: withoutName(lastArrived) }),
   });
   const { etype, eid, created, updated, ttlTokens, plain, observations, timeseries } = state;

@@ -2,7 +2,7 @@
 import type { WorkerBackend } from '../backend/backend.js';
 import { backendOf } from '../backend/open.js';
 import type { Configuration } from '../config/configuration.js';
-import type { Delivery } from '../model/delivery.js';
+import { detached } from '../model/delivery.js';
 import type { RecordView, TaskResult } from '../model/record.js';
 import type { ModelSpec } from '../model/spec.js';
 import { newTaskId } from '../model/task-id.js';
@@ -19,6 +19,9 @@ const MOST_ENTRIES = 500;
 /** The lease of an owner who was killed may last so long. */
 const PATIENCE_MS = 20_000;
 const MOST_BYTES = 8 * 1024 * 1024;
+
+/** No message stands behind what is imported. */
+const NO_MESSAGE = { body: Buffer.alloc(0), priority: false };
 
 interface OwnedStore {
   readonly backend: WorkerBackend;
@@ -39,7 +42,10 @@ export class OwnedStores {
     this.placement = new Placement(numProcesses);
   }
 
-  /** `waiting`: told of an owner that lives, or was killed a moment ago. Throws OWNED_ELSEWHERE where one stays, and what opening a backend throws. */
+  /**
+   * `waiting`: told of an owner that lives, or was killed a moment ago. Throws OWNED_ELSEWHERE where one stays, and what opening a backend
+   * throws.
+   */
   static async open(
     configuration: Configuration,
     spec: ModelSpec,
@@ -71,7 +77,10 @@ export class OwnedStores {
   /** Commits it together with others, those of a record in the order in which they came. `bytes`: about so large it is. */
   async add(step: RecordStep, bytes: number): Promise<void> {
     const owned = this.of(step.etype ?? '', step.eid ?? '');
-    owned.entries.push({ delivery: noDelivery(), result: { outcome: 'applied', raw: [], derived: [], ...step } });
+    owned.entries.push({
+      delivery: detached(newTaskId(), NO_MESSAGE),
+      result: { outcome: 'applied', raw: [], derived: [], ...step },
+    });
     owned.bytes += bytes;
     if (owned.entries.length >= MOST_ENTRIES || owned.bytes >= MOST_BYTES) await commit(owned);
   }
@@ -128,15 +137,4 @@ async function commit(owned: OwnedStore): Promise<void> {
   }
   const why = 'why' in outcome ? outcome.why : 'another process took over the index';
   throw new ApplicationError('STORE_REFUSED', `index ${ownership.index} was not written: ${why}`);
-}
-
-/** No message stands behind what is imported. */
-function noDelivery(): Delivery {
-  const id = newTaskId();
-  const nothing = () => {};
-  return {
-    ...{ id, receivedId: id, digest: '', lacksId: false, own: true, floor: null, body: Buffer.alloc(0) },
-    ...{ priority: false, redelivered: false, deduplicated: true, attempts: 0, suspect: false, unread: false },
-    ...{ reading: nothing, started: nothing, ended: nothing, broke: nothing, settle: nothing },
-  };
 }

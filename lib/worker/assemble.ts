@@ -7,7 +7,6 @@
  *
  * Modules start after ownership was taken, since what they emit is written as the owner of the index.
  */
-
 import type { WorkerBackend } from '../backend/backend.js';
 import { backendOf } from '../backend/open.js';
 import { Emissions } from '../commit/emissions.js';

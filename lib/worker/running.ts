@@ -1,5 +1,4 @@
 /** A worker with all its parts: starts them in order, answers for them, and comes to rest. */
-
 import type { WorkerBackend } from '../backend/backend.js';
 import type { Emissions } from '../commit/emissions.js';
 import type { Configuration } from '../config/configuration.js';

@@ -26,7 +26,10 @@ export async function run({ args, input: stdin, request, output, has }: Invocati
     const isEmpty = await stores.isEmpty();
     let shownAt = Number.NEGATIVE_INFINITY;
     const counts = await importRecords(readLines(unpacked(input.chunks()), MAX_LINE_BYTES), {
-      ...{ spec, stores, isEmpty, overwrite: has('overwrite') },
+      spec,
+      stores,
+      isEmpty,
+      overwrite: has('overwrite'),
       progress: ({ records, rows }) => {
         const now = systemClock.monotonic();
         if (now - shownAt < PROGRESS_MS) return;

@@ -74,8 +74,17 @@ async function send(invocation: Invocation, choices: SendChoices, input: Input):
     output.progress(progressLine({ ...read, refused: rejects.count, seconds: secondsNow(), obstacle }));
   });
   const run: SendRun = new SendRun({
-    ...{ configuration, spec, choices, input, writer, signal, clock },
-    ...{ read, note, refused, progress },
+    configuration,
+    spec,
+    choices,
+    input,
+    writer,
+    signal,
+    clock,
+    read,
+    note,
+    refused,
+    progress,
   });
   tellWaiting(writer, { configuration, signal, clock, note });
   writer.onObstacle(progress);

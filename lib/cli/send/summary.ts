@@ -1,5 +1,4 @@
 /** Summary: what came of a send, in every case. */
-
 import type { Rejects } from '../../ingest/rejects.js';
 import { NOTHING_SENT, type SendRun } from '../../ingest/send-run.js';
 import { whenSent } from '../../ingest/sent-before.js';

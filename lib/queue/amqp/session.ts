@@ -77,7 +77,10 @@ export class PairSession {
     });
   }
 
-  /** Consumes both queues, priority first: two processes could get one queue each, so whoever has no second one lets go of the first. Throws QueueInUse. */
+  /**
+   * Consumes both queues, priority first: two processes could get one queue each, so whoever has no second one lets go of the first. Throws
+   * QueueInUse.
+   */
   static async open(options: PairSessionOptions): Promise<PairSession> {
     const { names, types, prefetch, windowBytes, connection, clock } = options;
     const limits = { most: prefetch, bytes: Math.floor(windowBytes / 2) };

@@ -253,7 +253,10 @@ export interface SetUpOptions {
   readonly tries: number;
 }
 
-/** Declares everything that an application needs, for the command `setup`. Returns the names of what was missing. A second time it changes nothing. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE. */
+/**
+ * Declares everything that an application needs, for the command `setup`. Returns the names of what was missing. A second time it changes
+ * nothing. Throws QUEUE_REFUSED, QUEUE_UNAVAILABLE.
+ */
 export async function setUpTopology({ app, numProcesses, broker, log, tries }: SetUpOptions): Promise<string[]> {
   const connection = new AmqpConnection({ app, broker, log, tries, purpose: 'setting up' });
   const indexes = Array.from({ length: numProcesses }, (_, index) => index);

@@ -1,10 +1,10 @@
 /**
  * Sends tasks to the queues of the broker: persistent, mandatory, confirmed, a bounded number at once (rules.md: senders keep order).
  *
- * What waits for a queue stands in order (publish-queue.ts); what is under way is on one channel (publisher.ts). A task leaves the writer when its queue has
- * confirmed it. Whatever happens before that (a full queue, no queue, a lost connection, a broker in alarm), it is published again
- * under the same id and in the same order; a repeat is found by the inbox of its index. Refused: several channels, between which
- * the broker keeps no order.
+ * What waits for a queue stands in order (publish-queue.ts); what is under way is on one channel (publisher.ts). A task leaves the writer
+ * when its queue has confirmed it. Whatever happens before that (a full queue, no queue, a lost connection, a broker in alarm), it is
+ * published again under the same id and in the same order; a repeat is found by the inbox of its index. Refused: several channels, between
+ * which the broker keeps no order.
  */
 import type { BrokerConfiguration } from '../../config/configuration.js';
 import type { OutgoingTask } from '../../model/task.js';

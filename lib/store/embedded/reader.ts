@@ -2,7 +2,6 @@
  * Reads the embedded store of all indexes, while workers run and while none runs. Each step reads a bounded page of what is
  * committed at that moment and lets its snapshot go: a reader that stops half-way holds no pages.
  */
-
 import { basename } from 'node:path';
 import {
   type DataFolder,

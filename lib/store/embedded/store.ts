@@ -5,7 +5,6 @@
  *
  * A delete leaves a row with the last incarnation and a tombstone; the history behind it is removed later, in bounded steps (purge.ts).
  */
-
 import type { Environment } from '../../embedded/env.js';
 import { indexOfName } from '../../embedded/folder.js';
 import type { Participant } from '../../embedded/participant.js';

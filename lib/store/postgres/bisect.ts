@@ -1,7 +1,7 @@
 /**
- * Bisection: a search for what cannot be stored. A batch is stored part by part inside of a transaction; a part that the server refuses is halved, down
- * to the single task. What could be stored stays there while the rest is tried, so that a task is also found that only fits without one
- * before it (an index that someone made may be unique). If anything is found, all of it is undone.
+ * Bisection: a search for what cannot be stored. A batch is stored part by part inside of a transaction; a part that the server refuses is
+ * halved, down to the single task. What could be stored stays there while the rest is tried, so that a task is also found that only fits
+ * without one before it (an index that someone made may be unique). If anything is found, all of it is undone.
  *
  * First of all comes a part without any task: what refuses that is the fault of none. Where nothing is found, the batch as a whole was
  * refused and its parts are not (a trigger that someone made may look at whole statements): the parts are stored for good instead.

@@ -1,5 +1,4 @@
 /** Encodes the changes of a batch into the columns of the commit. Both kinds of points stand in the order in which they came. */
-
 import type { DataPoint } from '../../model/datapoint.js';
 import { type HistoryRow, latestToken, type RecordState, type TaskResult } from '../../model/record.js';
 import type { OutgoingTask } from '../../model/task.js';

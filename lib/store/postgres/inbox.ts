@@ -1,6 +1,6 @@
 /**
- * Inbox: which tasks are committed already. Ids are kept in 16 bytes. Queues give ids the shape of a uuid (lib/model/task-id.ts); any other is kept as a hash
- * of the same size, so that no id that is in use is refused.
+ * Inbox: which tasks are committed already. Ids are kept in 16 bytes. Queues give ids the shape of a uuid (lib/model/task-id.ts); any other
+ * is kept as a hash of the same size, so that no id that is in use is refused.
  */
 import { createHash } from 'node:crypto';
 import type { TaskDigest } from '../../model/task-digest.js';

@@ -3,11 +3,12 @@
  * histories of deleted records and what is beyond its retention are removed by the owner of index 0 for all. Each statement that
  * removes something does so behind the fence.
  *
- * Inbox (rules.md: an id is forgotten when it cannot come again): an id is forgotten when no copy of its task can come again. Copies come out of the queue pair, out of the
- * outbox as long as its row is there (its owner may publish it again), and from a producer who repeats a publish within the
- * retention. So first the outbox is looked at; all that was put into the queues before that must be settled; and the retention must have
- * passed since, by the server's clock, which also says when an id was stored: hosts need not agree. While a row of the outbox has a time that lies
- * ahead, since that clock was wrong when it was stored, nobody knows how old it is, and nothing is forgotten. A copy that is published after the look is one of a row that was seen, or a producer's.
+ * Inbox (rules.md: an id is forgotten when it cannot come again): an id is forgotten when no copy of its task can come again. Copies come
+ * out of the queue pair, out of the outbox as long as its row is there (its owner may publish it again), and from a producer who repeats a
+ * publish within the retention. So first the outbox is looked at; all that was put into the queues before that must be settled; and the
+ * retention must have passed since, by the server's clock, which also says when an id was stored: hosts need not agree. While a row of the
+ * outbox has a time that lies ahead, since that clock was wrong when it was stored, nobody knows how old it is, and nothing is forgotten. A
+ * copy that is published after the look is one of a row that was seen, or a producer's.
  */
 import type { Clock } from '../../runtime/clock.js';
 import type { TrustedTime } from '../../runtime/trusted-time.js';

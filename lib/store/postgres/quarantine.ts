@@ -2,7 +2,6 @@
  * Quarantine desk: what an operator does with tasks that were put aside. Each is one statement on the connection that commits, so that
  * the order of the outbox is that of the commits; only the owner of the index may.
  */
-
 import { newTaskId } from '../../model/task-id.js';
 import { asNewChain } from '../../model/task-serialise.js';
 import type { Placement } from '../../routing/placement.js';

@@ -3,7 +3,6 @@
  * and the other way round; one for what must not wait behind a commit (records, inbox, outbox); and one for upkeep, whose statements
  * may be long, made when it is needed.
  */
-
 import type { RecordView } from '../../model/record.js';
 import type { TaskDigest } from '../../model/task-digest.js';
 import type { Instant } from '../../model/time.js';
