@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { refuseLivingOwner } from '../../lib/embedded/owner.js';
 import { killQuietly } from '../support/application.js';
 import { contentOf, expectedContent } from '../support/content.js';
 import { CountingApplication } from '../support/counters.js';
@@ -81,6 +82,9 @@ test('a backup while a send runs holds the beginning of what is sent, in order a
     await new Promise((resolve) => setImmediate(resolve));
   application.succeed(['backup', backup]);
   expect((await sending.exited).code).toBe(0);
+  // The copy is nobody's, though the program that it was taken of lives.
+  expect(program.workers().size).toBe(2);
+  for (const name of ['index-0', 'index-1']) await refuseLivingOwner(join(backup, name), {});
   await program.kill();
 
   await restore(backup);
