@@ -203,7 +203,7 @@ export const COMMANDS: readonly Command[] = [
     args: '<folder>',
     sentence: 'Copy the data folder of embedded mode into a new or empty folder, also while the program runs.',
     details:
-      'The copy shows all queues and records as they were at one moment; store.path can be set to it. One that was broken off is refused by every command: remove it. PostgreSQL and RabbitMQ have their own tools (docs/operations.md).',
+      'The copy shows all queues and records as they were at one moment. To restore it, stop the program and put it in the place of its data folder. A copy that was broken off is refused by every command: remove it. PostgreSQL and RabbitMQ have their own tools (docs/operations.md).',
     example: 'backup /backups/2026-12-01',
     options: [JSON_OUTPUT],
     load: () => import('./commands/backup.js'),
